@@ -1,0 +1,61 @@
+"""ShopSwift: an online shop's backend. `create_app` puts it together."""
+
+import logging
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import api, cli, config, pages, sqlite, startup
+from app.extensions import bcrypt, cache, db, jwt, migrate
+from app.utils import error_handlers, logs, requests
+from app.utils.strict_json import StrictJSONProvider
+
+__version__ = "1.0.0"
+
+
+def create_app(settings: config.Config | None = None, strict: bool = True) -> Flask:
+    """The application, configured from the environment unless `settings` are given.
+
+    With `strict=False` problems of the configuration do not keep it from being built, so that
+    they can be examined.
+
+    Raises:
+        ConfigurationError: the shop may not start like this; one line says why.
+    """
+    settings = settings or config.load()
+    app = Flask(__name__, instance_path=str(config.ROOT / "instance"))
+    app.config.from_object(settings)
+    app.json = StrictJSONProvider(app)
+    app.url_map.strict_slashes = False
+    if strict:
+        _refuse_problems(settings)
+    logs.configure(app)
+    _bind_extensions(app)
+    requests.register(app)
+    error_handlers.register(app)
+    api.register(app)
+    pages.register(app)
+    cli.register(app)
+    if strict:
+        startup.refuse_other_currency(app)
+        for warning in settings.warnings():
+            logging.getLogger(__name__).warning("%s", warning)
+    return app
+
+
+def _refuse_problems(settings: config.Config) -> None:
+    problems = settings.problems()
+    if problems:
+        raise config.ConfigurationError("; ".join(problems) + ".")
+
+
+def _bind_extensions(app: Flask) -> None:
+    sqlite.make_folder(app.config["SQLALCHEMY_DATABASE_URI"])
+    if app.config["TRUSTED_PROXIES"]:
+        hops = app.config["TRUSTED_PROXIES"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
+    jwt.init_app(app)
+    bcrypt.init_app(app)
+    cache.init_app(app)

@@ -1,0 +1,5 @@
+"""Doors of cart."""
+
+from app.utils.blueprints import ShopBlueprint
+
+blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart")

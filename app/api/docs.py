@@ -1,0 +1,49 @@
+"""The API's description: OpenAPI 3.1, and Swagger UI from our own host."""
+
+from pathlib import Path
+from typing import Any
+
+import flask_swagger_ui
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_cls
+from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from marshmallow import Schema
+
+from app.extensions import api
+
+ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+blp = Blueprint("docs", __name__, url_prefix="/api/docs")
+
+
+@blp.get("")
+def swagger_ui() -> str:
+    """The documentation, to read and to try."""
+    return render_template("docs.html")
+
+
+@blp.get("/assets/<path:name>")
+def assets(name: str) -> Response:
+    """Swagger UI's own files."""
+    return send_from_directory(ASSETS, name, max_age=86400)
+
+
+def prepare(app: Flask) -> None:
+    """Start the OpenAPI document that the blueprints describe themselves in."""
+    api.init_app(
+        app,
+        spec_kwargs={
+            "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=schema_name),
+            "info": {"description": "A shop: catalogue, carts and orders."},
+        },
+    )
+    api.spec.components.security_scheme(
+        "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    )
+
+
+def schema_name(schema: Any) -> str:
+    """`ProductSchema` is `Product`; the same with all fields optional is `ProductUpdate`."""
+    name: str = resolve_schema_cls(schema).__name__  # type: ignore[union-attr]
+    name = name.removesuffix("Schema")
+    partial = isinstance(schema, Schema) and schema.partial
+    return f"{name}Update" if partial else name

@@ -1,0 +1,52 @@
+"""For operators and orchestrators: is the process alive, is the shop ready?"""
+
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from flask import Blueprint, current_app
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.extensions import limiter
+from app.services import catalogue_cache, store_service
+
+blp = Blueprint("health", __name__, url_prefix="/healthz")
+limiter.exempt(blp)
+
+
+@blp.get("/live")
+def live() -> ResponseReturnValue:
+    """200 as long as the process answers."""
+    return {"status": "ok"}
+
+
+@blp.get("/ready")
+def ready() -> ResponseReturnValue:
+    """200 when the database answers and is migrated; the cache is reported, not required."""
+    database = database_state()
+    body: dict[str, Any] = {
+        "status": "ok" if database == "ok" else "unavailable",
+        "database": database,
+        "cache": catalogue_cache.state(),
+    }
+    if database == "ok":
+        return body, 200, {"Cache-Control": "no-store"}
+    return body, 503, {"Cache-Control": "no-store", "Retry-After": "1"}
+
+
+def database_state() -> str:
+    """`ok`, `unreachable` or `not_migrated`."""
+    try:
+        revision = store_service.schema_revision()
+    except SQLAlchemyError:
+        return "unreachable"
+    return "ok" if revision == newest_revision() else "not_migrated"
+
+
+def newest_revision() -> str | None:
+    """The newest migration that this program brings along."""
+    directory = current_app.extensions["migrate"].directory
+    if "newest_revision" not in current_app.extensions:
+        current_app.extensions["newest_revision"] = ScriptDirectory(directory).get_current_head()
+    newest: str | None = current_app.extensions["newest_revision"]
+    return newest

@@ -1,0 +1,222 @@
+"""Settings, read from the environment and nowhere else. Each is described in `.env.example`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from app.domain.money import is_currency
+
+ROOT = Path(__file__).resolve().parent.parent
+DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
+MIN_SECRET_BYTES = 32
+REDIS_SECONDS = 0.08
+"""How long one call to Redis may take: cache and limits together stay below 0.2 s a request."""
+
+
+class ConfigurationError(Exception):
+    """The shop cannot start like this; the message is one line for the operator."""
+
+
+class Config:
+    """What all environments share. Attributes in capitals become Flask's configuration."""
+
+    NAME = "development"
+    TESTING = False
+    DEBUG = False
+    DEFAULT_LOG_FORMAT = "text"
+    DEFAULT_BCRYPT_ROUNDS = 12
+
+    JWT_TOKEN_LOCATION = ("headers",)
+    JWT_ALGORITHM = "HS256"
+    JWT_ENCODE_ISSUER = JWT_DECODE_ISSUER = "shopswift"
+    JWT_ENCODE_AUDIENCE = JWT_DECODE_AUDIENCE = "shopswift"
+    BCRYPT_HANDLE_LONG_PASSWORDS = True
+    MAX_CONTENT_LENGTH = 1024 * 1024
+    CACHE_KEY_PREFIX = "shopswift:"
+    RATELIMIT_KEY_PREFIX = "shopswift"
+    RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
+    RATELIMIT_HEADERS_ENABLED = False
+    API_TITLE = "ShopSwift"
+    API_VERSION = "v1"
+    OPENAPI_VERSION = "3.1.0"
+    OPENAPI_URL_PREFIX = "/api"
+    OPENAPI_JSON_PATH = "openapi.json"
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.SECRET_KEY = self._text("SECRET_KEY", DEVELOPMENT_SECRET)
+        self.JWT_SECRET_KEY = self._text("JWT_SECRET_KEY", DEVELOPMENT_SECRET)
+        self.JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=self._int("ACCESS_TOKEN_MINUTES", 15))
+        self.JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=self._int("REFRESH_TOKEN_DAYS", 30))
+        self.BCRYPT_LOG_ROUNDS = self._int("BCRYPT_LOG_ROUNDS", self.DEFAULT_BCRYPT_ROUNDS, 4, 20)
+        self.STORE_NAME = self._text("STORE_NAME", "ShopSwift")
+        self.STORE_CURRENCY = self._currency()
+        self.HOST = self._text("HOST", "127.0.0.1")
+        self.PORT = self._int("PORT", 5000, 0, 65535)
+        self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", 1)
+        self.WEB_THREADS = self._int("WEB_THREADS", 8)
+        self.TRUSTED_PROXIES = self._int("TRUSTED_PROXIES", 0, 0, 10)
+        self.LOG_LEVEL = self._choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+        self.LOG_FORMAT = self._choice("LOG_FORMAT", self.DEFAULT_LOG_FORMAT, ("text", "json"))
+        self.ALLOW_SQLITE = self._bool("ALLOW_SQLITE", False)
+        self._read_database()
+        self._read_redis()
+
+    def _read_database(self) -> None:
+        default = f"sqlite:///{ROOT / 'instance' / 'shopswift.db'}"
+        self.SQLALCHEMY_DATABASE_URI = with_driver(self._text("DATABASE_URL", default))
+        self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
+            self.SQLALCHEMY_DATABASE_URI,
+            pool_size=self._int("DB_POOL_SIZE", self.WEB_THREADS),
+            max_overflow=self._int("DB_MAX_OVERFLOW", 2, 0),
+        )
+
+    def _read_redis(self) -> None:
+        self.REDIS_URL = self._text("REDIS_URL", "")
+        self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
+        self.RATELIMIT_DEFAULT = self._text("RATELIMIT_DEFAULT", "1200 per minute")
+        self.RATELIMIT_AUTH = self._text("RATELIMIT_AUTH", "30 per minute")
+        storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
+        self.RATELIMIT_STORAGE_URI = storage
+        self.RATELIMIT_STORAGE_OPTIONS = {} if storage.startswith("memory") else redis_options()
+        self.CACHE_TYPE = "RedisCache" if self.REDIS_URL else "SimpleCache"
+        self.CACHE_REDIS_URL = self.REDIS_URL or None
+        self.CACHE_OPTIONS = redis_options() if self.REDIS_URL else {}
+
+    def problems(self) -> list[str]:
+        """What must be mended before the shop may start."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """What an operator should know, although the shop starts."""
+        return [f"{name} {why}" for name, why in self._weak_secrets() if "default" not in why]
+
+    def _weak_secrets(self) -> list[tuple[str, str]]:
+        found = []
+        for name in ("SECRET_KEY", "JWT_SECRET_KEY"):
+            value = getattr(self, name)
+            if value == DEVELOPMENT_SECRET:
+                found.append((name, "is missing or the development default"))
+            elif len(value.encode()) < MIN_SECRET_BYTES:
+                found.append((name, f"is shorter than {MIN_SECRET_BYTES} bytes"))
+        return found
+
+    def _text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def _int(self, name: str, default: int, low: int = 1, high: int = 1_000_000) -> int:
+        text = self._text(name, str(default))
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ConfigurationError(f"{name} must be a whole number from {low} to {high}.")
+        return int(text)
+
+    def _bool(self, name: str, default: bool) -> bool:
+        text = self._text(name, str(default)).lower()
+        if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+            raise ConfigurationError(f"{name} must be true or false.")
+        return text in ("1", "true", "yes", "on")
+
+    def _choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        text = self._text(name, default)
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
+
+    def _currency(self) -> str:
+        code = self._text("STORE_CURRENCY", "USD").upper()
+        if not is_currency(code):
+            raise ConfigurationError(f"STORE_CURRENCY is {code}, which is no currency of ISO 4217.")
+        return code
+
+
+class Development(Config):
+    """For a developer's machine: a known secret, readable logs."""
+
+
+class Testing(Config):
+    """For the test suite: cheap password hashes, no limits unless a test asks."""
+
+    NAME = "testing"
+    TESTING = True
+    DEFAULT_BCRYPT_ROUNDS = 4
+
+
+class Production(Config):
+    """For real shoppers: refuses to start on what would be unsafe."""
+
+    NAME = "production"
+    DEFAULT_LOG_FORMAT = "json"
+
+    def problems(self) -> list[str]:
+        """Weak secrets, and SQLite unless ALLOW_SQLITE says that it is meant."""
+        found = [f"{name} {why}" for name, why in self._weak_secrets()]
+        if self.SQLALCHEMY_DATABASE_URI.startswith("sqlite") and not self.ALLOW_SQLITE:
+            found.append("DATABASE_URL names SQLite (set ALLOW_SQLITE=true if that is meant)")
+        return found
+
+
+ENVIRONMENTS = {kind.NAME: kind for kind in (Development, Testing, Production)}
+ENVIRONMENTS["development"] = Development
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """The settings for FLASK_ENV, from `environ` or else the process's environment and `.env`.
+
+    Raises:
+        ConfigurationError: a value that cannot be read.
+    """
+    if environ is None:
+        environ = _process_environment()
+    name = environ.get("FLASK_ENV", "").strip() or "development"
+    if name not in ENVIRONMENTS:
+        raise ConfigurationError(f"FLASK_ENV must be one of {', '.join(ENVIRONMENTS)}.")
+    return ENVIRONMENTS[name](environ)
+
+
+def with_driver(url: str) -> str:
+    """A database URL that names psycopg2, however PostgreSQL was spelled."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg2://" + url[len(scheme) :]
+    return url
+
+
+def engine_options(url: str, pool_size: int, max_overflow: int) -> dict[str, Any]:
+    """How the engine connects: nobody waits longer than 3 s for a connection."""
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": max_overflow,
+        "pool_timeout": 2.5,
+    }
+    if url.startswith("postgresql"):
+        options["pool_pre_ping"] = True
+        options["connect_args"] = {
+            "connect_timeout": 2,
+            "options": "-c lock_timeout=5s -c statement_timeout=20s -c timezone=utc",
+        }
+    return options
+
+
+def redis_options() -> dict[str, Any]:
+    """For redis-py: short timeouts, no retries; its defaults would hold a request for seconds."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": REDIS_SECONDS,
+        "socket_connect_timeout": REDIS_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _process_environment() -> Mapping[str, str]:
+    import os
+
+    from dotenv import dotenv_values
+
+    if os.environ.get("FLASK_ENV", "development") == "production":
+        return os.environ
+    from_file = {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()}
+    return {**from_file, **os.environ}

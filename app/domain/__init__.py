@@ -1,0 +1,1 @@
+"""Rules of the shop that are true without a database."""

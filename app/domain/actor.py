@@ -1,0 +1,32 @@
+"""Who asks, and by which door: verbs that change something are told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["anonymous", "customer", "admin", "system"]
+Door = Literal["api", "pages", "cli"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The caller of a verb, as plain values that outlive any database session."""
+
+    role: Role = "anonymous"
+    user_id: int | None = None
+    session_id: int | None = None
+    door: Door = "api"
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role in ("admin", "system")
+
+    @property
+    def by(self) -> Literal["customer", "staff", "system"]:
+        """The word that an order's history shows for this caller."""
+        if self.role == "system":
+            return "system"
+        return "staff" if self.role == "admin" else "customer"
+
+
+ANONYMOUS = Actor()
+SYSTEM = Actor(role="system", door="cli")

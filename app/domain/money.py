@@ -1,0 +1,230 @@
+"""Money is a whole number of minor units; only the doors know decimal strings."""
+
+from decimal import Decimal, InvalidOperation
+
+# The currencies of ISO 4217 whose minor unit is not a hundredth; all the others have two places.
+_PLACES = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
+}
+_TWO_PLACES = frozenset(
+    [
+        "AED",
+        "AFN",
+        "ALL",
+        "AMD",
+        "AOA",
+        "ARS",
+        "AUD",
+        "AWG",
+        "AZN",
+        "BAM",
+        "BBD",
+        "BDT",
+        "BMD",
+        "BND",
+        "BOB",
+        "BRL",
+        "BSD",
+        "BTN",
+        "BWP",
+        "BYN",
+        "BZD",
+        "CAD",
+        "CDF",
+        "CHF",
+        "CNY",
+        "COP",
+        "CRC",
+        "CUP",
+        "CVE",
+        "CZK",
+        "DKK",
+        "DOP",
+        "DZD",
+        "EGP",
+        "ERN",
+        "ETB",
+        "EUR",
+        "FJD",
+        "FKP",
+        "GBP",
+        "GEL",
+        "GHS",
+        "GIP",
+        "GMD",
+        "GTQ",
+        "GYD",
+        "HKD",
+        "HNL",
+        "HTG",
+        "HUF",
+        "IDR",
+        "ILS",
+        "INR",
+        "IRR",
+        "JMD",
+        "KES",
+        "KGS",
+        "KHR",
+        "KPW",
+        "KYD",
+        "KZT",
+        "LAK",
+        "LBP",
+        "LKR",
+        "LRD",
+        "LSL",
+        "MAD",
+        "MDL",
+        "MGA",
+        "MKD",
+        "MMK",
+        "MNT",
+        "MOP",
+        "MRU",
+        "MUR",
+        "MVR",
+        "MWK",
+        "MXN",
+        "MYR",
+        "MZN",
+        "NAD",
+        "NGN",
+        "NIO",
+        "NOK",
+        "NPR",
+        "NZD",
+        "PAB",
+        "PEN",
+        "PGK",
+        "PHP",
+        "PKR",
+        "PLN",
+        "QAR",
+        "RON",
+        "RSD",
+        "RUB",
+        "SAR",
+        "SBD",
+        "SCR",
+        "SDG",
+        "SEK",
+        "SGD",
+        "SHP",
+        "SLE",
+        "SOS",
+        "SRD",
+        "SSP",
+        "STN",
+        "SVC",
+        "SYP",
+        "SZL",
+        "THB",
+        "TJS",
+        "TMT",
+        "TOP",
+        "TRY",
+        "TTD",
+        "TWD",
+        "TZS",
+        "UAH",
+        "USD",
+        "UYU",
+        "UZS",
+        "VED",
+        "VES",
+        "WST",
+        "XCD",
+        "XCG",
+        "YER",
+        "ZAR",
+        "ZMW",
+        "ZWG",
+    ]
+)
+
+MAX_PRICE = 10**10 - 1
+"""The largest price in minor units: 5,000 lines of 100,000 units each still fit a BIGINT."""
+
+
+class NotMoney(ValueError):
+    """A text or number that is no amount of this currency; the message says why."""
+
+
+def is_currency(code: str) -> bool:
+    """Whether `code` is a currency of ISO 4217 that a shop can sell in."""
+    return code in _TWO_PLACES or code in _PLACES
+
+
+def places(currency: str) -> int:
+    """How many decimal places the currency has: 2 for USD, 0 for JPY, 3 for KWD."""
+    return _PLACES.get(currency, 2)
+
+
+def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
+    """An amount in major units as whole minor units, never rounded.
+
+    Raises:
+        NotMoney: not a finite decimal number, more places than the currency has, or out of range.
+    """
+    number = _decimal(amount)
+    scaled_exponent = number.adjusted() + places(currency)
+    if number and not -len(number.as_tuple().digits) < scaled_exponent < 20:
+        raise NotMoney("Out of range." if scaled_exponent >= 20 else _too_many_places(currency))
+    minor = number.scaleb(places(currency))
+    if minor != minor.to_integral_value():
+        raise NotMoney(_too_many_places(currency))
+    return int(minor)
+
+
+def to_text(minor: int, currency: str) -> str:
+    """Minor units as the decimal string that clients see: 4900 USD is `49.00`."""
+    size = places(currency)
+    sign, digits = ("-", str(-minor)) if minor < 0 else ("", str(minor))
+    if not size:
+        return sign + digits
+    digits = digits.rjust(size + 1, "0")
+    return f"{sign}{digits[:-size]}.{digits[-size:]}"
+
+
+def _decimal(amount: str | int | float | Decimal) -> Decimal:
+    if isinstance(amount, bool) or not isinstance(amount, (str, int, float, Decimal)):
+        raise NotMoney("Not a valid amount of money.")
+    text = str(amount)
+    if len(text) > 40 or "_" in text or not text.isascii() or text != text.strip():
+        raise NotMoney("Not a valid amount of money.")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise NotMoney("Not a valid amount of money.") from None
+    if not number.is_finite():
+        raise NotMoney("Not a valid amount of money.")
+    return number
+
+
+def _too_many_places(currency: str) -> str:
+    size = places(currency)
+    return f"{currency} has {size} decimal places." if size else f"{currency} has no decimals."

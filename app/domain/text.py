@@ -1,0 +1,40 @@
+"""Text as the shop compares it: folded words for search, keys for sorting, slugs for paths."""
+
+import re
+import secrets
+import unicodedata
+
+from slugify import slugify
+
+MAX_SLUG = 120
+_WORD = re.compile(r"[^\W_]+")
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def fold(text: str) -> str:
+    """The text without case, accents and compatibility forms: `Café` and `CAFÉ` are `cafe`."""
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text, in their order: letters and digits, split at all else."""
+    return _WORD.findall(fold(text))
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text can stand in a path: lower-case words joined by hyphens, never all digits."""
+    return len(text) <= MAX_SLUG and bool(_SLUG.fullmatch(text)) and not text.isdigit()
+
+
+def make_slug(name: str, fallback: str) -> str:
+    """A slug for a name; `fallback-…` where nothing of the name can stand in a path."""
+    slug = slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip("-")
+    if not slug:
+        return f"{fallback}-{secrets.token_hex(4)}"
+    return f"{fallback}-{slug}" if slug.isdigit() else slug
+
+
+def with_suffix(slug: str) -> str:
+    """The same slug with a random ending, for when the plain one is taken."""
+    return f"{slug[: MAX_SLUG - 7]}-{secrets.token_hex(3)}"

@@ -1,0 +1,21 @@
+"""The tables, and what one row knows about itself."""
+
+from app.models.base import Base
+from app.models.catalogue import Category, Product, StockMovement, Variant
+from app.models.sales import (
+    MAX_QUANTITY,
+    Cart,
+    CartLine,
+    IdempotencyKey,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Store,
+)
+from app.models.users import Address, LoginThrottle, Session, User
+
+__all__ = [
+    "MAX_QUANTITY", "Address", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
+    "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "Session", "StockMovement",
+    "Store", "User", "Variant",
+]  # fmt: skip

@@ -1,0 +1,179 @@
+"""What is for sale: categories, products, their variants, and the ledger of their stock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.domain.clock import utc_now
+from app.domain.text import fold, words
+from app.models.base import Base, Timestamped
+
+UNDELETED = text("deleted_at IS NULL")
+OFFERED = text("deleted_at IS NULL AND is_active")
+
+
+class Category(Timestamped, Base):
+    """A node of the category tree."""
+
+    __tablename__ = "categories"
+    __table_args__ = (CheckConstraint("parent_id != id", name="not_its_own_parent"),)
+
+    name: Mapped[str] = mapped_column(String(200))
+    slug: Mapped[str] = mapped_column(String(120), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="", server_default="")
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("categories.id", ondelete="RESTRICT"), index=True
+    )
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class Product(Timestamped, Base):
+    """Something the shop offers, in one or more variants."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        CheckConstraint("compare_at_price >= 0", name="compare_at_price_not_negative"),
+        Index(
+            "uq_products_slug",
+            "slug",
+            unique=True,
+            postgresql_where=UNDELETED,
+            sqlite_where=UNDELETED,
+        ),
+        # One index for each order of the catalogue's lists, ties by id.
+        Index(
+            "ix_products_created_at_id",
+            "created_at",
+            "id",
+            postgresql_where=OFFERED,
+            sqlite_where=OFFERED,
+        ),
+        Index(
+            "ix_products_price_id", "price", "id", postgresql_where=OFFERED, sqlite_where=OFFERED
+        ),
+        Index(
+            "ix_products_name_key_id",
+            "name_key",
+            "id",
+            postgresql_where=OFFERED,
+            sqlite_where=OFFERED,
+        ),
+        Index("ix_products_category_id", "category_id"),
+    )
+
+    name: Mapped[str] = mapped_column(String(200))
+    slug: Mapped[str] = mapped_column(String(120))
+    description: Mapped[str] = mapped_column(Text, default="", server_default="")
+    category_id: Mapped[int | None] = mapped_column(
+        ForeignKey("categories.id", ondelete="RESTRICT")
+    )
+    compare_at_price: Mapped[int | None]
+    # [{"name": "Size", "values": ["S", "M"]}], in the order in which they are shown.
+    options: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    deleted_at: Mapped[datetime | None]
+
+    # Set by `derive` at every change, for sorting, filtering and search. "C" compares bytes, as
+    # SQLite does.
+    price: Mapped[int] = mapped_column(default=0)
+    name_key: Mapped[str] = mapped_column(
+        String(200).with_variant(String(200, collation="C"), "postgresql")
+    )
+    search_title: Mapped[str] = mapped_column(Text, default="", server_default="")
+    search_body: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    category: Mapped[Category | None] = relationship(lazy="raise")
+    variants: Mapped[list["Variant"]] = relationship(
+        lazy="raise", back_populates="product", order_by="(Variant.position, Variant.id)"
+    )
+
+    def derive(self, variants: Sequence["Variant"]) -> None:
+        """Work out what lists sort, filter and search by: the lowest price of an active variant,
+        the folded name, the words of name and SKUs, the words of the description."""
+        prices = [v.price for v in variants if v.is_active] or [v.price for v in variants]
+        self.price = min(prices, default=0)
+        self.name_key = fold(self.name)[:200]
+        skus = [v.sku for v in variants if v.is_active] or [v.sku for v in variants]
+        self.search_title = " ".join(words(" ".join([self.name, *skus])))
+        self.search_body = " ".join(words(self.description))
+
+    @property
+    def active_variants(self) -> list["Variant"]:
+        """What can be bought of it."""
+        return [variant for variant in self.variants if variant.is_active]
+
+    @property
+    def stock(self) -> int:
+        """Units that can be sold now, over all active variants."""
+        return sum(variant.available for variant in self.active_variants)
+
+
+class Variant(Base):
+    """One article with its own SKU, price and stock. A simple product has just one."""
+
+    __tablename__ = "variants"
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        CheckConstraint("0 <= allocated AND allocated <= on_hand", name="allocated_within_on_hand"),
+        Index(
+            "uq_variants_sku",
+            "sku",
+            unique=True,
+            postgresql_where=UNDELETED,
+            sqlite_where=UNDELETED,
+        ),
+        Index(
+            "uq_variants_product_id_options_key",
+            "product_id",
+            "options_key",
+            unique=True,
+            postgresql_where=OFFERED,
+            sqlite_where=OFFERED,
+        ),
+        Index("ix_variants_product_id", "product_id"),
+    )
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"))
+    sku: Mapped[str] = mapped_column(String(64))
+    # {"Size": "M"}; and the same as text in one spelling, so that the database can compare it.
+    options: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
+    options_key: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    price: Mapped[int]
+    on_hand: Mapped[int] = mapped_column(default=0, server_default="0")
+    allocated: Mapped[int] = mapped_column(default=0, server_default="0")
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None]
+
+    product: Mapped[Product] = relationship(lazy="raise", back_populates="variants")
+
+    @property
+    def available(self) -> int:
+        """Units that can be promised now: on hand less allocated."""
+        return self.on_hand - self.allocated
+
+
+class StockMovement(Base):
+    """One change of a variant's stock. The ledger only grows, and sums to the variant's figures."""
+
+    __tablename__ = "stock_movements"
+    __table_args__ = (
+        CheckConstraint("on_hand_delta != 0 OR allocated_delta != 0", name="moves_something"),
+        Index("ix_stock_movements_variant_id_id", "variant_id", "id"),
+    )
+
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variants.id", ondelete="RESTRICT"))
+    on_hand_delta: Mapped[int] = mapped_column(default=0)
+    allocated_delta: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(String(200))
+    order_id: Mapped[int | None] = mapped_column(
+        ForeignKey("orders.id", ondelete="RESTRICT"), index=True
+    )
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -1,0 +1,180 @@
+"""Carts and orders."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.domain.clock import utc_now
+from app.domain.order_status import OrderStatus, check_transition
+from app.models.base import Base, Timestamped
+from app.models.catalogue import Variant
+
+MAX_QUANTITY = 100_000
+
+
+class Cart(Timestamped, Base):
+    """What somebody means to buy: one for each customer, one for each guest's token."""
+
+    __tablename__ = "carts"
+    __table_args__ = (
+        CheckConstraint("(user_id IS NULL) != (token_hash IS NULL)", name="one_owner"),
+        Index("ix_carts_updated_at", "updated_at"),
+    )
+
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), unique=True
+    )
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+
+    lines: Mapped[list["CartLine"]] = relationship(
+        lazy="raise", order_by="CartLine.id", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class CartLine(Base):
+    """A variant in a cart. Nothing is reserved; the price is today's."""
+
+    __tablename__ = "cart_lines"
+    __table_args__ = (
+        UniqueConstraint("cart_id", "variant_id"),
+        CheckConstraint(f"quantity BETWEEN 1 AND {MAX_QUANTITY}", name="quantity_in_range"),
+    )
+
+    cart_id: Mapped[int] = mapped_column(ForeignKey("carts.id", ondelete="CASCADE"))
+    variant_id: Mapped[int] = mapped_column(
+        ForeignKey("variants.id", ondelete="RESTRICT"), index=True
+    )
+    quantity: Mapped[int]
+    # What the buyer saw when the line was last written, to tell when the price has changed.
+    price_seen: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    variant: Mapped[Variant] = relationship(lazy="raise")
+
+
+class Order(Base):
+    """A promise to deliver: names and prices are copied in, never looked up again."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('pending', 'processing', 'shipped', 'delivered', 'cancelled')",
+            name="status_known",
+        ),
+        CheckConstraint(
+            "total = subtotal - discount_total + shipping_total + tax_total", name="total_adds_up"
+        ),
+        CheckConstraint(
+            "subtotal >= 0 AND discount_total >= 0 AND shipping_total >= 0"
+            " AND tax_total >= 0 AND total >= 0",
+            name="totals_not_negative",
+        ),
+        Index("ix_orders_user_id_placed_at_id", "user_id", "placed_at", "id"),
+        Index("ix_orders_placed_at_id", "placed_at", "id"),
+        Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
+    )
+
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    guest_token_hash: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[OrderStatus] = mapped_column(String(20), default="pending")
+    currency: Mapped[str] = mapped_column(String(3))
+    subtotal: Mapped[int]
+    discount_total: Mapped[int] = mapped_column(default=0)
+    shipping_total: Mapped[int] = mapped_column(default=0)
+    tax_total: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int]
+    # Personal data, erased when the customer deletes the account.
+    email: Mapped[str | None] = mapped_column(String(254))
+    shipping_address: Mapped[dict[str, Any] | None]
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    placed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+    lines: Mapped[list["OrderLine"]] = relationship(lazy="raise", order_by="OrderLine.id")
+    events: Mapped[list["OrderEvent"]] = relationship(lazy="raise", order_by="OrderEvent.id")
+
+    def move_to(self, target: OrderStatus) -> None:
+        """Change status, or raise IllegalTransition."""
+        check_transition(self.status, target)
+        self.status = target
+
+
+class OrderLine(Base):
+    """One article of an order, as it was called and priced when it was bought."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+        CheckConstraint("line_total = unit_price * quantity", name="line_total_adds_up"),
+        UniqueConstraint("order_id", "variant_id"),
+    )
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    product_id: Mapped[int] = mapped_column(
+        ForeignKey("products.id", ondelete="RESTRICT"), index=True
+    )
+    variant_id: Mapped[int] = mapped_column(
+        ForeignKey("variants.id", ondelete="RESTRICT"), index=True
+    )
+    sku: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(200))
+    options: Mapped[dict[str, str]] = mapped_column(default=dict)
+    unit_price: Mapped[int]
+    quantity: Mapped[int]
+    line_total: Mapped[int]
+
+
+class OrderEvent(Base):
+    """One step in an order's history."""
+
+    __tablename__ = "order_events"
+    __table_args__ = (
+        CheckConstraint("done_by IN ('customer', 'staff', 'system')", name="done_by_known"),
+        Index("ix_order_events_order_id_id", "order_id", "id"),
+    )
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    status: Mapped[OrderStatus] = mapped_column(String(20))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    done_by: Mapped[str] = mapped_column(String(10))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class IdempotencyKey(Base):
+    """An order request that was carried out, and its answer, to be replayed for 24 hours."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("scope", "key"),)
+
+    # "user:7", or "cart:" and the hash of the guest's token.
+    scope: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str] = mapped_column(String(255))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    order_id: Mapped[int | None] = mapped_column(
+        ForeignKey("orders.id", ondelete="CASCADE"), index=True
+    )
+    # Null only inside the transaction that carries the request out.
+    answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class Store(Base):
+    """The one row of facts about this shop that must not change under it."""
+
+    __tablename__ = "store"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    currency: Mapped[str] = mapped_column(String(3))

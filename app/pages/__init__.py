@@ -1,0 +1,10 @@
+"""The HTML doors."""
+
+from flask import Flask
+
+from app.pages import storefront
+
+
+def register(app: Flask) -> None:
+    """Hang the pages into the app."""
+    app.register_blueprint(storefront.blp)

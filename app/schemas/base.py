@@ -1,0 +1,115 @@
+"""What all schemas share: strict input, and fields for text, money, times and countries."""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
+
+from app.domain.clock import rfc3339
+from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+class ShopSchema(Schema):
+    """JSON bodies and answers: unknown fields are refused, never ignored."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class QuerySchema(Schema):
+    """Query strings: what we do not know is not ours (campaign tags and the like)."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class Text(fields.String):
+    """A line of text: trimmed, no control characters, `low` to `high` characters.
+
+    With `lines=True` it may have several lines; ends of lines become LF.
+    """
+
+    def __init__(self, high: int, low: int = 0, lines: bool = False, **kwargs: Any) -> None:
+        self.low, self.high, self.lines = low, high, lines
+        metadata = {"minLength": low, "maxLength": high} if low else {"maxLength": high}
+        super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+        if _CONTROLS.search(text) or (not self.lines and "\n" in text):
+            raise ValidationError("Control characters are not allowed.")
+        if not self.low <= len(text) <= self.high:
+            raise ValidationError(f"Between {self.low} and {self.high} characters.")
+        return text
+
+
+class Whole(fields.Integer):
+    """A whole JSON number, never a string or a fraction, from `low` to `high`."""
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        self.low, self.high = low, high
+        metadata = {"minimum": low, "maximum": high, **kwargs.pop("metadata", {})}
+        super().__init__(strict=True, metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValidationError("Not a whole number.")
+        if not self.low <= value <= self.high:
+            raise ValidationError(f"From {self.low} to {self.high}.")
+        return value
+
+
+class RowId(Whole):
+    """The id of a row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(1, 2**63 - 1, **kwargs)
+
+
+class Money(fields.Field[int]):
+    """Minor units of the store's currency inside, a decimal string outside; never rounded."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"type": "string", "example": "49.00", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else to_text(value, store_currency())
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        try:
+            minor = to_minor(value, store_currency())
+        except NotMoney as error:
+            raise ValidationError(str(error)) from None
+        if not 0 <= minor <= MAX_PRICE:
+            highest = to_text(MAX_PRICE, store_currency())
+            raise ValidationError(f"From 0 to {highest}.")
+        return minor
+
+
+class Time(fields.Field[datetime]):
+    """RFC 3339 in UTC with `Z`, for answers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"type": "string", "format": "date-time", **kwargs.pop("metadata", {})}
+        super().__init__(dump_only=True, metadata=metadata, **kwargs)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else rfc3339(value)
+
+
+def store_currency() -> str:
+    """The ISO 4217 code of the one currency of this shop."""
+    currency: str = current_app.config["STORE_CURRENCY"]
+    return currency
+
+
+def dump_currency(_obj: Any) -> str:
+    """For `fields.Function`: every answer with money names its currency."""
+    return store_currency()

@@ -1,0 +1,1 @@
+"""The verbs of the shop. They check, change and flush; the caller commits."""

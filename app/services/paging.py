@@ -1,0 +1,141 @@
+"""Rows by page or by cursor, with totals that stay cheap."""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from app.errors import Invalid
+from app.extensions import db
+
+MAX_DEPTH = 10_000
+"""Rows that pages can reach, and up to which totals are exact."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of rows; `total` is exact up to MAX_DEPTH."""
+
+    items: Sequence[T]
+    page: int
+    per_page: int
+    total: int
+    total_is_estimate: bool = False
+
+    @property
+    def pages(self) -> int:
+        """How many pages can be asked for."""
+        return math.ceil(min(self.total, MAX_DEPTH) / self.per_page)
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """Rows after a cursor; `next_cursor` is None at the end."""
+
+    items: Sequence[T]
+    per_page: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """An order of rows: one column, ties by id in the same direction."""
+
+    name: str
+    column: Any
+    id: Any
+    descending: bool = False
+
+    def order_by(self) -> list[ColumnElement[Any]]:
+        """The ORDER BY of a list in this order."""
+        if self.descending:
+            return [self.column.desc(), self.id.desc()]
+        return [self.column.asc(), self.id.asc()]
+
+    def after(self, value: Any, row_id: int) -> ColumnElement[bool]:
+        """The rows that come after this one."""
+        if self.descending:
+            return or_(self.column < value, and_(self.column == value, self.id < row_id))
+        return or_(self.column > value, and_(self.column == value, self.id > row_id))
+
+
+def refuse_too_deep(page: int, per_page: int) -> None:
+    """Deep pages read everything before them: past MAX_DEPTH rows a cursor has to be used.
+
+    Raises:
+        Invalid: `use_cursor`.
+    """
+    if (page - 1) * per_page >= MAX_DEPTH:
+        detail = f"Pages end at {MAX_DEPTH:,} rows. Use a cursor, or a narrower filter."
+        raise Invalid({"page": [detail]}, code="use_cursor", detail=detail)
+
+
+def fetch_page(query: Select[Any], page: int, per_page: int) -> Page[Any]:
+    """One page of an ordered query, and how many rows there are in all.
+
+    Raises:
+        Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
+    """
+    refuse_too_deep(page, per_page)
+    rows = db.session.scalars(query.limit(per_page).offset((page - 1) * per_page)).all()
+    counted = query.order_by(None).options().with_only_columns(1).limit(MAX_DEPTH + 1)
+    total = db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
+    return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
+
+
+def fetch_slice(query: Select[Any], key: SortKey, cursor: str, per_page: int) -> Slice[Any]:
+    """The rows after a cursor (empty: from the start), in the key's order.
+
+    Raises:
+        Invalid: a cursor that we did not make, or made for another order.
+    """
+    if cursor:
+        query = query.where(key.after(*decode_cursor(cursor, key)))
+    rows = db.session.scalars(query.order_by(*key.order_by()).limit(per_page + 1)).all()
+    if len(rows) <= per_page:
+        return Slice(rows, per_page, None)
+    rows = rows[:per_page]
+    return Slice(rows, per_page, encode_cursor(rows[-1], key))
+
+
+def encode_cursor(row: Any, key: SortKey) -> str:
+    """Where a list goes on after `row`: URL-safe, bound to the order."""
+    value = getattr(row, key.column.key)
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    content = json.dumps([key.name, value, row.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, key: SortKey) -> tuple[Any, int]:
+    """The sort value and id that a cursor stands for.
+
+    Raises:
+        Invalid: garbage, or a cursor of another order.
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        name, value, row_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        wanted = key.column.type.python_type
+        if wanted is datetime:
+            value = datetime.fromisoformat(value)
+            if value.tzinfo is None:
+                raise ValueError("a time without a zone")
+        if name != key.name or type(value) is not wanted or type(row_id) is not int:
+            raise ValueError("another order")
+        if not 0 <= row_id < 2**63 or (wanted is int and not -(2**63) <= value < 2**63):
+            raise ValueError("out of range")
+        if wanted is str and ("\x00" in value or len(value) > 1000):
+            raise ValueError("no such text")
+        if wanted is str:
+            value.encode()
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        raise Invalid({"cursor": ["Not a cursor of this list in this order."]}) from None
+    return value, row_id

@@ -1,0 +1,53 @@
+"""Sign-in sessions: begun by a login, moved on by refreshes, ended by logout or by staff."""
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from app.domain.actor import Actor
+from app.domain.clock import utc_now
+from app.extensions import db
+from app.models import Session, User
+
+
+def find_actor(session_id: int) -> Actor | None:
+    """Who is signed in by this session, if it goes on and the account may be used."""
+    if not 0 < session_id < 2**63:
+        return None
+    row = db.session.execute(
+        select(User.id, User.role)
+        .join(Session, Session.user_id == User.id)
+        .where(
+            Session.id == session_id,
+            Session.ended_at.is_(None),
+            Session.expires_at > utc_now(),
+            User.is_active,
+            User.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    return Actor(role=row.role, user_id=row.id, session_id=session_id) if row else None
+
+
+def begin(user_id: int, lifetime: timedelta) -> Session:
+    """Open a session for a user."""
+    session = Session(user_id=user_id, expires_at=utc_now() + lifetime)
+    db.session.add(session)
+    db.session.flush()
+    return session
+
+
+def end(session_id: int) -> None:
+    """End one session: its access and refresh tokens are refused from now on."""
+    _end_where(Session.id == session_id)
+
+
+def end_all(user_id: int, except_id: int | None = None) -> None:
+    """End every session of a user, or every other one."""
+    kept = Session.id != except_id if except_id is not None else Session.id.is_not(None)
+    _end_where(Session.user_id == user_id, kept)
+
+
+def _end_where(*conditions: object) -> None:
+    db.session.execute(
+        update(Session).where(*conditions, Session.ended_at.is_(None)).values(ended_at=utc_now())  # type: ignore[arg-type]
+    )

@@ -1,0 +1,42 @@
+"""What makes SQLite safe for a shop: write-ahead log, foreign keys, writers one at a time."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, make_url
+
+BUSY_MILLISECONDS = 15_000
+
+
+def make_folder(url: str) -> None:
+    """Make the folder that a SQLite database's file is to lie in."""
+    parts = make_url(url)
+    if parts.drivername.startswith("sqlite") and parts.database not in (None, "", ":memory:"):
+        Path(str(parts.database)).parent.mkdir(parents=True, exist_ok=True)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    # The driver's own BEGIN comes too late and is deferred: `_begin` below says it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    """BEGIN IMMEDIATE for writers: what they read stays true until they commit.
+
+    With a deferred BEGIN a reader that turns writer fails at once when somebody else has written,
+    whatever the busy timeout is.
+    """
+    if connection.dialect.name == "sqlite":
+        writes = connection.get_execution_options().get("shop_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

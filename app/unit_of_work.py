@@ -1,0 +1,83 @@
+"""Where transactions open and end: the only commit in the program."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from app.extensions import db
+
+ATTEMPTS = 3
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Effect = Callable[[], None]
+
+# 40001 serialization failure, 40P01 deadlock (PostgreSQL, appendix A).
+_TRY_AGAIN = {"40001", "40P01"}
+# 23505 unique violation, 23503 foreign key violation.
+_LOST_A_RACE = {"23505", "23503"}
+
+
+def in_transaction(work: Callable[[], T]) -> T:
+    """Run `work` and commit; run it afresh when the database asks for another try.
+
+    A unique or foreign key violation means that somebody else committed between a check and its
+    write: the next try sees their row, and refuses in the shop's own words.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _begin_writing()
+            result = work()
+            db.session.commit()
+            break
+        except BaseException as error:
+            db.session.rollback()
+            _effects().clear()
+            if attempt == ATTEMPTS or not is_transient(error):
+                raise
+            time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - only spreads the load
+    _run_effects()
+    return result
+
+
+def after_commit(effect: Effect) -> None:
+    """Queue what may only happen once the transaction stands; forgotten when it does not."""
+    _effects().append(effect)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed on another try."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "pgcode", None)
+    if code is not None:
+        return code in _TRY_AGAIN or code in _LOST_A_RACE
+    text = str(error.orig)
+    if isinstance(error, IntegrityError):
+        return text.startswith(("UNIQUE", "FOREIGN KEY"))
+    return isinstance(error, OperationalError) and "database is locked" in text
+
+
+def _begin_writing() -> None:
+    # Ends the read that looked up the caller: SQLite cannot turn a read into a write safely.
+    db.session.close()
+    _effects().clear()
+    db.session.connection(execution_options={"shop_writes": True})
+
+
+def _effects() -> list[Effect]:
+    effects: list[Effect] = db.session.info.setdefault("effects", [])
+    return effects
+
+
+def _run_effects() -> None:
+    effects = list(_effects())
+    _effects().clear()
+    for effect in effects:
+        try:
+            effect()
+        except Exception:  # the write stands; whatever hangs on it must not undo the answer
+            log.exception("An effect after the commit failed.")

@@ -1,0 +1,1 @@
+"""HTTP around the views: who calls, what is read, what is answered."""

@@ -1,0 +1,156 @@
+"""One table that turns every refusal and failure into a problem answer (RFC 9457)."""
+
+import logging
+from typing import Any
+
+import orjson
+from flask import Flask, Response, current_app, g, has_request_context, request
+from flask_limiter import RateLimitExceeded
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from app import errors
+from app.extensions import db, limiter
+
+log = logging.getLogger(__name__)
+
+STATUS_OF_KIND: dict[type[errors.ShopError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
+    errors.Invalid: 422,
+    errors.TooManyAttempts: 429,
+    errors.Unavailable: 503,
+}
+STATUS_OF_CODE = {"unsupported_media_type": 415}
+TITLES = {
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 409: "Conflict", 412: "Precondition Failed",
+    413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
+    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+}  # fmt: skip
+RETRY_AFTER_SECONDS = 1
+
+
+def register(app: Flask) -> None:
+    """Hang the table into the app."""
+    app.register_error_handler(errors.ShopError, handle_refusal)
+    app.register_error_handler(RateLimitExceeded, handle_rate_limit)
+    app.register_error_handler(HTTPException, handle_http)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(kind, handle_database_away)
+    app.register_error_handler(IntegrityError, handle_last_guard)
+    app.register_error_handler(Exception, handle_defect)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """A problem answer (RFC 9457), never to be stored by a cache."""
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "message": detail,
+        "request_id": g.get("request_id") if has_request_context() else None,
+        **extra,
+    }
+    response = current_app.response_class(
+        orjson.dumps(body), status=status, mimetype="application/problem+json"
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(headers or {})
+    return response
+
+
+def status_of(error: errors.ShopError) -> int:
+    """The HTTP status of a refusal."""
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next(status for kind, status in STATUS_OF_KIND.items() if isinstance(error, kind))
+
+
+def handle_refusal(error: errors.ShopError) -> Response:
+    """The shop said no, in its own words."""
+    headers = {}
+    if isinstance(error, errors.Unauthenticated):
+        # RFC 6750, section 3: a token that was sent and refused is named as such.
+        sent = request.headers.get("Authorization")
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
+    if isinstance(error, errors.TooManyAttempts):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return problem(status_of(error), error.code, error.detail, headers, **error.extra)
+
+
+def handle_rate_limit(_error: RateLimitExceeded) -> Response:
+    """Too many requests from one user or address."""
+    limit = limiter.current_limit
+    wait = max(1, int(limit.reset_at - _now()) + 1) if limit else RETRY_AFTER_SECONDS
+    detail = f"Too many requests. Try again in {wait} s."
+    return problem(429, "rate_limited", detail, {"Retry-After": str(wait)})
+
+
+def handle_http(error: HTTPException) -> Response | HTTPException:
+    """What the framework refuses: routes, methods, sizes."""
+    status = error.code or 500
+    if status < 400:
+        return error
+    if isinstance(error, RequestEntityTooLarge):
+        return problem(413, "content_too_large", "The body is larger than 1 MiB.")
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    title = TITLES.get(status, error.name)
+    return problem(status, title.lower().replace(" ", "_"), _sentence(status, title), headers)
+
+
+def handle_database_away(error: Exception) -> Response:
+    """The database is unreachable, locked for too long, or out of connections."""
+    log.error("The database did not answer: %s", _first_line(error))
+    db.session.remove()
+    return handle_refusal(errors.Unavailable())
+
+
+def handle_last_guard(error: IntegrityError) -> Response:
+    """A constraint held what the services let through: nothing changed."""
+    log.error("A constraint refused the write: %s", _first_line(error))
+    detail = "That conflicts with what is stored. Nothing was changed."
+    return problem(409, "conflict", detail)
+
+
+def handle_defect(error: Exception) -> Response:
+    """A defect of the shop: logged whole, told in one sentence."""
+    if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    log.exception("Unhandled %s", type(error).__name__)
+    return problem(500, "internal_error", "Something went wrong on our side.")
+
+
+def _sentence(status: int, title: str) -> str:
+    return {
+        404: "There is nothing at this address.",
+        405: "This address does not take that method.",
+    }.get(status, f"{title}.")
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().split("\n")[0]
+
+
+def _now() -> float:
+    import time
+
+    return time.time()

@@ -1,0 +1,74 @@
+"""Who calls: the Bearer token, checked against the session that it belongs to on every request."""
+
+from typing import Any
+
+from flask import g, request
+from flask_jwt_extended import get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import PyJWTError
+
+from app.domain.actor import ANONYMOUS, Actor
+from app.errors import Unauthenticated
+from app.services import session_service
+
+REFRESH_ENDPOINT = "auth.refresh"
+
+
+def current_actor() -> Actor:
+    """The caller of this request; ANONYMOUS without a token."""
+    actor: Actor = g.get("actor", ANONYMOUS)
+    return actor
+
+
+def current_claims() -> dict[str, Any]:
+    """The claims of the token that this request carries."""
+    claims: dict[str, Any] = g.claims
+    return claims
+
+
+def read_token() -> None:
+    """Check the Bearer token's signature and claims, without the database, and name the caller
+    for the rate limits: the user, or else the address."""
+    g.rate_limit_key = f"address:{request.remote_addr}"
+    if not _sends_bearer():
+        return
+    try:
+        g.claims = _verified_claims()
+        g.rate_limit_key = f"user:{g.claims['sub']}"
+    except (JWTExtendedException, PyJWTError, ValueError, TypeError, KeyError):
+        g.claims = None
+
+
+def identify_caller() -> None:
+    """Find the caller's session. A token that is not believed is 401, even where none is needed.
+
+    Raises:
+        Unauthenticated: `invalid_token`: forged, expired, of the wrong kind, or its session ended.
+    """
+    if not _sends_bearer():
+        return
+    if g.claims is None:
+        raise _invalid_token()
+    if request.endpoint == REFRESH_ENDPOINT:
+        return  # spends its own token, in one guarded statement
+    actor = session_service.find_actor(g.claims["sid"])
+    if actor is None or str(actor.user_id) != g.claims["sub"]:
+        raise _invalid_token()
+    g.actor = actor
+
+
+def _sends_bearer() -> bool:
+    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
+
+
+def _verified_claims() -> dict[str, Any]:
+    verify_jwt_in_request(refresh=request.endpoint == REFRESH_ENDPOINT, skip_revocation_check=True)
+    claims: dict[str, Any] = get_jwt()
+    # A token that never expires, or belongs to no session, is none of ours (RFC 8725).
+    if not (isinstance(claims.get("exp"), int) and isinstance(claims.get("sid"), int)):
+        raise ValueError("A claim is missing.")
+    return claims
+
+
+def _invalid_token() -> Unauthenticated:
+    return Unauthenticated("invalid_token", "The token is not valid, or no longer.")

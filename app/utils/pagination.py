@@ -1,0 +1,44 @@
+"""Lists over HTTP: the envelope of a page or a slice, and its Link header."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request
+
+from app.services.paging import Page, Slice
+
+
+def page_answer(page: Page[Any], dumped: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The envelope of a page and its Link header (RFC 8288)."""
+    body: dict[str, Any] = {
+        "items": dumped,
+        "page": page.page,
+        "per_page": page.per_page,
+        "pages": page.pages,
+        "total": page.total,
+    }
+    if page.total_is_estimate:
+        body["total_is_estimate"] = True
+    targets = {"first": 1, "last": max(page.pages, 1)}
+    if page.page > 1:
+        targets["prev"] = min(page.page - 1, max(page.pages, 1))
+    if page.page < page.pages:
+        targets["next"] = page.page + 1
+    return body, {"Link": _links({rel: {"page": str(n)} for rel, n in targets.items()})}
+
+
+def slice_answer(part: Slice[Any], dumped: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The envelope of a slice by cursor and its Link header."""
+    body = {"items": dumped, "per_page": part.per_page, "next_cursor": part.next_cursor}
+    targets = {"first": {"cursor": ""}}
+    if part.next_cursor:
+        targets["next"] = {"cursor": part.next_cursor}
+    return body, {"Link": _links(targets)}
+
+
+def _links(targets: dict[str, dict[str, str]]) -> str:
+    given = request.args.to_dict(flat=True)
+    return ", ".join(
+        f'<{request.base_url}?{urlencode({**given, **change})}>; rel="{rel}"'
+        for rel, change in targets.items()
+    )

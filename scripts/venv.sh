@@ -1,0 +1,46 @@
+# Sourced by run and test: makes .venv once, and installs a lock file into it when it has changed.
+
+find_python() {
+    # Asked to run, not only found: version managers leave names that answer with an error.
+    for name in "${PYTHON:-}" python3.13 python3.12 python3.11 python3.10 python3 python; do
+        [ -n "$name" ] || continue
+        if "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+            >/dev/null 2>&1; then
+            command -v "$name"
+            return
+        fi
+    done
+    echo "ShopSwift needs Python 3.10 to 3.13, and found none." >&2
+    echo "Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python@3.13" >&2
+    exit 1
+}
+
+make_venv() {
+    [ -x .venv/bin/python ] && return
+    if command -v uv >/dev/null 2>&1; then
+        uv venv --quiet --python "$1" .venv
+    elif ! "$1" -m venv .venv; then
+        rm -rf .venv
+        echo "Python's venv module is incomplete. Debian, Ubuntu: sudo apt install python3-venv" >&2
+        exit 1
+    fi
+}
+
+# install LOCK: what the lock file names, checked by its hashes; nothing to do the second time.
+install() {
+    stamp=".venv/$1.installed"
+    cmp -s "$1" "$stamp" && return
+    echo "Installing $1 …" >&2
+    if command -v uv >/dev/null 2>&1; then
+        uv pip install --quiet --python .venv/bin/python --require-hashes -r "$1"
+    else
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1"
+    fi
+    cp "$1" "$stamp"
+}
+
+prepare() {
+    python=$(find_python) || exit 1
+    make_venv "$python"
+    install "$1"
+}

@@ -1,0 +1,137 @@
+"""The shop in its two forms, each test on empty tables: SQLite by itself, PostgreSQL with Redis."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.config import Testing
+from app.extensions import cache, db
+from app.models import Base, Store
+from tests import factories, servers
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that uses a database on both."""
+    if "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[str]:
+    """The URL of a migrated database of this worker's own."""
+    if request.param == "sqlite":
+        folder: Path = tmp_path_factory.mktemp("sqlite")
+        yield migrated(f"sqlite:///{folder / 'shop.db'}")
+        return
+    with servers.database(os.environ["TEST_DATABASE_URL"], f"shopswift_{WORKER}") as url:
+        yield migrated(url)
+
+
+@pytest.fixture(scope="session")
+def environ(database: str) -> dict[str, str]:
+    """The settings of the shop under test; subprocesses can be started with them too."""
+    redis = os.environ["TEST_REDIS_URL"] if database.startswith("postgresql") else ""
+    return {
+        "FLASK_ENV": "testing",
+        "DATABASE_URL": database,
+        "REDIS_URL": redis,
+        "RATELIMIT_ENABLED": "false",
+        "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
+        "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_app(environ: dict[str, str]) -> Flask:
+    """The application, made once a database."""
+    return create_app(Testing(environ))
+
+
+@pytest.fixture
+def app(shared_app: Flask) -> Flask:
+    """The application on empty tables and with an empty cache."""
+    with shared_app.app_context():
+        with db.engine.connect().execution_options(shop_writes=True) as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+            connection.execute(Store.__table__.insert().values(id=1, currency="USD"))
+            connection.commit()
+        cache.clear()
+    return shared_app
+
+
+class Caller:
+    """Somebody who calls the API: anonymous, or with the headers of a sign-in."""
+
+    def __init__(self, app: Flask, user_id: int | None = None, **headers: str) -> None:
+        self.app, self.user_id, self.headers = app, user_id, headers
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        """One request; `headers` given here win."""
+        headers = {**self.headers, **options.pop("headers", {})}
+        return self.app.test_client().open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.call("POST", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PATCH", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PUT", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.call("DELETE", path, **options)
+
+
+@pytest.fixture
+def anyone(app: Flask) -> Caller:
+    """A caller without an account."""
+    return Caller(app)
+
+
+@pytest.fixture
+def customer(app: Flask) -> Caller:
+    """A signed-in customer."""
+    return signed_in(app)
+
+
+@pytest.fixture
+def other_customer(app: Flask) -> Caller:
+    """Another signed-in customer."""
+    return signed_in(app)
+
+
+@pytest.fixture
+def admin(app: Flask) -> Caller:
+    """A signed-in member of staff."""
+    return signed_in(app, role="admin")
+
+
+def signed_in(app: Flask, **facts: Any) -> Caller:
+    """A new user with a session of their own."""
+    with app.app_context():
+        user, token = factories.user_with_token(**facts)
+    return Caller(app, user_id=user.id, Authorization=f"Bearer {token}")
+
+
+def migrated(url: str) -> str:
+    """The same database, with the schema in it."""
+    app = create_app(Testing({"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+    return url

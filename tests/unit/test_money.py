@@ -1,0 +1,53 @@
+"""Money: exact, in minor units, in the currency's own places."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.money import NotMoney, to_minor, to_text
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("49.00", "USD", 4900),
+        ("49", "USD", 4900),
+        (49, "USD", 4900),
+        (49.99, "USD", 4999),
+        (Decimal("0.10"), "USD", 10),
+        ("4900", "JPY", 4900),
+        ("4900.0", "JPY", 4900),
+        ("1.234", "KWD", 1234),
+        ("1e3", "USD", 100000),
+        ("-5.00", "USD", -500),
+        ("0", "USD", 0),
+        ("1.990", "USD", 199),
+    ],
+)
+def test_amounts_become_minor_units(amount, currency, minor):
+    assert to_minor(amount, currency) == minor
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["1.999", "0.001", "", "abc", "NaN", "Infinity", "-inf", "1e30", "1e-30", "1_000", " 1", "١", True,
+     None, [], {}, "1e999999999", Decimal("1E+999999"), float("nan")],
+)  # fmt: skip
+def test_what_is_no_amount_is_refused(amount):
+    with pytest.raises(NotMoney):
+        to_minor(amount, "USD")
+
+
+def test_a_currency_without_decimals_refuses_them():
+    with pytest.raises(NotMoney, match="no decimals"):
+        to_minor("1.5", "JPY")
+
+
+@given(st.integers(-(2**62), 2**62), st.sampled_from(["USD", "JPY", "KWD", "CLF"]))
+def test_text_and_minor_units_are_the_same_amount(minor, currency):
+    text = to_text(minor, currency)
+    if abs(minor) < 10**18:
+        assert to_minor(text, currency) == minor
+    assert "e" not in text.lower()
