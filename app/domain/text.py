@@ -9,10 +9,31 @@ from slugify import slugify
 MAX_SLUG = 120
 _WORD = re.compile(r"[^\W_]+")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+class NotText(ValueError):
+    """A text that cannot be stored; the message says why."""
+
+
+def clean(text: str, low: int, high: int, lines: bool = False) -> str:
+    """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF.
+
+    Raises:
+        NotText: control characters, lone surrogates, or not `low` to `high` characters.
+    """
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+    if _CONTROLS.search(text) or (not lines and "\n" in text):
+        raise NotText("Control characters are not allowed.")
+    if not low <= len(text) <= high:
+        raise NotText(f"Between {low} and {high} characters.")
+    return text
 
 
 def fold(text: str) -> str:
     """The text without case, accents and compatibility forms: `Café` and `CAFÉ` are `cafe`."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 

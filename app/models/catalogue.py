@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, t
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.clock import utc_now
-from app.domain.text import fold, words
+from app.domain.listing import Offer, derived
 from app.models.base import Base, Timestamped
 
 UNDELETED = text("deleted_at IS NULL")
@@ -93,14 +93,10 @@ class Product(Timestamped, Base):
     )
 
     def derive(self, variants: Sequence["Variant"]) -> None:
-        """Work out what lists sort, filter and search by: the lowest price of an active variant,
-        the folded name, the words of name and SKUs, the words of the description."""
-        prices = [v.price for v in variants if v.is_active] or [v.price for v in variants]
-        self.price = min(prices, default=0)
-        self.name_key = fold(self.name)[:200]
-        skus = [v.sku for v in variants if v.is_active] or [v.sku for v in variants]
-        self.search_title = " ".join(words(" ".join([self.name, *skus])))
-        self.search_body = " ".join(words(self.description))
+        """Set what lists sort, filter and search by: price, name_key, search_title, search_body."""
+        offers = [Offer(variant.sku, variant.price, variant.is_active) for variant in variants]
+        for column, value in derived(self.name, self.description, offers).items():
+            setattr(self, column, value)
 
     @property
     def active_variants(self) -> list["Variant"]:

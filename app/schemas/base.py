@@ -1,7 +1,5 @@
 """What all schemas share: strict input, and fields for text, money, times and countries."""
 
-import re
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +8,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
 from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+from app.domain.text import NotText, clean
 
 
 class ShopSchema(Schema):
@@ -41,12 +38,10 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-        if _CONTROLS.search(text) or (not self.lines and "\n" in text):
-            raise ValidationError("Control characters are not allowed.")
-        if not self.low <= len(text) <= self.high:
-            raise ValidationError(f"Between {self.low} and {self.high} characters.")
-        return text
+        try:
+            return clean(text, self.low, self.high, self.lines)
+        except NotText as error:
+            raise ValidationError(str(error)) from None
 
 
 class Whole(fields.Integer):
