@@ -55,7 +55,8 @@ def product(price: int = 1000, stock: int = 10, sku: str | None = None, **facts:
 def product_with_variants(variants: list[dict[str, Any]], **facts: Any) -> Product:
     """A product with these variants: `price`, `stock`, `sku`, `options`, `is_active`."""
     number = next(_numbers)
-    row = Product(**{"name": f"Product {number}", "slug": f"product-{number}", **facts})
+    named = {"name": f"Product {number}", "slug": f"product-{number}", "description": ""}
+    row = Product(**{**named, **facts})
     row.variants = [_variant(number, place, **wanted) for place, wanted in enumerate(variants)]
     row.derive(row.variants)
 
