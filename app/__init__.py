@@ -5,7 +5,7 @@ import logging
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, config, pages, sqlite, startup
+from app import api, cli, config, pages, startup
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.utils import error_handlers, logs, requests
 from app.utils.strict_json import StrictJSONProvider
@@ -27,15 +27,18 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     app.config.from_object(settings)
     app.json = StrictJSONProvider(app)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # merging would redirect, to an HTML page
     if strict:
         _refuse_problems(settings)
     logs.configure(app)
+    _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
     requests.register(app)
     error_handlers.register(app)
     api.register(app)
     pages.register(app)
     cli.register(app)
+    startup.make_database_folder(app)
     if strict:
         startup.refuse_other_currency(app)
         for warning in settings.warnings():
@@ -49,11 +52,13 @@ def _refuse_problems(settings: config.Config) -> None:
         raise config.ConfigurationError("; ".join(problems) + ".")
 
 
+def _trust_proxies(app: Flask, hops: int) -> None:
+    # Not X-Forwarded-Host: a proxy that does not set it passes on what the client made up.
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+
+
 def _bind_extensions(app: Flask) -> None:
-    sqlite.make_folder(app.config["SQLALCHEMY_DATABASE_URI"])
-    if app.config["TRUSTED_PROXIES"]:
-        hops = app.config["TRUSTED_PROXIES"]
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
     jwt.init_app(app)

@@ -1,9 +1,14 @@
 """Settings, read from the environment and nowhere else. Each is described in `.env.example`."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from limits import parse_many
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.domain.money import is_currency
 
@@ -32,10 +37,11 @@ class Config:
     JWT_ENCODE_ISSUER = JWT_DECODE_ISSUER = "shopswift"
     JWT_ENCODE_AUDIENCE = JWT_DECODE_AUDIENCE = "shopswift"
     BCRYPT_HANDLE_LONG_PASSWORDS = True
-    MAX_CONTENT_LENGTH = 1024 * 1024
+    MAX_BODY_BYTES = 1024 * 1024
+    # One more, to tell a chunked body that just fits from one that was cut off.
+    MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
     CACHE_KEY_PREFIX = "shopswift:"
     RATELIMIT_KEY_PREFIX = "shopswift"
-    RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
     RATELIMIT_HEADERS_ENABLED = False
     API_TITLE = "ShopSwift"
     API_VERSION = "v1"
@@ -65,7 +71,7 @@ class Config:
 
     def _read_database(self) -> None:
         default = f"sqlite:///{ROOT / 'instance' / 'shopswift.db'}"
-        self.SQLALCHEMY_DATABASE_URI = with_driver(self._text("DATABASE_URL", default))
+        self.SQLALCHEMY_DATABASE_URI = database_url(self._text("DATABASE_URL", default))
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
             self.SQLALCHEMY_DATABASE_URI,
             pool_size=self._int("DB_POOL_SIZE", self.WEB_THREADS),
@@ -73,16 +79,18 @@ class Config:
         )
 
     def _read_redis(self) -> None:
-        self.REDIS_URL = self._text("REDIS_URL", "")
-        self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
-        self.RATELIMIT_DEFAULT = self._text("RATELIMIT_DEFAULT", "1200 per minute")
-        self.RATELIMIT_AUTH = self._text("RATELIMIT_AUTH", "30 per minute")
-        storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
-        self.RATELIMIT_STORAGE_URI = storage
-        self.RATELIMIT_STORAGE_OPTIONS = {} if storage.startswith("memory") else redis_options()
+        self.REDIS_URL = self._redis_url("REDIS_URL", "")
         self.CACHE_TYPE = "RedisCache" if self.REDIS_URL else "SimpleCache"
         self.CACHE_REDIS_URL = self.REDIS_URL or None
         self.CACHE_OPTIONS = redis_options() if self.REDIS_URL else {}
+        self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
+        self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
+        self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "30 per minute")
+        storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
+        in_memory = storage == "memory://"
+        # "shop+": the storage of app/utils/limit_storage.py, which outlives an outage of Redis.
+        self.RATELIMIT_STORAGE_URI = storage if in_memory else f"shop+{storage}"
+        self.RATELIMIT_STORAGE_OPTIONS = {} if in_memory else redis_options()
 
     def problems(self) -> list[str]:
         """What must be mended before the shop may start."""
@@ -107,7 +115,7 @@ class Config:
 
     def _int(self, name: str, default: int, low: int = 1, high: int = 1_000_000) -> int:
         text = self._text(name, str(default))
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        if not (re.fullmatch("[0-9]{1,9}", text) and low <= int(text) <= high):
             raise ConfigurationError(f"{name} must be a whole number from {low} to {high}.")
         return int(text)
 
@@ -123,6 +131,28 @@ class Config:
             if text.lower() == choice.lower():
                 return choice
         raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
+
+    def _limit(self, name: str, default: str) -> str:
+        text = self._text(name, default)
+        try:
+            parse_many(text)
+        except ValueError:
+            raise ConfigurationError(
+                f"{name} must be a limit such as 100 per minute, or several split by semicolons."
+            ) from None
+        return text
+
+    def _redis_url(self, name: str, default: str) -> str:
+        from redis.connection import parse_url
+
+        url = self._text(name, default)
+        if url == default:
+            return url
+        try:
+            parse_url(url)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be a URL like redis://host:6379/0.") from None
+        return url
 
     def _currency(self) -> str:
         code = self._text("STORE_CURRENCY", "USD").upper()
@@ -158,7 +188,6 @@ class Production(Config):
 
 
 ENVIRONMENTS = {kind.NAME: kind for kind in (Development, Testing, Production)}
-ENVIRONMENTS["development"] = Development
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
@@ -175,6 +204,24 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     return ENVIRONMENTS[name](environ)
 
 
+def database_url(text: str) -> str:
+    """The URL of a database that the shop can use, with its driver named.
+
+    Raises:
+        ConfigurationError: no URL, or another database's; the URL, which may hold a password, is
+            not repeated.
+    """
+    try:
+        url = make_url(with_driver(text))
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("DATABASE_URL is not the URL of a database.") from None
+    if url.drivername not in ("sqlite", "postgresql+psycopg2"):
+        raise ConfigurationError("DATABASE_URL must start with postgresql:// or sqlite:///.")
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("DATABASE_URL must name a database, or a file for SQLite.")
+    return url.render_as_string(hide_password=False)
+
+
 def with_driver(url: str) -> str:
     """A database URL that names psycopg2, however PostgreSQL was spelled."""
     for scheme in ("postgres://", "postgresql://"):
@@ -189,6 +236,7 @@ def engine_options(url: str, pool_size: int, max_overflow: int) -> dict[str, Any
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "pool_timeout": 2.5,
+        "hide_parameters": True,  # values of a statement are people's data: not for the log
     }
     if url.startswith("postgresql"):
         options["pool_pre_ping"] = True
@@ -216,7 +264,7 @@ def _process_environment() -> Mapping[str, str]:
 
     from dotenv import dotenv_values
 
-    if os.environ.get("FLASK_ENV", "development") == "production":
+    if os.environ.get("FLASK_ENV", "").strip() in (Production.NAME, Testing.NAME):
         return os.environ
     from_file = {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()}
     return {**from_file, **os.environ}

@@ -4,16 +4,16 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, Engine, event
 
-BUSY_MILLISECONDS = 15_000
+BUSY_MILLISECONDS = 2_500
+"""How long one try waits for another writer; `in_transaction` tries three times."""
 
 
-def make_folder(url: str) -> None:
+def make_folder(engine: Engine) -> None:
     """Make the folder that a SQLite database's file is to lie in."""
-    parts = make_url(url)
-    if parts.drivername.startswith("sqlite") and parts.database not in (None, "", ":memory:"):
-        Path(str(parts.database)).parent.mkdir(parents=True, exist_ok=True)
+    if engine.dialect.name == "sqlite":
+        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
 
 
 @event.listens_for(Engine, "connect")

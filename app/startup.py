@@ -1,12 +1,32 @@
 """What is checked before the shop opens."""
 
+import logging
+
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import sqlite
 from app.config import ConfigurationError
 from app.extensions import db
 from app.services import store_service
 from app.unit_of_work import in_transaction
+
+log = logging.getLogger(__name__)
+
+
+def make_database_folder(app: Flask) -> None:
+    """SQLite makes its file by itself, but not the folder around it.
+
+    Raises:
+        ConfigurationError: the folder cannot be made.
+    """
+    try:
+        with app.app_context():
+            sqlite.make_folder(db.engine)
+    except OSError as error:
+        raise ConfigurationError(
+            f"DATABASE_URL names a file in a folder that cannot be made: {error.strerror}."
+        ) from None
 
 
 def refuse_other_currency(app: Flask) -> None:
@@ -22,6 +42,7 @@ def refuse_other_currency(app: Flask) -> None:
         try:
             recorded = _recorded_or_record(wanted)
         except SQLAlchemyError:
+            log.warning("The database does not answer yet.")
             return
         finally:
             db.session.remove()

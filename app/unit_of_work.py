@@ -26,21 +26,36 @@ def in_transaction(work: Callable[[], T]) -> T:
 
     A unique or foreign key violation means that somebody else committed between a check and its
     write: the next try sees their row, and refuses in the shop's own words.
+
+    Raises:
+        RuntimeError: a transaction is open already; services take part in it, and open none.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    if db.session.info.get("in_transaction"):
+        raise RuntimeError("A transaction inside another would commit half of the outer one.")
+    db.session.info["in_transaction"] = True
+    try:
+        result = _until_it_stands(work)
+    finally:
+        db.session.info["in_transaction"] = False
+    _run_effects()
+    return result
+
+
+def _until_it_stands(work: Callable[[], T]) -> T:
+    attempt = 1
+    while True:
         try:
             _begin_writing()
             result = work()
             db.session.commit()
-            break
+            return result
         except BaseException as error:
             db.session.rollback()
             _effects().clear()
             if attempt == ATTEMPTS or not is_transient(error):
                 raise
-            time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - only spreads the load
-    _run_effects()
-    return result
+        time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - only spreads the load
+        attempt += 1
 
 
 def after_commit(effect: Effect) -> None:

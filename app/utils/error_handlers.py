@@ -4,9 +4,16 @@ import logging
 from typing import Any
 
 import orjson
-from flask import Flask, Response, current_app, g, has_request_context, request
+from flask import Flask, Response, current_app, g, render_template, request
 from flask_limiter import RateLimitExceeded
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from gunicorn.http.errors import ParseException
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
@@ -34,6 +41,10 @@ TITLES = {
     429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 RETRY_AFTER_SECONDS = 1
+INTERNAL_ERROR = "Something went wrong on our side."
+UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
+PROBLEM_PATHS = ("/api", "/healthz", "/metrics")
+"""Below these programs call, who are told in JSON; elsewhere people do, who get a page."""
 
 
 def register(app: Flask) -> None:
@@ -41,8 +52,10 @@ def register(app: Flask) -> None:
     app.register_error_handler(errors.ShopError, handle_refusal)
     app.register_error_handler(RateLimitExceeded, handle_rate_limit)
     app.register_error_handler(HTTPException, handle_http)
+    app.register_error_handler(ParseException, handle_broken_body)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(kind, handle_database_away)
+    app.register_error_handler(ProgrammingError, handle_database_unready)
     app.register_error_handler(IntegrityError, handle_last_guard)
     app.register_error_handler(Exception, handle_defect)
 
@@ -54,7 +67,13 @@ def problem(
     headers: dict[str, str] | None = None,
     **extra: Any,
 ) -> Response:
-    """A problem answer (RFC 9457), never to be stored by a cache."""
+    """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
+    if not _is_for_programs(request.path):
+        response = current_app.make_response(
+            render_template("error.html", title=TITLES.get(status, "Error"), detail=detail)
+        )
+        response.status_code = status
+        return _finished(response, headers)
     body = {
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),
@@ -62,15 +81,23 @@ def problem(
         "detail": detail,
         "code": code,
         "message": detail,
-        "request_id": g.get("request_id") if has_request_context() else None,
+        "request_id": g.get("request_id"),
         **extra,
     }
     response = current_app.response_class(
         orjson.dumps(body), status=status, mimetype="application/problem+json"
     )
+    return _finished(response, headers)
+
+
+def _finished(response: Response, headers: dict[str, str] | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response
+
+
+def _is_for_programs(path: str) -> bool:
+    return any(path == start or path.startswith(f"{start}/") for start in PROBLEM_PATHS)
 
 
 def status_of(error: errors.ShopError) -> int:
@@ -112,8 +139,15 @@ def handle_http(error: HTTPException) -> Response | HTTPException:
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    if status == 500:
+        return problem(500, "internal_error", INTERNAL_ERROR)
     title = TITLES.get(status, error.name)
     return problem(status, title.lower().replace(" ", "_"), _sentence(status, title), headers)
+
+
+def handle_broken_body(_error: ParseException) -> Response:
+    """The server could not take the body's chunks apart (RFC 9112, section 7.1)."""
+    return problem(400, "bad_request", "The body is not transferred as HTTP wants it.")
 
 
 def handle_database_away(error: Exception) -> Response:
@@ -121,6 +155,13 @@ def handle_database_away(error: Exception) -> Response:
     log.error("The database did not answer: %s", _first_line(error))
     db.session.remove()
     return handle_refusal(errors.Unavailable())
+
+
+def handle_database_unready(error: ProgrammingError) -> Response:
+    """The schema is not there yet; any other wrong statement is a defect."""
+    if getattr(error.orig, "pgcode", None) == UNDEFINED_TABLE:
+        return handle_database_away(error)
+    return handle_defect(error)
 
 
 def handle_last_guard(error: IntegrityError) -> Response:
@@ -132,10 +173,8 @@ def handle_last_guard(error: IntegrityError) -> Response:
 
 def handle_defect(error: Exception) -> Response:
     """A defect of the shop: logged whole, told in one sentence."""
-    if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
-        raise error
-    log.exception("Unhandled %s", type(error).__name__)
-    return problem(500, "internal_error", "Something went wrong on our side.")
+    log.error("Unhandled %s", type(error).__name__, exc_info=error)
+    return problem(500, "internal_error", INTERNAL_ERROR)
 
 
 def _sentence(status: int, title: str) -> str:

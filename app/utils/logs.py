@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from urllib.parse import quote
 
 import orjson
 from flask import Flask, Response, g, has_request_context, request
@@ -58,7 +59,7 @@ def log_access(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     facts = {
         "method": request.method,
-        "path": request.path,
+        "path": quote(request.path),  # a line break in it must not make a second line
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
     }

@@ -1,14 +1,18 @@
 """JSON read strictly (RFC 8259 without its loose ends) and written fast."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
-from flask import Request
+from flask import Request, current_app
 from flask.json.provider import JSONProvider
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Malformed
+
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested: far more than any body of ours needs."""
 
 
 class StrictJSONProvider(JSONProvider):
@@ -39,8 +43,10 @@ def loads(text: str | bytes) -> Any:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         value = json.loads(
-            text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_unique
+            text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_unique
         )
+        if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
+            raise ValueError("nested too deep")
         # An escape like \ud800 makes a text that UTF-8 cannot carry.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
@@ -55,15 +61,35 @@ def read_body(request: Request) -> Any:
 
     Raises:
         Malformed: `unsupported_media_type` or `malformed_json`.
-        werkzeug RequestEntityTooLarge: more than MAX_CONTENT_LENGTH bytes.
+        werkzeug RequestEntityTooLarge: more than MAX_BODY_BYTES.
     """
     data = request.get_data(cache=True)
+    if len(data) > current_app.config["MAX_BODY_BYTES"]:
+        raise RequestEntityTooLarge()
     if not data:
         return {}
     mimetype = request.mimetype
     if mimetype != "application/json" and not mimetype.endswith("+json"):
         raise Malformed("unsupported_media_type", "Send the body as application/json.")
     return loads(data)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise ValueError("a number beyond any use") from None
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    if not levels:
+        return True
+    return any(
+        _deeper_than(levels - 1, child)
+        for child in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,0 +1,50 @@
+"""How gunicorn serves the shop; found by itself when started in this folder. See `.env.example`."""
+
+import sys
+from pathlib import Path
+
+from gunicorn.glogging import Logger
+
+from app.config import ConfigurationError, load
+
+try:
+    settings = load()
+except ConfigurationError as error:
+    sys.exit(f"ShopSwift cannot start: {error}")
+
+host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+bind = f"{host}:{settings.PORT}"
+workers = settings.WEB_CONCURRENCY
+worker_class = "gthread"
+threads = settings.WEB_THREADS
+
+# Loaded before the fork: a refusal to start ends the server, not one worker after the other.
+preload_app = True
+
+timeout = 60
+graceful_timeout = 30
+keepalive = 5
+# The workers' heartbeat is a file; on a disk it can stall them.
+memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
+worker_tmp_dir = str(memory) if memory.is_dir() else None
+control_socket_disable = True
+
+accesslog = None  # the shop logs its requests itself, without what is private in them
+loglevel = "warning" if settings.LOG_LEVEL in ("WARNING", "ERROR") else "info"
+
+
+class ShopLogger(Logger):
+    """gunicorn's own lines go the way of all others, in the configured form."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = ShopLogger
+
+
+def post_fork(server, worker):
+    """Tell the shop how many processes there really are, also where `-w` said it."""
+    worker.app.callable.config["WEB_CONCURRENCY"] = server.cfg.workers

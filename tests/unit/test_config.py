@@ -1,0 +1,250 @@
+"""Settings: read from a mapping, with defaults, and refused in one line when wrong."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from app import config
+from app.config import ROOT, ConfigurationError, Development, Production, load
+
+SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
+POSTGRES = "postgresql://shop:pw@db.example/shop"
+PRODUCTION = {"FLASK_ENV": "production", "DATABASE_URL": POSTGRES, **SECRETS}
+
+
+def test_without_any_setting_it_is_a_developers_shop():
+    settings = load({})
+
+    assert isinstance(settings, Development)
+    assert settings.problems() == []
+    assert f"sqlite:///{ROOT}/instance/shopswift.db" == settings.SQLALCHEMY_DATABASE_URI
+    assert (settings.HOST, settings.PORT, settings.WEB_CONCURRENCY) == ("127.0.0.1", 5000, 1)
+    assert (settings.CACHE_TYPE, settings.RATELIMIT_STORAGE_URI) == ("SimpleCache", "memory://")
+    assert (settings.LOG_FORMAT, settings.STORE_CURRENCY) == ("text", "USD")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("development", Development), ("testing", config.Testing), ("production", Production)],
+)
+def test_flask_env_chooses_the_environment(name, kind):
+    assert type(load({"FLASK_ENV": name})) is kind
+
+
+def test_an_unknown_environment_is_refused():
+    with pytest.raises(ConfigurationError, match="development, testing, production"):
+        load({"FLASK_ENV": "prod"})
+
+
+def test_empty_values_are_as_good_as_none():
+    assert load({"PORT": "", "STORE_CURRENCY": " ", "FLASK_ENV": ""}).PORT == 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"),
+    [
+        ("ACCESS_TOKEN_MINUTES", "5", "JWT_ACCESS_TOKEN_EXPIRES", timedelta(minutes=5)),
+        ("REFRESH_TOKEN_DAYS", "7", "JWT_REFRESH_TOKEN_EXPIRES", timedelta(days=7)),
+        ("BCRYPT_LOG_ROUNDS", "10", "BCRYPT_LOG_ROUNDS", 10),
+        ("STORE_NAME", " Corner Shop ", "STORE_NAME", "Corner Shop"),
+        ("STORE_CURRENCY", "jpy", "STORE_CURRENCY", "JPY"),
+        ("HOST", "0.0.0.0", "HOST", "0.0.0.0"),  # noqa: S104 - a value, nothing is bound
+        ("PORT", "8080", "PORT", 8080),
+        ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY", 4),
+        ("WEB_THREADS", "2", "WEB_THREADS", 2),
+        ("TRUSTED_PROXIES", "1", "TRUSTED_PROXIES", 1),
+        ("LOG_LEVEL", "debug", "LOG_LEVEL", "DEBUG"),
+        ("LOG_FORMAT", "JSON", "LOG_FORMAT", "json"),
+        ("ALLOW_SQLITE", "yes", "ALLOW_SQLITE", True),
+        ("RATELIMIT_ENABLED", "off", "RATELIMIT_ENABLED", False),
+        (
+            "RATELIMIT_DEFAULT",
+            "5 per second; 100/hour",
+            "RATELIMIT_DEFAULT",
+            "5 per second; 100/hour",
+        ),
+        ("RATELIMIT_AUTH", "3/minute", "RATELIMIT_AUTH", "3/minute"),
+        ("SECRET_KEY", "123", "SECRET_KEY", "123"),
+        ("JWT_SECRET_KEY", "true", "JWT_SECRET_KEY", "true"),
+    ],
+)
+def test_a_variable_reaches_its_setting(name, text, attribute, value):
+    assert getattr(load({name: text}), attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "5e3"),
+        ("PORT", "٥٠٠٠"),
+        ("WEB_CONCURRENCY", "0"),
+        ("WEB_THREADS", "9" * 5000),
+        ("TRUSTED_PROXIES", "11"),
+        ("BCRYPT_LOG_ROUNDS", "3"),
+        ("DB_POOL_SIZE", "many"),
+        ("DB_MAX_OVERFLOW", "-1"),
+        ("RATELIMIT_ENABLED", "maybe"),
+        ("RATELIMIT_DEFAULT", "a lot"),
+        ("RATELIMIT_AUTH", "10 per fortnight"),
+        ("ALLOW_SQLITE", "2"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("STORE_CURRENCY", "DOLLAR"),
+        ("STORE_CURRENCY", "XXX"),
+        ("DATABASE_URL", "mysql://localhost/shop"),
+        ("DATABASE_URL", "postgresql+asyncpg://localhost/shop"),
+        ("DATABASE_URL", "shop.db"),
+        ("DATABASE_URL", "postgresql://localhost:port/shop"),
+        ("DATABASE_URL", "postgresql://localhost"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "memory://"),
+        ("REDIS_URL", "redis://localhost:port"),
+        ("RATELIMIT_STORAGE_URL", "memcached://localhost"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_in_one_line_that_names_it(name, text):
+    with pytest.raises(ConfigurationError) as refusal:
+        load({name: text})
+
+    assert str(refusal.value).startswith(name)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refused_database_url_keeps_its_password_to_itself():
+    with pytest.raises(ConfigurationError) as refusal:
+        load({"DATABASE_URL": "mysql://shop:hunter2@localhost/shop"})
+
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_postgresql_may_be_spelled_as_hosts_spell_it(scheme):
+    settings = load({"DATABASE_URL": f"{scheme}://shop:p%40ss@db/shop?sslmode=require"})
+
+    assert settings.SQLALCHEMY_DATABASE_URI == (
+        "postgresql+psycopg2://shop:p%40ss@db/shop?sslmode=require"
+    )
+    assert settings.SQLALCHEMY_ENGINE_OPTIONS["pool_pre_ping"] is True
+
+
+def test_nobody_waits_three_seconds_for_a_connection():
+    options = load({"DATABASE_URL": POSTGRES}).SQLALCHEMY_ENGINE_OPTIONS
+
+    assert options["pool_timeout"] < 3
+    assert options["connect_args"]["connect_timeout"] < 3
+
+
+def test_the_pool_is_as_large_as_the_threads_need():
+    by_default = load({"WEB_THREADS": "6"}).SQLALCHEMY_ENGINE_OPTIONS
+    by_wish = load({"DB_POOL_SIZE": "3", "DB_MAX_OVERFLOW": "0"}).SQLALCHEMY_ENGINE_OPTIONS
+
+    assert (by_default["pool_size"], by_default["max_overflow"]) == (6, 2)
+    assert (by_wish["pool_size"], by_wish["max_overflow"]) == (3, 0)
+
+
+def test_redis_serves_cache_and_limits_unless_the_limits_have_their_own():
+    one = load({"REDIS_URL": "redis://a:1/0"})
+    two = load({"REDIS_URL": "redis://a:1/0", "RATELIMIT_STORAGE_URL": "rediss://b:2/1"})
+
+    assert (one.CACHE_TYPE, one.CACHE_REDIS_URL) == ("RedisCache", "redis://a:1/0")
+    assert one.RATELIMIT_STORAGE_URI == "shop+redis://a:1/0"
+    assert two.RATELIMIT_STORAGE_URI == "shop+rediss://b:2/1"
+
+
+def test_a_call_to_redis_is_short_and_never_repeated():
+    options = config.redis_options()
+
+    assert options["socket_timeout"] + options["socket_connect_timeout"] <= 0.2
+    assert options["retry"].get_retries() == 0
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY"])
+@pytest.mark.parametrize("value", ["", "x" * 31, config.DEVELOPMENT_SECRET])
+def test_production_refuses_a_missing_short_or_known_secret(name, value):
+    problems = load({**PRODUCTION, name: value}).problems()
+
+    assert len(problems) == 1
+    assert problems[0].startswith(name)
+
+
+def test_a_secret_is_measured_in_bytes():
+    assert load({**PRODUCTION, "SECRET_KEY": "é" * 16}).problems() == []
+
+
+def test_production_refuses_sqlite_unless_told_so():
+    on_sqlite = {**PRODUCTION, "DATABASE_URL": "sqlite:////srv/shop.db"}
+
+    assert "ALLOW_SQLITE" in load(on_sqlite).problems()[0]
+    assert load({**on_sqlite, "ALLOW_SQLITE": "true"}).problems() == []
+
+
+def test_production_starts_on_good_settings_and_logs_in_json():
+    settings = load(PRODUCTION)
+
+    assert settings.problems() == []
+    assert settings.LOG_FORMAT == "json"
+
+
+def test_development_only_warns_of_a_short_secret():
+    settings = load({"SECRET_KEY": "short"})
+
+    assert settings.problems() == []
+    assert settings.warnings() == ["SECRET_KEY is shorter than 32 bytes"]
+
+
+def test_the_env_file_is_read_in_development_and_the_environment_wins(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    (tmp_path / ".env").write_text("STORE_NAME=From the file\nPORT=5001\nHOST\n")
+    monkeypatch.setenv("PORT", "5002")
+    for name in ("FLASK_ENV", "STORE_NAME", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+    settings = load()
+
+    assert (settings.STORE_NAME, settings.PORT) == ("From the file", 5002)
+    assert settings.HOST == "127.0.0.1"
+
+
+@pytest.mark.parametrize("environment", ["testing", "production"])
+def test_the_env_file_is_not_read_elsewhere(environment, tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    (tmp_path / ".env").write_text("STORE_NAME=From the file\n")
+    monkeypatch.setenv("FLASK_ENV", environment)
+    monkeypatch.delenv("STORE_NAME", raising=False)
+
+    assert load().STORE_NAME == "ShopSwift"
+
+
+class Recorder(dict):
+    """A mapping that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return default
+
+
+def test_the_example_describes_exactly_the_variables_that_are_read():
+    environ = Recorder()
+    load(environ)
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == environ.asked
+
+
+def test_the_example_itself_can_be_copied_and_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    (tmp_path / ".env").write_bytes((ROOT / ".env.example").read_bytes())
+    for name in ("FLASK_ENV", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert isinstance(load(), Development)
