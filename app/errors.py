@@ -1,9 +1,10 @@
 """What the shop can refuse. Kinds carry a stable code and a sentence; no HTTP here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 FieldErrors = Mapping[str, Sequence[str]]
+T = TypeVar("T")
 
 
 class ShopError(Exception):
@@ -76,3 +77,10 @@ class Unavailable(ShopError):
 
     def __init__(self, detail: str = "The shop is busy. Try again in a moment.") -> None:
         super().__init__("unavailable", detail)
+
+
+def unless_refused(outcome: T | ShopError) -> T:
+    """The outcome; a refusal that was returned, so that its trace could be committed, is raised."""
+    if isinstance(outcome, ShopError):
+        raise outcome
+    return outcome

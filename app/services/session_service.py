@@ -36,6 +36,31 @@ def begin(user_id: int, lifetime: timedelta) -> Session:
     return session
 
 
+def advance(session_id: int, generation: int, lifetime: timedelta) -> Session | None:
+    """Move a session on to its next generation and a new lifetime.
+
+    None where the session has ended, or is of another generation already: of those who come at the
+    same time, one guarded statement lets one through.
+    """
+    if not (0 < session_id < 2**63 and 0 <= generation < 2**63 - 1):
+        return None
+    now = utc_now()
+    usable = select(User.id).where(User.is_active, User.deleted_at.is_(None))
+    return db.session.scalars(
+        update(Session)
+        .where(
+            Session.id == session_id,
+            Session.generation == generation,
+            Session.ended_at.is_(None),
+            Session.expires_at > now,
+            Session.user_id.in_(usable),
+        )
+        .values(generation=generation + 1, expires_at=now + lifetime)
+        .returning(Session)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+
+
 def end(session_id: int) -> None:
     """End one session: its access and refresh tokens are refused from now on."""
     _end_where(Session.id == session_id)

@@ -21,8 +21,14 @@ def current_actor() -> Actor:
 
 
 def current_claims() -> dict[str, Any]:
-    """The claims of the token that this request carries."""
-    claims: dict[str, Any] = g.claims
+    """The claims of the token that this request carries.
+
+    Raises:
+        Unauthenticated: it carries none.
+    """
+    claims: dict[str, Any] | None = g.get("claims")
+    if claims is None:
+        raise Unauthenticated()
     return claims
 
 
@@ -65,7 +71,8 @@ def _verified_claims() -> dict[str, Any]:
     verify_jwt_in_request(refresh=request.endpoint == REFRESH_ENDPOINT, skip_revocation_check=True)
     claims: dict[str, Any] = get_jwt()
     # A token that never expires, or belongs to no session, is none of ours (RFC 8725).
-    if not (isinstance(claims.get("exp"), int) and isinstance(claims.get("sid"), int)):
+    needed = ["exp", "sid", "gen"] if claims["type"] == "refresh" else ["exp", "sid"]
+    if not all(type(claims.get(name)) is int for name in needed):
         raise ValueError("A claim is missing.")
     return claims
 

@@ -1,0 +1,178 @@
+"""Signing in and out: passwords, and the sessions that they open.
+
+A password is checked in two steps. First, outside of any transaction, the slow work: `try_…` reads
+the hash and compares. Then, inside one, `settle` records the outcome in the order of commits, so
+that guessing in parallel gains nothing over guessing in turn.
+"""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from sqlalchemy import select
+
+from app.domain import emails, passwords
+from app.domain.actor import Actor
+from app.errors import Invalid, ShopError, Unauthenticated
+from app.extensions import bcrypt, db
+from app.models import Session, User
+from app.services import cart_service, session_service, throttle_service, user_service
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A password that somebody gave: for which account, against which hash, and whether it fits."""
+
+    throttle_key: str
+    user_id: int | None
+    password_hash: str
+    fits: bool
+
+
+def hash_password(password: str) -> str:
+    """The hash to store for a password. Slow on purpose: call it outside of transactions.
+
+    Raises:
+        Invalid: it is empty, or has characters that cannot be hashed.
+    """
+    if not passwords.is_readable(password):
+        raise Invalid({"password": ["Some of these characters cannot stand in a password."]})
+    hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
+    return hashed.decode()
+
+
+def try_credentials(email: str, password: str) -> Attempt:
+    """Compare a password with that of an address; the same work whether or not it has an account.
+
+    Raises:
+        TooManyAttempts: the address is locked.
+    """
+    return _try(throttle_service.login_key(email), User.email_key == emails.key(email), password)
+
+
+def try_own_password(actor: Actor, password: str) -> Attempt:
+    """Compare a password with the caller's own, as before changes that a thief would like to make.
+
+    Raises:
+        TooManyAttempts: too many tries with this account's sessions.
+    """
+    key = throttle_service.own_key(actor.user_id or 0)
+    return _try(key, User.id == actor.user_id, password)
+
+
+def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
+    """Record how an attempt ended: the account, locked until the commit, or why not.
+
+    A refusal is returned, not raised: it leaves a trace that has to be committed.
+    """
+    throttle = throttle_service.take(attempt.throttle_key)
+    locked = throttle_service.refusal_of(throttle)
+    if locked:
+        return locked  # whether or not the password fits
+    user = _still_fits(attempt)
+    if user is None:
+        throttle_service.record_failure(throttle)
+        return refusal
+    db.session.delete(throttle)
+    return user
+
+
+def sign_in(
+    attempt: Attempt, lifetime: timedelta, cart_token: str | None = None
+) -> Session | ShopError:
+    """Open a session for whoever gave the right password; their guest cart comes along.
+
+    A refusal is returned, so that it is counted: `invalid_credentials` or `too_many_attempts`.
+    """
+    user = settle(
+        attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
+    )
+    if isinstance(user, ShopError):
+        return user
+    if cart_token:
+        cart_service.merge_guest_cart(cart_token, user.id)
+    return session_service.begin(user.id, lifetime)
+
+
+def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
+    """Spend a refresh token of this generation; of parallel uses one wins.
+
+    A spent one ends its whole family, since one of its two users is a thief (RFC 9700, section
+    4.14.2). That refusal is returned, so that the end is committed.
+    """
+    session = session_service.advance(session_id, generation, lifetime)
+    if session is None:
+        session_service.end(session_id)
+        log.warning("A refresh token that is spent or ended was used; session %s", session_id)
+        return Unauthenticated("invalid_token", "The token is not valid, or no longer.")
+    return session
+
+
+def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User | ShopError:
+    """Store a new password's hash; all other sessions of the caller end.
+
+    A refusal of the current password is returned, so that it is counted.
+    """
+    user = settle(attempt, Invalid({"current_password": ["This is not your password."]}))
+    if isinstance(user, ShopError):
+        return user
+    user.password_hash = password_hash
+    session_service.end_all(user.id, except_id=actor.session_id)
+    return user
+
+
+def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
+    """Delete the caller's account; a tombstone without personal data stays for its orders' sake.
+
+    A refusal of the password is returned, so that it is counted.
+
+    Raises:
+        Conflict: `last_admin`.
+    """
+    if actor.is_admin:
+        user_service.lock_admins()  # before one's own row: two admins who leave take turns
+    user = settle(attempt, Invalid({"password": ["This is not your password."]}))
+    if isinstance(user, ShopError):
+        return user
+    if user.role == "admin":
+        user_service.refuse_last_admin(user, user_service.lock_admins())
+    user_service.bury(user)
+    return user
+
+
+def _try(key: str, whose: object, password: str) -> Attempt:
+    throttle_service.refuse_locked(key)
+    row = db.session.execute(
+        select(User.id, User.password_hash).where(whose, User.deleted_at.is_(None))  # type: ignore[arg-type]
+    ).one_or_none()
+    db.session.close()  # gives the connection back for as long as the slow work takes
+    dummy = _dummy_hash()
+    user_id, password_hash = row or (None, dummy)
+    fits: bool = bcrypt.check_password_hash(password_hash, passwords.canonical(password))
+    return Attempt(key, user_id, password_hash, fits)
+
+
+def _still_fits(attempt: Attempt) -> User | None:
+    if attempt.user_id is None or not attempt.fits:
+        return None
+    return db.session.scalar(
+        select(User)
+        .where(
+            User.id == attempt.user_id,
+            User.password_hash == attempt.password_hash,
+            User.is_active,
+            User.deleted_at.is_(None),
+        )
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+@cache
+def _dummy_hash() -> str:
+    # Made by whoever comes first, known or unknown, so that its making tells nothing either.
+    return hash_password(secrets.token_hex())

@@ -1,0 +1,198 @@
+"""Accounts: made, found, changed, and turned into tombstones."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, null, select, update
+
+from app.domain import emails
+from app.domain.actor import Actor
+from app.domain.clock import utc_now
+from app.errors import Conflict, Invalid, NotFound, Unauthenticated
+from app.extensions import db
+from app.models import Address, Cart, IdempotencyKey, Order, User
+from app.services import session_service, throttle_service
+from app.services.paging import Page, fetch_page
+
+NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
+log = logging.getLogger(__name__)
+
+
+def add(
+    email: str,
+    password_hash: str,
+    first_name: str = "",
+    last_name: str = "",
+    role: str = "customer",
+) -> User:
+    """Make an account.
+
+    Raises:
+        Invalid: `email` is no address.
+        Conflict: `email_taken`, in whatever case.
+    """
+    try:
+        address = emails.clean(email)
+    except emails.NotAnEmail as error:
+        raise Invalid({"email": [str(error)]}) from None
+    if find_by_email(address):
+        raise Conflict("email_taken", "There is an account with this email address already.")
+    user = User(
+        email=address,
+        email_key=emails.key(address),
+        password_hash=password_hash,
+        first_name=first_name,
+        last_name=last_name,
+        role=role,
+    )
+    db.session.add(user)
+    db.session.flush()
+    return user
+
+
+def find_by_email(email: str) -> User | None:
+    """The account with this address, in whatever case it is written; never a deleted one."""
+    return db.session.scalar(select(User).where(User.email_key == emails.key(email)))
+
+
+def get_user(user_id: int) -> User:
+    """An account that is not deleted.
+
+    Raises:
+        NotFound
+    """
+    return _one(select(User).where(User.id == user_id), user_id)
+
+
+def list_users(
+    page: int, per_page: int, q: str = "", role: str | None = None, is_active: bool | None = None
+) -> Page[User]:
+    """Accounts, newest first; `q` is looked for in address and name, in whatever case."""
+    query = select(User).where(User.deleted_at.is_(None))
+    if q:
+        name = User.first_name + " " + User.last_name
+        query = query.where(
+            User.email_key.contains(emails.key(q), autoescape=True)
+            | name.icontains(q, autoescape=True)
+        )
+    if role is not None:
+        query = query.where(User.role == role)
+    if is_active is not None:
+        query = query.where(User.is_active.is_(is_active))
+    return fetch_page(query.order_by(User.id.desc()), page, per_page)
+
+
+def lock_caller(actor: Actor) -> User:
+    """The caller's own account, locked until the commit.
+
+    Raises:
+        Unauthenticated: it was closed since the request came in.
+    """
+    query = select(User).where(User.id == actor.user_id).with_for_update(key_share=True)
+    user = db.session.scalar(query.execution_options(populate_existing=True))
+    if user is None or user.deleted_at is not None or not user.is_active:
+        raise Unauthenticated("invalid_token", "The account is closed.")
+    return user
+
+
+def update_profile(actor: Actor, **changes: str) -> User:
+    """Change the caller's own first_name, last_name."""
+    user = lock_caller(actor)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    db.session.flush()
+    return user
+
+
+def set_role(actor: Actor, user_id: int, role: str) -> User:
+    """Make somebody customer or admin.
+
+    Raises:
+        NotFound
+        Conflict: `last_admin`.
+    """
+    return update_user(actor, user_id, role=role)
+
+
+def update_user(
+    actor: Actor, user_id: int, role: str | None = None, is_active: bool | None = None
+) -> User:
+    """Change what staff may change about an account; what is None stays.
+
+    A new role and a deactivation end the account's sessions at once.
+
+    Raises:
+        NotFound
+        Conflict: `last_admin`, where nobody would be left to run the shop.
+    """
+    admins = lock_admins()
+    user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+    before = (user.role, user.is_active)
+    after = (role or user.role, user.is_active if is_active is None else is_active)
+    if before == after:
+        return user
+    if after != ("admin", True):
+        refuse_last_admin(user, admins)
+    user.role, user.is_active = after
+    session_service.end_all(user.id)
+    db.session.flush()
+    log.info("User %s became %s, was %s; by %s %s", user.id, after, before, actor.by, actor.user_id)
+    return user
+
+
+def lock_admins() -> Sequence[User]:
+    """All admins as they are now, locked until the commit: two who remove each other take turns."""
+    query = (
+        select(User)
+        .where(User.role == "admin", User.deleted_at.is_(None))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return db.session.scalars(query).all()
+
+
+def refuse_last_admin(user: User, admins: Sequence[User]) -> None:
+    """Keep the last active admin.
+
+    Raises:
+        Conflict: `last_admin`.
+    """
+    active = [admin.id for admin in admins if admin.is_active]
+    if active == [user.id]:
+        raise Conflict("last_admin", "This is the last active admin; make another one first.")
+
+
+def bury(user: User) -> None:
+    """Turn an account into a tombstone: everything personal is erased, here and in its orders."""
+    throttle_service.forget(
+        throttle_service.login_key(user.email or ""), throttle_service.own_key(user.id)
+    )
+    session_service.end_all(user.id)
+    db.session.execute(delete(Cart).where(Cart.user_id == user.id))
+    db.session.execute(delete(Address).where(Address.user_id == user.id))
+    # Stored answers repeat the address of the order that they answered.
+    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.scope == f"user:{user.id}"))
+    db.session.execute(
+        update(Order)
+        .where(Order.user_id == user.id)
+        .values(email=None, shipping_address=null(), note="")
+    )
+    user.email = user.email_key = None
+    user.first_name = user.last_name = ""
+    user.password_hash = NO_PASSWORD
+    user.is_active = False
+    user.deleted_at = utc_now()
+    db.session.flush()
+
+
+def _one(query: Select[Any], user_id: int) -> User:
+    user: User | None = None
+    if 0 < user_id < 2**63:
+        user = db.session.scalar(
+            query.where(User.deleted_at.is_(None)).execution_options(populate_existing=True)
+        )
+    if user is None:
+        raise NotFound("user")
+    return user
