@@ -1,5 +1,80 @@
-"""Doors of categories."""
+"""Doors of the category tree: everybody reads, staff write."""
 
+from typing import Any
+
+from flask import Response
+
+from app.schemas.categories import (
+    CategoryListArgs,
+    CategoryListSchema,
+    CategorySchema,
+    show_category,
+)
+from app.services import catalogue_cache, category_service
+from app.services.catalogue_cache import Answer
+from app.services.category_service import Counted
+from app.unit_of_work import in_transaction
+from app.utils.answers import answer, link_header, list_answer, send
 from app.utils.blueprints import ShopBlueprint
+from app.utils.decorators import admin_required
 
 blp = ShopBlueprint("categories", __name__, url_prefix="/api/categories")
+LIST_ARGS = CategoryListArgs()
+NEW = CategorySchema()
+CHANGES = CategorySchema(partial=True)
+
+
+@blp.get("")
+@blp.arguments(LIST_ARGS, location="query")
+@blp.response(200, CategoryListSchema)
+def list_categories(args: dict[str, Any]) -> Response:
+    """All categories in the order of their tree, depth first; or those right below one."""
+    made = catalogue_cache.listed("categories", sorted(args.items()), lambda: _list(**args))
+    return send(made, headers=link_header(made))
+
+
+@blp.post("")
+@admin_required
+@blp.arguments(NEW)
+@blp.response(201, CategorySchema)
+def create_category(wishes: dict[str, Any]) -> Response:
+    """Add a category."""
+    made = in_transaction(lambda: category_service.create_category(**wishes))
+    location = f"/api/categories/{made.category.id}"
+    return send(_answer(made), 201, {"Location": location})
+
+
+@blp.get("/<category>")
+@blp.response(200, CategorySchema)
+def get_category(category: str) -> Response:
+    """One category, by id or slug."""
+    return send(_answer(category_service.get_category(category)))
+
+
+@blp.route("/<category>", methods=["PATCH", "PUT"])
+@admin_required
+@blp.arguments(CHANGES)
+@blp.response(200, CategorySchema)
+def edit_category(changes: dict[str, Any], category: str) -> Response:
+    """Change the fields that are sent. A category cannot be moved below itself."""
+    made = in_transaction(lambda: category_service.edit_category(category, changes))
+    return send(_answer(made))
+
+
+@blp.delete("/<category>")
+@admin_required
+@blp.response(204)
+def delete_category(category: str) -> None:
+    """Remove a category that holds neither categories nor products."""
+    in_transaction(lambda: category_service.delete_category(category))
+
+
+def _list(page: int, per_page: int, parent_id: int | None) -> Answer:
+    found = category_service.list_categories(
+        page, per_page, parent_id or None, only_children=parent_id is not None
+    )
+    return list_answer(found, [show_category(item) for item in found.items])
+
+
+def _answer(counted: Counted) -> Answer:
+    return answer(show_category(counted))

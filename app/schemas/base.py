@@ -8,7 +8,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
 from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
-from app.domain.text import NotText, clean
+from app.domain.text import MAX_SLUG, NotText, clean, is_slug
 
 
 class ShopSchema(Schema):
@@ -70,7 +70,8 @@ class RowId(Whole):
 class Money(fields.Field[int]):
     """Minor units of the store's currency inside, a decimal string outside; never rounded."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, high: int = MAX_PRICE, **kwargs: Any) -> None:
+        self.high = high
         metadata = {"type": "string", "example": "49.00", **kwargs.pop("metadata", {})}
         super().__init__(metadata=metadata, **kwargs)
 
@@ -82,10 +83,32 @@ class Money(fields.Field[int]):
             minor = to_minor(value, store_currency())
         except NotMoney as error:
             raise ValidationError(str(error)) from None
-        if not 0 <= minor <= MAX_PRICE:
-            highest = to_text(MAX_PRICE, store_currency())
+        if not 0 <= minor <= self.high:
+            highest = to_text(self.high, store_currency())
             raise ValidationError(f"From 0 to {highest}.")
         return minor
+
+
+class Slug(Text):
+    """What stands for a thing in a path: lower-case words joined by hyphens, not all digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(MAX_SLUG, 1, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        slug = super()._deserialize(value, attr, data, **kwargs)
+        if not is_slug(slug):
+            raise ValidationError("Lower-case words of a-z and 0-9 joined by -, not only digits.")
+        return slug
+
+
+class Flag(fields.Boolean):
+    """A JSON true or false, and nothing that resembles one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Neither true nor false.")
+        return value
 
 
 class Time(fields.Field[datetime]):

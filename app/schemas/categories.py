@@ -1,0 +1,55 @@
+"""Categories as JSON."""
+
+from typing import Any
+
+from marshmallow import fields as ma
+from marshmallow.validate import Range
+
+from app.schemas.base import RowId, ShopSchema, Slug, Text, Whole
+from app.schemas.paging import PageArgs, list_schema
+from app.services.category_service import Counted
+
+MAX_POSITION = 10**9
+
+
+class CategorySchema(ShopSchema):
+    """A node of the category tree."""
+
+    id = ma.Integer(dump_only=True)
+    name = Text(200, 1, required=True)
+    slug = Slug(metadata={"description": "Made of the name when it is left out."})
+    description = Text(20_000, lines=True)
+    parent_id = RowId(allow_none=True)
+    position = Whole(
+        -MAX_POSITION, MAX_POSITION, metadata={"description": "Siblings stand in this order."}
+    )
+    product_count = ma.Integer(
+        dump_only=True, metadata={"description": "Active products in it and below it."}
+    )
+
+
+class CategoryListArgs(PageArgs):
+    """What a client may ask of the list of categories."""
+
+    parent_id = ma.Integer(
+        load_default=None,
+        validate=Range(0, 2**63 - 1),
+        metadata={"description": "Only those right below this one; 0 for the top of the tree."},
+    )
+
+
+CategoryListSchema = list_schema(CategorySchema)
+
+
+def show_category(counted: Counted) -> dict[str, Any]:
+    """A category as `CategorySchema` describes it."""
+    category = counted.category
+    return {
+        "id": category.id,
+        "name": category.name,
+        "slug": category.slug,
+        "description": category.description,
+        "parent_id": category.parent_id,
+        "position": category.position,
+        "product_count": counted.product_count,
+    }

@@ -1,0 +1,157 @@
+"""Products as JSON."""
+
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+from marshmallow import fields as ma
+from marshmallow.validate import Length, OneOf
+
+from app.domain.clock import rfc3339
+from app.domain.money import to_text
+from app.domain.variant_rules import MAX_OPTIONS, MAX_VALUES, MAX_VARIANTS
+from app.models import Product, Variant
+from app.schemas.base import Flag, Money, RowId, ShopSchema, Slug, Text, Time, Whole
+from app.schemas.paging import CursorArgs, list_schema
+from app.services.inventory_service import MAX_STOCK
+from app.services.product_queries import DEFAULT_SORT, SORTS
+
+
+class Sku(Text):
+    """An article number: printable, case-sensitive, 1 to 64 characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(64, 1, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        sku = super()._deserialize(value, attr, data, **kwargs)
+        if not sku.isprintable():
+            raise ValidationError("Only printable characters.")
+        return sku
+
+
+class OptionSchema(ShopSchema):
+    """Something to choose, such as a size, and what there is to choose from."""
+
+    name = Text(50, 1, required=True)
+    values = ma.List(Text(100, 1), required=True, validate=Length(1, MAX_VALUES))
+
+
+class VariantSchema(ShopSchema):
+    """One article with its own SKU, price and stock."""
+
+    id = RowId(metadata={"description": "Names a variant that is there; without it, a new one."})
+    sku = Sku(metadata={"description": "Made up when it is left out."})
+    options = ma.Dict(keys=Text(50, 1), values=Text(100, 1))
+    price = Money()
+    stock = Whole(0, MAX_STOCK, metadata={"description": "What can be sold now."})
+    in_stock = ma.Boolean(dump_only=True)
+    is_active = Flag()
+
+
+class CategoryNameSchema(ShopSchema):
+    """The category of a product, in short."""
+
+    id = ma.Integer(dump_only=True)
+    name = ma.String(dump_only=True)
+    slug = ma.String(dump_only=True)
+
+
+class ProductSchema(ShopSchema):
+    """Something the shop offers. `sku`, `price` and `stock` may be given for one variant only."""
+
+    id = ma.Integer(dump_only=True)
+    name = Text(200, 1, required=True)
+    slug = Slug(metadata={"description": "Made of the name when it is left out."})
+    description = Text(20_000, lines=True)
+    category = ma.Nested(CategoryNameSchema, dump_only=True, allow_none=True)
+    category_id = RowId(load_only=True, allow_none=True)
+    sku = Sku(metadata={"description": "Null where there are several variants."})
+    price = Money(metadata={"description": "The lowest of an active variant."})
+    currency = ma.String(dump_only=True)
+    compare_at_price = Money(allow_none=True)
+    stock = Whole(0, MAX_STOCK, metadata={"description": "What can be sold now."})
+    in_stock = ma.Boolean(dump_only=True)
+    is_active = Flag()
+    version = ma.Integer(dump_only=True)
+    images = ma.List(ma.String(), dump_only=True)
+    options = ma.List(ma.Nested(OptionSchema), validate=Length(0, MAX_OPTIONS))
+    variants = ma.List(
+        ma.Nested(VariantSchema),
+        validate=Length(1, MAX_VARIANTS),
+        metadata={"description": "In an edit: all of them; those left out are switched off."},
+    )
+    created_at = Time()
+    updated_at = Time()
+
+    @validates_schema(skip_on_field_errors=False)
+    def _price_somewhere(self, data: dict[str, Any], partial: Any = None, **_kw: Any) -> None:
+        if not partial and "price" not in data and "variants" not in data:
+            raise ValidationError({"price": ["Missing data for required field."]})
+
+
+class ProductListArgs(CursorArgs):
+    """What a client may ask of the list of products."""
+
+    q = Text(200, load_default="", metadata={"description": "All words must match."})
+    category = Text(200, load_default="", metadata={"description": "Id or slug."})
+    min_price = Money(load_default=None)
+    max_price = Money(load_default=None)
+    in_stock = ma.Boolean(load_default=None)
+    is_active = ma.Boolean(
+        load_default=None, metadata={"description": "Only staff see inactive products."}
+    )
+    sort = ma.String(
+        load_default=None,
+        validate=OneOf(SORTS),
+        metadata={"description": f"{DEFAULT_SORT} when left out; with q, relevance."},
+    )
+
+
+ProductListSchema = list_schema(ProductSchema, cursors=True)
+
+
+def show_product(product: Product, currency: str, staff: bool = False) -> dict[str, Any]:
+    """A product as `ProductSchema` describes it; only staff see variants that are switched off."""
+    active = product.active_variants
+    stock = sum(variant.available for variant in active)
+    shown = product.variants if staff else active
+    compare_at = product.compare_at_price
+    return {
+        "id": product.id,
+        "name": product.name,
+        "slug": product.slug,
+        "description": product.description,
+        "category": _show_category(product),
+        "sku": active[0].sku if len(active) == 1 else None,
+        "price": to_text(product.price, currency),
+        "currency": currency,
+        "compare_at_price": None if compare_at is None else to_text(compare_at, currency),
+        "stock": stock,
+        "in_stock": stock > 0,
+        "is_active": product.is_active,
+        "version": product.version,
+        "images": [],
+        "options": product.options,
+        "variants": [_show_variant(variant, currency) for variant in shown],
+        "created_at": rfc3339(product.created_at),
+        "updated_at": rfc3339(product.updated_at),
+    }
+
+
+def _show_category(product: Product) -> dict[str, Any] | None:
+    category = product.category
+    if category is None:
+        return None
+    return {"id": category.id, "name": category.name, "slug": category.slug}
+
+
+def _show_variant(variant: Variant, currency: str) -> dict[str, Any]:
+    return {
+        "id": variant.id,
+        "sku": variant.sku,
+        "options": variant.options,
+        "price": to_text(variant.price, currency),
+        "stock": variant.available,
+        "in_stock": variant.available > 0,
+        "is_active": variant.is_active,
+    }

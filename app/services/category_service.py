@@ -1,0 +1,191 @@
+"""Categories: the tree that products are sorted into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import false, func, select, update
+
+from app.domain import category_tree
+from app.domain.address import id_or_slug
+from app.errors import Conflict, Invalid, NotFound
+from app.extensions import db
+from app.models import Category, Product
+from app.services import catalogue_cache
+from app.services.paging import Page, refuse_too_deep
+from app.services.slugs import choose_slug
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A category, and how many products are offered in it and below it."""
+
+    category: Category
+    product_count: int
+
+
+def list_categories(
+    page: int, per_page: int, parent_id: int | None = None, only_children: bool = False
+) -> Page[Counted]:
+    """Categories in tree order; with `only_children` those right below `parent_id` (None: the top).
+
+    Raises:
+        Invalid: `use_cursor`, where the page lies past what pages reach.
+    """
+    refuse_too_deep(page, per_page)
+    everything = db.session.scalars(select(Category)).all()
+    counts = category_tree.totals(_products_by_category(), everything)
+    rows = category_tree.in_tree_order(everything)
+    if only_children:
+        rows = [row for row in rows if row.parent_id == parent_id]
+    shown = rows[(page - 1) * per_page : page * per_page]
+    return Page([Counted(row, counts[row.id]) for row in shown], page, per_page, len(rows))
+
+
+def get_category(address: str) -> Counted:
+    """A category by id or slug.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _counted(_find(address))
+
+
+def create_category(
+    name: str,
+    slug: str | None = None,
+    description: str = "",
+    parent_id: int | None = None,
+    position: int = 0,
+) -> Counted:
+    """A new category.
+
+    Raises:
+        Conflict: `slug_taken`.
+        Invalid: an unknown parent.
+    """
+    _require_parent(parent_id)
+    category = Category(
+        name=name,
+        slug=choose_slug(Category, slug, name),
+        description=description,
+        parent_id=parent_id,
+        position=position,
+    )
+    db.session.add(category)
+    db.session.flush()
+    catalogue_cache.forget_catalogue()
+    return _counted(category)
+
+
+def edit_category(address: str, changes: dict[str, Any]) -> Counted:
+    """Change the fields that are given: name, slug, description, parent_id, position.
+
+    Raises:
+        NotFound: there is no such category.
+        Conflict: `slug_taken`.
+        Invalid: an unknown parent, or one that lies in the category itself.
+    """
+    category = _find(address)
+    if changes.get("parent_id") is not None:
+        _check_move(category, changes["parent_id"])
+    if "slug" in changes:
+        choose_slug(Category, changes["slug"], category.name, category.id)
+    for column, value in changes.items():
+        setattr(category, column, value)
+    db.session.flush()
+    catalogue_cache.forget_catalogue()
+    return _counted(category)
+
+
+def delete_category(address: str) -> None:
+    """Remove an empty category; deleted products, which nobody sees any more, let go of it.
+
+    Raises:
+        NotFound: there is no such category.
+        Conflict: `category_not_empty`.
+    """
+    category = _find(address)
+    children = select(Category.id).where(Category.parent_id == category.id)
+    products = select(Product.id).where(
+        Product.category_id == category.id, Product.deleted_at.is_(None)
+    )
+    if db.session.scalar(children.limit(1)) or db.session.scalar(products.limit(1)):
+        raise Conflict("category_not_empty", f"{category.name} still has categories or products.")
+    db.session.execute(
+        update(Product)
+        .where(Product.category_id == category.id, Product.deleted_at.is_not(None))
+        .values(category_id=None)
+    )
+    db.session.delete(category)
+    db.session.flush()
+    catalogue_cache.forget_catalogue()
+
+
+def require_category(category_id: int | None) -> Category | None:
+    """The category that a product is to lie in.
+
+    Raises:
+        Invalid: on `category_id`, where there is none.
+    """
+    category = db.session.get(Category, category_id) if category_id is not None else None
+    if category_id is not None and category is None:
+        raise Invalid({"category_id": ["There is no such category."]})
+    return category
+
+
+def ids_below(address: str) -> set[int]:
+    """The ids of a category and all below it; none for one that does not exist."""
+    parsed = id_or_slug(address)
+    nodes = db.session.execute(
+        select(Category.id, Category.slug, Category.parent_id, Category.name, Category.position)
+    ).all()
+    for node in nodes:
+        if parsed in (node.id, node.slug):
+            return category_tree.with_descendants(node.id, nodes)
+    return set()
+
+
+def _find(address: str) -> Category:
+    parsed = id_or_slug(address)
+    mine = Category.id == parsed if isinstance(parsed, int) else Category.slug == parsed
+    query = select(Category).where(false() if parsed is None else mine)
+    category = db.session.scalars(query).one_or_none()
+    if category is None:
+        raise NotFound("category")
+    return category
+
+
+def _require_parent(parent_id: int | None) -> None:
+    if parent_id is not None and db.session.get(Category, parent_id) is None:
+        raise Invalid({"parent_id": ["There is no such category."]})
+
+
+def _check_move(category: Category, parent_id: int) -> None:
+    # All rows, in the order of their ids: two moves at once could make a ring out of two trees.
+    everything = db.session.scalars(
+        select(Category)
+        .order_by(Category.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    if parent_id not in {other.id for other in everything}:
+        raise Invalid({"parent_id": ["There is no such category."]})
+    if parent_id in category_tree.with_descendants(category.id, everything):
+        raise Invalid({"parent_id": ["A category cannot lie in itself or in what lies in it."]})
+
+
+def _counted(category: Category) -> Counted:
+    ids = ids_below(str(category.id))
+    return Counted(category, sum(_products_by_category(ids).values()))
+
+
+def _products_by_category(ids: Sequence[int] | set[int] | None = None) -> dict[int, int]:
+    query = (
+        select(Product.category_id, func.count())
+        .where(Product.deleted_at.is_(None), Product.is_active, Product.category_id.is_not(None))
+        .group_by(Product.category_id)
+    )
+    if ids is not None:
+        query = query.where(Product.category_id.in_(ids))
+    return {id_: number for id_, number in db.session.execute(query) if id_ is not None}

@@ -1,0 +1,157 @@
+"""Reading the catalogue: one product, or lists of them by filter, search and order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, false, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.domain.actor import Actor
+from app.domain.address import id_or_slug
+from app.domain.text import words
+from app.errors import Invalid, NotFound
+from app.extensions import db
+from app.models import Product, Variant
+from app.services import category_service, product_search
+from app.services.paging import Page, Slice, SortKey, fetch_page, fetch_slice
+from app.services.product_search import Match
+
+_COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
+SORT_KEYS = {
+    sign + name: SortKey(sign + name, column, Product.id, descending=sign == "-")
+    for name, column in _COLUMNS.items()
+    for sign in ("", "-")
+}
+SORTS = (*SORT_KEYS, "relevance")
+DEFAULT_SORT = "-created_at"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list of products is asked for; prices in minor units, `category` an id or a slug."""
+
+    q: str = ""
+    category: str = ""
+    min_price: int | None = None
+    max_price: int | None = None
+    in_stock: bool | None = None
+    is_active: bool | None = None
+    sort: str | None = None
+    page: int | None = None
+    cursor: str | None = None
+    per_page: int = 20
+
+    @property
+    def order(self) -> str:
+        """The order that is meant: with words to look for, the best first."""
+        return self.sort or ("relevance" if self.q else DEFAULT_SORT)
+
+
+def get_product(actor: Actor, address: str) -> Product:
+    """A product by id or slug, with category and variants, read in one statement.
+
+    Raises:
+        NotFound: there is none that this caller may see.
+    """
+    query = (
+        select(Product)
+        .where(*visible_to(actor), at_address(address))
+        .options(joinedload(Product.category), joinedload(Product.variants))
+    )
+    product: Product | None = db.session.scalars(query).unique().one_or_none()
+    if product is None:
+        raise NotFound("product")
+    return product
+
+
+def at_address(address: str) -> ColumnElement[bool]:
+    """The condition for an id or a slug from a path."""
+    parsed = id_or_slug(address)
+    if parsed is None:
+        return false()
+    return Product.id == parsed if isinstance(parsed, int) else Product.slug == parsed
+
+
+def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
+    """Undeleted products; inactive ones only for staff."""
+    conditions: list[ColumnElement[bool]] = [Product.deleted_at.is_(None)]
+    if not actor.is_admin:
+        # Written as in the partial indexes, or SQLite does not see that it may use them.
+        conditions.append(Product.is_active)
+    return tuple(conditions)
+
+
+def list_products(actor: Actor, wanted: Wanted) -> Page[Product] | Slice[Product]:
+    """Products as filtered, searched and sorted: a slice where a cursor is given, else a page.
+
+    Raises:
+        Invalid: an order or cursor that cannot be, or a page that lies too deep.
+    """
+    refuse_impossible_order(wanted)
+    conditions = (*visible_to(actor), *_filters(wanted))
+    if not wanted.q:
+        return _fetch(wanted, conditions, None)
+    looked_for = words(wanted.q)
+    if not looked_for:
+        return _fetch(wanted, (*conditions, false()), None)
+    match = product_search.by_words(looked_for)
+    found = _fetch(wanted, conditions, match)
+    if found.items or product_search.any_product(match, visible_to(actor)):
+        return found
+    similar = product_search.by_similar_words(looked_for)
+    return _fetch(wanted, conditions, similar) if similar else found
+
+
+def refuse_impossible_order(wanted: Wanted) -> None:
+    """Relevance needs words to be relevant to, and gives no order that a cursor could follow.
+
+    Raises:
+        Invalid: on `sort` or `cursor`.
+    """
+    if wanted.order != "relevance":
+        return
+    if not wanted.q:
+        raise Invalid({"sort": ["relevance needs q."]})
+    if wanted.cursor is not None:
+        raise Invalid({"cursor": ["Results by relevance have pages only: name another sort."]})
+
+
+def _fetch(
+    wanted: Wanted, conditions: tuple[ColumnElement[bool], ...], match: Match | None
+) -> Page[Product] | Slice[Product]:
+    query = _with_parts(select(Product).where(*conditions))
+    if match is not None:
+        query = query.where(*match.conditions)
+    key = SORT_KEYS.get(wanted.order)
+    if wanted.cursor is not None and key is not None:
+        return fetch_slice(query, key, wanted.cursor, wanted.per_page)
+    if key is not None:
+        query = query.order_by(*key.order_by())
+    elif match is not None:
+        query = query.order_by(match.fitness.desc(), Product.id)
+    return fetch_page(query, wanted.page or 1, wanted.per_page)
+
+
+def _with_parts(query: Select[Any]) -> Select[Any]:
+    return query.options(joinedload(Product.category), selectinload(Product.variants))
+
+
+def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.category:
+        conditions.append(Product.category_id.in_(category_service.ids_below(wanted.category)))
+    if wanted.min_price is not None:
+        conditions.append(Product.price >= wanted.min_price)
+    if wanted.max_price is not None:
+        conditions.append(Product.price <= wanted.max_price)
+    if wanted.is_active is not None:
+        conditions.append(Product.is_active.is_(wanted.is_active))
+    if wanted.in_stock is not None:
+        sellable = exists().where(
+            Variant.product_id == Product.id,
+            Variant.is_active,
+            Variant.deleted_at.is_(None),
+            Variant.on_hand > Variant.allocated,
+        )
+        conditions.append(sellable if wanted.in_stock else ~sellable)
+    return conditions

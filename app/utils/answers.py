@@ -1,0 +1,58 @@
+"""Answers that are made once and sent many times: bytes with an ETag (RFC 9110, section 8.8.3)."""
+
+from typing import Any
+
+import orjson
+from flask import Response, current_app, request
+
+from app.services.catalogue_cache import Answer, etag_of
+from app.services.paging import Page, Slice
+from app.utils.pagination import page_answer, slice_answer
+
+
+def answer(view: dict[str, Any], tag_prefix: str = "", facts: tuple[Any, ...] = ()) -> Answer:
+    """A JSON answer, ready to be sent or kept."""
+    body = orjson.dumps(view)
+    return Answer(body, tag_prefix + etag_of(body), facts)
+
+
+def list_answer(found: Page[Any] | Slice[Any], items: list[Any]) -> Answer:
+    """The envelope of a list; its figures are kept beside it, for the Link header."""
+    if isinstance(found, Slice):
+        facts: tuple[Any, ...] = (found.per_page, found.next_cursor)
+        return answer(slice_answer(found, items)[0], facts=facts)
+    facts = (found.page, found.per_page, found.total, found.total_is_estimate)
+    return answer(page_answer(found, items)[0], facts=facts)
+
+
+def link_header(made: Answer) -> dict[str, str]:
+    """The Link header of a list, for the address that this request came to."""
+    if len(made.facts) == 2:
+        return slice_answer(Slice((), *made.facts), [])[1]
+    return page_answer(Page((), *made.facts), [])[1]
+
+
+def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The response; 304 without a body where a GET's If-None-Match names what the caller has.
+
+    Caches may keep it, but ask each time: staff see more at the same address.
+    """
+    response = current_app.response_class(made.body, status=status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "Authorization"
+    response.headers.update(headers or {})
+    response.set_etag(made.etag)
+    if status == 200:
+        response.make_conditional(request)
+    return response
+
+
+def expected_versions() -> frozenset[str] | None:
+    """The versions at which the caller would change a thing; None for any (RFC 9110, 13.1.1).
+
+    `If-Match: "3"` names a version, and so does the ETag of a GET, which begins with it. The
+    comparison is strong: a weak tag matches nothing.
+    """
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return None
+    return frozenset(tag.partition("-")[0] for tag in request.if_match.as_set())
