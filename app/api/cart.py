@@ -1,5 +1,64 @@
-"""Doors of cart."""
+"""Doors of the cart: a customer's by their Bearer token, a guest's by `X-Cart-Token`."""
 
+from typing import Any
+
+from flask import url_for
+
+from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema
+from app.services import cart_contents, cart_service
+from app.services.cart_contents import Contents
+from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
+from app.utils.buyers import CART_TOKEN, current_buyer, header
 
-blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart")
+blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart", private=True)
+TOKEN = header(CART_TOKEN, "A guest's cart; an account wins over it.")
+NEW_TOKEN = {
+    CART_TOKEN: {
+        "description": "Sent where a guest's cart was opened: the secret to send from then on.",
+        "schema": {"type": "string"},
+    }
+}
+ITEM = "/items/<int(max=9223372036854775807):item_id>"
+
+
+@blp.get("", parameters=[TOKEN])
+@blp.response(200, CartSchema)
+def get_cart() -> Contents:
+    """The caller's cart at today's prices; an empty one where there is none."""
+    return cart_contents.read(current_buyer())
+
+
+@blp.post("/items", parameters=[TOKEN])
+@blp.arguments(AddItemSchema)
+@blp.response(201, CartSchema, headers=NEW_TOKEN)
+def add_item(wanted: dict[str, Any]) -> tuple[Contents, dict[str, str]]:
+    """Put an article into the cart; more of the same adds up."""
+    sender = current_buyer()
+    buyer, contents = in_transaction(lambda: cart_service.add_item(sender, **wanted))
+    headers = {"Location": url_for("cart.get_cart")}
+    if buyer.guest_token and buyer.guest_token != sender.guest_token:
+        headers[CART_TOKEN] = buyer.guest_token
+    return contents, headers
+
+
+@blp.route(ITEM, methods=["PATCH", "PUT"], parameters=[TOKEN])
+@blp.arguments(ChangeItemSchema)
+@blp.response(200, CartSchema)
+def change_item(wanted: dict[str, Any], item_id: int) -> Contents:
+    """Set the quantity of a line; 0 removes it."""
+    return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, **wanted))
+
+
+@blp.delete(ITEM, parameters=[TOKEN])
+@blp.response(200, CartSchema)
+def remove_item(item_id: int) -> Contents:
+    """Remove a line."""
+    return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, 0))
+
+
+@blp.delete("", parameters=[TOKEN])
+@blp.response(204)
+def empty_cart() -> None:
+    """Remove every line."""
+    in_transaction(lambda: cart_service.empty_cart(current_buyer()))

@@ -13,7 +13,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
 from app.services import cart_contents
-from app.services.cart_contents import Row, owned_by
+from app.services.cart_contents import Contents, Row, owned_by
 from app.services.inventory_service import OutOfStock, can_be_had, shortage
 
 MAX_LINES = 5_000
@@ -26,11 +26,11 @@ def lock_cart(buyer: Buyer) -> Cart | None:
 
 def add_item(
     buyer: Buyer, quantity: int, product_id: int | None = None, variant_id: int | None = None
-) -> Buyer:
+) -> tuple[Buyer, Contents]:
     """Put units of a variant into the buyer's cart, adding to those that are there.
 
     Returns:
-        The buyer, with a new token where a guest's cart was opened.
+        The buyer, with a new token where a guest's cart was opened; and what is in the cart now.
 
     Raises:
         NotFound: there is no such product or variant, or it is not on offer.
@@ -51,11 +51,11 @@ def add_item(
     _write(Row(line, variant, product), line.quantity + quantity)
     db.session.add(line)
     _touch(cart)
-    return buyer
+    return buyer, cart_contents.read(buyer)
 
 
-def change_item(buyer: Buyer, item_id: int, quantity: int) -> None:
-    """Set the quantity of one line; 0 removes it.
+def change_item(buyer: Buyer, item_id: int, quantity: int) -> Contents:
+    """Set the quantity of one line; 0 removes it. The answer is what is in the cart then.
 
     Raises:
         NotFound: the buyer's cart has no such line.
@@ -67,6 +67,7 @@ def change_item(buyer: Buyer, item_id: int, quantity: int) -> None:
     else:
         _write(row, quantity)
     _touch(cart)
+    return cart_contents.read(buyer)
 
 
 def empty_cart(buyer: Buyer) -> None:

@@ -1,0 +1,60 @@
+"""The JSON of carts."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from app.models import MAX_QUANTITY
+from app.schemas.base import Money, RowId, ShopSchema, Whole, dump_currency
+
+
+class AddItemSchema(ShopSchema):
+    """What to put into the cart: a product, where it has just one variant, or else a variant."""
+
+    product_id = RowId()
+    variant_id = RowId()
+    quantity = Whole(1, MAX_QUANTITY, load_default=1)
+
+    @validates_schema
+    def _something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if "product_id" not in data and "variant_id" not in data:
+            raise ValidationError({"product_id": ["Give product_id or variant_id."]})
+
+
+class ChangeItemSchema(ShopSchema):
+    """How many of a line are wanted; 0 removes it."""
+
+    quantity = Whole(0, MAX_QUANTITY, required=True)
+
+
+class CartItemSchema(ShopSchema):
+    """One line of a cart, at today's price."""
+
+    id = fields.Integer()
+    product_id = fields.Integer()
+    variant_id = fields.Integer()
+    sku = fields.String()
+    name = fields.String()
+    options = fields.Dict(keys=fields.String(), values=fields.String())
+    quantity = fields.Integer()
+    unit_price = Money()
+    line_total = Money()
+    available = fields.Integer(metadata={"description": "Units that can be had now."})
+
+
+class CartWarningSchema(ShopSchema):
+    """Something about a line that the buyer should know before ordering."""
+
+    code = fields.String(metadata={"enum": ["out_of_stock", "insufficient_stock", "price_changed"]})
+    variant_id = fields.Integer()
+    detail = fields.String()
+
+
+class CartSchema(ShopSchema):
+    """A cart at today's prices. Being in it reserves nothing."""
+
+    items = fields.List(fields.Nested(CartItemSchema))
+    item_count = fields.Integer(metadata={"description": "Units, not lines."})
+    subtotal = Money()
+    currency = fields.Function(dump_currency, metadata={"type": "string"})
+    warnings = fields.List(fields.Nested(CartWarningSchema))

@@ -1,0 +1,53 @@
+"""Guests over HTTP: the tokens that stand in for an account, and their place in the API's docs."""
+
+import re
+from typing import Any
+
+from flask import request
+
+from app.domain.buyer import Buyer
+from app.errors import Invalid
+from app.services.idempotency_service import Request
+from app.utils.identity import current_actor
+from app.utils.strict_json import read_body
+
+CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
+ORDER_TOKEN = "X-Order-Token"  # noqa: S105
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_KEY = re.compile(r"[ -~]{1,255}")
+
+
+def current_buyer() -> Buyer:
+    """Whose cart this request is about: the caller's account, or else the token's."""
+    return Buyer(current_actor(), request.headers.get(CART_TOKEN) or None)
+
+
+def sent_order_token() -> str | None:
+    """The secret of a guest's order, where one was sent."""
+    return request.headers.get(ORDER_TOKEN) or None
+
+
+def keyed_request() -> Request | None:
+    """This request with its idempotency key, where one was sent.
+
+    Raises:
+        Invalid: `idempotency_key_invalid`.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
+        raise Invalid(code="idempotency_key_invalid", detail=detail)
+    return Request(key, read_body(request))
+
+
+def header(name: str, description: str, max_length: int | None = None) -> dict[str, Any]:
+    """A request header, as the API's docs show it."""
+    schema: dict[str, Any] = {"type": "string"}
+    if max_length:
+        schema["maxLength"] = max_length
+    return {
+        "in": "header", "name": name, "required": False, "description": description,
+        "schema": schema,
+    }  # fmt: skip
