@@ -12,8 +12,9 @@ BUSY_MILLISECONDS = 2_500
 
 def make_folder(engine: Engine) -> None:
     """Make the folder that a SQLite database's file is to lie in."""
-    if engine.dialect.name == "sqlite":
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    file = str(engine.url.database)
+    if engine.dialect.name == "sqlite" and not file.startswith("file:"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
 
 
 @event.listens_for(Engine, "connect")
@@ -28,6 +29,12 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+    # SQLite's own lower() knows ASCII only, and searching would depend on the database.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 @event.listens_for(Engine, "begin")

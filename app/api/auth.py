@@ -1,5 +1,64 @@
-"""Doors of auth."""
+"""Doors of registration and sign-in."""
 
+from typing import Any
+
+from flask import current_app, request, url_for
+
+from app.errors import unless_refused
+from app.extensions import limiter
+from app.models import User
+from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
+from app.schemas.users import UserSchema
+from app.services import auth_service, session_service, user_service
+from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
+from app.utils.buyers import CART_TOKEN, header
+from app.utils.decorators import login_required
+from app.utils.identity import current_claims
+from app.utils.tokens import session_lifetime, token_pair
 
-blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth")
+blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth", private=True)
+limiter.limit(lambda: current_app.config["RATELIMIT_AUTH"])(blp)
+GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer's.")
+
+
+@blp.post("/register")
+@blp.arguments(RegisterSchema)
+@blp.response(201, UserSchema)
+def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
+    """Make an account. Emails compare without regard to case."""
+    password_hash = auth_service.hash_password(wishes.pop("password"))
+    user = in_transaction(lambda: user_service.add(password_hash=password_hash, **wishes))
+    return user, {"Location": url_for("users.get_me")}
+
+
+@blp.post("/login", parameters=[GUEST_CART])
+@blp.arguments(LoginSchema)
+@blp.response(200, TokensSchema)
+def login(credentials: dict[str, str]) -> dict[str, Any]:
+    """Sign in. Five wrong passwords in a row lock the account for a growing while (429)."""
+    attempt = auth_service.try_credentials(**credentials)
+    cart_token = request.headers.get(CART_TOKEN)
+    outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), cart_token))
+    return token_pair(unless_refused(outcome))
+
+
+@blp.post("/refresh")
+@blp.doc(security=[{"bearer": []}])
+@blp.response(200, TokensSchema)
+def refresh() -> dict[str, Any]:
+    """Trade the refresh token, sent as Bearer, for a new pair. Used twice, it ends the session."""
+    claims = current_claims()
+    outcome = in_transaction(
+        lambda: auth_service.refresh(claims["sid"], claims["gen"], session_lifetime())
+    )
+    return token_pair(unless_refused(outcome))
+
+
+@blp.post("/logout")
+@login_required
+@blp.response(204)
+def logout() -> None:
+    """End this session; its access and refresh tokens are refused from now on."""
+    session_id = current_claims()["sid"]
+    in_transaction(lambda: session_service.end(session_id))

@@ -1,5 +1,142 @@
-"""Doors of users."""
+"""Doors of accounts: everybody's own, the address book, and what staff see and change."""
 
+from typing import Any
+
+from flask import url_for
+
+from app.errors import unless_refused
+from app.models import Address, User
+from app.schemas.paging import PageArgs, list_schema
+from app.schemas.users import (
+    AddressSchema,
+    ChangePasswordSchema,
+    CloseAccountSchema,
+    ProfileSchema,
+    StaffChangesSchema,
+    UserArgs,
+    UserSchema,
+)
+from app.services import address_service, auth_service, user_service
+from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
+from app.utils.decorators import admin_required, login_required
+from app.utils.identity import current_actor
+from app.utils.pagination import page_answer
 
-blp = ShopBlueprint("users", __name__, url_prefix="/api/users")
+blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
+USER = "/<int(max=9223372036854775807):user_id>"
+ADDRESS = "/me/addresses/<int(max=9223372036854775807):address_id>"
+Listed = tuple[dict[str, Any], dict[str, str]]
+
+
+@blp.get("/me")
+@login_required
+@blp.response(200, UserSchema)
+def get_me() -> User:
+    """The caller's own account."""
+    return user_service.get_user(current_actor().user_id or 0)
+
+
+@blp.route("/me", methods=["PATCH", "PUT"])
+@login_required
+@blp.arguments(ProfileSchema)
+@blp.response(200, UserSchema)
+def change_me(changes: dict[str, str]) -> User:
+    """Change the fields sent."""
+    return in_transaction(lambda: user_service.update_profile(current_actor(), **changes))
+
+
+@blp.delete("/me")
+@login_required
+@blp.arguments(CloseAccountSchema)
+@blp.response(204)
+def close_account(proof: dict[str, str]) -> None:
+    """Delete the account: everything personal is erased, in orders too; the orders stay."""
+    actor = current_actor()
+    attempt = auth_service.try_own_password(actor, proof["password"])
+    unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
+
+
+@blp.post("/me/password")
+@login_required
+@blp.arguments(ChangePasswordSchema)
+@blp.response(204)
+def change_password(wishes: dict[str, str]) -> None:
+    """Set a new password; all other sessions end."""
+    actor = current_actor()
+    attempt = auth_service.try_own_password(actor, wishes["current_password"])
+    new_hash = auth_service.hash_password(wishes["new_password"])
+    unless_refused(in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash)))
+
+
+@blp.get("/me/addresses")
+@login_required
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, list_schema(AddressSchema))
+def list_addresses(args: dict[str, Any]) -> Listed:
+    """The caller's address book, oldest entry first."""
+    page = address_service.list_addresses(current_actor(), **args)
+    return page_answer(page, list(page.items))
+
+
+@blp.post("/me/addresses")
+@login_required
+@blp.arguments(AddressSchema)
+@blp.response(201, AddressSchema)
+def add_address(facts: dict[str, str]) -> tuple[Address, dict[str, str]]:
+    """Put an address into the book."""
+    address = in_transaction(lambda: address_service.add_address(current_actor(), **facts))
+    return address, {"Location": url_for("users.get_address", address_id=address.id)}
+
+
+@blp.get(ADDRESS)
+@login_required
+@blp.response(200, AddressSchema)
+def get_address(address_id: int) -> Address:
+    """One entry of the caller's address book."""
+    return address_service.get_address(current_actor(), address_id)
+
+
+@blp.route(ADDRESS, methods=["PATCH", "PUT"])
+@login_required
+@blp.arguments(AddressSchema(partial=True))
+@blp.response(200, AddressSchema)
+def change_address(changes: dict[str, str], address_id: int) -> Address:
+    """Change the fields sent; orders keep the address that they copied."""
+    actor = current_actor()
+    return in_transaction(lambda: address_service.update_address(actor, address_id, **changes))
+
+
+@blp.delete(ADDRESS)
+@login_required
+@blp.response(204)
+def remove_address(address_id: int) -> None:
+    """Take an address out of the book."""
+    in_transaction(lambda: address_service.remove_address(current_actor(), address_id))
+
+
+@blp.get("")
+@admin_required
+@blp.arguments(UserArgs, location="query")
+@blp.response(200, list_schema(UserSchema))
+def list_users(args: dict[str, Any]) -> Listed:
+    """All accounts, newest first."""
+    page = user_service.list_users(**args)
+    return page_answer(page, list(page.items))
+
+
+@blp.get(USER)
+@admin_required
+@blp.response(200, UserSchema)
+def get_user(user_id: int) -> User:
+    """One account."""
+    return user_service.get_user(user_id)
+
+
+@blp.route(USER, methods=["PATCH", "PUT"])
+@admin_required
+@blp.arguments(StaffChangesSchema)
+@blp.response(200, UserSchema)
+def change_user(changes: dict[str, Any], user_id: int) -> User:
+    """Change role or is_active; the account's sessions end at once."""
+    return in_transaction(lambda: user_service.update_user(current_actor(), user_id, **changes))

@@ -9,6 +9,12 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from app.models import Session
 
 
+def session_lifetime() -> timedelta:
+    """How long a session goes on without a refresh: as long as a refresh token is good."""
+    lifetime: timedelta = current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
+    return lifetime
+
+
 def token_pair(session: Session) -> dict[str, Any]:
     """The tokens of a session's present generation; `expires_in` is in seconds."""
     identity, claims = str(session.user_id), {"sid": session.id}

@@ -1,0 +1,65 @@
+"""Address books: each customer's own, of no use to anybody else."""
+
+from sqlalchemy import func, select
+
+from app.domain.actor import Actor
+from app.errors import Conflict, NotFound
+from app.extensions import db
+from app.models import Address
+from app.services import user_service
+from app.services.paging import Page, fetch_page
+
+MAX_ADDRESSES = 100
+"""More than anybody needs; keeps one account from filling the database."""
+
+
+def list_addresses(actor: Actor, page: int, per_page: int) -> Page[Address]:
+    """The caller's addresses, oldest first."""
+    query = select(Address).where(Address.user_id == actor.user_id).order_by(Address.id)
+    return fetch_page(query, page, per_page)
+
+
+def get_address(actor: Actor, address_id: int) -> Address:
+    """One of the caller's addresses.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    address = db.session.scalar(
+        select(Address).where(Address.id == address_id, Address.user_id == actor.user_id)
+    )
+    if address is None:
+        raise NotFound("address")
+    return address
+
+
+def add_address(actor: Actor, **facts: str) -> Address:
+    """Put an address into the caller's book.
+
+    Raises:
+        Conflict: `too_many_addresses`.
+    """
+    user = user_service.lock_caller(actor)
+    entries = select(func.count()).select_from(Address).where(Address.user_id == user.id)
+    if (db.session.scalar(entries) or 0) >= MAX_ADDRESSES:
+        raise Conflict("too_many_addresses", f"An address book holds {MAX_ADDRESSES} addresses.")
+    address = Address(user_id=user.id, **facts)
+    db.session.add(address)
+    db.session.flush()
+    return address
+
+
+def update_address(actor: Actor, address_id: int, **changes: str) -> Address:
+    """Change the fields given; orders keep the address that they copied."""
+    user_service.lock_caller(actor)
+    address = get_address(actor, address_id)
+    for name, value in changes.items():
+        setattr(address, name, value)
+    db.session.flush()
+    return address
+
+
+def remove_address(actor: Actor, address_id: int) -> None:
+    """Take an address out of the caller's book."""
+    user_service.lock_caller(actor)
+    db.session.delete(get_address(actor, address_id))

@@ -1,0 +1,66 @@
+"""Passwords: long enough, not the first that are guessed, and one spelling for each."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.passwords import (
+    MAX_LENGTH,
+    MIN_LENGTH,
+    canonical,
+    common_passwords,
+    is_common,
+    weakness,
+)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse battery", "tr0ub4dor&3x", "        ", "žluťoučký", "🦊🐻🐼🐨🐯🦁🐮🐷", "x" * 127 + "y",
+     "only lower case words", "4902 7715 3308"],
+)  # fmt: skip
+def test_any_long_and_uncommon_password_is_good_enough(password):
+    assert weakness(password) is None
+
+
+@pytest.mark.parametrize("password", ["", "short", "1234567", "🦊" * 7, "y" * 128 + "x"])
+def test_a_password_of_another_length_is_weak(password):
+    assert weakness(password) is not None
+
+
+def test_characters_are_counted_not_bytes():
+    assert weakness("🦊" * MAX_LENGTH) is None
+    assert weakness("é" * (MIN_LENGTH - 1)) is not None
+    assert weakness("e\u0301" * (MIN_LENGTH - 1)) is not None
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["password", "PASSWORD", "Password1", "12345678", "123456789", "qwertyuiop", "iloveyou", "sunshine",
+     "football1", "1q2w3e4r", "aaaaaaaa", "19841984", "michael1", "letmein123", "trustno1", "admin123",
+     "p@ssw0rd", "йцукенгшщз", "MotDePasse", "summer2024"],
+)  # fmt: skip
+def test_what_everybody_guesses_first_is_weak(password):
+    assert "guessed" in weakness(password)
+
+
+@pytest.mark.parametrize("password", ["nul\0inside", "half \ud800 a pair", "\udfff" * 9])
+def test_what_cannot_be_hashed_is_refused(password):
+    assert "cannot stand" in weakness(password)
+
+
+def test_accents_typed_in_either_way_are_the_same_password():
+    assert canonical("cafe\u0301 cre\u0300me") == canonical("café crème")
+
+
+def test_the_list_holds_thousands_each_long_enough_to_matter_and_folded():
+    words = common_passwords()
+
+    assert len(words) > 5000
+    assert all(len(word) >= MIN_LENGTH and word == word.casefold() for word in words)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_judged(password):
+    assert is_common(password) in (True, False)
+    assert weakness(password) is None or weakness(password).endswith(".")
