@@ -1,0 +1,124 @@
+"""Product lists in and out."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO, TextIO
+
+import click
+from flask import current_app
+
+from app.cli.shell import command, complain, progress
+from app.domain.csv_rows import COLUMNS, BadRow, ImportRow, NotAProductList, ProductList
+from app.services import export_service, import_service
+from app.services.import_service import Outcome, Rehearsal
+from app.unit_of_work import in_transaction
+
+BATCH = 2000
+"""Rows a transaction."""
+Work = Callable[[Sequence[ImportRow]], Outcome]
+
+
+@command("import-products")
+@click.argument("file", type=click.File("rb"), metavar="FILE.csv")
+@click.option("--dry-run", is_flag=True, help="Tell what would happen, and change nothing.")
+def import_products(file: BinaryIO, dry_run: bool) -> None:
+    """Create and update products from a CSV file, by SKU; `-` reads standard input.
+
+    Columns: sku, name, price and, if wanted, stock (units on hand), description, category (a name
+    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8. What a row leaves out
+    stays. Of a product with several variants a row changes only its own variant's price and stock.
+
+    A row that cannot go in is reported with its line; the others still go in, and the exit code
+    is 1.
+    """
+    total, listing = Outcome(), _open_list(file)
+    rows = _accepted(listing, total)
+    work = _rehearsal() if dry_run else _write
+    size, at = _size(file), 0
+    with progress(size, "import-products") as advance:
+        while batch := list(islice(rows, BATCH)):
+            _add(total, work(batch))
+            if size is not None:
+                advance(file.tell() - at)
+                at = file.tell()
+    _report(total, dry_run)
+
+
+@command("export-products")
+@click.option("--output", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.option("--all", "inactive", is_flag=True, help="Also what is not active.")
+def export_products(output: TextIO, inactive: bool) -> None:
+    """Write all products as CSV, one row a variant, as import-products reads it.
+
+    Cells are written as they are, so that importing the file again changes nothing: a spreadsheet
+    may take one that begins with `=` for a formula.
+    """
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive))
+
+
+def _open_list(file: BinaryIO) -> ProductList:
+    # Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
+    lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        rows = ProductList(lines, current_app.config["STORE_CURRENCY"])
+    except NotAProductList as error:
+        raise click.UsageError(str(error)) from None
+    if rows.unknown:
+        complain(f"Warning: unknown columns are ignored: {', '.join(rows.unknown)}.")
+    return rows
+
+
+def _accepted(rows: Iterable[ImportRow | BadRow], total: Outcome) -> Iterator[ImportRow]:
+    for row in rows:
+        if isinstance(row, ImportRow):
+            yield row
+        else:
+            _refuse(row, total)
+
+
+def _refuse(row: BadRow, total: Outcome) -> None:
+    total.refused.append(row)
+    complain(f"line {row.line}: {row.reason}")
+
+
+def _write(batch: Sequence[ImportRow]) -> Outcome:
+    return in_transaction(lambda: import_service.import_rows(batch))
+
+
+def _rehearsal() -> Work:
+    rehearsal = Rehearsal()
+    return lambda batch: import_service.rehearse(batch, rehearsal)
+
+
+def _add(total: Outcome, done: Outcome) -> None:
+    total.created += done.created
+    total.updated += done.updated
+    total.unchanged += done.unchanged
+    total.categories += done.categories
+    for row in done.refused:
+        _refuse(row, total)
+
+
+def _report(total: Outcome, dry_run: bool) -> None:
+    click.echo(
+        f"import-products: {total.created} created, {total.updated} updated,"
+        f" {total.unchanged} unchanged, {len(total.refused)} refused,"
+        f" {total.categories} categories made."
+        + (" A dry run: nothing was changed." if dry_run else "")
+    )
+    if total.refused:
+        raise click.exceptions.Exit(1)
+
+
+def _size(file: BinaryIO) -> int | None:
+    """The file's length in bytes, where it has one."""
+    if not file.seekable():
+        return None
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return size

@@ -1,0 +1,105 @@
+"""The demo shop."""
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+import click
+from flask import current_app
+
+from app.cli.shell import command, progress
+from app.config import Production
+from app.domain.clock import utc_now
+from app.services import auth_service, seed_service
+from app.unit_of_work import in_transaction
+
+MAX_ROWS = 1_000_000
+Fill = Callable[[int, str, int, datetime], int]
+
+
+@command("seed-db")
+@click.option(
+    "--products",
+    type=click.IntRange(0, MAX_ROWS),
+    default=0,
+    metavar="N",
+    help="Make up more products, until there are N.",
+)
+@click.option(
+    "--orders",
+    type=click.IntRange(0, MAX_ROWS),
+    default=0,
+    metavar="N",
+    help="Make up more past orders, until there are N.",
+)
+@click.option("--random-seed", type=int, default=1, help="For another choice of made-up things.")
+@click.option("--reset", is_flag=True, help="Empty all tables first, the ledger too.")
+@click.option("--yes", is_flag=True, help="Do not ask before --reset.")
+@click.option(
+    "--in-production",
+    is_flag=True,
+    help="Allow it in production, although everybody knows the demo passwords.",
+)
+def seed_db(
+    products: int, orders: int, random_seed: int, reset: bool, yes: bool, in_production: bool
+) -> None:
+    """Fill the shop with a demo catalogue, customers and past orders, once.
+
+    Run again, it changes nothing, except to make up what is missing to N products and N orders.
+    """  # fmt: skip
+    if current_app.config["NAME"] == Production.NAME and not in_production:
+        raise click.ClickException(
+            "Demo logins are no good in production. --in-production if that is meant."
+        )
+    if reset:
+        _empty(yes)
+    planted = _plant(random_seed)
+    made = _fill(
+        "products", products, seed_service.products_there, seed_service.add_products, random_seed
+    )
+    made += _fill("orders", orders, seed_service.orders_there, seed_service.add_orders, random_seed)
+    _report(planted or made > 0)
+
+
+def _empty(yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("--reset deletes everything: add --yes.")
+    if not yes:
+        click.confirm("Delete all products, orders, customers and the ledger?", abort=True)
+    in_transaction(seed_service.empty)
+
+
+def _plant(random_seed: int) -> bool:
+    if seed_service.is_seeded():
+        return False
+    currency = current_app.config["STORE_CURRENCY"]
+    customer = auth_service.hash_password(seed_service.DEMO_CUSTOMER[1])
+    admin = auth_service.hash_password(seed_service.DEMO_ADMIN[1])
+    return in_transaction(lambda: seed_service.plant(currency, customer, admin, random_seed))
+
+
+def _fill(what: str, target: int, count: Callable[[], int], fill: Fill, seed: int) -> int:
+    """Fill up to the target, a batch a transaction; how many were made."""
+    if not target or (before := count()) >= target:
+        return 0
+    currency, now, there = current_app.config["STORE_CURRENCY"], utc_now(), before
+    with progress(target - before, what) as advance:
+        while there < target:
+            then = in_transaction(lambda: fill(target, currency, seed, now))
+            advance(then - there)
+            if then == there:
+                break  # nothing is for sale, so nothing can be ordered
+            there = then
+    return there - before
+
+
+def _report(changed: bool) -> None:
+    figures = f"{seed_service.products_there()} products, {seed_service.orders_there()} orders"
+    click.echo(
+        f"seed-db: {figures}." if changed else f"seed-db: nothing to do, there are {figures}."
+    )
+    for what, (email, password) in (
+        ("customer", seed_service.DEMO_CUSTOMER),
+        ("admin", seed_service.DEMO_ADMIN),
+    ):
+        click.echo(f"  demo {what}: {email} / {password}")

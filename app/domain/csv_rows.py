@@ -1,0 +1,162 @@
+"""Rows of a product list in CSV (RFC 4180): read, checked, and told apart from bad ones.
+
+    sku,name,price[,stock,description,category,compare_at_price,currency]
+
+What a row leaves out stays as it is. A missing column, a missing cell and an empty `stock` or
+`currency` leave out; an empty description, category or compare_at_price empties it.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.category_path import read_path
+from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
+from app.domain.text import NotText, clean
+
+REQUIRED = ("sku", "name", "price")
+COLUMNS = (*REQUIRED, "stock", "description", "category", "compare_at_price", "currency")
+MAX_SKU, MAX_NAME, MAX_DESCRIPTION = 64, 200, 20_000
+MAX_STOCK = 1_000_000_000
+_WHOLE = re.compile("[0-9]{1,18}")
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+"""What Python's `surrogateescape` makes of bytes that are not UTF-8."""
+
+
+class NotAProductList(ValueError):
+    """The file as a whole cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """A row in order. `given` holds what it may leave out: `stock` (units on hand), `description`,
+    `category` (a path), `compare_at_price` (minor units or None)."""
+
+    line: int
+    sku: str
+    name: str
+    price: int
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot go in, by the line of the file on which it starts."""
+
+    line: int
+    reason: str
+
+
+class ProductList:
+    """The rows of a CSV text, read as they are asked for; `unknown` names the columns ignored."""
+
+    def __init__(self, lines: Iterable[str], currency: str) -> None:
+        """Read the header.
+
+        Raises:
+            NotAProductList: no header, a required column missing, or a column twice.
+        """
+        self._reader = csv.reader(lines, strict=True)
+        self._currency = currency
+        self._header = self._read_header()
+        self.unknown = [name for name in self._header if name and name not in COLUMNS]
+
+    def __iter__(self) -> Iterator[ImportRow | BadRow]:
+        while True:
+            line = self._reader.line_num + 1
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield BadRow(line, f"Not readable as CSV: {error}.")
+                continue
+            if cells:
+                yield self._row(line, cells)
+
+    def _read_header(self) -> list[str]:
+        try:
+            cells: list[str] = next((cells for cells in self._reader if cells), [])
+        except csv.Error as error:
+            raise NotAProductList(f"The file is not readable as CSV: {error}.") from None
+        header = [cell.strip().lower() for cell in cells]
+        missing = [name for name in REQUIRED if name not in header]
+        if missing:
+            hint = "" if len(header) > 1 else " Columns are separated by commas."
+            raise NotAProductList(f"The header has no column {', '.join(missing)}.{hint}")
+        twice = [name for name in COLUMNS if header.count(name) > 1]
+        if twice:
+            raise NotAProductList(f"The header has the column {twice[0]} twice.")
+        return header
+
+    def _row(self, line: int, cells: Sequence[str]) -> ImportRow | BadRow:
+        if len(cells) > len(self._header):
+            return BadRow(line, f"{len(cells)} cells under {len(self._header)} columns.")
+        if _NOT_UTF8.search("".join(cells)):
+            return BadRow(line, "The text is not UTF-8.")
+        named = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
+        return check_row(line, named, self._currency)
+
+
+def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow | BadRow:
+    """One row's cells by column, as values; or everything that is wrong with them."""
+    values: dict[str, Any] = {}
+    wrong = [f"{name}: missing" for name in REQUIRED if name not in cells]
+    for name, cell in cells.items():
+        try:
+            values[name] = _READERS[name](cell, currency)
+        except (NotText, NotMoney) as error:
+            wrong.append(f"{name}: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}")
+    if wrong:
+        return BadRow(line, "; ".join(wrong) + ".")
+    values.pop("currency", None)
+    if values.get("stock", 0) is None:
+        del values["stock"]
+    facts = {name: values.pop(name) for name in REQUIRED}
+    return ImportRow(line, **facts, given=values)
+
+
+def _sku(cell: str, _currency: str) -> str:
+    sku = clean(cell, 1, MAX_SKU)
+    if not sku.isprintable():
+        raise NotText("Only printable characters.")
+    return sku
+
+
+def _price(cell: str, currency: str) -> int:
+    minor = to_minor(cell.strip(), currency)
+    if not 0 <= minor <= MAX_PRICE:
+        raise NotMoney(f"From 0 to {to_text(MAX_PRICE, currency)}.")
+    return minor
+
+
+def _price_or_none(cell: str, currency: str) -> int | None:
+    return _price(cell, currency) if cell.strip() else None
+
+
+def _stock(cell: str, _currency: str) -> int | None:
+    text = cell.strip()
+    if not text:
+        return None
+    if not (_WHOLE.fullmatch(text) and int(text) <= MAX_STOCK):
+        raise NotText(f"A whole number from 0 to {MAX_STOCK}.")
+    return int(text)
+
+
+def _same_currency(cell: str, currency: str) -> None:
+    if cell.strip().upper() not in ("", currency):
+        raise NotText(f"This shop sells in {currency}.")
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "sku": _sku,
+    "name": lambda cell, _: clean(cell, 1, MAX_NAME),
+    "price": _price,
+    "stock": _stock,
+    "description": lambda cell, _: clean(cell, 0, MAX_DESCRIPTION, lines=True),
+    "category": lambda cell, _: read_path(cell),
+    "compare_at_price": _price_or_none,
+    "currency": _same_currency,
+}

@@ -1,0 +1,110 @@
+"""Thousands of rows in one statement: COPY and arrays on PostgreSQL, executemany on SQLite.
+
+Column defaults of the models are not applied here: callers give every column that may not be null.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import psycopg2
+from sqlalchemy import Connection, FromClause, Table, bindparam, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from app.extensions import db
+from app.models import Base
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_ARRAYS = {int: "bigint[]", str: "text[]", datetime: "timestamptz[]", bool: "boolean[]"}
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table that a model's rows lie in."""
+    return cast(Table, model.__table__)
+
+
+def reserve_ids(model: type[Base], count: int) -> list[int]:
+    """Ids for `count` new rows, in rising order. On SQLite they hold until the transaction ends."""
+    table = table_of(model)
+    if _connection().dialect.name == "postgresql":
+        query = text(
+            "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
+        )
+        return sorted(db.session.scalars(query, {"name": table.name, "count": count}))
+    first = (db.session.scalar(select(func.max(table.c.id))) or 0) + 1
+    return list(range(first, first + count))
+
+
+def insert_rows(model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows of plain values, which stand in the order of `columns`."""
+    if not rows:
+        return
+    connection, table = _connection(), table_of(model)
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, columns, rows)
+    else:
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        connection.execute(insert(table), named)
+
+
+def update_rows(model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Set `columns` in many rows; each of `rows` is an id and then a value a column."""
+    if not rows:
+        return
+    connection, table = _connection(), table_of(model)
+    if connection.dialect.name == "postgresql":
+        _update_from_arrays(connection, table, columns, rows)
+    else:
+        values: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
+        statement = update(table).where(table.c.id == bindparam("row_id")).values(**values)
+        names = ["row_id", *(f"new_{column}" for column in columns)]
+        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _connection() -> Connection:
+    return db.session.connection()
+
+
+def _copy(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    lines = "".join("\t".join(map(_as_copy_text, row)) + "\n" for row in rows)
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    try:
+        cast(Any, connection.connection.cursor()).copy_expert(statement, io.StringIO(lines))
+    except psycopg2.Error as error:  # as SQLAlchemy's own, so that `in_transaction` knows it
+        raise DBAPIError.instance(
+            statement, None, error, psycopg2.Error, hide_parameters=True
+        ) from error
+
+
+def _as_copy_text(value: Any) -> str:
+    """A value in the text format of COPY."""
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
+    if value is None:
+        return r"\N"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
+    return str(value)
+
+
+def _update_from_arrays(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    named = dict(zip(("id", *columns), map(list, zip(*rows, strict=True)), strict=True))
+    arrays = ", ".join(f"CAST(:{name} AS {_array_type(table, name)})" for name in named)
+    changes = ", ".join(f"{name} = new.{name}" for name in columns)
+    statement = text(
+        f"UPDATE {table.name} SET {changes} FROM unnest({arrays}) AS new ({', '.join(named)})"
+        f" WHERE {table.name}.id = new.id"
+    )
+    connection.execute(statement, named)
+
+
+def _array_type(table: FromClause, name: str) -> str:
+    return _ARRAYS[table.c[name].type.python_type]

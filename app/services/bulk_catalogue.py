@@ -1,0 +1,121 @@
+"""Whole batches of the catalogue at once: products with their variants and opening stock, changed
+stock, changed products. Figures and ledger together, as in `inventory_service`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.domain.listing import Offer, derived
+from app.domain.options import options_key
+from app.models import Product, StockMovement, Variant
+from app.services.bulk import insert_rows, reserve_ids, update_rows
+
+
+@dataclass
+class NewVariant:
+    """A variant to be added: price in minor units, stock in units on hand."""
+
+    sku: str
+    price: int
+    stock: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class NewProduct:
+    """A product to be added; its slug and its SKUs are free."""
+
+    name: str
+    slug: str
+    variants: list[NewVariant]
+    created_at: datetime
+    description: str = ""
+    category_id: int | None = None
+    compare_at_price: int | None = None
+    options: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StockChange:
+    """What a locked variant's figures become, and by how much that changes them."""
+
+    variant_id: int
+    on_hand: int
+    delta: int
+
+
+_PRODUCT = (
+    "id", "name", "slug", "description", "category_id", "compare_at_price", "options",
+    "is_active", "version", "created_at", "updated_at",
+    "price", "name_key", "search_title", "search_body",
+)  # fmt: skip
+_VARIANT = (
+    "id", "product_id", "sku", "options", "options_key", "price", "on_hand", "allocated",
+    "is_active", "position", "created_at",
+)  # fmt: skip
+_MOVEMENT = ("variant_id", "on_hand_delta", "allocated_delta", "reason", "at")
+
+
+def add_products(products: Sequence[NewProduct], reason: str) -> None:
+    """Insert products with their variants, and book what is on hand under `reason`."""
+    product_ids = reserve_ids(Product, len(products))
+    variant_ids = iter(reserve_ids(Variant, sum(len(product.variants) for product in products)))
+    product_rows, variant_rows, movements = [], [], []
+    for product_id, product in zip(product_ids, products, strict=True):
+        product_rows.append(_product_row(product_id, product))
+        for position, variant in enumerate(product.variants):
+            variant_id, at = next(variant_ids), product.created_at
+            variant_rows.append(_variant_row(variant_id, product_id, position, variant, at))
+            if variant.stock:
+                movements.append((variant_id, variant.stock, 0, reason, at))
+    insert_rows(Product, _PRODUCT, product_rows)
+    insert_rows(Variant, _VARIANT, variant_rows)
+    insert_rows(StockMovement, _MOVEMENT, movements)
+
+
+def change_stock(changes: Iterable[StockChange], reason: str, at: datetime) -> None:
+    """Set what is on hand of variants whose locks the caller holds, and write the ledger."""
+    moved = [change for change in changes if change.delta]
+    update_rows(Variant, ("on_hand",), [(change.variant_id, change.on_hand) for change in moved])
+    insert_rows(
+        StockMovement,
+        _MOVEMENT,
+        [(change.variant_id, change.delta, 0, reason, at) for change in moved],
+    )
+
+
+def _product_row(product_id: int, product: NewProduct) -> tuple[Any, ...]:
+    offers = [Offer(variant.sku, variant.price) for variant in product.variants]
+    return (
+        product_id,
+        product.name,
+        product.slug,
+        product.description,
+        product.category_id,
+        product.compare_at_price,
+        product.options,
+        True,
+        1,
+        product.created_at,
+        product.created_at,
+        *derived(product.name, product.description, offers).values(),
+    )
+
+
+def _variant_row(
+    variant_id: int, product_id: int, position: int, variant: NewVariant, at: datetime
+) -> tuple[Any, ...]:
+    return (
+        variant_id,
+        product_id,
+        variant.sku,
+        variant.options,
+        options_key(variant.options),
+        variant.price,
+        variant.stock,
+        0,
+        True,
+        position,
+        at,
+    )

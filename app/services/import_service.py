@@ -1,0 +1,173 @@
+"""Product lists taken in, a batch of rows at a time: upserts by SKU, in the order of the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.domain.clock import utc_now
+from app.domain.csv_rows import BadRow, ImportRow
+from app.domain.listing import derived
+from app.domain.text import make_slug, with_suffix
+from app.extensions import db
+from app.models import Product, Variant
+from app.services import catalogue_cache, category_paths, import_articles
+from app.services.bulk import update_rows
+from app.services.bulk_catalogue import (
+    NewProduct,
+    NewVariant,
+    StockChange,
+    add_products,
+    change_stock,
+)
+from app.services.category_paths import CategoryPaths
+from app.services.import_articles import Article, Facts, RowRefused
+
+REASON = "import"
+_EDITED = (
+    "name", "description", "category_id", "compare_at_price", "version", "updated_at",
+    "price", "name_key", "search_title", "search_body",
+)  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """What became of some rows; `refused` names those that did not go in."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    categories: int = 0
+    refused: list[BadRow] = field(default_factory=list)
+
+
+@dataclass
+class Rehearsal:
+    """What a dry run remembers from batch to batch, since nothing of it is written."""
+
+    articles: dict[str, Article] = field(default_factory=dict)
+    tree: CategoryPaths | None = None
+
+
+@dataclass
+class _Batch:
+    articles: dict[str, Article]
+    tree: CategoryPaths
+    outcome: Outcome = field(default_factory=Outcome)
+    before: dict[str, Facts] = field(default_factory=dict)
+
+    def take(self, row: ImportRow) -> None:
+        """Apply a row to what is known, and count what it did."""
+        known = self.articles.get(row.sku)
+        article = known or import_articles.new_article(row)
+        before = article.facts
+        try:
+            import_articles.apply(row, article, self.tree)
+        except RowRefused as refusal:
+            self.outcome.refused.append(BadRow(row.line, str(refusal)))
+            return
+        self.articles[row.sku] = article
+        if known is None:
+            self.outcome.created += 1
+        elif article.facts == before:
+            self.outcome.unchanged += 1
+        else:
+            self.outcome.updated += 1
+
+
+def import_rows(rows: Sequence[ImportRow]) -> Outcome:
+    """Take in a batch: a constant number of statements, on rows locked in the order of their ids.
+
+    A SKU that stands in it twice is taken twice, the later row wins.
+    """
+    skus = sorted({row.sku for row in rows})
+    batch = _Batch(import_articles.load(skus, lock=True), category_paths.load())
+    batch.before = {sku: article.facts for sku, article in batch.articles.items()}
+    for row in rows:
+        batch.take(row)
+    _make_categories(batch)
+    now = utc_now()
+    articles = batch.articles.values()
+    _add_new([article for article in articles if article.id is None], now)
+    _write_changes([a for a in articles if a.id and a.facts != batch.before[a.sku]], batch, now)
+    catalogue_cache.forget_catalogue()
+    return batch.outcome
+
+
+def rehearse(rows: Sequence[ImportRow], rehearsal: Rehearsal) -> Outcome:
+    """Tell what `import_rows` would do, and change nothing. Takes no locks."""
+    skus = sorted({row.sku for row in rows} - rehearsal.articles.keys())
+    rehearsal.tree = rehearsal.tree or category_paths.load()
+    rehearsal.articles.update(import_articles.load(skus, lock=False))
+    planned = len(rehearsal.tree.to_make)
+    batch = _Batch(rehearsal.articles, rehearsal.tree)
+    for row in rows:
+        batch.take(row)
+    batch.outcome.categories = len(rehearsal.tree.to_make) - planned
+    return batch.outcome
+
+
+def _make_categories(batch: _Batch) -> None:
+    made = category_paths.make_missing(batch.tree)
+    batch.outcome.categories = len(made)
+    for article in batch.articles.values():
+        category_id = article.sheet.category_id
+        article.sheet.category_id = made.get(category_id or 0, category_id)
+
+
+def _add_new(articles: Sequence[Article], now: datetime) -> None:
+    slugs = _free_slugs([article.sheet.name for article in articles])
+    products = [
+        NewProduct(
+            name=article.sheet.name,
+            slug=slug,
+            variants=[NewVariant(article.sku, article.price, article.on_hand)],
+            created_at=now,
+            description=article.sheet.description,
+            category_id=article.sheet.category_id,
+            compare_at_price=article.sheet.compare_at_price,
+        )
+        for article, slug in zip(articles, slugs, strict=True)
+    ]
+    if products:
+        add_products(products, REASON)
+
+
+def _free_slugs(names: Sequence[str]) -> list[str]:
+    wanted = [make_slug(name, "product") for name in names]
+    query = select(Product.slug).where(
+        Product.slug.in_(sorted(set(wanted))), Product.deleted_at.is_(None)
+    )
+    taken = set(db.session.scalars(query)) if wanted else set()
+    slugs = []
+    for slug in wanted:
+        while slug in taken:
+            slug = with_suffix(slug)
+        taken.add(slug)
+        slugs.append(slug)
+    return slugs
+
+
+def _write_changes(articles: Sequence[Article], batch: _Batch, now: datetime) -> None:
+    changes, prices, edited = [], [], []
+    for article in articles:
+        before, variant_id = batch.before[article.sku], article.id or 0
+        changes.append(StockChange(variant_id, article.on_hand, article.on_hand - before.on_hand))
+        if article.price != before.price:
+            prices.append((variant_id, article.price))
+        if article.price != before.price or article.sheet.facts != before.sheet:
+            edited.append(article)
+    change_stock(changes, REASON, now)
+    update_rows(Variant, ("price",), prices)
+    _write_products(edited, now)
+
+
+def _write_products(articles: Sequence[Article], now: datetime) -> None:
+    sheets = {article.sheet.id: article.sheet for article in articles if article.sheet.id}
+    offers = import_articles.offers_of(set(sheets)) if sheets else {}
+    rows = []
+    for product_id, sheet in sheets.items():
+        columns = derived(sheet.name, sheet.description, offers[product_id])
+        rows.append((product_id, *sheet.facts, sheet.version + 1, now, *columns.values()))
+    update_rows(Product, _EDITED, rows)

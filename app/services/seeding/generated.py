@@ -1,0 +1,81 @@
+"""Products without end, put together from the demo shop's vocabulary."""
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.extensions import db
+from app.models import Category, Product
+from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.seeding.content import read, scale
+from app.services.seeding.written import OPENING
+
+BATCH = 5_000
+"""Products a transaction."""
+
+
+def count() -> int:
+    """How many products there are, deleted ones included, so that those do not grow again."""
+    return db.session.scalar(select(func.count()).select_from(Product)) or 0
+
+
+def fill_up(target: int, seed: int, currency: str, now: datetime) -> int:
+    """Add a batch of products, or what is missing to `target`; return how many there are then.
+
+    The caller holds the store's lock, so that nobody else counts at the same time. Numbers follow
+    the count, which never falls: SKUs and slugs are new ones.
+    """
+    there = count()
+    missing = min(target - there, BATCH)
+    if missing <= 0:
+        return there
+    rng = Random(f"{seed}:{there}")  # noqa: S311 - made-up goods, not secrets
+    ids = {row.slug: row.id for row in db.session.execute(select(Category.slug, Category.id))}
+    kinds = [(ids.get(slug), slug, kind) for slug, kind in read("vocabulary")["categories"].items()]
+    maker = _Maker(rng, scale(currency), now)
+    numbers = range(there + 1, there + missing + 1)
+    add_products([maker.make(number, *kinds[number % len(kinds)]) for number in numbers], OPENING)
+    return there + missing
+
+
+class _Maker:
+    """Makes products up, each from a few throws of the dice."""
+
+    def __init__(self, rng: Random, scale: int, now: datetime) -> None:
+        self._rng, self._scale, self._now = rng, scale, now
+        self._words = read("vocabulary")
+
+    def make(
+        self, number: int, category_id: int | None, category: str, kind: dict[str, Any]
+    ) -> NewProduct:
+        """The product with this number, which stands in its slug and its SKU."""
+        thing, low, high = self._pick(kind["things"])
+        words = {name: self._pick(self._words[name + "s"]) for name in ("line", "look")}
+        stuff = self._pick(kind["stuff"])
+        name = f"{words['line']} {stuff} {thing}, {words['look']}"
+        price = (low * 100 + self._below((high - low) * 2 + 1) * 50) * self._scale
+        plain = name.lower().replace(" ", "-").replace(",", "")
+        return NewProduct(
+            name=name,
+            slug=f"{plain}-{number}",
+            variants=[NewVariant(f"{category[:3].upper()}-{number:07}", price, self._stock())],
+            created_at=self._now - timedelta(minutes=60 * 24 * 60 + self._below(340 * 24 * 60)),
+            description=self._text(stuff=stuff, **words),
+            category_id=category_id,
+            compare_at_price=price * 5 // 4 if self._below(8) == 0 else None,
+        )
+
+    def _text(self, **words: str) -> str:
+        parts = (self._pick(self._words[part]) for part in ("openings", "middles", "endings"))
+        return " ".join(parts).format(**words)
+
+    def _stock(self) -> int:
+        return self._below(120) if self._below(12) else 0
+
+    def _pick(self, choices: Any) -> Any:
+        return choices[self._below(len(choices))]
+
+    def _below(self, limit: int) -> int:
+        return int(self._rng.random() * limit)

@@ -1,0 +1,288 @@
+"""Past orders in bulk, in every status, with their history and their part of the ledger.
+
+What they take is delivered first, so that no number of orders sells the shop out, and every figure
+is the sum of the ledger.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.domain import pricing
+from app.domain.order_status import STATUSES, OrderStatus
+from app.domain.tokens import hash_token, new_order_number, new_token
+from app.extensions import db
+from app.models import Order, OrderEvent, OrderLine, Product, StockMovement, User, Variant
+from app.services.bulk import insert_rows, reserve_ids, update_rows
+from app.services.seeding.content import read
+
+BATCH = 1_000
+"""Orders a transaction."""
+_POOL = 1_000
+"""Articles that a batch's orders are for."""
+_DELIVERED_BEFORE = timedelta(days=58)
+
+# How often a status occurs, and how many hours ago such an order was placed.
+_MIX: dict[OrderStatus, tuple[int, int, int]] = {
+    "pending": (8, 0, 20),
+    "processing": (10, 20, 70),
+    "shipped": (12, 70, 200),
+    "delivered": (60, 200, 1300),
+    "cancelled": (10, 40, 1300),
+}
+_STEPS: dict[OrderStatus, tuple[OrderStatus, ...]] = {
+    "pending": ("pending",),
+    "processing": ("pending", "processing"),
+    "shipped": ("pending", "processing", "shipped"),
+    "delivered": ("pending", "processing", "shipped", "delivered"),
+    "cancelled": ("pending", "cancelled"),
+}
+# The ledger's words, and what a step does to on hand and allocated for each unit.
+_MOVES: dict[OrderStatus, tuple[str, int, int]] = {
+    "pending": ("order placed", 0, 1),
+    "shipped": ("order shipped", -1, -1),
+    "cancelled": ("order cancelled", 0, -1),
+}
+
+
+@dataclass(frozen=True)
+class _Line:
+    variant_id: int
+    product_id: int
+    sku: str
+    name: str
+    options: dict[str, str]
+    price: int
+    quantity: int
+
+
+@dataclass(frozen=True)
+class _Buyer:
+    user_id: int | None
+    email: str
+    address: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _PastOrder:
+    id: int
+    status: OrderStatus
+    placed_at: datetime
+    buyer: _Buyer
+    lines: list[_Line]
+
+    def steps(self) -> list[tuple[OrderStatus, datetime]]:
+        """Its history: each status with its time, some hours apart."""
+        steps = _STEPS[self.status]
+        gap = timedelta(hours=max(_MIX[self.status][1] // len(steps), 1))
+        return [(step, self.placed_at + gap * place) for place, step in enumerate(steps)]
+
+
+def count() -> int:
+    """How many orders there are."""
+    return db.session.scalar(select(func.count()).select_from(Order)) or 0
+
+
+def fill_up(target: int, seed: int, currency: str, now: datetime) -> int:
+    """Add a batch of orders, or what is missing to `target`; return how many there are then.
+
+    The caller holds the store's lock. Where nothing is for sale, nothing is added.
+    """
+    there = count()
+    missing = min(target - there, BATCH)
+    rng = Random(f"{seed}:{there}")  # noqa: S311 - made-up orders; their numbers are real secrets
+    pool = _articles(rng) if missing > 0 else []
+    if not pool:
+        return there
+    _store(_make(missing, pool, rng, now), currency, now)
+    return there + missing
+
+
+def _articles(rng: Random) -> list[Any]:
+    """Some active variants with their products, from all over the catalogue, locked by id."""
+    low = db.session.scalar(select(func.min(Variant.id))) or 0
+    high = db.session.scalar(select(func.max(Variant.id))) or 0
+    span = range(low, high + 1)
+    wanted = span if len(span) <= _POOL else sorted(rng.sample(span, _POOL))
+    query = (
+        select(Variant.id, Variant.product_id, Variant.sku, Product.name, Variant.options,
+               Variant.price, Variant.on_hand, Variant.allocated)
+        .join(Product, Product.id == Variant.product_id)
+        .where(Variant.id.in_(wanted), Variant.is_active, Variant.deleted_at.is_(None))
+        .where(Product.is_active, Product.deleted_at.is_(None))
+        .order_by(Variant.id)
+        .with_for_update(of=Variant, key_share=True)
+    )  # fmt: skip
+    return list(db.session.execute(query))
+
+
+def _make(count: int, pool: Sequence[Any], rng: Random, now: datetime) -> list[_PastOrder]:
+    customers = _customers()
+    weights = [_MIX[status][0] for status in STATUSES]
+    # Each status once, however few orders there are.
+    statuses = [*STATUSES, *rng.choices(STATUSES, weights, k=count)][:count]
+    placed = [(now - timedelta(minutes=_age(status, rng)), status) for status in statuses]
+    return [
+        _PastOrder(order_id, status, at, _buyer(customers, rng), _lines(pool, rng))
+        for order_id, (at, status) in zip(reserve_ids(Order, count), sorted(placed), strict=True)
+    ]
+
+
+def _age(status: OrderStatus, rng: Random) -> int:
+    _, low, high = _MIX[status]
+    return rng.randint(low * 60 + 5, high * 60)
+
+
+def _lines(pool: Sequence[Any], rng: Random) -> list[_Line]:
+    chosen = rng.sample(pool, min(rng.randint(1, 4), len(pool)))
+    return [
+        _Line(row.id, row.product_id, row.sku, row.name, row.options, row.price, rng.randint(1, 3))
+        for row in chosen
+    ]
+
+
+def _customers() -> list[_Buyer]:
+    """The demo customers who still have accounts."""
+    people = {person["email"]: person for person in read("people")["customers"]}
+    rows = db.session.execute(
+        select(User.id, User.email_key).where(User.email_key.in_(people)).order_by(User.id)
+    )
+    return [_Buyer(row.id, row.email_key, people[row.email_key]["address"]) for row in rows]
+
+
+def _buyer(customers: Sequence[_Buyer], rng: Random) -> _Buyer:
+    """A demo customer in two orders of three, else a guest."""
+    if customers and rng.random() < 0.67:
+        return rng.choice(customers)
+    guests = read("people")["guests"]
+    first, last = rng.choice(guests["first_names"]), rng.choice(guests["last_names"])
+    city, postal_code, country = rng.choice(guests["towns"])
+    address = {
+        "name": f"{first} {last}",
+        "line1": f"{rng.randint(1, 120)} {rng.choice(guests['streets'])}",
+        "city": city,
+        "postal_code": postal_code,
+        "country": country,
+    }
+    return _Buyer(None, f"{first}.{last}@example.com".lower(), address)
+
+
+def _store(orders: Sequence[_PastOrder], currency: str, now: datetime) -> None:
+    insert_rows(Order, _ORDER, [_order_row(order, currency) for order in orders])
+    insert_rows(OrderLine, _LINE, [_line_row(o, line) for o in orders for line in o.lines])
+    insert_rows(OrderEvent, _EVENT, [row for order in orders for row in _event_rows(order)])
+    _book(orders, now)
+
+
+def _book(orders: Sequence[_PastOrder], now: datetime) -> None:
+    """The ledger's rows in the order of their times, and the figures that they lead to."""
+    ordered: dict[int, int] = defaultdict(int)
+    for line in (line for order in orders for line in order.lines):
+        ordered[line.variant_id] += line.quantity
+    earliest = now - _DELIVERED_BEFORE
+    movements: list[tuple[Any, ...]] = [
+        (variant_id, units, 0, "delivery", None, earliest)
+        for variant_id, units in sorted(ordered.items())
+    ]
+    movements += sorted(
+        (row for order in orders for row in _movement_rows(order)), key=lambda row: row[-1]
+    )
+    insert_rows(StockMovement, _MOVEMENT, movements)
+    _add_to_figures(movements)
+
+
+def _add_to_figures(movements: Iterable[tuple[Any, ...]]) -> None:
+    changes: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for variant_id, on_hand, allocated, *_ in movements:
+        changes[variant_id][0] += on_hand
+        changes[variant_id][1] += allocated
+    rows = db.session.execute(
+        select(Variant.id, Variant.on_hand, Variant.allocated).where(Variant.id.in_(changes))
+    )
+    figures = [
+        (row.id, row.on_hand + changes[row.id][0], row.allocated + changes[row.id][1])
+        for row in rows
+    ]
+    update_rows(Variant, ("on_hand", "allocated"), figures)
+
+
+_ORDER = (
+    "id", "number", "user_id", "guest_token_hash", "status", "currency", "subtotal",
+    "discount_total", "shipping_total", "tax_total", "total", "email", "shipping_address", "note",
+    "placed_at", "updated_at",
+)  # fmt: skip
+_LINE = (
+    "order_id", "product_id", "variant_id", "sku", "name", "options", "unit_price", "quantity",
+    "line_total",
+)  # fmt: skip
+_EVENT = ("order_id", "status", "at", "done_by", "note")
+_MOVEMENT = (
+    "variant_id", "on_hand_delta", "allocated_delta", "reason", "order_id", "at",
+)  # fmt: skip
+
+
+def _order_row(order: _PastOrder, currency: str) -> tuple[Any, ...]:
+    sums = pricing.totals((line.price, line.quantity) for line in order.lines)
+    guest = order.buyer.user_id is None
+    return (
+        order.id,
+        new_order_number(),
+        order.buyer.user_id,
+        hash_token(new_token()) if guest else None,
+        order.status,
+        currency,
+        sums.subtotal,
+        sums.discount_total,
+        sums.shipping_total,
+        sums.tax_total,
+        sums.total,
+        order.buyer.email,
+        {"line2": "", "region": "", "postal_code": "", "phone": "", **order.buyer.address},
+        "",
+        order.placed_at,
+        order.steps()[-1][1],
+    )
+
+
+def _line_row(order: _PastOrder, line: _Line) -> tuple[Any, ...]:
+    return (
+        order.id,
+        line.product_id,
+        line.variant_id,
+        line.sku,
+        line.name,
+        line.options,
+        line.price,
+        line.quantity,
+        pricing.line_total(line.price, line.quantity),
+    )
+
+
+def _event_rows(order: _PastOrder) -> list[tuple[Any, ...]]:
+    by = {"pending": "customer", "cancelled": "customer"}
+    return [(order.id, step, at, by.get(step, "staff"), "") for step, at in order.steps()]
+
+
+def _movement_rows(order: _PastOrder) -> list[tuple[Any, ...]]:
+    rows = []
+    for step, at in order.steps():
+        if step not in _MOVES:
+            continue
+        reason, on_hand, allocated = _MOVES[step]
+        rows += [
+            (
+                line.variant_id,
+                on_hand * line.quantity,
+                allocated * line.quantity,
+                reason,
+                order.id,
+                at,
+            )
+            for line in sorted(order.lines, key=lambda line: line.variant_id)
+        ]
+    return rows
