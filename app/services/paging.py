@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 
 from app.errors import Invalid
 from app.extensions import db
@@ -60,10 +60,10 @@ class SortKey:
         return [self.column.asc(), self.id.asc()]
 
     def after(self, value: Any, row_id: int) -> ColumnElement[bool]:
-        """The rows that come after this one."""
-        if self.descending:
-            return or_(self.column < value, and_(self.column == value, self.id < row_id))
-        return or_(self.column > value, and_(self.column == value, self.id > row_id))
+        """The rows that come after this one: rows compared whole, so that an index leads to them."""
+        place = tuple_(self.column, self.id)
+        given = tuple_(literal(value, self.column.type), literal(row_id, self.id.type))
+        return place < given if self.descending else place > given
 
 
 def refuse_too_deep(page: int, per_page: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, false, select
+from sqlalchemy import ColumnElement, Select, exists, false, literal_column, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
@@ -76,8 +76,8 @@ def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     """Undeleted products; inactive ones only for staff."""
     conditions: list[ColumnElement[bool]] = [Product.deleted_at.is_(None)]
     if not actor.is_admin:
-        # Written as in the partial indexes, or SQLite does not see that it may use them.
-        conditions.append(Product.is_active)
+        # Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
+        conditions.append(literal_column("products.is_active"))
     return tuple(conditions)
 
 
