@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
@@ -128,6 +128,7 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[Any, int]:
             value = datetime.fromisoformat(value)
             if value.tzinfo is None:
                 raise ValueError("a time without a zone")
+            value = value.astimezone(timezone.utc)
         if name != key.name or type(value) is not wanted or type(row_id) is not int:
             raise ValueError("another order")
         if not 0 <= row_id < 2**63 or (wanted is int and not -(2**63) <= value < 2**63):
@@ -136,6 +137,6 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[Any, int]:
             raise ValueError("no such text")
         if wanted is str:
             value.encode()
-    except (ValueError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error):
         raise Invalid({"cursor": ["Not a cursor of this list in this order."]}) from None
     return value, row_id

@@ -55,4 +55,4 @@ def expected_versions() -> frozenset[str] | None:
     """
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    return frozenset(tag.partition("-")[0] for tag in request.if_match.as_set())
+    return frozenset(tag.partition("-")[0] for tag in request.if_match.as_set() if tag)

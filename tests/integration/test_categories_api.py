@@ -77,7 +77,12 @@ def test_active_products_count_in_their_category_and_above(app, anyone, tree):
 
 
 def test_staff_make_a_category(admin, anyone, tree):
-    body = {"name": "Wall Lamps", "parent_id": tree["lamps"].id, "position": 3, "description": "A\nB"}
+    body = {
+        "name": "Wall Lamps",
+        "parent_id": tree["lamps"].id,
+        "position": 3,
+        "description": "A\nB",
+    }
 
     response = admin.post(URL, json=body)
 
