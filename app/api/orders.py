@@ -1,5 +1,123 @@
-"""Doors of orders."""
+"""Doors of orders: placing, reading, cancelling; for staff, moving them along."""
 
+from typing import Any
+
+import orjson
+from flask import Response, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain.tokens import guest_order_token
+from app.models import Order
+from app.schemas.base import store_currency
+from app.schemas.orders import (
+    CancelSchema,
+    ChangeStatusSchema,
+    OrderListArgs,
+    OrderSchema,
+    PlacedOrderSchema,
+    PlaceOrderSchema,
+)
+from app.schemas.paging import list_schema
+from app.services import checkout_service, order_service
+from app.services.checkout_service import Receipt, Wishes
+from app.services.order_service import Filters, Visitor
+from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
+from app.utils.buyers import (
+    CART_TOKEN,
+    IDEMPOTENCY_KEY,
+    ORDER_TOKEN,
+    current_buyer,
+    header,
+    keyed_request,
+    sent_order_token,
+)
+from app.utils.decorators import admin_required, login_or_token_required, login_required
+from app.utils.identity import current_actor
+from app.utils.pagination import page_answer, slice_answer
 
-blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders")
+blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
+order_schema = OrderSchema()
+GUEST = header(CART_TOKEN, "A guest's cart; an account wins over it.")
+KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once; kept 24 hours.", 255)
+TOKEN = header(ORDER_TOKEN, "The `guest_token` that a guest got for this order.")
+
+
+@blp.post("", parameters=[GUEST, KEY])
+@login_or_token_required(CART_TOKEN)
+@blp.arguments(PlaceOrderSchema)
+@blp.response(201, PlacedOrderSchema)
+def place_order(wishes: dict[str, Any]) -> Response:
+    """Turn the caller's cart into an order, whole or not at all."""
+    buyer, request, currency = current_buyer(), keyed_request(), store_currency()
+    receipt = in_transaction(
+        lambda: checkout_service.place_order(buyer, Wishes(**wishes), currency, _dump, request)
+    )
+    return _answer(receipt, buyer.guest_token)
+
+
+@blp.get("")
+@login_required
+@blp.arguments(OrderListArgs, location="query")
+@blp.response(200, list_schema(OrderSchema, cursors=True))
+def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
+    """The caller's orders, newest first; to staff everybody's."""
+    cursor, page, per_page = (wanted.pop(name) for name in ("cursor", "page", "per_page"))
+    filters = Filters(**wanted)
+    if cursor is not None:
+        part = order_service.slice_of_orders(current_actor(), filters, cursor, per_page)
+        return slice_answer(part, list(part.items))
+    found = order_service.page_of_orders(current_actor(), filters, page or 1, per_page)
+    return page_answer(found, list(found.items))
+
+
+@blp.get("/<order>", parameters=[TOKEN])
+@login_or_token_required(ORDER_TOKEN)
+@blp.response(200, OrderSchema)
+def get_order(order: str) -> Order:
+    """One order, by id or number."""
+    return order_service.get_order(_visitor(), order)
+
+
+@blp.post("/<order>/cancel", parameters=[TOKEN])
+@login_or_token_required(ORDER_TOKEN)
+@blp.arguments(CancelSchema, required=False)
+@blp.response(200, OrderSchema)
+def cancel_order(wanted: dict[str, Any], order: str) -> Order:
+    """Cancel an order that has not been shipped; what it was promised can be sold again."""
+    return in_transaction(
+        lambda: order_service.change_status(_visitor(), order, "cancelled", **wanted)
+    )
+
+
+@blp.route("/<order>/status", methods=["PATCH", "PUT"])
+@admin_required
+@blp.arguments(ChangeStatusSchema)
+@blp.response(200, OrderSchema)
+def change_status(wanted: dict[str, Any], order: str) -> Order:
+    """Move an order along."""
+    return in_transaction(
+        lambda: order_service.change_status(_visitor(), order, wanted["status"], wanted["note"])
+    )
+
+
+def _visitor() -> Visitor:
+    return Visitor(current_actor(), sent_order_token())
+
+
+def _dump(order: Order) -> bytes:
+    return orjson.dumps(order_schema.dump(order))
+
+
+def _answer(receipt: Receipt, cart_token: str | None) -> Response:
+    """The answer as stored. A guest's secret is added each time, so that it is never stored."""
+    body = receipt.answer
+    order = orjson.loads(body)
+    if cart_token is not None:
+        token = guest_order_token(cart_token, order["number"])
+        body = orjson.dumps({**order, "guest_token": token})
+    response = Response(body, 201, mimetype="application/json")
+    response.headers["Location"] = url_for("orders.get_order", order=order["number"])
+    if receipt.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response

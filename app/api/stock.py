@@ -1,5 +1,36 @@
-"""Doors of stock."""
+"""Doors of stock: corrections and the ledger, for staff."""
 
+from typing import Any
+
+from flask.typing import ResponseReturnValue
+
+from app.models import Variant
+from app.schemas.paging import list_schema
+from app.schemas.stock import LedgerArgs, StockChangeSchema, StockMovementSchema, StockSchema
+from app.services import stock_service
+from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
+from app.utils.decorators import admin_required
+from app.utils.identity import current_actor
+from app.utils.pagination import page_answer
 
-blp = ShopBlueprint("stock", __name__, url_prefix="/api/products")
+blp = ShopBlueprint("stock", __name__, url_prefix="/api/products", private=True)
+
+
+@blp.post("/<product>/stock")
+@admin_required
+@blp.arguments(StockChangeSchema)
+@blp.response(200, StockSchema)
+def change_stock(change: dict[str, Any], product: str) -> Variant:
+    """Correct what is on hand, by a difference or to a count, and say why."""
+    return in_transaction(lambda: stock_service.change_stock(current_actor(), product, **change))
+
+
+@blp.get("/<product>/stock")
+@admin_required
+@blp.arguments(LedgerArgs, location="query")
+@blp.response(200, list_schema(StockMovementSchema))
+def list_movements(wanted: dict[str, Any], product: str) -> ResponseReturnValue:
+    """The ledger of a product's stock, newest first."""
+    page = stock_service.list_movements(product, **wanted)
+    return page_answer(page, list(page.items))

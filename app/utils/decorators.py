@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from flask import request
+
 from app.errors import Forbidden, Unauthenticated
 from app.utils.identity import current_actor
 
@@ -34,6 +36,21 @@ def admin_required(view: View) -> View:
         return view(*args, **kwargs)
 
     return cast(View, _documented(guarded, needs="admin"))
+
+
+def login_or_token_required(header: str) -> Callable[[View], View]:
+    """Only callers with an account, or with a guest's token in this header; others get 401."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if current_actor().user_id is None and not request.headers.get(header):
+                raise Unauthenticated()
+            return view(*args, **kwargs)
+
+        return cast(View, _documented(guarded, needs="login or token"))
+
+    return decorate
 
 
 def _documented(guarded: Any, needs: str) -> Any:

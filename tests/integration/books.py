@@ -50,7 +50,7 @@ def _promised() -> dict[int, int]:
 
 
 def _totals() -> dict[int, int]:
-    return {key: total for key, total in db.session.execute(select(Order.id, Order.total))}
+    return dict(db.session.execute(select(Order.id, Order.total)).all())
 
 
 def _sums_of_lines() -> dict[int, int]:
@@ -61,14 +61,14 @@ def _sums_of_lines() -> dict[int, int]:
 
 
 def _statuses() -> dict[int, str]:
-    return {key: status for key, status in db.session.execute(select(Order.id, Order.status))}
+    return dict(db.session.execute(select(Order.id, Order.status)).all())
 
 
 def _last_events() -> dict[int, str]:
     rows = db.session.execute(
         select(OrderEvent.order_id, OrderEvent.status).order_by(OrderEvent.id)
     )
-    return {key: status for key, status in rows}
+    return dict(rows.all())
 
 
 def _movements_of_orders() -> dict[tuple[int, int], tuple[int, int]]:

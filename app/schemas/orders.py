@@ -1,0 +1,127 @@
+"""The JSON of orders."""
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+from marshmallow.validate import OneOf, Range
+
+from app.domain.order_status import STATUSES
+from app.domain.periods import NotATime, first_moment, moment_after
+from app.schemas.auth import Email
+from app.schemas.base import Money, RowId, ShopSchema, Text, Time
+from app.schemas.paging import CursorArgs
+from app.schemas.users import AddressSchema
+
+MAX_TOTAL = 2**63 - 1
+MAX_NOTE = 2000
+
+
+class PlaceOrderSchema(ShopSchema):
+    """What to know beside the cart. A guest must give `email`."""
+
+    shipping_address = fields.Nested(AddressSchema)
+    address_id = RowId(metadata={"description": "An entry of the customer's own address book."})
+    email = Email()
+    note = Text(MAX_NOTE, lines=True)
+    expected_total = Money(
+        high=MAX_TOTAL,
+        metadata={"description": "The order is refused if its total is another one."},
+    )
+
+    @validates_schema
+    def _one_address(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if "shipping_address" in data and "address_id" in data:
+            raise ValidationError(
+                {"address_id": ["Give shipping_address or address_id, not both."]}
+            )
+
+
+class OrderItemSchema(ShopSchema):
+    """One line of an order, as it was called and priced when it was bought."""
+
+    id = fields.Integer()
+    product_id = fields.Integer()
+    variant_id = fields.Integer()
+    sku = fields.String()
+    name = fields.String()
+    options = fields.Dict(keys=fields.String(), values=fields.String())
+    unit_price = Money()
+    quantity = fields.Integer()
+    line_total = Money()
+
+
+class OrderEventSchema(ShopSchema):
+    """One step in an order's history."""
+
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    at = Time()
+    by = fields.String(attribute="done_by", metadata={"enum": ["customer", "staff", "system"]})
+    note = fields.String()
+
+
+class OrderSchema(ShopSchema):
+    """An order: names and prices are those of the day on which it was placed."""
+
+    id = fields.Integer()
+    number = fields.String(metadata={"example": "SW-7K2M-0QXD-94TV"})
+    user_id = fields.Integer(allow_none=True, metadata={"description": "Null for guests."})
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    currency = fields.String()
+    subtotal = Money()
+    discount_total = Money()
+    shipping_total = Money()
+    tax_total = Money()
+    total = Money()
+    items = fields.List(fields.Nested(OrderItemSchema), attribute="lines")
+    shipping_address = fields.Nested(AddressSchema, allow_none=True)
+    email = fields.String(allow_none=True)
+    note = fields.String()
+    placed_at = Time()
+    updated_at = Time()
+    history = fields.List(fields.Nested(OrderEventSchema), attribute="events")
+
+
+class PlacedOrderSchema(OrderSchema):
+    """A new order; to a guest also the secret that opens it from then on."""
+
+    guest_token = fields.String(
+        metadata={"description": "For guests only: send it as X-Order-Token."}
+    )
+
+
+class ChangeStatusSchema(ShopSchema):
+    """Where an order goes next, and what its history is to say about it."""
+
+    status = fields.String(required=True, validate=OneOf(STATUSES))
+    note = Text(MAX_NOTE, lines=True, load_default="")
+
+
+class CancelSchema(ShopSchema):
+    """Why an order is cancelled, if that is to be said."""
+
+    note = Text(MAX_NOTE, lines=True, load_default="")
+
+
+class Moment(fields.Field[datetime]):
+    """A date or date-time of RFC 3339 in a query; with `end` the moment after it."""
+
+    def __init__(self, end: bool = False, **kwargs: Any) -> None:
+        self.end = end
+        super().__init__(metadata={"type": "string", "example": "2026-11-22"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
+        try:
+            return moment_after(str(value)) if self.end else first_moment(str(value))
+        except NotATime as error:
+            raise ValidationError(str(error)) from None
+
+
+class OrderListArgs(CursorArgs):
+    """Which orders are wanted; `from` and `to` are both within the span."""
+
+    status = fields.String(validate=OneOf(STATUSES))
+    user_id = fields.Integer(validate=Range(1, 2**63 - 1))
+    q = Text(254, metadata={"description": "The beginning of a number, or part of an email."})
+    since = Moment(data_key="from")
+    before = Moment(end=True, data_key="to")

@@ -1,0 +1,52 @@
+"""The JSON of stock and its ledger."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+from marshmallow.validate import Range
+
+from app.schemas.base import RowId, ShopSchema, Text, Time, Whole
+from app.schemas.paging import PageArgs
+from app.services.inventory_service import MAX_STOCK
+
+
+class StockChangeSchema(ShopSchema):
+    """What was delivered, counted or lost: a difference, or what is on hand now."""
+
+    variant_id = RowId(metadata={"description": "Needed where several variants are active."})
+    delta = Whole(-MAX_STOCK, MAX_STOCK)
+    on_hand = Whole(0, MAX_STOCK)
+    reason = Text(200, low=1, required=True)
+
+    @validates_schema
+    def _one_way(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if ("delta" in data) == ("on_hand" in data):
+            raise ValidationError({"delta": ["Give either delta or on_hand."]})
+
+
+class StockSchema(ShopSchema):
+    """The stock of a variant; `stock` is what can be sold: on hand less allocated."""
+
+    variant_id = fields.Integer(attribute="id")
+    sku = fields.String()
+    on_hand = fields.Integer()
+    allocated = fields.Integer(metadata={"description": "Promised to orders, not shipped yet."})
+    stock = fields.Integer(attribute="available")
+
+
+class LedgerArgs(PageArgs):
+    """Which part of the ledger is wanted."""
+
+    variant_id = fields.Integer(load_default=None, validate=Range(1, 2**63 - 1))
+
+
+class StockMovementSchema(ShopSchema):
+    """One change of a variant's stock; it never changes again."""
+
+    id = fields.Integer()
+    variant_id = fields.Integer()
+    on_hand_delta = fields.Integer()
+    allocated_delta = fields.Integer()
+    reason = fields.String()
+    order_number = fields.String(allow_none=True)
+    at = Time()

@@ -1,0 +1,158 @@
+"""Orders: found, listed, and moved along."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from sqlalchemy.orm import selectinload
+
+from app.domain.actor import Actor
+from app.domain.clock import utc_now
+from app.domain.order_status import OrderStatus
+from app.domain.tokens import hash_token, read_order_number
+from app.errors import NotFound
+from app.extensions import db
+from app.models import Order, OrderEvent
+from app.services import inventory_service, paging
+from app.services.paging import Page, Slice, SortKey
+
+NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
+_WHOLE = (selectinload(Order.lines), selectinload(Order.events))
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks for an order: an account, or the holder of a guest order's token, or both."""
+
+    actor: Actor
+    order_token: str | None = None
+
+    def may_see(self) -> ColumnElement[bool]:
+        """The orders that this visitor may know of: staff all, others their own."""
+        if self.actor.is_admin:
+            return true()
+        ways: list[ColumnElement[bool]] = []
+        if self.actor.user_id is not None:
+            ways.append(Order.user_id == self.actor.user_id)
+        if self.order_token is not None:
+            ways.append(Order.guest_token_hash == hash_token(self.order_token))
+        return or_(false(), *ways)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which orders are wanted; `since` is inside the span, `before` is not."""
+
+    status: OrderStatus | None = None
+    user_id: int | None = None
+    q: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+def get_order(visitor: Visitor, reference: str) -> Order:
+    """An order by its id or number, with its lines and history.
+
+    Raises:
+        NotFound: no such order, or somebody else's.
+    """
+    return _one(select(Order).where(_called(reference), visitor.may_see()).options(*_WHOLE))
+
+
+def page_of_orders(actor: Actor, filters: Filters, page: int, per_page: int) -> Page[Order]:
+    """Orders, newest first, with lines and history: staff see all, customers their own.
+
+    Raises:
+        Invalid: `use_cursor`, where the page lies too deep.
+    """
+    query = _listed(actor, filters).order_by(*NEWEST_FIRST.order_by())
+    return paging.fetch_page(query, page, per_page)
+
+
+def slice_of_orders(actor: Actor, filters: Filters, cursor: str, per_page: int) -> Slice[Order]:
+    """The same after a cursor; an empty one starts.
+
+    Raises:
+        Invalid: a cursor that is none of ours.
+    """
+    return paging.fetch_slice(_listed(actor, filters), NEWEST_FIRST, cursor, per_page)
+
+
+def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: str = "") -> Order:
+    """Move an order along, with what that does to the stock and a line in its history.
+
+    Raises:
+        NotFound: no such order, or somebody else's.
+        IllegalTransition: the order cannot go there from where it is.
+    """
+    order = _locked(visitor, reference)
+    order.move_to(target)
+    order.updated_at = utc_now()
+    order.events.append(
+        OrderEvent(
+            status=target,
+            at=order.updated_at,
+            done_by=visitor.actor.by,
+            user_id=visitor.actor.user_id,
+            note=note,
+        )
+    )
+    _move_stock(order, target, visitor.actor)
+    db.session.flush()
+    return order
+
+
+def _move_stock(order: Order, target: OrderStatus, actor: Actor) -> None:
+    moves: Mapping[str, Any] = {
+        "cancelled": inventory_service.release,
+        "shipped": inventory_service.ship,
+    }
+    if target in moves:
+        variants = inventory_service.lock_variants(line.variant_id for line in order.lines)
+        moves[target](order, variants, actor)
+
+
+def _locked(visitor: Visitor, reference: str) -> Order:
+    return _one(
+        select(Order)
+        .where(_called(reference), visitor.may_see())
+        .options(*_WHOLE)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _one(query: Select[Any]) -> Order:
+    order: Order | None = db.session.scalar(query)
+    if order is None:
+        raise NotFound("order")
+    return order
+
+
+def _called(reference: str) -> ColumnElement[bool]:
+    if reference.isascii() and reference.isdigit():
+        return Order.id == int(reference) if len(reference) < 19 else false()
+    number = read_order_number(reference)
+    return Order.number == number if number else false()
+
+
+def _listed(actor: Actor, filters: Filters) -> Select[Any]:
+    return select(Order).where(Visitor(actor).may_see(), *_wanted(filters)).options(*_WHOLE)
+
+
+def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    if filters.status is not None:
+        yield Order.status == filters.status
+    if filters.user_id is not None:
+        yield Order.user_id == filters.user_id
+    if filters.since is not None:
+        yield Order.placed_at >= filters.since
+    if filters.before is not None:
+        yield Order.placed_at < filters.before
+    if filters.q:
+        yield or_(
+            Order.number.startswith(filters.q.upper(), autoescape=True),
+            Order.email.icontains(filters.q, autoescape=True),
+        )

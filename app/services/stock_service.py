@@ -1,0 +1,124 @@
+"""Stock as staff see it: counted, corrected, and looked up in the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, false, select
+
+from app.domain.actor import Actor
+from app.domain.address import id_or_slug
+from app.errors import Invalid, NotFound
+from app.extensions import db
+from app.models import Order, Product, StockMovement, Variant
+from app.services import inventory_service, paging
+from app.services.inventory_service import MAX_STOCK
+from app.services.paging import Page
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the ledger, with the number of the order that it was for, if it was for one."""
+
+    id: int
+    variant_id: int
+    on_hand_delta: int
+    allocated_delta: int
+    reason: str
+    order_number: str | None
+    at: datetime
+
+
+def change_stock(
+    actor: Actor,
+    product: str,
+    reason: str,
+    variant_id: int | None = None,
+    delta: int | None = None,
+    on_hand: int | None = None,
+) -> Variant:
+    """Correct what is on hand of a product's variant, by `delta` or to `on_hand`.
+
+    Raises:
+        NotFound: there is no such product.
+        Invalid: `variant_required`, a variant of another product, or more than MAX_STOCK.
+        Conflict: `stock_promised`.
+    """
+    chosen = _choose(_variants_of(product), variant_id)
+    variant = inventory_service.lock_variants([chosen.id])[chosen.id]
+    if variant.deleted_at is not None:
+        raise NotFound("product")
+    change = delta if delta is not None else (on_hand or 0) - variant.on_hand
+    if variant.on_hand + change > MAX_STOCK:
+        raise Invalid({"delta": [f"At most {MAX_STOCK} on hand."]})
+    inventory_service.adjust(variant, change, reason, actor)
+    db.session.flush()
+    return variant
+
+
+def list_movements(
+    product: str, page: int, per_page: int, variant_id: int | None = None
+) -> Page[Entry]:
+    """The ledger of a product's variants, newest first.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    ids = [v.id for v in _variants_of(product) if variant_id in (None, v.id)]
+    query = (
+        select(StockMovement)
+        .where(StockMovement.variant_id.in_(ids))
+        .order_by(StockMovement.id.desc())
+    )
+    found: Page[StockMovement] = paging.fetch_page(query, page, per_page)
+    return replace(found, items=_entries(found.items))  # type: ignore[arg-type, return-value]
+
+
+def _variants_of(product: str) -> Sequence[Variant]:
+    variants = db.session.scalars(
+        select(Variant)
+        .join(Product, Product.id == Variant.product_id)
+        .where(_called(product), Product.deleted_at.is_(None), Variant.deleted_at.is_(None))
+        .order_by(Variant.position, Variant.id)
+    ).all()
+    if not variants:
+        raise NotFound("product")
+    return variants
+
+
+def _called(product: str) -> ColumnElement[bool]:
+    address = id_or_slug(product)
+    if address is None:
+        return false()
+    return Product.id == address if isinstance(address, int) else Product.slug == address
+
+
+def _choose(variants: Sequence[Variant], variant_id: int | None) -> Variant:
+    active = [variant for variant in variants if variant.is_active] or variants
+    if variant_id is not None:
+        for variant in variants:
+            if variant.id == variant_id:
+                return variant
+        raise Invalid({"variant_id": ["This product has no such variant."]})
+    if len(active) > 1:
+        detail = "This product comes in several variants: say which."
+        raise Invalid({"variant_id": [detail]}, code="variant_required", detail=detail)
+    return active[0]
+
+
+def _entries(movements: Sequence[StockMovement]) -> list[Entry]:
+    ids = {movement.order_id for movement in movements if movement.order_id is not None}
+    query = select(Order.id, Order.number).where(Order.id.in_(ids))
+    numbers = {row.id: row.number for row in db.session.execute(query)} if ids else {}
+    return [
+        Entry(
+            id=movement.id,
+            variant_id=movement.variant_id,
+            on_hand_delta=movement.on_hand_delta,
+            allocated_delta=movement.allocated_delta,
+            reason=movement.reason,
+            order_number=numbers.get(movement.order_id or 0),
+            at=movement.at,
+        )
+        for movement in movements
+    ]
