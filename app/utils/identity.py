@@ -68,11 +68,14 @@ def _sends_bearer() -> bool:
 
 
 def _verified_claims() -> dict[str, Any]:
-    verify_jwt_in_request(refresh=request.endpoint == REFRESH_ENDPOINT, skip_revocation_check=True)
+    refreshes = request.endpoint == REFRESH_ENDPOINT
+    verify_jwt_in_request(refresh=refreshes, skip_revocation_check=True)
     claims: dict[str, Any] = get_jwt()
-    # A token that never expires, or belongs to no session, is none of ours (RFC 8725).
-    needed = ["exp", "sid", "gen"] if claims["type"] == "refresh" else ["exp", "sid"]
-    if not all(type(claims.get(name)) is int for name in needed):
+    # A token that never expires, belongs to no session or is of no kind, is none of ours (RFC 8725).
+    numbers = ["exp", "sid", "gen"] if refreshes else ["exp", "sid"]
+    if claims["type"] != ("refresh" if refreshes else "access"):
+        raise ValueError("A token of another kind.")
+    if not all(type(claims.get(name)) is int and 0 <= claims[name] < 2**63 for name in numbers):
         raise ValueError("A claim is missing.")
     return claims
 
