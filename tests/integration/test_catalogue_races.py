@@ -1,0 +1,130 @@
+"""Staff at work at the same time: nothing is lost, nothing is there twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from app.domain.category_tree import with_descendants
+from app.extensions import db
+from app.models import Category, Product, StockMovement, Variant
+from tests import factories
+
+pytestmark = pytest.mark.races
+URL = "/api/products"
+
+
+def at_once(*calls):
+    """Run all calls, each in its own thread, started together."""
+    start = Barrier(len(calls))
+
+    def run(call):
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_of_two_equal_explicit_names_one_is_taken(app, admin):
+    for name in ("slug", "sku"):
+        body = {"name": "X", "price": 1, name: "wanted"}
+
+        answers = at_once(*[lambda body=body: admin.post(URL, json=body)] * 6)
+
+        refused = [answer.json["code"] for answer in answers if answer.status_code == 409]
+        assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
+        assert refused == [f"{name}_taken"] * 5
+
+
+def test_made_up_names_never_collide(app, admin):
+    answers = at_once(*[lambda: admin.post(URL, json={"name": "Lamp", "price": 1})] * 6)
+
+    assert [answer.status_code for answer in answers] == [201] * 6
+    assert len({answer.json["slug"] for answer in answers}) == 6
+    assert len({answer.json["sku"] for answer in answers}) == 6
+
+
+def test_of_two_equal_category_slugs_one_is_taken(admin):
+    body = {"name": "X", "slug": "wanted"}
+
+    answers = at_once(*[lambda: admin.post("/api/categories", json=body)] * 4)
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+def test_edits_of_one_product_all_happen_one_after_another(app, admin):
+    admin.post(URL, json={"name": "Lamp", "price": 1, "stock": 5})
+    changes = [{"stock": 7}, {"stock": 3}, {"price": 2}, {"name": "Light"}, {"stock": 9}]
+
+    answers = at_once(*[lambda c=c: admin.patch(f"{URL}/lamp", json=c) for c in changes])
+
+    assert sorted(answer.json["version"] for answer in answers) == [2, 3, 4, 5, 6]
+    with app.app_context():
+        variant = db.session.query(Variant).one()
+        ledger = sum(row.on_hand_delta for row in db.session.query(StockMovement))
+        product = db.session.query(Product).one()
+    assert variant.on_hand == ledger
+    assert (product.version, product.name, product.price) == (6, "Light", 200)
+
+
+def test_of_edits_bound_to_one_version_one_happens(admin):
+    admin.post(URL, json={"name": "Lamp", "price": 1})
+
+    answers = at_once(
+        *[
+            lambda n=n: admin.patch(
+                f"{URL}/lamp", json={"name": f"Lamp {n}"}, headers={"If-Match": '"1"'}
+            )
+            for n in range(5)
+        ]
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 4]
+
+
+def test_two_moves_at_once_make_no_ring(app, admin):
+    for _ in range(5):
+        with app.app_context():
+            one, two = factories.category(), factories.category()
+
+        at_once(
+            lambda: admin.patch(f"/api/categories/{one.id}", json={"parent_id": two.id}),
+            lambda: admin.patch(f"/api/categories/{two.id}", json={"parent_id": one.id}),
+        )
+
+        with app.app_context():
+            nodes = db.session.query(Category).all()
+        below = [with_descendants(id_, nodes) for id_ in (one.id, two.id)]
+        assert below[0] != below[1]
+
+
+def test_a_category_is_not_removed_under_a_product_that_is_being_made(app, admin):
+    for _ in range(5):
+        with app.app_context():
+            category = factories.category()
+        body = {"name": "X", "price": 1, "category_id": category.id}
+
+        removed, made = at_once(
+            lambda: admin.delete(f"/api/categories/{category.id}"),
+            lambda: admin.post(URL, json=body),
+        )
+
+        assert (removed.status_code, made.status_code) in {(204, 422), (409, 201)}
+
+
+def test_sales_and_edits_of_stock_keep_the_ledger_true(app, admin):
+    made = admin.post(URL, json={"name": "Lamp", "price": 1, "stock": 50}).json
+    path = f"{URL}/{made['id']}"
+    adjust = {"delta": -1, "reason": "broken"}
+
+    at_once(
+        *[lambda: admin.post(f"{path}/stock", json=adjust)] * 4,
+        *[lambda: admin.patch(path, json={"stock": 40})] * 2,
+    )
+
+    with app.app_context():
+        variant = db.session.query(Variant).one()
+        ledger = sum(row.on_hand_delta for row in db.session.query(StockMovement))
+    assert variant.on_hand == ledger
+    assert 36 <= variant.on_hand <= 40

@@ -1,0 +1,139 @@
+"""Search: all words, names first, prefixes, accents, codes; slips of the keyboard on PostgreSQL."""
+
+import pytest
+
+from tests import factories
+
+URL = "/api/products"
+
+
+@pytest.fixture
+def shop(app):
+    """Lamps and things that mention lamps."""
+    filler = "A long text about the house and what stands in it, again and again. " * 20
+    with app.app_context():
+        factories.product(slug="shade", name="Shade", description=f"Fits a red lamp. {filler}")
+        factories.product(slug="often", name="Bulb", description="lamp " * 200)
+        factories.product(slug="red-lamp", name="Red Lamp", description=filler)
+        factories.product(slug="cafe", name="Café Crème", sku="CC-100/b")
+        factories.product(slug="tatzelwurm", name="Großer Tatzelwurm №5")
+        factories.product(slug="headphones", name="Wireless Headphones")
+        factories.product(slug="hidden", name="Hidden Zebra", is_active=False)
+
+
+def found(caller, q, **more):
+    response = caller.get(URL, query_string={"q": q, **more})
+    assert response.status_code == 200, response.json
+    return [item["slug"] for item in response.json["items"]]
+
+
+@pytest.mark.parametrize(
+    ("q", "slugs"),
+    [
+        ("red lamp", ["red-lamp", "shade"]),
+        ("lamp", ["red-lamp", "often", "shade"]),
+        ("LAMP  red!", ["red-lamp", "shade"]),
+        ("red la", ["red-lamp", "shade"]),
+        ("cafe", ["cafe"]),
+        ("CAFÉ creme", ["cafe"]),
+        ("cc-100/B", ["cafe"]),
+        ("creme 100", ["cafe"]),
+        ("grosser", ["tatzelwurm"]),
+        ("GROSSER no5", ["tatzelwurm"]),
+        ("lamp cafe", []),
+        ("zebra", []),
+        ("!!!", []),
+        ("\N{PILE OF POO}", []),
+        ("' OR 1=1 --", []),
+        ('"lamp" AND NOT:* red)', []),
+        ("OR NOT", []),
+        ("NEAR(", []),
+        ("search_title: lamp", []),
+        ("%", []),
+        ("_", []),
+    ],
+)
+def test_words_find_what_has_them_all(anyone, shop, q, slugs):
+    names = found(anyone, q)
+
+    assert sorted(names) == sorted(slugs)
+    assert names[:1] == slugs[:1]
+
+
+def test_an_unfinished_last_word_counts_as_a_prefix(anyone, shop):
+    assert found(anyone, "red l")[:1] == ["red-lamp"]
+    assert found(anyone, "wirel") == ["headphones"]
+
+
+def test_search_goes_with_filters_orders_and_pages(app, anyone, shop):
+    with app.app_context():
+        category = factories.category(slug="lamps")
+        factories.product(9900, name="Dear Lamp", slug="dear", category_id=category.id, stock=0)
+
+    assert found(anyone, "lamp", category="lamps") == ["dear"]
+    assert found(anyone, "lamp", min_price="50") == ["dear"]
+    assert found(anyone, "lamp", in_stock="false") == ["dear"]
+    assert found(anyone, "lamp", sort="-price")[0] == "dear"
+    assert found(anyone, "lamp", sort="name") == ["often", "dear", "red-lamp", "shade"]
+    assert found(anyone, "lamp", per_page=1, page=2, sort="name") == ["dear"]
+    assert found(anyone, "lamp", cursor="", sort="name", per_page=2) == ["often", "dear"]
+
+
+def test_the_total_counts_all_that_match(anyone, shop):
+    response = anyone.get(f"{URL}?q=lamp&per_page=1")
+
+    assert (response.json["total"], response.json["pages"]) == (3, 3)
+
+
+def test_equally_good_finds_stand_by_id(app, anyone):
+    with app.app_context():
+        for slug in ("a", "b", "c", "d"):
+            factories.product(name="Twin Thing", slug=slug, sku=f"T{slug}")
+
+    assert found(anyone, "twin") == ["a", "b", "c", "d"]
+
+
+def test_edits_and_deletions_are_found_at_once(admin, anyone):
+    made = admin.post(URL, json={"name": "Kettle", "price": 1, "sku": "K1"}).json
+    assert found(anyone, "kettle") == found(anyone, "k1") == ["kettle"]
+
+    admin.patch(
+        f"{URL}/{made['id']}", json={"name": "Teapot", "description": "Of iron", "sku": "T1"}
+    )
+    assert found(anyone, "kettle") == found(anyone, "k1") == []
+    assert found(anyone, "teapot") == found(anyone, "iron") == found(anyone, "t1") == ["kettle"]
+
+    admin.delete(f"{URL}/{made['id']}")
+    assert found(anyone, "teapot") == []
+
+
+def test_staff_find_inactive_products_too(admin, anyone, shop):
+    assert found(admin, "zebra") == ["hidden"]
+    assert found(anyone, "zebra") == []
+
+
+@pytest.mark.parametrize("q", ["x" * 200, "é" * 200, "\ufdfa" * 200, "q " * 100, "日本語" * 60])
+def test_long_questions_are_answered(anyone, shop, q):
+    assert found(anyone, q) == []
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("q", ["headphnes", "haedphones", "wireles hedphones", "headphoness"])
+def test_typos_are_tried_when_nothing_matched(anyone, shop, q):
+    assert found(anyone, q) == ["headphones"]
+    assert found(anyone, q, sort="name", cursor="") == ["headphones"]
+
+
+@pytest.mark.only_on("postgresql")
+def test_typos_are_not_tried_when_the_words_match_something(app, anyone, shop):
+    with app.app_context():
+        factories.product(name="Lamb", slug="lamb", sku="X1")
+
+    assert "lamb" not in found(anyone, "lamp")
+    assert found(anyone, "lamp", max_price="0.01") == []
+    assert found(anyone, "lamp", page=9) == []
+
+
+@pytest.mark.only_on("sqlite")
+def test_sqlite_finds_words_as_they_are_written_only(anyone, shop):
+    assert found(anyone, "headphnes") == found(anyone, "re lamp") == []

@@ -1,0 +1,87 @@
+"""How many statements a list costs: the same for twenty products as for a hundred."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from app.extensions import db
+from tests import factories
+
+
+@contextmanager
+def counted(app) -> Iterator[list[str]]:
+    """The statements that are run meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def shop(app):
+    """A hundred products of two variants in ten categories."""
+    with app.app_context():
+        ids = [factories.category(slug=f"c{n}").id for n in range(10)]
+        for n in range(100):
+            variants = [{"options": {"N": str(place)}} for place in range(2)]
+            factories.product_with_variants(variants, name=f"Lamp {n}", category_id=ids[n % 10])
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        ("", 3),
+        ("&q=lamp", 3),
+        ("&category=c1", 4),
+        ("&in_stock=true&min_price=1&sort=price", 3),
+        ("&cursor=", 2),
+        ("&q=nothing-like-it", None),
+    ],
+)
+def test_a_list_costs_the_same_few_statements_at_any_length(app, shop, anyone, query, statements):
+    costs = []
+    for per_page in (20, 100):
+        with counted(app) as run:
+            response = anyone.get(f"/api/products?per_page={per_page}{query}")
+        assert response.status_code == 200
+        costs.append(len(run))
+
+    assert costs[0] == costs[1]
+    assert costs[0] == statements or (statements is None and costs[0] <= 6)
+
+
+def test_a_product_is_read_in_one_statement(app, shop, anyone):
+    with counted(app) as run:
+        anyone.get("/api/products/lamp-1")
+        id_ = anyone.get("/api/products?per_page=1").json["items"][0]["id"]
+        run.clear()
+        assert anyone.get(f"/api/products/{id_}").status_code == 200
+
+    assert len(run) == 1
+
+
+def test_categories_cost_two_statements_however_many_there_are(app, shop, anyone):
+    with counted(app) as run:
+        assert anyone.get("/api/categories?per_page=100").status_code == 200
+
+    assert len(run) == 2
+
+
+def test_a_list_that_was_just_asked_for_costs_none(app, shop, anyone):
+    first = anyone.get("/api/products")
+
+    with counted(app) as run:
+        again = anyone.get("/api/products")
+
+    assert run == [] or again.data == first.data

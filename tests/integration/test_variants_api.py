@@ -1,0 +1,270 @@
+"""Products with several variants: options, matching by id, what may be said of which."""
+
+import pytest
+
+from app.extensions import db
+from app.models import StockMovement, Variant
+from tests import factories
+
+URL = "/api/products"
+SIZE = {"name": "Size", "values": ["S", "M", "L"]}
+COLOUR = {"name": "Colour", "values": ["Red", "Blue"]}
+
+
+@pytest.fixture
+def shirt(admin):
+    """A shirt in S (10.00, 3 in stock) and M (8.00, 4)."""
+    variants = [
+        {"options": {"Size": "S"}, "price": "10.00", "stock": 3, "sku": "T-S"},
+        {"options": {"Size": "M"}, "price": "8.00", "stock": 4},
+    ]
+    body = {"name": "Shirt", "options": [SIZE], "variants": variants}
+    response = admin.post(URL, json=body)
+    assert response.status_code == 201, response.json
+    return response.json
+
+
+def edit(admin, **changes):
+    return admin.patch(f"{URL}/shirt", json=changes)
+
+
+def test_price_is_the_lowest_and_stock_the_sum_of_active_variants(shirt, admin, anyone):
+    small, medium = shirt["variants"]
+
+    without_medium = edit(admin, variants=[{"id": small["id"]}]).json
+
+    assert (shirt["price"], shirt["stock"], shirt["sku"]) == ("8.00", 7, None)
+    assert shirt["options"] == [SIZE]
+    assert (medium["sku"], medium["options"]) == ("SHIRT-M", {"Size": "M"})
+    assert (without_medium["price"], without_medium["stock"]) == ("10.00", 3)
+    assert without_medium["sku"] == "T-S"
+
+
+def test_variants_match_by_id_are_new_without_and_inactive_when_left_out(shirt, admin, anyone):
+    small, medium = shirt["variants"]
+    wishes = [
+        {"options": {"Size": "L"}, "price": "12.00", "stock": 1},
+        {"id": small["id"], "price": "11.00"},
+    ]
+
+    edited = edit(admin, variants=wishes).json
+
+    states = {
+        v["sku"]: (v["id"], v["price"], v["stock"], v["is_active"]) for v in edited["variants"]
+    }
+    large = next(v for v in edited["variants"] if v["sku"] == "SHIRT-L")
+    assert states == {
+        "SHIRT-L": (large["id"], "12.00", 1, True),
+        "T-S": (small["id"], "11.00", 3, True),
+        "SHIRT-M": (medium["id"], "8.00", 4, False),
+    }
+    assert [v["sku"] for v in anyone.get(f"{URL}/shirt").json["variants"]] == ["SHIRT-L", "T-S"]
+    assert edited == admin.get(f"{URL}/shirt").json
+
+
+def test_a_variant_that_was_left_out_comes_back_when_it_is_named(shirt, admin):
+    small, medium = shirt["variants"]
+    edit(admin, variants=[{"id": small["id"]}])
+
+    edited = edit(admin, variants=[{"id": medium["id"]}, {"id": small["id"]}]).json
+
+    assert edited["variants"] == [medium, small]
+
+
+def test_a_variant_can_be_switched_off_where_another_stays(shirt, admin):
+    small, medium = shirt["variants"]
+    off = {"id": small["id"], "is_active": False}
+
+    edited = edit(admin, variants=[off, {"id": medium["id"]}])
+    all_off = edit(admin, variants=[off, {"id": medium["id"], "is_active": False}])
+
+    assert [v["is_active"] for v in edited.json["variants"]] == [False, True]
+    assert (all_off.status_code, list(all_off.json["errors"])) == (422, ["variants"])
+
+
+def test_two_variants_can_swap_skus_and_options(shirt, admin):
+    small, medium = shirt["variants"]
+    wishes = [
+        {"id": small["id"], "sku": "SHIRT-M", "options": {"Size": "M"}},
+        {"id": medium["id"], "sku": "T-S", "options": {"Size": "S"}},
+    ]
+
+    edited = edit(admin, variants=wishes)
+
+    assert edited.status_code == 200
+    shown = [(v["id"], v["sku"], v["options"]["Size"]) for v in edited.json["variants"]]
+    assert shown == [(small["id"], "SHIRT-M", "M"), (medium["id"], "T-S", "S")]
+
+
+def test_a_simple_product_becomes_one_with_options(admin):
+    simple = admin.post(URL, json={"name": "Shirt", "price": "5", "stock": 2}).json
+    wishes = [
+        {"id": simple["variants"][0]["id"], "options": {"Size": "S"}},
+        {"options": {"Size": "M"}, "price": "6"},
+    ]
+
+    edited = edit(admin, options=[SIZE], variants=wishes).json
+
+    assert [(v["options"], v["price"], v["stock"]) for v in edited["variants"]] == [
+        ({"Size": "S"}, "5.00", 2),
+        ({"Size": "M"}, "6.00", 0),
+    ]
+
+
+def test_options_may_be_declared_anew_as_long_as_the_variants_fit(shirt, admin):
+    wider = {"name": "Size", "values": ["M", "S", "XL"]}
+
+    assert edit(admin, options=[wider]).json["options"] == [wider]
+    for options in ([], [{"name": "Size", "values": ["S"]}], [SIZE, COLOUR]):
+        refused = edit(admin, options=options)
+        assert refused.status_code == 422
+        assert set(refused.json["errors"]) <= {"variants.0.options", "variants.1.options"}
+
+
+def test_stock_of_each_variant_goes_through_the_ledger(app, shirt, admin):
+    small, medium = shirt["variants"]
+
+    edit(admin, variants=[{"id": small["id"], "stock": 1}, {"id": medium["id"], "stock": 4}])
+
+    with app.app_context():
+        rows = db.session.query(StockMovement).order_by(StockMovement.id)
+        moved = [(row.variant_id, row.on_hand_delta) for row in rows]
+        figures = {v.id: v.on_hand for v in db.session.query(Variant)}
+    assert moved == [(small["id"], 3), (medium["id"], 4), (small["id"], -2)]
+    assert figures == {small["id"]: 1, medium["id"]: 4}
+
+
+def test_a_new_products_price_holds_for_variants_that_name_none(admin):
+    variants = [{"options": {"Size": "S"}}, {"options": {"Size": "M"}, "price": "7.00"}]
+    body = {"name": "Shirt", "price": "5.00", "options": [SIZE], "variants": variants}
+
+    made = admin.post(URL, json=body).json
+
+    assert [v["price"] for v in made["variants"]] == ["5.00", "7.00"]
+
+
+def test_what_is_said_of_a_product_holds_for_its_only_variant(admin):
+    body = {"name": "Shirt", "price": "5.00", "sku": "T", "stock": 3, "options": [SIZE],
+            "variants": [{"options": {"Size": "S"}}]}  # fmt: skip
+
+    made = admin.post(URL, json=body).json
+
+    assert (made["sku"], made["price"], made["stock"]) == ("T", "5.00", 3)
+
+
+@pytest.mark.parametrize("change", [{"price": "1.00"}, {"sku": "X"}, {"stock": 5}])
+def test_what_cannot_be_said_of_several_variants_is_refused(shirt, admin, change):
+    ids = [{"id": v["id"]} for v in shirt["variants"]]
+
+    for refused in (edit(admin, **change), edit(admin, variants=ids, **change)):
+        assert (refused.status_code, list(refused.json["errors"])) == (422, list(change))
+    assert admin.get(f"{URL}/shirt").json == shirt
+
+
+def test_made_up_skus_stay_apart_and_short(admin):
+    options = [{"name": "Size", "values": ["!", "?", "Extra"]}]
+    variants = [{"options": {"Size": value}, "price": 1} for value in options[0]["values"]]
+
+    body = {"name": "Shirt " * 30, "options": options, "variants": variants}
+    made = admin.post(URL, json=body)
+
+    skus = [v["sku"] for v in made.json["variants"]]
+    assert made.status_code == 201
+    assert len(set(skus)) == 3
+    assert all(len(sku) <= 64 and sku.startswith("SHIRT-SHIRT") for sku in skus)
+
+
+def test_a_sku_of_another_product_is_refused(shirt, admin):
+    factory_sku = admin.post(URL, json={"name": "X", "price": 1, "sku": "MINE"}).json["sku"]
+
+    refused = edit(admin, variants=[{"id": shirt["variants"][0]["id"], "sku": factory_sku}])
+
+    assert (refused.status_code, refused.json["code"]) == (409, "sku_taken")
+    assert admin.get(f"{URL}/shirt").json == shirt
+
+
+def test_a_hundred_variants_in_five_options_are_made_at_once(admin):
+    options = [{"name": f"O{n}", "values": [str(v) for v in range(50)]} for n in range(5)]
+    variants = [
+        {"options": {f"O{n}": str((place >> n) % 50) for n in range(5)}, "price": 1, "stock": place}
+        for place in range(100)
+    ]
+
+    response = admin.post(URL, json={"name": "X", "options": options, "variants": variants})
+    unique = {tuple(v["options"].items()) for v in variants}
+
+    assert response.status_code == (201 if len(unique) == 100 else 422)
+
+
+def test_a_product_cannot_collect_variants_without_end(app, admin):
+    with app.app_context():
+        row = factories.product_with_variants(
+            [{"is_active": n == 0, "options": {"N": str(n)}, "stock": 0} for n in range(1000)],
+            slug="old",
+            options=[{"name": "N", "values": ["0", "1"]}],
+        )
+        id_ = row.variants[0].id
+
+    wishes = [{"id": id_}, {"options": {"N": "1"}, "price": 1}]
+    refused = admin.patch(f"{URL}/old", json={"variants": wishes})
+
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["variants"])
+
+
+def variant(**wishes):
+    return {"options": {"Size": "S"}, "price": "1.00", **wishes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"variants": []}, "variants"),
+        ({"variants": [variant()] * 101}, "variants"),
+        ({"variants": [variant(), variant()]}, "variants.1.options"),
+        ({"variants": [variant(options={})]}, "variants.0.options"),
+        ({"variants": [variant(options={"Size": "XXL"})]}, "variants.0.options"),
+        ({"variants": [variant(options={"Size": "S", "Cut": "A"})]}, "variants.0.options"),
+        ({"variants": [variant(options={"Size": 5})]}, "variants.0.options.Size.value"),
+        ({"variants": [variant(options=["S"])]}, "variants.0.options"),
+        ({"variants": [{"options": {"Size": "S"}}]}, "variants.0.price"),
+        ({"variants": [variant(price="x")]}, "variants.0.price"),
+        ({"variants": [variant(stock=-1)]}, "variants.0.stock"),
+        ({"variants": [variant(stock=1.5)]}, "variants.0.stock"),
+        ({"variants": [variant(stock=2**63)]}, "variants.0.stock"),
+        ({"variants": [variant(sku=" ")]}, "variants.0.sku"),
+        ({"variants": [variant(in_stock=True)]}, "variants.0.in_stock"),
+        ({"variants": [variant(id=999_999)]}, "variants.0.id"),
+        ({"variants": [variant(id="1")]}, "variants.0.id"),
+        ({"variants": [variant(sku="A"), variant(options={"Size": "M"}, sku="A")]}, "variants.1.sku"),
+        ({"variants": ["x"]}, "variants.0"),
+        ({"variants": {}}, "variants"),
+        ({"options": [SIZE, SIZE]}, "options"),
+        ({"options": [{"name": "Size", "values": []}]}, "options.0.values"),
+        ({"options": [{"name": "Size", "values": ["S", "S"]}]}, "options.0.values"),
+        ({"options": [{"name": "", "values": ["S"]}]}, "options.0.name"),
+        ({"options": [{"name": "N", "values": [str(n) for n in range(51)]}]}, "options.0.values"),
+        ({"options": [{"name": str(n), "values": ["S"]} for n in range(6)]}, "options"),
+    ],
+)  # fmt: skip
+def test_a_wrong_variant_is_named_and_nothing_changes(shirt, admin, changes, field):
+    refused = edit(admin, **changes)
+
+    assert refused.status_code == 422
+    assert list(refused.json["errors"]) == [field]
+    assert admin.get(f"{URL}/shirt").json == shirt
+
+
+def test_a_variant_cannot_be_named_twice(shirt, admin):
+    id_ = shirt["variants"][0]["id"]
+
+    refused = edit(admin, variants=[{"id": id_}, {"id": id_}])
+
+    assert set(refused.json["errors"]) == {"variants.0.id", "variants.1.id"}
+
+
+def test_options_need_variants(admin):
+    body = {"name": "Shirt", "price": 1, "options": [SIZE]}
+
+    refused = admin.post(URL, json=body)
+
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["variants"])
