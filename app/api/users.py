@@ -24,8 +24,8 @@ from app.utils.identity import current_actor
 from app.utils.pagination import page_answer
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
-USER = "/<int(max=9223372036854775807):user_id>"
-ADDRESS = "/me/addresses/<int(max=9223372036854775807):address_id>"
+USER = "/<int:user_id>"
+ADDRESS = "/me/addresses/<int:address_id>"
 Listed = tuple[dict[str, Any], dict[str, str]]
 
 

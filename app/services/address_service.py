@@ -25,9 +25,11 @@ def get_address(actor: Actor, address_id: int) -> Address:
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
-    address = db.session.scalar(
-        select(Address).where(Address.id == address_id, Address.user_id == actor.user_id)
-    )
+    address: Address | None = None
+    if address_id < 2**63:
+        address = db.session.scalar(
+            select(Address).where(Address.id == address_id, Address.user_id == actor.user_id)
+        )
     if address is None:
         raise NotFound("address")
     return address
