@@ -25,6 +25,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     settings = settings or config.load()
     app = Flask(__name__, instance_path=str(config.ROOT / "instance"))
     app.config.from_object(settings)
+    app.extensions["settings"] = settings
     app.json = StrictJSONProvider(app)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # merging would redirect, to an HTML page

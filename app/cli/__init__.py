@@ -2,10 +2,20 @@
 
 from flask import Flask
 
-from app.cli import catalogue, seed
+from app.cli import catalogue, seed, upkeep, users
+
+COMMANDS = (
+    seed.seed_db,
+    users.create_admin,
+    catalogue.import_products,
+    catalogue.export_products,
+    upkeep.audit,
+    upkeep.doctor,
+    upkeep.export_openapi,
+)
 
 
 def register(app: Flask) -> None:
     """Hang the commands into the app."""
-    for made in (catalogue.import_products, catalogue.export_products, seed.seed_db):
-        app.cli.add_command(made)
+    for command in COMMANDS:
+        app.cli.add_command(command)

@@ -24,7 +24,7 @@ class ShopCommand(click.Command):
         try:
             return super().invoke(ctx)
         except ShopError as error:
-            raise click.ClickException(error.detail) from None
+            raise click.ClickException(_sentence(error)) from None
         except DBAPIError as error:
             reason = str(error.orig).strip().partition("\n")[0]
             raise click.ClickException(
@@ -39,6 +39,12 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         return click.command(name, cls=ShopCommand)(with_appcontext(function))
 
     return make
+
+
+def _sentence(error: ShopError) -> str:
+    fields = error.extra.get("errors", {})
+    wrong = [f"{name}: {' '.join(messages)}" for name, messages in fields.items()]
+    return " ".join([error.detail, *wrong])
 
 
 def complain(text: str) -> None:

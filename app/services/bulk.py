@@ -5,7 +5,8 @@ Column defaults of the models are not applied here: callers give every column th
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from app.extensions import db
 from app.models import Base
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r]")
 _ARRAYS = {int: "bigint[]", str: "text[]", datetime: "timestamptz[]", bool: "boolean[]"}
 
 
@@ -82,15 +84,26 @@ def _copy(
 
 def _as_copy_text(value: Any) -> str:
     """A value in the text format of COPY."""
-    if isinstance(value, str):
-        return value.translate(_ESCAPES)
-    if value is None:
-        return r"\N"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
-    return str(value)
+    return _WRITERS[type(value)](value)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
+
+
+def _json(value: Any) -> str:
+    return _escaped(json.dumps(value, ensure_ascii=False)) if value else str(value)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _escaped,
+    int: str,
+    bool: str,
+    type(None): lambda _: r"\N",
+    datetime: datetime.isoformat,
+    dict: _json,
+    list: _json,
+}
 
 
 def _update_from_arrays(

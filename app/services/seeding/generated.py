@@ -68,8 +68,8 @@ class _Maker:
         )
 
     def _text(self, **words: str) -> str:
-        parts = (self._pick(self._words[part]) for part in ("openings", "middles", "endings"))
-        return " ".join(parts).format(**words)
+        first, second = self._pick(self._words["openings"]), self._pick(self._words["endings"])
+        return f"{first.format(**words)} {second}"
 
     def _stock(self) -> int:
         return self._below(120) if self._below(12) else 0

@@ -1,0 +1,64 @@
+"""For operators: are the books right, is the installation well, what does the API look like?"""
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+import click
+from flask import current_app
+
+from app.cli.shell import command
+from app.config import Config
+from app.extensions import api
+from app.services import audit_service, doctor_service
+
+
+@command("audit")
+def audit() -> None:
+    """Prove that the books are right: ledger, allocations, totals, carts, orphans.
+
+    Reads one snapshot and writes nothing, so it may run while the shop sells. Names every
+    violation, and exits 1 if there is one.
+    """
+    audit_service.open_snapshot()
+    found = 0
+    for line in audit_service.violations():
+        click.echo(line)
+        found += 1
+    counted = [f"{number} {name}" for name, number in audit_service.figures().items()]
+    click.echo(f"audit: {', '.join(counted)}, {found} violations.")
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+@command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Examine configuration, secrets, database, migrations, currency and cache.
+
+    Works although the configuration has problems, and prints no secrets. Exits 1 if a check fails.
+    """
+    settings: Config = current_app.extensions["settings"]
+    migrations = Path(current_app.extensions["migrate"].directory)
+    findings = list(
+        doctor_service.examine(
+            current_app.config, settings.problems(), settings.warnings(), migrations
+        )
+    )
+    failed = any(finding.status == "failed" for finding in findings)
+    if as_json:
+        checks = [vars(finding) for finding in findings]
+        click.echo(json.dumps({"ok": not failed, "checks": checks}, indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.status:8}{finding.name}: {finding.detail}")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@command("export-openapi")
+@click.option("--output", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+def export_openapi(output: TextIO) -> None:
+    """Write the API's OpenAPI document as JSON, the same every time."""
+    document = api.spec.to_dict()
+    output.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")

@@ -1,0 +1,46 @@
+"""Accounts of staff."""
+
+import sys
+
+import click
+
+from app.cli.shell import command, complain
+from app.domain import emails, passwords
+from app.domain.actor import SYSTEM
+from app.services import auth_service, staff_service, user_service
+from app.unit_of_work import in_transaction
+
+
+@command("create-admin")
+@click.argument("email")
+@click.argument("password", required=False)
+@click.option("--promote", is_flag=True, help="Make an existing account an admin's.")
+def create_admin(email: str, password: str | None, promote: bool) -> None:
+    """Make an account for staff. Asks for the PASSWORD when it is left out; `-` reads it from
+    standard input.
+
+    An existing account becomes an admin's only with --promote, and keeps its password unless one
+    is given. A weak password is taken, with a warning.
+    """
+    try:
+        email = emails.clean(email)
+    except emails.NotAnEmail as error:
+        raise click.BadParameter(str(error), param_hint="EMAIL") from None
+    known = user_service.find_by_email(email) is not None
+    hashed = None
+    if password is not None or not known:
+        hashed = auth_service.hash_password(_read(password))
+    done = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, hashed, promote))
+    click.echo(f"create-admin: {email}: {done}.")
+
+
+def _read(password: str | None) -> str:
+    """The password, asked for where it is None; warns where it is weak."""
+    if password is None:
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    elif password == "-":  # noqa: S105 - the sign for standard input
+        password = sys.stdin.readline().rstrip("\r\n")
+    weakness = passwords.weakness(password) if password else None
+    if weakness:
+        complain(f"Warning: this is a weak password. {weakness}")
+    return password

@@ -1,0 +1,122 @@
+"""Is this installation well? Checks that each end in a finding, whatever is broken."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.extensions import db
+from app.services import catalogue_cache, store_service
+
+Status = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check came to; `detail` holds no secrets."""
+
+    name: str
+    status: Status
+    detail: str
+
+
+def examine(
+    config: Mapping[str, Any], problems: list[str], warnings: list[str], migrations: Path
+) -> Iterator[Finding]:
+    """All checks, one after the other. Without a database those that need one are left out."""
+    yield Finding("environment", "ok", str(config["NAME"]))
+    yield from _settings(problems, warnings)
+    database = _database(config["SQLALCHEMY_DATABASE_URI"])
+    yield database
+    if database.status == "ok":
+        yield _guarded("migrations", lambda: _migrations(migrations))
+        yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
+        yield _guarded("admin", _admin)
+    yield _cache(config["REDIS_URL"])
+
+
+def public_url(url: str) -> str:
+    """A URL without user, password and options."""
+    parts = urlsplit(url)
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _settings(problems: list[str], warnings: list[str]) -> Iterator[Finding]:
+    secret = [line for line in (*problems, *warnings) if "SECRET" in line]
+    others = [line for line in problems if line not in secret]
+    yield Finding(
+        "configuration", "failed" if others else "ok", "; ".join(others) or "as it should be"
+    )
+    status: Status = "ok" if not secret else "warning"
+    if any(line in problems for line in secret):
+        status = "failed"
+    yield Finding("secrets", status, "; ".join(secret) or "long enough")
+
+
+def _database(url: str) -> Finding:
+    try:
+        sqlite = db.engine.dialect.name == "sqlite"
+        query = "SELECT 'SQLite ' || sqlite_version()" if sqlite else "SHOW server_version"
+        version = db.session.scalar(text(query))
+    except SQLAlchemyError as error:
+        db.session.rollback()
+        return Finding("database", "failed", f"{public_url(url)}: {_reason(error)}")
+    name = version if sqlite else f"PostgreSQL {version}"
+    return Finding("database", "ok", f"{name} at {public_url(url)}")
+
+
+def _migrations(folder: Path) -> Finding:
+    there = store_service.schema_revision()
+    newest = ScriptDirectory(str(folder)).get_current_head()
+    if there == newest:
+        return Finding("migrations", "ok", f"at {there}, the newest")
+    return Finding(
+        "migrations", "failed", f"at {there or 'none'}, the newest is {newest}: flask db upgrade"
+    )
+
+
+def _currency(wanted: str) -> Finding:
+    recorded = store_service.recorded_currency()
+    if recorded in (None, wanted):
+        return Finding("currency", "ok", wanted if recorded else f"{wanted}, not recorded yet")
+    return Finding(
+        "currency", "failed", f"STORE_CURRENCY is {wanted}, but prices here are in {recorded}"
+    )
+
+
+def _admin() -> Finding:
+    query = text("SELECT COUNT(*) FROM users WHERE role = 'admin' AND is_active")
+    count = db.session.scalar(query)
+    if count:
+        return Finding("admin", "ok", f"{count} active")
+    return Finding("admin", "warning", "nobody runs the shop yet: flask create-admin")
+
+
+def _cache(redis_url: str) -> Finding:
+    state = catalogue_cache.state()
+    if not redis_url:
+        return Finding("cache", "ok", "in process: with several processes, set REDIS_URL")
+    status: Status = "ok" if state == "ok" else "failed"
+    return Finding("cache", status, f"{public_url(redis_url)}: {state}")
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except SQLAlchemyError as error:
+        db.session.rollback()
+        return Finding(name, "failed", _reason(error))
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The first line of the driver's own words, which name no password."""
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
