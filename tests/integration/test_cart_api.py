@@ -1,7 +1,6 @@
 """Carts over HTTP: a customer's, a guest's, and the two made one at login."""
 
 import pytest
-from sqlalchemy import event
 
 from app.extensions import db
 from app.models import Cart, CartLine
@@ -9,27 +8,15 @@ from app.services import cart_service
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.conftest import Caller, signed_in
+from tests.integration.shopping import change, fill, statements_for
 
 EMPTY = {"items": [], "item_count": 0, "subtotal": "0.00", "currency": "USD", "warnings": []}
-
-
-def fill(caller, product, quantity=1):
-    """Put a product into the caller's cart, and keep the token that a guest gets."""
-    response = caller.post("/api/cart/items", json={"product_id": product.id, "quantity": quantity})
-    if "X-Cart-Token" in response.headers:
-        caller.headers["X-Cart-Token"] = response.headers["X-Cart-Token"]
-    return response
 
 
 @pytest.fixture
 def product(app):
     with app.app_context():
         return factories.product(price=1250, stock=10, name="Mug")
-
-
-def change(app, row, **facts):
-    with app.app_context():
-        in_transaction(lambda: db.session.merge(type(row)(id=row.id, **facts)))
 
 
 def test_a_new_customers_cart_is_empty(customer):
@@ -400,22 +387,6 @@ def test_a_cart_has_room_for_so_many_lines(app, customer, product, monkeypatch):
     assert response.status_code == 409
     assert response.json["code"] == "cart_full"
     assert fill(customer, product).status_code == 201
-
-
-def statements_for(app, work):
-    """How many statements `work` sends to the database."""
-    seen = []
-
-    def note(_connection, _cursor, statement, *_rest):
-        seen.append(statement)
-
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
-        try:
-            work()
-        finally:
-            event.remove(db.engine, "before_cursor_execute", note)
-    return len(seen)
 
 
 def test_reading_a_cart_takes_as_many_statements_for_many_lines_as_for_one(app, customer, product):

@@ -6,14 +6,22 @@ import pytest
 
 from app.domain.clock import rfc3339, utc_now
 from app.extensions import db
-from app.models import Address, Order, OrderEvent, User, Variant
+from app.models import Address, Order, OrderEvent, User
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in
-from tests.integration.test_cart_api import change, fill, statements_for
+from tests.integration.shopping import (
+    ADDRESS,
+    change,
+    fill,
+    guest_order,
+    move,
+    order,
+    statements_for,
+    stock,
+)
 
-ADDRESS = {"name": "Pat Doe", "line1": "1 High Street", "city": "Leeds", "country": "GB"}
 WHOLE_ADDRESS = {**ADDRESS, "line2": "", "region": "", "postal_code": "", "phone": ""}
 
 
@@ -28,32 +36,6 @@ def _balanced_books(app):
     yield
     with app.app_context():
         assert_books_balance()
-
-
-def order(caller, product, quantity=1, **body):
-    """Fill the caller's cart and order it."""
-    fill(caller, product, quantity)
-    return caller.post("/api/orders", json=body)
-
-
-def guest_order(guest, product, quantity=1):
-    """A guest's order; from then on the caller sends its token."""
-    placed = order(guest, product, quantity, email="guest@example.com").json
-    guest.headers["X-Order-Token"] = placed["guest_token"]
-    return placed
-
-
-def stock(app, product):
-    with app.app_context():
-        variant = db.session.get(Variant, product.variants[0].id)
-        return variant.on_hand, variant.allocated
-
-
-def move(admin, placed, *statuses):
-    for status in statuses:
-        response = admin.patch(f"/api/orders/{placed['id']}/status", json={"status": status})
-        assert response.status_code == 200, response.json
-    return response.json
 
 
 def test_a_cart_becomes_an_order(app, customer, product):

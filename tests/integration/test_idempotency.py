@@ -1,0 +1,201 @@
+"""Idempotency keys: an order request that is sent again is not carried out again."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.actor import Actor
+from app.domain.buyer import Buyer
+from app.domain.clock import utc_now
+from app.errors import Conflict
+from app.extensions import db
+from app.models import IdempotencyKey, Order
+from app.services import idempotency_service
+from app.services.idempotency_service import Request
+from app.unit_of_work import in_transaction
+from tests import factories
+from tests.integration.books import assert_books_balance
+from tests.integration.people import inside, only_row
+from tests.integration.shopping import change, fill
+
+BODY = {"email": "guest@example.com", "note": "Ring twice"}
+
+
+@pytest.fixture
+def product(app):
+    return inside(app, factories.product)
+
+
+@pytest.fixture(autouse=True)
+def _balanced_books(app):
+    yield
+    inside(app, assert_books_balance)
+
+
+def send(caller, key="a-key", body=BODY, **options):
+    return caller.post("/api/orders", json=body, headers={"Idempotency-Key": key}, **options)
+
+
+def orders(app):
+    return inside(app, lambda: factories.count(Order))
+
+
+def test_the_same_request_is_answered_the_same_and_carried_out_once(app, customer, product):
+    fill(customer, product)
+    first = send(customer)
+    fill(customer, product)
+
+    again = send(customer)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.data == first.data
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert customer.get("/api/cart").json["item_count"] == 1
+    assert orders(app) == 1
+
+
+def test_a_guests_answer_is_replayed_with_its_secret_which_is_not_stored(app, anyone, product):
+    fill(anyone, product)
+    first = send(anyone)
+
+    again = send(anyone)
+
+    assert again.data == first.data
+    assert first.json["guest_token"]
+    assert first.json["guest_token"].encode() not in only_row(app, IdempotencyKey).answer
+    headers = {"X-Order-Token": again.json["guest_token"]}
+    assert anyone.get(f"/api/orders/{again.json['id']}", headers=headers).status_code == 200
+
+
+def test_the_answer_is_replayed_as_it_was_although_the_order_moved_on(customer, product):
+    fill(customer, product)
+    first = send(customer)
+    customer.post(f"/api/orders/{first.json['id']}/cancel")
+
+    assert send(customer).data == first.data
+
+
+def test_the_same_json_in_another_spelling_is_the_same_request(customer, product):
+    fill(customer, product)
+    first = customer.post(
+        "/api/orders",
+        data='{"note": "é", "expected_total": 10.00}',
+        content_type="application/json",
+        headers={"Idempotency-Key": "k"},
+    )
+
+    again = customer.post(
+        "/api/orders",
+        data='{ "expected_total":10.00,"note":"\\u00e9" }',
+        content_type="application/json; charset=utf-8",
+        headers={"Idempotency-Key": "k"},
+    )
+
+    assert first.status_code == 201
+    assert again.data == first.data
+
+
+def test_a_key_with_another_body_is_refused(app, customer, product):
+    fill(customer, product)
+    send(customer)
+    fill(customer, product)
+
+    response = send(customer, body={**BODY, "note": "Ring once"})
+
+    assert (response.status_code, response.json["code"]) == (422, "idempotency_key_reused")
+    assert orders(app) == 1
+
+
+def test_another_key_is_another_request(app, customer, product):
+    for key in ("one", "two"):
+        fill(customer, product)
+        assert send(customer, key).status_code == 201
+
+    assert orders(app) == 2
+
+
+def test_keys_belong_to_one_account_or_one_cart(app, customer, other_customer, anyone, product):
+    for caller in (customer, other_customer, anyone):
+        fill(caller, product)
+
+    answers = [send(caller) for caller in (customer, other_customer, anyone)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert not any("Idempotency-Replayed" in answer.headers for answer in answers)
+    assert orders(app) == 3
+
+
+def test_refusals_are_not_stored(app, customer, product):
+    refused = send(customer)
+    fill(customer, product)
+
+    accepted = send(customer)
+
+    assert (refused.json["code"], accepted.status_code) == ("cart_empty", 201)
+    assert "Idempotency-Replayed" not in accepted.headers
+
+
+def test_a_key_is_forgotten_after_a_day(app, customer, product):
+    fill(customer, product)
+    send(customer)
+    change(app, only_row(app, IdempotencyKey), created_at=utc_now() - timedelta(hours=24))
+    fill(customer, product)
+
+    response = send(customer, body={**BODY, "note": "Another day"})
+
+    assert response.status_code == 201
+    assert "Idempotency-Replayed" not in response.headers
+    assert orders(app) == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])
+def test_keys_that_are_none_are_refused(app, customer, product, key):
+    fill(customer, product)
+
+    response = send(customer, key)
+
+    assert (response.status_code, response.json["code"]) == (422, "idempotency_key_invalid")
+    assert orders(app) == 0
+
+
+@pytest.mark.parametrize("key", ["x" * 255, '"quoted"', "with space", "0"])
+def test_any_printable_ascii_is_a_key(customer, product, key):
+    fill(customer, product)
+    send(customer, key)
+
+    assert send(customer, key).headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_customers_keys_can_be_forgotten(app, customer, other_customer, product):
+    for caller in (customer, other_customer):
+        fill(caller, product)
+        send(caller)
+
+    inside(app, lambda: in_transaction(lambda: idempotency_service.forget(customer.user_id)))
+
+    assert only_row(app, IdempotencyKey).scope == f"user:{other_customer.user_id}"
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_key_whose_first_request_runs_for_too_long_is_in_use(app):
+    buyer, request = Buyer(Actor("customer", user_id=7)), Request("a-key", {})
+
+    def claim_impatiently():
+        db.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        idempotency_service.claim(request, buyer)
+
+    with app.app_context(), db.engine.connect() as other:
+        row = {
+            "scope": "user:7",
+            "key": "a-key",
+            "request_hash": request.hash,
+            "created_at": utc_now(),
+        }
+        other.execute(IdempotencyKey.__table__.insert().values(**row))
+        with pytest.raises(Conflict) as refusal:
+            in_transaction(claim_impatiently)
+
+    assert refusal.value.code == "idempotency_key_in_use"
