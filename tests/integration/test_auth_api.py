@@ -315,6 +315,7 @@ BAD_TOKENS = {
     "of an unknown session": {"sid": 999_999},
     "of a session out of range": {"sid": 2**63},
     "of a negative session": {"sid": -1},
+    "of session number zero": {"sid": 0},
     "of another kind": {"type": "refresh"},
     "of an unknown kind": {"type": "admin"},
 }

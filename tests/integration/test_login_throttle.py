@@ -1,0 +1,200 @@
+"""The lock against guessing passwords: growing, durable, the same for accounts that are none."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from app import create_app
+from app.config import Testing
+from app.domain.clock import utc_now
+from app.extensions import limiter
+from app.models import LoginThrottle, Session
+from app.services import auth_service, throttle_service
+from app.unit_of_work import in_transaction
+from tests.factories import PASSWORD
+from tests.integration.conftest import Caller
+from tests.integration.people import (
+    EMAIL,
+    at_once,
+    change,
+    inside,
+    login,
+    make_user,
+    only_row,
+    rows,
+    statuses,
+)
+
+WRONG = "not the password"
+
+
+@pytest.fixture
+def account(app):
+    """An account for EMAIL."""
+    return make_user(app)
+
+
+def fail(caller, times, email=EMAIL):
+    return [login(caller, email, WRONG).status_code for _ in range(times)]
+
+
+def later(**delta):
+    return time_machine.travel(utc_now() + timedelta(**delta), tick=False)
+
+
+def wait_of(response):
+    assert response.status_code == 429
+    assert response.json["code"] == "too_many_attempts"
+    return int(response.headers["Retry-After"])
+
+
+def test_after_five_failures_in_a_row_even_the_right_password_waits(app, anyone, account):
+    assert fail(anyone, 5) == [401] * 5
+
+    response = login(anyone)
+
+    assert 25 <= wait_of(response) <= 30
+    assert response.mimetype == "application/problem+json"
+    assert rows(app, Session) == []
+
+
+def test_the_lock_opens_by_itself(anyone, account):
+    fail(anyone, 5)
+
+    with later(seconds=31):
+        assert login(anyone).status_code == 200
+
+
+def test_each_further_failure_locks_for_twice_as_long_up_to_a_quarter_of_an_hour(anyone, account):
+    fail(anyone, 5)
+    waits = []
+    for hours in range(1, 8):
+        with later(hours=hours):
+            assert fail(anyone, 1) == [401]
+            waits.append(wait_of(login(anyone)))
+
+    assert waits == [60, 120, 240, 480, 900, 900, 900]
+
+
+def test_failures_while_locked_do_not_make_the_lock_longer(app, anyone, account):
+    fail(anyone, 5)
+    before = only_row(app, LoginThrottle)
+
+    assert fail(anyone, 10) == [429] * 10
+
+    after = only_row(app, LoginThrottle)
+    assert (after.failures, after.locked_until) == (before.failures, before.locked_until)
+
+
+def test_a_success_starts_the_count_afresh(app, anyone, account):
+    fail(anyone, 4)
+    login(anyone)
+
+    assert rows(app, LoginThrottle) == []
+    assert fail(anyone, 5) == [401] * 5
+    assert login(anyone).status_code == 429
+
+
+def test_failures_are_forgotten_after_a_day(anyone, account):
+    fail(anyone, 4)
+
+    with later(hours=25):
+        assert fail(anyone, 4) == [401] * 4
+        assert login(anyone).status_code == 200
+
+
+def test_unknown_emails_are_locked_in_the_same_way(app, anyone, account):
+    known, unknown = fail(anyone, 6), fail(anyone, 6, "nobody@example.com")
+
+    assert known == unknown == [401] * 5 + [429]
+    answers = [login(anyone), login(anyone, "nobody@example.com")]
+    assert wait_of(answers[0]) - wait_of(answers[1]) in (-1, 0, 1)
+    assert len(rows(app, LoginThrottle)) == 2
+
+
+def test_the_lock_is_kept_by_a_hash_and_no_address_is_stored(app, anyone):
+    fail(anyone, 1)
+
+    key = only_row(app, LoginThrottle).key
+    assert len(key) == 64
+    assert "example" not in key
+
+
+def test_writing_the_email_differently_does_not_help(anyone, account):
+    spellings = [EMAIL, EMAIL.upper(), f" {EMAIL} ", "Ann@example.com", "aNn@Example.COM"]
+
+    for spelling in spellings:
+        fail(anyone, 1, spelling)
+
+    assert login(anyone).status_code == 429
+
+
+def test_other_accounts_are_not_locked(app, anyone, account):
+    make_user(app, email="bob@example.com")
+    fail(anyone, 6)
+
+    assert login(anyone, "bob@example.com").status_code == 200
+
+
+def test_a_deactivated_account_counts_failures_like_any_other(app, anyone):
+    make_user(app, is_active=False)
+
+    right = [login(anyone).status_code for _ in range(6)]
+
+    assert right == [401] * 5 + [429]
+
+
+def test_the_lock_outlives_the_process(app, environ, account):
+    fail(Caller(app), 5)
+
+    restarted = create_app(Testing(environ))
+
+    assert login(Caller(restarted)).status_code == 429
+    limiter.enabled = False  # the limiter is one for all apps of this process
+
+
+def test_a_password_that_was_checked_before_the_lock_fell_does_not_pass_it(app, account):
+    attempt = inside(app, auth_service.try_credentials, EMAIL, PASSWORD)
+    assert attempt.fits
+    fail(Caller(app), 5)
+
+    outcome = inside(
+        app, lambda: in_transaction(lambda: auth_service.sign_in(attempt, timedelta(days=1)))
+    )
+
+    assert outcome.code == "too_many_attempts"
+    assert rows(app, Session) == []
+
+
+@pytest.mark.parametrize("facts", [{"is_active": False}, {"password_hash": "$2b$04$changed"}])
+def test_an_account_that_changed_since_its_password_was_checked_stays_shut(app, account, facts):
+    attempt = inside(app, auth_service.try_credentials, EMAIL, PASSWORD)
+    change(app, account, **facts)
+
+    outcome = inside(
+        app, lambda: in_transaction(lambda: auth_service.sign_in(attempt, timedelta(days=1)))
+    )
+
+    assert outcome.code == "invalid_credentials"
+    assert rows(app, Session) == []
+
+
+def test_what_is_forgotten_is_swept_away_by_the_next_failure(app, anyone):
+    for number in range(3):
+        fail(anyone, 1, f"p{number}@example.com")
+
+    with later(hours=25):
+        fail(anyone, 1, "new@example.com")
+
+    assert only_row(app, LoginThrottle).key == throttle_service.login_key("new@example.com")
+
+
+@pytest.mark.races
+def test_guessing_in_parallel_gains_nothing(app, account):
+    guesses = [lambda: login(Caller(app), password=WRONG) for _ in range(20)]
+
+    answers = at_once(guesses)
+
+    assert statuses(answers) == [401] * 5 + [429] * 15
+    assert only_row(app, LoginThrottle).failures == 5
