@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+import requests
 
 from app.config import with_driver
 
 LOCALHOST = "127.0.0.1"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
@@ -136,6 +138,27 @@ def database(maintenance_url: str, name: str, template: str = "template1") -> It
         run_sql(maintenance_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+@contextmanager
+def shop(environ: Mapping[str, str], workers: int = 2) -> Iterator[str]:
+    """The address of the shop in processes of its own, once it is ready."""
+    port = free_port()
+    address = f"http://{LOCALHOST}:{port}"
+    settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "manage:app"],
+        env={**os.environ, **environ, **settings},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until(lambda: _is_ready(address), "The shop", server, seconds=60)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
 def run_sql(url: str, statement: str) -> None:
     """Run one statement outside a transaction."""
     connection = psycopg2.connect(url.replace("+psycopg2", ""))
@@ -152,6 +175,13 @@ def _accepts(url: str) -> bool:
     except psycopg2.OperationalError:
         return False
     return True
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/healthz/ready", timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def _listens(port: int) -> bool:
