@@ -26,15 +26,15 @@ def at_once(*calls):
         return list(pool.map(run, calls))
 
 
-def test_of_two_equal_explicit_names_one_is_taken(app, admin):
-    for name in ("slug", "sku"):
-        body = {"name": "X", "price": 1, name: "wanted"}
+@pytest.mark.parametrize("name", ["slug", "sku"])
+def test_of_two_equal_explicit_names_one_is_taken(admin, name):
+    body = {"name": "X", "price": 1, name: "wanted"}
 
-        answers = at_once(*[lambda body=body: admin.post(URL, json=body)] * 6)
+    answers = at_once(*[lambda: admin.post(URL, json=body)] * 6)
 
-        refused = [answer.json["code"] for answer in answers if answer.status_code == 409]
-        assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
-        assert refused == [f"{name}_taken"] * 5
+    refused = [answer.json["code"] for answer in answers if answer.status_code == 409]
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
+    assert refused == [f"{name}_taken"] * 5
 
 
 def test_made_up_names_never_collide(app, admin):
@@ -83,34 +83,33 @@ def test_of_edits_bound_to_one_version_one_happens(admin):
     assert sorted(answer.status_code for answer in answers) == [200, *[412] * 4]
 
 
-def test_two_moves_at_once_make_no_ring(app, admin):
-    for _ in range(5):
-        with app.app_context():
-            one, two = factories.category(), factories.category()
+@pytest.mark.parametrize("_round", range(5))
+def test_two_moves_at_once_make_no_ring(app, admin, _round):
+    with app.app_context():
+        one, two = factories.category(), factories.category()
 
-        at_once(
-            lambda: admin.patch(f"/api/categories/{one.id}", json={"parent_id": two.id}),
-            lambda: admin.patch(f"/api/categories/{two.id}", json={"parent_id": one.id}),
-        )
+    at_once(
+        lambda: admin.patch(f"/api/categories/{one.id}", json={"parent_id": two.id}),
+        lambda: admin.patch(f"/api/categories/{two.id}", json={"parent_id": one.id}),
+    )
 
-        with app.app_context():
-            nodes = db.session.query(Category).all()
-        below = [with_descendants(id_, nodes) for id_ in (one.id, two.id)]
-        assert below[0] != below[1]
+    with app.app_context():
+        nodes = db.session.query(Category).all()
+    assert with_descendants(one.id, nodes) != with_descendants(two.id, nodes)
 
 
-def test_a_category_is_not_removed_under_a_product_that_is_being_made(app, admin):
-    for _ in range(5):
-        with app.app_context():
-            category = factories.category()
-        body = {"name": "X", "price": 1, "category_id": category.id}
+@pytest.mark.parametrize("_round", range(5))
+def test_a_category_is_not_removed_under_a_product_that_is_being_made(app, admin, _round):
+    with app.app_context():
+        category = factories.category()
+    body = {"name": "X", "price": 1, "category_id": category.id}
 
-        removed, made = at_once(
-            lambda: admin.delete(f"/api/categories/{category.id}"),
-            lambda: admin.post(URL, json=body),
-        )
+    removed, made = at_once(
+        lambda: admin.delete(f"/api/categories/{category.id}"),
+        lambda: admin.post(URL, json=body),
+    )
 
-        assert (removed.status_code, made.status_code) in {(204, 422), (409, 201)}
+    assert (removed.status_code, made.status_code) in {(204, 422), (409, 201)}
 
 
 def test_sales_and_edits_of_stock_keep_the_ledger_true(app, admin):

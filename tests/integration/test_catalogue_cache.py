@@ -1,0 +1,393 @@
+"""The catalogue's cache: fresh in every worker, and no harm when Redis is away.
+
+Two app objects on one database and one Redis stand for two workers.
+"""
+
+import signal
+import time
+from typing import NamedTuple
+
+import pytest
+from redis import Redis
+
+from app import create_app
+from app.config import Testing
+from app.errors import Conflict
+from app.extensions import db
+from app.models import Product, Variant
+from app.services import catalogue_cache
+from app.services.catalogue_cache import Answer, ProductAnswer
+from app.unit_of_work import in_transaction
+from tests import factories, servers
+from tests.integration.conftest import Caller
+from tests.integration.test_query_counts import counted
+
+URL = "/api/products"
+
+
+class Shop(NamedTuple):
+    """Two workers with a Redis of their own, and its client."""
+
+    here: Caller
+    there: Caller
+    staff: Caller
+    redis: Redis
+    server: object
+    product_id: int
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    """A server that this module may freeze and kill."""
+    port = servers.free_port()
+    with servers.valkey(port) as server:
+        yield f"redis://127.0.0.1:{port}/0", server
+
+
+@pytest.fixture(scope="module")
+def workers(environ, valkey):
+    """Two app objects on one database and that server."""
+    apps = [create_app(Testing({**environ, "REDIS_URL": valkey[0]})) for _ in range(2)]
+    yield apps
+    for worker in apps:
+        with worker.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def shop(app, admin, workers, valkey):
+    """A product called Lamp at 10.00, stock 5, in the category Lamps; nothing cached."""
+    url, server = valkey
+    with app.app_context():
+        category = factories.category(name="Lamps", slug="lamps")
+        product = factories.product(1000, 5, name="Lamp", slug="lamp", category_id=category.id)
+    catalogue_cache._lines.clear()  # as in processes that have just begun
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        here, there = (Caller(worker) for worker in workers)
+        staff = Caller(workers[0], admin.user_id, **admin.headers)
+        yield Shop(here, there, staff, redis, server, product.id)
+
+
+def warm(shop):
+    """Read the product until both workers have it from the cache."""
+    for _ in range(2):
+        for path in ("lamp", shop.product_id):
+            for caller in (shop.here, shop.there):
+                assert caller.get(f"{URL}/{path}").json["name"] == "Lamp"
+
+
+@pytest.mark.parametrize("address", ["lamp", None])
+def test_a_product_that_was_read_is_read_without_the_database(shop, address):
+    path = f"{URL}/{address or shop.product_id}"
+    warm(shop)
+
+    for caller in (shop.here, shop.there):
+        with counted(caller.app) as run:
+            response = caller.get(path)
+        assert run == []
+        assert response.json["id"] == shop.product_id
+        assert (
+            caller.get(path, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
+        )
+
+
+def test_a_hit_costs_one_round_trip(shop):
+    warm(shop)
+    shop.redis.config_resetstat()
+
+    shop.here.get(f"{URL}/lamp")
+
+    calls = {name: stat["calls"] for name, stat in shop.redis.info("commandstats").items()}
+    assert {name: n for name, n in calls.items() if "reset" not in name} == {"cmdstat_mget": 1}
+
+
+def test_entries_do_not_outlive_an_outage_for_long(shop):
+    warm(shop)
+
+    assert 0 < shop.redis.ttl(f"shopswift:product:{shop.product_id}") <= 30
+
+
+WRITES = {
+    "edit": ("PATCH", f"{URL}/lamp", {"name": "Light"}),
+    "price": ("PATCH", f"{URL}/lamp", {"price": "11.00"}),
+    "stock": ("POST", f"{URL}/lamp/stock", {"delta": 1, "reason": "found"}),
+    "category": ("PATCH", "/api/categories/lamps", {"name": "Lights"}),
+    "slug": ("PATCH", f"{URL}/lamp", {"slug": "light"}),
+    "hidden": ("PATCH", f"{URL}/lamp", {"is_active": False}),
+    "deleted": ("DELETE", f"{URL}/lamp", None),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_what_one_worker_wrote_the_other_shows(shop, write):
+    warm(shop)
+    before = shop.there.get(f"{URL}/lamp").data
+
+    method, path, body = WRITES[write]
+    assert shop.staff.call(method, path, json=body).status_code < 300
+
+    after = shop.there.get(f"{URL}/{shop.product_id}")
+    assert after.data != before
+    assert after.status_code == (404 if write in ("hidden", "deleted") else 200)
+    assert shop.there.get(f"{URL}/lamp").status_code == (
+        404 if write == "slug" else after.status_code
+    )
+
+
+def test_what_a_transaction_of_another_program_wrote_is_shown(shop):
+    warm(shop)
+
+    def reprice():
+        product = db.session.get(Product, shop.product_id)
+        product.name = "Imported"
+        catalogue_cache.forget_product(product.id)
+
+    with shop.here.app.app_context():
+        in_transaction(reprice)
+
+    assert shop.there.get(f"{URL}/lamp").json["name"] == "Imported"
+
+
+def test_an_answer_that_was_read_before_a_write_is_never_served_after_it(shop):
+    def read_slowly():
+        old = ProductAnswer(Answer(b"old", "old"), shop.product_id, "lamp")
+        assert shop.staff.patch(f"{URL}/lamp", json={"name": "Light"}).status_code == 200
+        return old
+
+    with shop.there.app.app_context():
+        catalogue_cache.product(shop.product_id, read_slowly)
+
+    assert shop.redis.exists(f"shopswift:product:{shop.product_id}")
+    assert shop.there.get(f"{URL}/{shop.product_id}").json["name"] == "Light"
+
+
+def test_an_entry_whose_tokens_were_evicted_never_matches_again(shop):
+    warm(shop)
+    with shop.here.app.app_context():
+        db.session.get(Product, shop.product_id).name = "Light"
+        db.session.commit()
+
+    for key in shop.redis.keys("shopswift:token:*"):
+        shop.redis.delete(key)
+
+    assert shop.there.get(f"{URL}/lamp").json["name"] == "Light"
+
+
+def test_what_did_not_happen_forgets_nothing(shop):
+    warm(shop)
+    tokens = shop.redis.mget(sorted(shop.redis.keys("*token*")))
+
+    def refuse():
+        catalogue_cache.forget_product(shop.product_id)
+        raise Conflict("no", "No.")
+
+    with shop.here.app.app_context():
+        with pytest.raises(Conflict):
+            in_transaction(refuse)
+        in_transaction(lambda: None)
+
+    assert shop.redis.mget(sorted(shop.redis.keys("*token*"))) == tokens
+
+
+def test_a_transaction_forgets_in_one_round_trip_even_after_another_try(shop):
+    tries = []
+
+    def work():
+        tries.append(len(tries))
+        for id_ in range(10 * len(tries), 10 * len(tries) + 3):
+            catalogue_cache.forget_product(id_)
+        if len(tries) == 1:
+            db.session.add(Variant(product_id=0, sku="x", price=1))
+            db.session.flush()
+
+    with shop.here.app.app_context():
+        in_transaction(work)
+
+    assert len(tries) == 2
+    assert sorted(shop.redis.keys("*token:product*")) == [
+        f"shopswift:token:product:{n}".encode() for n in (20, 21, 22)
+    ]
+
+
+def test_many_products_are_forgotten_as_a_whole(shop):
+    warm(shop)
+
+    def work():
+        db.session.get(Product, shop.product_id).name = "Light"
+        for id_ in range(1, catalogue_cache.MANY_PRODUCTS + 2):
+            catalogue_cache.forget_product(id_)
+
+    with shop.here.app.app_context():
+        in_transaction(work)
+
+    assert not shop.redis.exists("shopswift:token:product:400")
+    assert shop.there.get(f"{URL}/lamp").json["name"] == "Light"
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"!\x80\x04N.", b"12"])
+def test_what_is_no_entry_of_ours_is_passed_over(shop, junk):
+    warm(shop)
+    for key in shop.redis.keys("shopswift:product:*"):
+        shop.redis.set(key, junk)
+
+    assert shop.here.get(f"{URL}/lamp").json["name"] == "Lamp"
+
+
+def test_guesses_at_slugs_are_bounded_and_never_trusted(shop):
+    warm(shop)
+    shop.staff.post(URL, json={"name": "Kettle", "price": 1})
+    catalogue_cache._hints.update({f"s{n}": n for n in range(catalogue_cache.MAX_HINTS)})
+    catalogue_cache._hints["ghost"] = shop.product_id
+
+    assert shop.here.get(f"{URL}/ghost").status_code == 404
+    assert shop.here.get(f"{URL}/kettle").status_code == 200
+    assert list(catalogue_cache._hints) == ["kettle"]
+
+
+# --- lists ---
+
+
+def test_a_list_is_kept_for_all_workers_and_shows_edits_at_once(shop):
+    path = f"{URL}?q=lamp"
+    first = shop.here.get(path)
+
+    with counted(shop.there.app) as run:
+        again = shop.there.get(path)
+    shop.staff.patch(f"{URL}/lamp", json={"name": "Lamp Light"})
+
+    assert run == [] or again.data == first.data
+    assert shop.there.get(path).json["items"][0]["name"] == "Lamp Light"
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_list_trails_sales_by_less_than_a_second(shop):
+    shop.here.get(URL)
+    shop.staff.post(f"{URL}/lamp/stock", json={"delta": 1, "reason": "found"})
+
+    time.sleep(1)
+
+    assert shop.here.get(URL).json["items"][0]["stock"] == 6
+
+
+def test_links_go_to_the_host_that_was_asked(shop):
+    for host in ("one.example", "two.example"):
+        response = shop.here.get(URL, headers={"Host": host})
+        assert response.headers["Link"].startswith(f"<http://{host}/api/products?page=1>")
+
+
+def test_long_lists_are_not_kept(shop, app):
+    with app.app_context():
+        for _ in range(8):
+            factories.product(description="x" * 20_000)
+    shop.redis.flushall()
+
+    assert len(shop.here.get(f"{URL}?per_page=100").data) > catalogue_cache.MAX_LIST_BYTES
+    assert shop.redis.keys("shopswift:list:*") == []
+
+
+# --- Redis away ---
+
+
+@pytest.fixture
+def frozen(shop):
+    """The shop, with a Redis that takes connections and answers nothing."""
+    warm(shop)
+    shop.server.send_signal(signal.SIGSTOP)
+    yield shop
+    shop.server.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_frozen_redis_is_no_error_and_no_reason_for_old_answers(frozen):
+    assert frozen.here.get(f"{URL}/lamp").json["name"] == "Lamp"
+    assert frozen.staff.patch(f"{URL}/lamp", json={"name": "Light"}).status_code == 200
+
+    assert frozen.here.get(f"{URL}/lamp").json["name"] == "Light"
+    assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
+    assert frozen.here.get(URL).json["total"] == 1
+    assert frozen.here.get("/healthz/ready").json["cache"] == "unreachable"
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_could_not_be_forgotten_is_made_good_once_redis_is_back(frozen):
+    assert frozen.staff.patch(f"{URL}/lamp", json={"name": "Light"}).status_code == 200
+
+    frozen.server.send_signal(signal.SIGCONT)
+    time.sleep(catalogue_cache.SKIP_SECONDS)
+
+    assert frozen.here.get(f"{URL}/lamp").json["name"] == "Light"
+    assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
+    assert frozen.here.get("/healthz/ready").json["cache"] == "ok"
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_long_outage_ends_with_everything_forgotten(frozen):
+    def work(start):
+        for id_ in range(start, start + 400):
+            catalogue_cache.forget_product(id_)
+
+    with frozen.here.app.app_context():
+        in_transaction(lambda: work(1_000_000))
+        in_transaction(lambda: work(2_000_000))
+    frozen.server.send_signal(signal.SIGCONT)
+    before = frozen.redis.get("shopswift:token:catalogue")
+    time.sleep(catalogue_cache.SKIP_SECONDS)
+    frozen.here.get(f"{URL}/lamp")
+
+    assert frozen.redis.get("shopswift:token:catalogue") != before
+
+
+@pytest.mark.only_on("postgresql")
+def test_debts_that_cannot_be_paid_yet_stay(frozen):
+    frozen.staff.patch(f"{URL}/lamp", json={"name": "Light"})
+    time.sleep(catalogue_cache.SKIP_SECONDS)
+
+    assert frozen.here.get(f"{URL}/lamp").json["name"] == "Light"
+
+    frozen.server.send_signal(signal.SIGCONT)
+    time.sleep(catalogue_cache.SKIP_SECONDS)
+    frozen.here.get(f"{URL}/lamp")
+    assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
+
+
+def test_a_stopped_redis_is_no_error(environ, app, admin):
+    url = f"redis://127.0.0.1:{servers.free_port()}/0"
+    worker = create_app(Testing({**environ, "REDIS_URL": url}))
+    staff = Caller(worker, admin.user_id, **admin.headers)
+
+    made = staff.post(URL, json={"name": "Lamp", "price": 1})
+
+    assert made.status_code == 201
+    assert Caller(worker).get(f"{URL}/lamp").json["name"] == "Lamp"
+    assert Caller(worker).get(URL).json["total"] == 1
+    assert Caller(worker).get("/api/categories").status_code == 200
+    assert Caller(worker).get("/healthz/ready").json["cache"] == "unreachable"
+    with worker.app_context():
+        db.engine.dispose()
+
+
+# --- without Redis ---
+
+
+@pytest.mark.only_on("sqlite")
+def test_without_redis_products_are_always_read_anew(app, anyone):
+    with app.app_context():
+        product = factories.product(slug="lamp")
+    anyone.get(f"{URL}/lamp")
+
+    with app.app_context():
+        db.session.get(Product, product.id).name = "Written by another process"
+        db.session.commit()
+
+    assert anyone.get(f"{URL}/lamp").json["name"] == "Written by another process"
+    assert anyone.get("/healthz/ready").json["cache"] == "in process"
+
+
+@pytest.mark.only_on("sqlite")
+def test_without_redis_lists_show_the_edits_of_their_own_process_at_once(anyone, admin):
+    assert anyone.get(URL).json["total"] == 0
+
+    admin.post(URL, json={"name": "Lamp", "price": 1})
+
+    assert anyone.get(URL).json["total"] == 1
