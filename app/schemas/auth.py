@@ -12,7 +12,7 @@ class Email(Text):
     """An email address, in its usual spelling from here on."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(emails.MAX_LENGTH, low=3, **kwargs)
+        super().__init__(emails.MAX_LENGTH, low=3, metadata={"format": "email"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)

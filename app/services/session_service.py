@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
+
+KEPT_AFTER = timedelta(days=1)
+"""How long an expired session stays, to be looked at."""
 
 
 def find_actor(session_id: int) -> Actor | None:
@@ -29,8 +32,12 @@ def find_actor(session_id: int) -> Actor | None:
 
 
 def begin(user_id: int, lifetime: timedelta) -> Session:
-    """Open a session for a user."""
-    session = Session(user_id=user_id, expires_at=utc_now() + lifetime)
+    """Open a session for a user; those that expired long since make room."""
+    now = utc_now()
+    db.session.execute(
+        delete(Session).where(Session.user_id == user_id, Session.expires_at < now - KEPT_AFTER)
+    )
+    session = Session(user_id=user_id, expires_at=now + lifetime)
     db.session.add(session)
     db.session.flush()
     return session

@@ -378,6 +378,14 @@ def test_a_session_ends_by_itself(app):
     assert caller.get("/api/users/me").status_code == 401
 
 
+def test_sessions_long_expired_are_swept_by_the_next_sign_in(app, anyone, account):
+    login(anyone)
+    with time_machine.travel(utc_now() + timedelta(days=32), tick=False):
+        login(anyone)
+
+    assert only_row(app, Session).expires_at > utc_now() + timedelta(days=60)
+
+
 def test_other_schemes_of_authorization_are_no_sign_in(anyone):
     response = anyone.get("/api/users/me", headers={"Authorization": "Basic YTpi"})
 
