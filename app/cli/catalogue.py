@@ -33,16 +33,9 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.
     """
-    total, listing = Outcome(), _open_list(file)
-    rows = _accepted(listing, total)
-    work = _rehearsal() if dry_run else _write
-    size, at = _size(file), 0
-    with progress(size, "import-products") as advance:
-        while batch := list(islice(rows, BATCH)):
-            _add(total, work(batch))
-            if size is not None:
-                advance(file.tell() - at)
-                at = file.tell()
+    # Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
+    with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as lines:
+        total = _take_in(_open_list(lines), file, _rehearsal() if dry_run else _write)
     _report(total, dry_run)
 
 
@@ -60,9 +53,7 @@ def export_products(output: TextIO, inactive: bool) -> None:
     writer.writerows(export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive))
 
 
-def _open_list(file: BinaryIO) -> ProductList:
-    # Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
-    lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+def _open_list(lines: TextIO) -> ProductList:
     try:
         rows = ProductList(lines, current_app.config["STORE_CURRENCY"])
     except NotAProductList as error:
@@ -70,6 +61,20 @@ def _open_list(file: BinaryIO) -> ProductList:
     if rows.unknown:
         complain(f"Warning: unknown columns are ignored: {', '.join(rows.unknown)}.")
     return rows
+
+
+def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
+    """Give the rows to `work`, batch by batch; bad ones are reported as they come."""
+    total = Outcome()
+    rows = _accepted(listing, total)
+    size, at = _size(file), 0
+    with progress(size, "import-products") as advance:
+        while batch := list(islice(rows, BATCH)):
+            _add(total, work(batch))
+            if size is not None:
+                advance(file.tell() - at)
+                at = file.tell()
+    return total
 
 
 def _accepted(rows: Iterable[ImportRow | BadRow], total: Outcome) -> Iterator[ImportRow]:

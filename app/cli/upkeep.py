@@ -8,7 +8,7 @@ import click
 from flask import current_app
 
 from app.cli.shell import command
-from app.config import Config
+from app.config import DEVELOPMENT_SECRET, Config
 from app.extensions import api
 from app.services import audit_service, doctor_service
 
@@ -42,7 +42,7 @@ def doctor(as_json: bool) -> None:
     migrations = Path(current_app.extensions["migrate"].directory)
     findings = list(
         doctor_service.examine(
-            current_app.config, settings.problems(), settings.warnings(), migrations
+            current_app.config, settings.problems(), _warnings(settings), migrations
         )
     )
     failed = any(finding.status == "failed" for finding in findings)
@@ -54,6 +54,12 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{finding.status:8}{finding.name}: {finding.detail}")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _warnings(settings: Config) -> list[str]:
+    secrets = ("SECRET_KEY", "JWT_SECRET_KEY")
+    known = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
+    return [*settings.warnings(), *(f"{name} is the development default" for name in known)]
 
 
 @command("export-openapi")

@@ -108,7 +108,7 @@ def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow |
         try:
             values[name] = _READERS[name](cell, currency)
         except (NotText, NotMoney) as error:
-            wrong.append(f"{name}: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}")
+            wrong.append(f"{name}: {str(error).rstrip('.')}")
     if wrong:
         return BadRow(line, "; ".join(wrong) + ".")
     values.pop("currency", None)

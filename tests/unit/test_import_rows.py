@@ -1,0 +1,119 @@
+"""Rows of a product list: what is taken, what is refused, and with which words."""
+
+import pytest
+
+from app.domain.category_path import read_path, write_path
+from app.domain.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
+from app.domain.text import NotText
+
+HEADER = "sku,name,price,stock,description,category,compare_at_price,currency"
+
+
+def read(*lines, header=HEADER, currency="USD"):
+    return list(ProductList([f"{line}\n" for line in (header, *lines)], currency))
+
+
+def test_a_full_row_becomes_values():
+    (row,) = read('A-1,"Mug, large",9.50,7,Holds tea.,Home > Kitchen,12,usd')
+
+    assert row == ImportRow(
+        2,
+        "A-1",
+        "Mug, large",
+        950,
+        {
+            "stock": 7,
+            "description": "Holds tea.",
+            "category": ("Home", "Kitchen"),
+            "compare_at_price": 1200,
+        },
+    )
+
+
+def test_what_a_row_leaves_out_is_not_given():
+    (row,) = read("A-1,Mug,9.50", header="sku,name,price,stock,description")
+
+    assert row.given == {}
+
+
+def test_an_empty_stock_is_left_out_and_an_empty_text_is_given():
+    (row,) = read("A-1,Mug,9.50,,,,,")
+
+    assert row.given == {"description": "", "category": (), "compare_at_price": None}
+
+
+def test_headers_are_read_in_any_case_and_order():
+    (row,) = read("4,Mug,A-1", header=" PRICE ,Name, Sku")
+
+    assert (row.sku, row.name, row.price) == ("A-1", "Mug", 400)
+
+
+def test_unknown_columns_are_named():
+    rows = ProductList(["sku,name,price,units_sold,\n"], "USD")
+
+    assert rows.unknown == ["units_sold"]
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("", "no column sku, name, price"),
+        ("sku;name;price", "separated by commas"),
+        ("sku,name", "no column price"),
+        ("sku,name,price,Price", "column price twice"),
+        ('"sku"x,name', "not readable as CSV"),
+    ],
+)
+def test_a_file_without_the_columns_is_refused_whole(header, reason):
+    with pytest.raises(NotAProductList, match=reason):
+        read(header=header)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("A-1,Mug", "price: missing."),
+        (",Mug,1", "sku: Between 1 and 64 characters."),
+        ("A\u20281,Mug,1", "sku: Only printable characters."),
+        ("A-1, ,1", "name: Between 1 and 200 characters."),
+        ("A-1,Mug,£5", "price: Not a valid amount of money."),
+        ("A-1,Mug,", "price: Not a valid amount of money."),
+        ("A-1,Mug,1.999", "price: USD has 2 decimal places."),
+        ("A-1,Mug,-1", "price: From 0 to 99999999.99."),
+        ("A-1,Mug,1,1.5", "stock: A whole number from 0 to 1000000000."),
+        ("A-1,Mug,1,-1", "stock: A whole number from 0 to 1000000000."),
+        ("A-1,Mug,1,9999999999999999999", "stock: A whole number from 0 to 1000000000."),
+        ("A-1,Mug,1,1,,A > > B", "category: Between 1 and 200 characters."),
+        ("A-1,Mug,1,1,," + ">".join("abcdefghijk"), "category: At most 10 levels."),
+        ("A-1,Mug,1,1,,,x", "compare_at_price: Not a valid amount of money."),
+        ("A-1,Mug,1,1,,,,EUR", "currency: This shop sells in USD."),
+        ("A-1,Mug\x07,1", "name: Control characters are not allowed."),
+        ("A-1,M\udcfcg,1", "The text is not UTF-8."),
+        ("A-1,Mug,1,1,,,,,9", "9 cells under 8 columns."),
+        ('A-1,"Mug" x,1', "Not readable as CSV: ',' expected after '\"'."),
+    ],
+)
+def test_a_bad_row_says_why(line, reason):
+    assert read(line) == [BadRow(2, reason)]
+
+
+def test_everything_wrong_with_a_row_is_said_at_once():
+    (row,) = read(",Mug,x")
+
+    assert row.reason == "sku: Between 1 and 64 characters; price: Not a valid amount of money."
+
+
+def test_lines_are_those_of_the_file_also_after_rows_of_several_lines():
+    rows = read('A,One,1,,"two', 'lines"', "", "B,Bad,x", "C,Three,1")
+
+    assert [row.line for row in rows] == [2, 5, 6]
+
+
+@pytest.mark.parametrize("names", [("A",), ("A", "B > C"), ("a\\", ">"), ("\\>", "x")])
+def test_a_path_is_read_as_it_was_written(names):
+    assert read_path(write_path(names)) == names
+
+
+def test_a_path_with_control_characters_is_refused():
+    with pytest.raises(NotText):
+        read_path("A > \x07")
