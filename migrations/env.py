@@ -42,9 +42,11 @@ def run(connection: Connection) -> None:
 
 def run_online() -> None:
     """Connect and migrate."""
-    with db.engine.connect() as connection:
-        run(connection.execution_options(shop_writes=True))
-    db.engine.dispose()
+    try:
+        with db.engine.connect() as connection:
+            run(connection.execution_options(shop_writes=True))
+    finally:
+        db.engine.dispose()  # the connection's foreign keys are off
 
 
 if context.is_offline_mode():

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 import requests
 
-from app.config import with_driver
+from app.config import ROOT, with_driver
 
 LOCALHOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +125,25 @@ def valkey(port: int) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             server.kill()
             server.wait(10)
+
+
+@contextmanager
+def gunicorn(
+    environ: dict[str, str], **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The shop on a real gunicorn: its process, and the port that it listens on."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "manage:app"],
+        env={**os.environ, **environ, "PORT": str(port), **settings},
+        cwd=ROOT,
+    )
+    try:
+        _wait_until(lambda: _listens(port), "gunicorn", server, seconds=60)
+        yield server, port
+    finally:
+        server.terminate()
+        server.wait(40)
 
 
 @contextmanager

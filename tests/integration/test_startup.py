@@ -13,6 +13,7 @@ from app import create_app
 from app.config import ROOT, ConfigurationError, Testing
 from app.extensions import db
 from app.models import Store
+from tests import servers
 from tests.servers import LOCALHOST, free_port
 
 GOOD = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}
@@ -119,32 +120,8 @@ def test_a_short_secret_is_only_warned_of_in_development(tmp_path):
 @pytest.fixture
 def gunicorn(app, environ):
     """Gunicorn with two workers, and where it listens."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "manage:app"],
-        env={**os.environ, **environ, "PORT": str(port), "WEB_CONCURRENCY": "2"},
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://{LOCALHOST}:{port}"
-    try:
-        wait_for(f"{url}/healthz/ready")
-        yield server, url
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(url: str) -> None:
-    """Return once the address answers 200."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(url, timeout=5).status_code == 200:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
+    with servers.gunicorn(environ, WEB_CONCURRENCY="2") as (server, port):
+        yield server, f"http://{LOCALHOST}:{port}"
 
 
 def workers_of(server: subprocess.Popen[bytes]) -> set[int]:
@@ -155,21 +132,32 @@ def workers_of(server: subprocess.Popen[bytes]) -> set[int]:
     return {int(pid) for pid in listed.stdout.split()}
 
 
-@pytest.mark.parametrize("kill", ["worker", "hangup"])
-def test_workers_that_go_are_replaced(gunicorn, kill):
-    server, url = gunicorn
-    before = workers_of(server)
-    gone = {min(before)} if kill == "worker" else before
-
-    if kill == "worker":
-        os.kill(min(before), signal.SIGKILL)
-    else:
-        server.send_signal(signal.SIGHUP)
+def until_two_work(server: subprocess.Popen[bytes], gone: set[int]) -> set[int]:
+    """The two workers of a server, once those in `gone` are gone."""
     deadline = time.monotonic() + 60
-    while workers_of(server) & gone and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        found = workers_of(server)
+        if len(found) == 2 and not found & gone:
+            return found
         time.sleep(0.05)
-    while len(workers_of(server)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    raise AssertionError("The workers were not replaced.")
 
-    assert len(workers_of(server) - gone) == 2
-    wait_for(f"{url}/healthz/ready")
+
+def test_a_worker_that_was_killed_is_replaced(gunicorn):
+    server, url = gunicorn
+    victim = min(until_two_work(server, gone=set()))
+
+    os.kill(victim, signal.SIGKILL)
+    until_two_work(server, gone={victim})
+
+    assert requests.get(f"{url}/healthz/ready", timeout=30).status_code == 200
+
+
+def test_a_hangup_replaces_all_workers(gunicorn):
+    server, url = gunicorn
+    before = until_two_work(server, gone=set())
+
+    server.send_signal(signal.SIGHUP)
+    until_two_work(server, gone=before)
+
+    assert requests.get(f"{url}/healthz/ready", timeout=30).status_code == 200

@@ -1,0 +1,168 @@
+"""Migrations: up, down and up again, on both databases, with rows, whole or not at all."""
+
+import logging
+import os
+import textwrap
+from pathlib import Path
+from shutil import copytree
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import Column, Integer, Table, inspect, text
+
+from app import create_app
+from app.config import ROOT, Testing
+from app.extensions import db
+from app.models import Base, Category, Product, Variant
+from tests import factories, servers
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path):
+    """A shop on a database of its own without any table."""
+    if database.startswith("sqlite"):
+        yield create_app(Testing({"DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}))
+        return
+    with servers.database(os.environ["TEST_DATABASE_URL"], f"migrations_{os.getpid()}") as url:
+        made = create_app(Testing({"DATABASE_URL": url}))
+        yield made
+        with made.app_context():
+            db.engine.dispose()
+
+
+def tables(app: Flask) -> set[str]:
+    with app.app_context():
+        found = set(inspect(db.engine).get_table_names())
+        db.engine.dispose()
+        return found
+
+
+def migrate(app: Flask, step: str, **options: object) -> None:
+    with app.app_context():
+        getattr(flask_migrate, step)(**options)
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_up_down_and_up_again(empty):
+    migrate(empty, "upgrade")
+    assert {"users", "products", "orders"} <= tables(empty)
+
+    migrate(empty, "downgrade", revision="base")
+    assert tables(empty) <= {"alembic_version"}
+
+    migrate(empty, "upgrade")
+    assert empty.test_client().get("/healthz/ready").status_code == 200
+
+
+def test_an_upgrade_that_has_run_changes_nothing(empty):
+    migrate(empty, "upgrade")
+    with empty.app_context():
+        factories.product(stock=3)
+
+    migrate(empty, "upgrade")
+
+    with empty.app_context():
+        assert factories.count(Product) == 1
+
+
+def test_models_and_migrations_do_not_differ(app, environ):
+    migrate(create_app(Testing(environ)), "check")  # exits with 1, and names every difference
+
+
+def test_a_difference_would_be_found(app, environ):
+    table = Table("forgotten", Base.metadata, Column("id", Integer, primary_key=True))
+    try:
+        with pytest.raises(SystemExit):
+            migrate(create_app(Testing(environ)), "check")
+    finally:
+        Base.metadata.remove(table)
+
+
+@pytest.fixture
+def next_migration(tmp_path: Path):
+    """Writes a folder of migrations with one more in it: these statements of `op`."""
+
+    def write(body: str) -> str:
+        folder = copytree(ROOT / "migrations", tmp_path / "migrations")
+        content = f"""
+            import sqlalchemy as sa
+            from alembic import op
+            from sqlalchemy import text
+            revision, down_revision = "next", {newest()!r}
+            def upgrade():
+            {textwrap.indent(textwrap.dedent(body), " " * 16)}
+            def downgrade():
+                pass
+        """
+        (folder / "versions" / "next.py").write_text(textwrap.dedent(content))
+        return str(folder)
+
+    return write
+
+
+def newest() -> str:
+    """The newest migration of the shop."""
+    names = sorted(path.stem for path in (ROOT / "migrations" / "versions").glob("*.py"))
+    return names[-1].split("_")[2]
+
+
+def test_remaking_a_table_keeps_its_children(empty, next_migration):
+    migrate(empty, "upgrade")
+    with empty.app_context():
+        factories.product_with_variants([{"stock": 2}, {"stock": 3, "options": {"Size": "M"}}])
+        db.session.remove()
+    folder = next_migration(
+        """
+        with op.batch_alter_table("products", recreate="auto") as batch:
+            batch.alter_column("name", type_=sa.String(300))
+        """
+    )
+
+    migrate(empty, "upgrade", directory=folder)
+
+    with empty.app_context():
+        assert factories.count(Product) == 1
+        assert factories.count(Variant) == 2
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty, next_migration):
+    migrate(empty, "upgrade")
+    before = tables(empty)
+    folder = next_migration(
+        """
+        op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
+        op.execute("INSERT INTO nowhere VALUES (1)")
+        """
+    )
+
+    with pytest.raises(Exception, match="nowhere"):
+        migrate(empty, "upgrade", directory=folder)
+
+    assert tables(empty) == before
+    with empty.app_context():
+        assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == newest()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_migration_that_orphans_rows_is_undone(empty, next_migration, caplog):
+    migrate(empty, "upgrade")
+    with empty.app_context():
+        category = factories.category()
+        factories.product(category_id=category.id)
+    folder = next_migration('op.execute("DELETE FROM categories")')
+
+    with caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
+        migrate(empty, "upgrade", directory=folder)
+
+    assert "would break foreign keys" in caplog.text
+    with empty.app_context():
+        assert factories.count(Category) == 1
+        assert db.session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_the_migrations_can_be_printed_as_sql(empty, capsys):
+    migrate(empty, "upgrade", sql=True)
+
+    assert "CREATE TABLE products" in capsys.readouterr().out
