@@ -61,8 +61,13 @@ def seed_db(
     _report(planted or made > 0)
 
 
+def is_terminal() -> bool:
+    """Whether somebody is there who can be asked."""
+    return sys.stdin.isatty()
+
+
 def _empty(yes: bool) -> None:
-    if not yes and not sys.stdin.isatty():
+    if not yes and not is_terminal():
         raise click.UsageError("--reset deletes everything: add --yes.")
     if not yes:
         click.confirm("Delete all products, orders, customers and the ledger?", abort=True)
