@@ -9,10 +9,10 @@ from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
 from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import CART_TOKEN, current_buyer, header
+from app.utils.buyers import CART_TOKEN, current_buyer
 
 blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart", private=True)
-TOKEN = header(CART_TOKEN, "A guest's cart; an account wins over it.")
+WELCOME: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}, {}]
 NEW_TOKEN = {
     CART_TOKEN: {
         "description": "Sent where a guest's cart was opened: the secret to send from then on.",
@@ -22,14 +22,16 @@ NEW_TOKEN = {
 ITEM = "/items/<int(max=9223372036854775807):item_id>"
 
 
-@blp.get("", parameters=[TOKEN])
+@blp.get("")
+@blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
 def get_cart() -> Contents:
     """The caller's cart at today's prices; an empty one where there is none."""
     return cart_contents.read(current_buyer())
 
 
-@blp.post("/items", parameters=[TOKEN])
+@blp.post("/items")
+@blp.doc(security=WELCOME)
 @blp.arguments(AddItemSchema)
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
 def add_item(wanted: dict[str, Any]) -> tuple[Contents, dict[str, str]]:
@@ -42,7 +44,8 @@ def add_item(wanted: dict[str, Any]) -> tuple[Contents, dict[str, str]]:
     return contents, headers
 
 
-@blp.route(ITEM, methods=["PATCH", "PUT"], parameters=[TOKEN])
+@blp.route(ITEM, methods=["PATCH", "PUT"])
+@blp.doc(security=WELCOME)
 @blp.arguments(ChangeItemSchema)
 @blp.response(200, CartSchema)
 def change_item(wanted: dict[str, Any], item_id: int) -> Contents:
@@ -50,14 +53,16 @@ def change_item(wanted: dict[str, Any], item_id: int) -> Contents:
     return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, **wanted))
 
 
-@blp.delete(ITEM, parameters=[TOKEN])
+@blp.delete(ITEM)
+@blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
 def remove_item(item_id: int) -> Contents:
     """Remove a line."""
     return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, 0))
 
 
-@blp.delete("", parameters=[TOKEN])
+@blp.delete("")
+@blp.doc(security=WELCOME)
 @blp.response(204)
 def empty_cart() -> None:
     """Remove every line."""

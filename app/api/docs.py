@@ -9,7 +9,10 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, render_template, send_from_directory
 from marshmallow import Schema
 
+from app.api.openapi import NamesAndPaths
 from app.extensions import api
+from app.schemas.problem import ProblemSchema
+from app.utils.buyers import GUEST_TOKENS
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 blp = Blueprint("docs", __name__, url_prefix="/api/docs")
@@ -29,9 +32,11 @@ def assets(name: str) -> Response:
 
 def prepare(app: Flask) -> None:
     """Start the OpenAPI document that the blueprints describe themselves in."""
+    api.ERROR_SCHEMA = ProblemSchema
     api.init_app(
         app,
         spec_kwargs={
+            "extra_plugins": [NamesAndPaths()],
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=schema_name),
             "info": {"description": "A shop: catalogue, carts and orders."},
         },
@@ -39,6 +44,10 @@ def prepare(app: Flask) -> None:
     api.spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
+    for name, header in GUEST_TOKENS.items():
+        api.spec.components.security_scheme(
+            name, {"type": "apiKey", "in": "header", "name": header}
+        )
 
 
 def schema_name(schema: Any) -> str:

@@ -38,14 +38,15 @@ from app.utils.pagination import page_answer, slice_answer
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 order_schema = OrderSchema()
-GUEST = header(CART_TOKEN, "A guest's cart; an account wins over it.")
-KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once; kept 24 hours.", 255)
-TOKEN = header(ORDER_TOKEN, "The `guest_token` that a guest got for this order.")
+BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
+OWNERS: list[dict[str, list[str]]] = [{"bearer": []}, {"order_token": []}]
+KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 24 hours.", 255)
 
 
-@blp.post("", parameters=[GUEST, KEY])
+@blp.post("")
+@blp.doc(parameters=[KEY], security=BUYERS)
 @login_or_token_required(CART_TOKEN)
-@blp.arguments(PlaceOrderSchema)
+@blp.arguments(PlaceOrderSchema, required=False)
 @blp.response(201, PlacedOrderSchema)
 def place_order(wishes: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, whole or not at all."""
@@ -71,7 +72,8 @@ def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
     return page_answer(found, list(found.items))
 
 
-@blp.get("/<order>", parameters=[TOKEN])
+@blp.get("/<order>")
+@blp.doc(security=OWNERS)
 @login_or_token_required(ORDER_TOKEN)
 @blp.response(200, OrderSchema)
 def get_order(order: str) -> Order:
@@ -79,7 +81,8 @@ def get_order(order: str) -> Order:
     return order_service.get_order(_visitor(), order)
 
 
-@blp.post("/<order>/cancel", parameters=[TOKEN])
+@blp.post("/<order>/cancel")
+@blp.doc(security=OWNERS)
 @login_or_token_required(ORDER_TOKEN)
 @blp.arguments(CancelSchema, required=False)
 @blp.response(200, OrderSchema)

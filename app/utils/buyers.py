@@ -1,4 +1,4 @@
-"""Guests over HTTP: the tokens that stand in for an account, and their place in the API's docs."""
+"""Buyers over HTTP: the headers by which guests are known, and requests that carry a key."""
 
 import re
 from typing import Any
@@ -14,6 +14,8 @@ from app.utils.strict_json import read_body
 CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
 ORDER_TOKEN = "X-Order-Token"  # noqa: S105
 IDEMPOTENCY_KEY = "Idempotency-Key"
+# How the API's docs call the headers that stand in for an account; an account wins over them.
+GUEST_TOKENS = {"cart_token": CART_TOKEN, "order_token": ORDER_TOKEN}
 _KEY = re.compile(r"[ -~]{1,255}")
 
 
@@ -48,6 +50,9 @@ def header(name: str, description: str, max_length: int | None = None) -> dict[s
     if max_length:
         schema["maxLength"] = max_length
     return {
-        "in": "header", "name": name, "required": False, "description": description,
+        "in": "header",
+        "name": name,
+        "required": False,
+        "description": description,
         "schema": schema,
-    }  # fmt: skip
+    }

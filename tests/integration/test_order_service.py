@@ -1,0 +1,140 @@
+"""Orders below the doors: what holds whoever calls."""
+
+import pytest
+
+from app.domain.actor import SYSTEM, Actor
+from app.domain.buyer import Buyer
+from app.errors import Invalid, Unauthenticated
+from app.extensions import db
+from app.models import Order, OrderEvent, OrderLine, StockMovement, User, Variant
+from app.services import cart_service, checkout_service, inventory_service, order_service
+from app.services.checkout_service import Wishes
+from app.services.inventory_service import OutOfStock, Wish
+from app.services.order_service import Visitor
+from app.unit_of_work import in_transaction
+from tests import factories
+from tests.integration.books import assert_books_balance
+from tests.integration.shopping import change
+
+
+@pytest.fixture(autouse=True)
+def _inside(app):
+    with app.app_context():
+        yield
+        assert_books_balance()
+
+
+@pytest.fixture
+def buyer():
+    return Buyer(Actor("customer", user_id=factories.user().id))
+
+
+def put(buyer, *products):
+    for product in products:
+        in_transaction(lambda p=product: cart_service.add_item(buyer, 1, product_id=p.id))
+
+
+def place(buyer, wishes=None):
+    """Place an order; the answer that is written down is its number."""
+    return in_transaction(
+        lambda: checkout_service.place_order(
+            buyer, wishes or Wishes(), "USD", lambda order: order.number.encode()
+        )
+    ).answer.decode()
+
+
+def test_the_answer_is_dumped_inside_the_transaction(buyer):
+    put(buyer, factories.product())
+
+    number = place(buyer)
+
+    assert db.session.scalars(db.select(Order.number)).one() == number
+
+
+def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
+    put(buyer, factories.product())
+    change(app, User(id=buyer.user_id), is_active=False)
+
+    with pytest.raises(Unauthenticated):
+        place(buyer)
+
+    assert factories.count(Order) == 0
+
+
+def test_a_cart_that_outgrew_an_order_by_merging_is_refused(buyer, monkeypatch):
+    put(buyer, factories.product(), factories.product())
+    monkeypatch.setattr(cart_service, "MAX_LINES", 1)
+
+    with pytest.raises(Invalid) as refusal:
+        place(buyer)
+
+    assert refusal.value.code == "cart_too_large"
+
+
+def test_the_program_itself_may_move_an_order_along(buyer):
+    put(buyer, factories.product())
+    number = place(buyer)
+
+    in_transaction(lambda: order_service.change_status(Visitor(SYSTEM), number, "processing"))
+
+    assert db.session.scalars(db.select(OrderEvent.done_by).order_by(OrderEvent.id)).all() == [
+        "customer", "system",
+    ]  # fmt: skip
+
+
+def test_figures_of_loaded_variants_follow_the_orders_of_the_same_transaction(buyer):
+    product = factories.product(stock=5)
+    put(buyer, product)
+
+    def place_and_look():
+        checkout_service.place_order(buyer, Wishes(), "USD", lambda order: b"")
+        return db.session.get(Variant, product.variants[0].id).available
+
+    assert in_transaction(place_and_look) == 4
+
+
+def test_shortages_name_every_variant_that_is_short_also_unknown_ones():
+    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
+    (few,), (many,) = scarce.variants, plenty.variants
+    variants = in_transaction(lambda: inventory_service.lock_variants([few.id, many.id]))
+    wishes = [Wish(few.id, 2), Wish(many.id, 2), Wish(10**9, 2)]
+
+    short = inventory_service.shortages(wishes, variants)
+
+    assert short == [
+        {"variant_id": few.id, "sku": few.sku, "requested": 2, "available": 1},
+        {"variant_id": 10**9, "sku": None, "requested": 2, "available": 0},
+    ]
+
+
+def test_stock_is_promised_to_all_lines_of_an_order_or_to_none():
+    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
+    movements = factories.count(StockMovement)
+    lines = [
+        OrderLine(variant_id=product.variants[0].id, quantity=2) for product in (plenty, scarce)
+    ]
+
+    def allocate():
+        variants = inventory_service.lock_variants(line.variant_id for line in lines)
+        inventory_service.allocate(Order(), lines, variants)
+
+    with pytest.raises(OutOfStock) as refusal:
+        in_transaction(allocate)
+
+    assert [short["variant_id"] for short in refusal.value.extra["shortages"]] == [
+        scarce.variants[0].id
+    ]
+    assert factories.count(StockMovement) == movements
+
+
+def test_stock_that_can_be_sold_is_set_beside_what_is_promised(buyer):
+    product = factories.product(stock=5)
+    put(buyer, product)
+    place(buyer)
+
+    def set_sellable():
+        variant = inventory_service.lock_variants([product.variants[0].id])[product.variants[0].id]
+        inventory_service.set_sellable(variant, 7, "Counted", SYSTEM)
+        return variant.on_hand, variant.allocated
+
+    assert in_transaction(set_sellable) == (8, 1)
