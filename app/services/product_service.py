@@ -124,8 +124,6 @@ def _variants_of_new(wishes: dict[str, Any]) -> list[dict[str, Any]]:
     if "variants" not in wishes:
         if wishes.get("options"):
             raise Invalid({"variants": ["A product with options needs variants."]})
-        if "price" not in wishes:
-            raise Invalid({"price": ["Missing data for required field."]})
         return [{name: wishes[name] for name in ARTICLE if name in wishes}]
     variants = [dict(wish) for wish in wishes["variants"]]
     spread(wishes, variants, new=True)
