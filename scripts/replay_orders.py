@@ -358,7 +358,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="DAY.csv")
     parser.add_argument("--url", default="http://localhost:5000")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--email", default="admin@example.com", help="of a member of staff")
+    parser.add_argument("--email", default="demo-admin@example.com", help="of a member of staff")
     parser.add_argument("--password", default="shopswift demo admin")
     options = parser.parse_args()
     results = [replay_file(options, path) for path in options.files]
