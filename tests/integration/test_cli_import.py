@@ -44,7 +44,8 @@ def article(sku):
 
 def ledger(variant):
     query = select(StockMovement).where(StockMovement.variant_id == variant.id)
-    return [(row.on_hand_delta, row.reason) for row in db.session.scalars(query)]
+    rows = db.session.scalars(query.order_by(StockMovement.id))
+    return [(row.on_hand_delta, row.reason) for row in rows]
 
 
 def test_a_new_sku_becomes_a_product_with_its_stock_in_the_ledger(run):

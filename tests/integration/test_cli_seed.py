@@ -1,5 +1,7 @@
 """`seed-db`: a shop worth looking at, made once."""
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +192,24 @@ def test_a_number_that_is_none_is_wrong_usage(flask, number):
 )
 def test_prices_fit_the_currency(currency, expected):
     assert minor("49.00", currency) == expected
+
+
+def test_a_terminal_sees_how_far_it_is(shop, environ):
+    ours, theirs = pty.openpty()
+
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), "--products", "100"],
+        env={**environ, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = os.read(ours, 10_000).decode()
+    os.close(ours)
+
+    assert result.returncode == 0
+    assert "products" in seen
+    assert "100%" in seen
 
 
 @pytest.mark.races
