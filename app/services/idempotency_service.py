@@ -67,11 +67,6 @@ def scope_of(buyer: Buyer) -> str:
     return f"cart:{buyer.guest_token_hash}"
 
 
-def forget(user_id: int) -> None:
-    """Delete a customer's keys; the stored answers hold an address and an email."""
-    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.scope == f"user:{user_id}"))
-
-
 def _find(key: str, scope: str) -> IdempotencyKey | None:
     row: IdempotencyKey | None = db.session.scalar(
         select(IdempotencyKey).where(IdempotencyKey.scope == scope, IdempotencyKey.key == key)

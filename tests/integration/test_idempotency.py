@@ -170,16 +170,6 @@ def test_any_printable_ascii_is_a_key(customer, product, key):
     assert send(customer, key).headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_customers_keys_can_be_forgotten(app, customer, other_customer, product):
-    for caller in (customer, other_customer):
-        fill(caller, product)
-        send(caller)
-
-    inside(app, lambda: in_transaction(lambda: idempotency_service.forget(customer.user_id)))
-
-    assert only_row(app, IdempotencyKey).scope == f"user:{other_customer.user_id}"
-
-
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize(
     ("limit", "refusal"), [("lock_timeout", Conflict), ("statement_timeout", OperationalError)]
