@@ -149,7 +149,7 @@ class Config:
         if url == default:
             return url
         try:
-            parse_url(url)
+            parse_url(url)  # type: ignore[no-untyped-call]
         except ValueError:
             raise ConfigurationError(f"{name} must be a URL like redis://host:6379/0.") from None
         return url

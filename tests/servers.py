@@ -18,7 +18,6 @@ import requests
 from app.config import ROOT, with_driver
 
 LOCALHOST = "127.0.0.1"
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
@@ -128,25 +127,6 @@ def valkey(port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def gunicorn(
-    environ: dict[str, str], **settings: str
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The shop on a real gunicorn: its process, and the port that it listens on."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "manage:app"],
-        env={**os.environ, **environ, "PORT": str(port), **settings},
-        cwd=ROOT,
-    )
-    try:
-        _wait_until(lambda: _listens(port), "gunicorn", server, seconds=60)
-        yield server, port
-    finally:
-        server.terminate()
-        server.wait(40)
-
-
-@contextmanager
 def database(maintenance_url: str, name: str, template: str = "template1") -> Iterator[str]:
     """The URL of a fresh database on a PostgreSQL server, dropped afterwards."""
     run_sql(maintenance_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -160,6 +140,15 @@ def database(maintenance_url: str, name: str, template: str = "template1") -> It
 @contextmanager
 def shop(environ: Mapping[str, str], workers: int = 2) -> Iterator[str]:
     """The address of the shop in processes of its own, once it is ready."""
+    with gunicorn(environ, workers) as (_server, address):
+        yield address
+
+
+@contextmanager
+def gunicorn(
+    environ: Mapping[str, str], workers: int
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The shop on a real gunicorn, once it is ready: the process, and its address."""
     port = free_port()
     address = f"http://{LOCALHOST}:{port}"
     settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
@@ -172,10 +161,10 @@ def shop(environ: Mapping[str, str], workers: int = 2) -> Iterator[str]:
     )
     try:
         _wait_until(lambda: _is_ready(address), "The shop", server, seconds=60)
-        yield address
+        yield server, address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(40)
 
 
 def run_sql(url: str, statement: str) -> None:

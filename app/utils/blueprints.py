@@ -67,5 +67,5 @@ def _document_security(
 ) -> dict[str, Any]:
     if "needs" in doc_info:
         doc["security"] = [{"bearer": []}]
-        doc["description"] = doc.get("description", "")
+        doc["x-needs"] = doc_info["needs"]  # who among those who have a token
     return doc

@@ -254,8 +254,8 @@ def test_a_refusal_is_told_in_its_own_words(failing, name):
 @pytest.fixture
 def port(app, environ):
     """Where a real gunicorn listens."""
-    with servers.gunicorn(environ) as (_server, port):
-        yield port
+    with servers.shop(environ, workers=1) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def chunk(data: bytes) -> bytes:

@@ -120,8 +120,8 @@ def test_a_short_secret_is_only_warned_of_in_development(tmp_path):
 @pytest.fixture
 def gunicorn(app, environ):
     """Gunicorn with two workers, and where it listens."""
-    with servers.gunicorn(environ, WEB_CONCURRENCY="2") as (server, port):
-        yield server, f"http://{LOCALHOST}:{port}"
+    with servers.gunicorn(environ, workers=2) as running:
+        yield running
 
 
 def workers_of(server: subprocess.Popen[bytes]) -> set[int]:

@@ -1,0 +1,120 @@
+"""The API's description: whole, honest, and from our own host."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from flask import Flask
+
+from app.config import ROOT
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+def document(anyone) -> dict:
+    return anyone.get("/api/openapi.json").json
+
+
+def operations(document: dict) -> list[tuple[str, str, dict]]:
+    return [
+        (method, path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+
+
+def references(value: object) -> set[str]:
+    return set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(value)))
+
+
+def test_it_is_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "ShopSwift"
+
+
+def test_every_reference_leads_somewhere(document):
+    for reference in references(document):
+        target = document
+        for part in reference.split("/"):
+            target = target[part]
+        assert target
+
+
+def test_every_route_of_the_api_is_described(app: Flask, document):
+    described = {(path, method.upper()) for method, path, _ in operations(document)}
+    served = {
+        (re.sub(r"<(?:\w+(?:\(.*?\))?:)?(\w+)>", r"{\1}", rule.rule), method)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/") and not rule.endpoint.startswith(("docs.", "api-docs."))
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert described == served
+
+
+def test_every_operation_says_what_it_does_and_has_a_name_of_its_own(document):
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert len(set(names)) == len(names)
+    assert all(operation.get("summary") for _, _, operation in operations(document))
+
+
+def test_every_operation_may_answer_with_a_problem(document):
+    refusal = document["components"]["responses"]["Problem"]["content"]
+
+    assert list(refusal) == ["application/problem+json"]
+    assert "Error" not in document["components"]["schemas"]
+    for _, _, operation in operations(document):
+        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+
+
+def test_every_part_of_a_path_is_described(document):
+    for path, item in document["paths"].items():
+        described = {p["name"] for p in item.get("parameters", []) if p.get("description")}
+        assert set(re.findall(r"{(\w+)}", path)) <= described
+
+
+def test_what_asks_for_a_token_says_so(anyone, document):
+    """What anonymous callers are refused with 401 is documented with security, and the reverse."""
+    for method, path, operation in operations(document):
+        concrete = re.sub(r"{\w+}", "1", path)
+        refused = anyone.call(method.upper(), concrete).status_code == 401
+        open_to_all = {} in operation.get("security", [{}])
+        assert refused is not open_to_all, f"{method} {path}"
+
+
+def test_money_is_documented_as_text(document):
+    schemas = document["components"]["schemas"]
+
+    assert schemas["Product"]["properties"]["price"]["type"] == "string"
+    assert schemas["Order"]["properties"]["total"]["type"] == "string"
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(anyone):
+    page = anyone.get("/api/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+
+    assert assets
+    assert all(asset.startswith("/") and not asset.startswith("//") for asset in assets)
+    assert [anyone.get(asset).status_code for asset in assets] == [200] * len(assets)
+    assert not re.search(r"<script>|<script [^>]*>[^<]|\son\w+=|<style", page)
+
+
+@pytest.mark.parametrize("name", ["../__init__.py", "%2e%2e/__init__.py", "nothing.js"])
+def test_no_other_file_can_be_had_as_an_asset(anyone, name):
+    assert anyone.get(f"/api/docs/assets/{name}").status_code == 404
+
+
+@pytest.mark.only_on("sqlite")
+def test_api_md_is_made_of_it(app, document):
+    made = subprocess.run(
+        [sys.executable, "scripts/api_md.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    for _, path, operation in operations(document):
+        assert f" {path}\n" in made
+        assert operation["summary"] in made
