@@ -1,6 +1,8 @@
 """One table that turns every refusal and failure into a problem answer (RFC 9457)."""
 
 import logging
+import time
+import traceback
 from typing import Any
 
 import orjson
@@ -124,7 +126,7 @@ def handle_refusal(error: errors.ShopError) -> Response:
 def handle_rate_limit(_error: RateLimitExceeded) -> Response:
     """Too many requests from one user or address."""
     limit = limiter.current_limit
-    wait = max(1, int(limit.reset_at - _now()) + 1) if limit else RETRY_AFTER_SECONDS
+    wait = max(1, int(limit.reset_at - time.time()) + 1) if limit else RETRY_AFTER_SECONDS
     detail = f"Too many requests. Try again in {wait} s."
     return problem(429, "rate_limited", detail, {"Retry-After": str(wait)})
 
@@ -173,7 +175,12 @@ def handle_last_guard(error: IntegrityError) -> Response:
 
 def handle_defect(error: Exception) -> Response:
     """A defect of the shop: logged whole, told in one sentence."""
-    log.error("Unhandled %s", type(error).__name__, exc_info=error)
+    name = type(error).__name__
+    if isinstance(error, DBAPIError):  # the database's whole message may quote people's data
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        log.error("Unhandled %s: %s\n%s", name, _first_line(error), stack)
+    else:
+        log.error("Unhandled %s", name, exc_info=error)
     return problem(500, "internal_error", INTERNAL_ERROR)
 
 
@@ -187,9 +194,3 @@ def _sentence(status: int, title: str) -> str:
 def _first_line(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(cause).strip().split("\n")[0]
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
