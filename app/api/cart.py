@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import Response, jsonify, url_for
 
-from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema
+from app.schemas.base import store_currency
+from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
 from app.unit_of_work import in_transaction
@@ -25,40 +26,42 @@ ITEM = "/items/<int(max=9223372036854775807):item_id>"
 @blp.get("")
 @blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
-def get_cart() -> Contents:
+def get_cart() -> Response:
     """The caller's cart at today's prices; an empty one where there is none."""
-    return cart_contents.read(current_buyer())
+    return _answer(cart_contents.read(current_buyer()))
 
 
 @blp.post("/items")
 @blp.doc(security=WELCOME)
 @blp.arguments(AddItemSchema)
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
-def add_item(wanted: dict[str, Any]) -> tuple[Contents, dict[str, str]]:
+def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Put an article into the cart; more of the same adds up."""
     sender = current_buyer()
     buyer, contents = in_transaction(lambda: cart_service.add_item(sender, **wanted))
     headers = {"Location": url_for("cart.get_cart")}
     if buyer.guest_token and buyer.guest_token != sender.guest_token:
         headers[CART_TOKEN] = buyer.guest_token
-    return contents, headers
+    return _answer(contents), 201, headers
 
 
 @blp.route(ITEM, methods=["PATCH", "PUT"])
 @blp.doc(security=WELCOME)
 @blp.arguments(ChangeItemSchema)
 @blp.response(200, CartSchema)
-def change_item(wanted: dict[str, Any], item_id: int) -> Contents:
+def change_item(wanted: dict[str, Any], item_id: int) -> Response:
     """Set the quantity of a line; 0 removes it."""
-    return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, **wanted))
+    buyer = current_buyer()
+    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, **wanted)))
 
 
 @blp.delete(ITEM)
 @blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
-def remove_item(item_id: int) -> Contents:
+def remove_item(item_id: int) -> Response:
     """Remove a line."""
-    return in_transaction(lambda: cart_service.change_item(current_buyer(), item_id, 0))
+    buyer = current_buyer()
+    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, 0)))
 
 
 @blp.delete("")
@@ -67,3 +70,8 @@ def remove_item(item_id: int) -> Contents:
 def empty_cart() -> None:
     """Remove every line."""
     in_transaction(lambda: cart_service.empty_cart(current_buyer()))
+
+
+def _answer(contents: Contents) -> Response:
+    # Put together by hand: carts of hundreds of lines are answered with every change of one.
+    return jsonify(show_cart(contents, store_currency()))

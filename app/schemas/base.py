@@ -126,8 +126,3 @@ def store_currency() -> str:
     """The ISO 4217 code of the one currency of this shop."""
     currency: str = current_app.config["STORE_CURRENCY"]
     return currency
-
-
-def dump_currency(_obj: Any) -> str:
-    """For `fields.Function`: every answer with money names its currency."""
-    return store_currency()

@@ -1,11 +1,14 @@
 """The JSON of carts."""
 
+from dataclasses import asdict
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from app.domain.money import to_text
 from app.models import MAX_QUANTITY
-from app.schemas.base import Money, RowId, ShopSchema, Whole, dump_currency
+from app.schemas.base import Money, RowId, ShopSchema, Whole
+from app.services.cart_contents import Contents, Item
 
 
 class AddItemSchema(ShopSchema):
@@ -56,5 +59,31 @@ class CartSchema(ShopSchema):
     items = fields.List(fields.Nested(CartItemSchema))
     item_count = fields.Integer(metadata={"description": "Units, not lines."})
     subtotal = Money()
-    currency = fields.Function(dump_currency, metadata={"type": "string"})
+    currency = fields.String()
     warnings = fields.List(fields.Nested(CartWarningSchema))
+
+
+def show_cart(contents: Contents, currency: str) -> dict[str, Any]:
+    """A cart as `CartSchema` describes it."""
+    return {
+        "items": [_show_item(item, currency) for item in contents.items],
+        "item_count": contents.item_count,
+        "subtotal": to_text(contents.subtotal, currency),
+        "currency": currency,
+        "warnings": [asdict(warning) for warning in contents.warnings],
+    }
+
+
+def _show_item(item: Item, currency: str) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "product_id": item.product_id,
+        "variant_id": item.variant_id,
+        "sku": item.sku,
+        "name": item.name,
+        "options": item.options,
+        "quantity": item.quantity,
+        "unit_price": to_text(item.unit_price, currency),
+        "line_total": to_text(item.line_total, currency),
+        "available": item.available,
+    }

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, Select, false, select
+from sqlalchemy.orm import load_only
 
 from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
-from app.services.inventory_service import can_be_had
+from app.services.inventory_service import CAN_BE_HAD
 
 
 class Row(NamedTuple):
@@ -21,8 +22,7 @@ class Row(NamedTuple):
     product: Product
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One line as clients see it; money in minor units, `available` units that can be had now."""
 
     id: int
@@ -33,8 +33,13 @@ class Item:
     options: dict[str, str]
     quantity: int
     unit_price: int
-    line_total: int
     available: int
+    price_seen: int
+
+    @property
+    def line_total(self) -> int:
+        """In minor units."""
+        return pricing.line_total(self.unit_price, self.quantity)
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,9 @@ def rows_of(whose: ColumnElement[bool]) -> list[Row]:
     Deleted products and variants are among them: what is in a cart does not vanish silently.
     """
     query = (
-        select(CartLine, Variant, Product)
-        .join(Cart, Cart.id == CartLine.cart_id)
-        .join(Variant, Variant.id == CartLine.variant_id)
-        .join(Product, Product.id == Variant.product_id)
+        _of_lines(select(CartLine, Variant, Product))
         .where(whose)
-        .order_by(CartLine.id)
+        .options(load_only(Product.name, Product.is_active, Product.deleted_at, raiseload=True))
         .execution_options(populate_existing=True)
     )
     return [Row(*row) for row in db.session.execute(query)]
@@ -84,41 +86,47 @@ def rows_of(whose: ColumnElement[bool]) -> list[Row]:
 
 def read(buyer: Buyer) -> Contents:
     """The buyer's cart, empty where there is none yet. One query, whatever its size."""
-    rows = rows_of(owned_by(buyer))
-    items = [_item(row) for row in rows]
+    query = _of_lines(select(*_ITEM)).where(owned_by(buyer))
+    items = [Item(*row) for row in db.session.execute(query)]
     return Contents(
         items=items,
         item_count=sum(item.quantity for item in items),
         subtotal=pricing.totals((item.unit_price, item.quantity) for item in items).subtotal,
-        warnings=[notice for row in rows for notice in _notices(row)],
+        warnings=[notice for item in items for notice in _notices(item)],
     )
 
 
-def _item(row: Row) -> Item:
-    return Item(
-        id=row.line.id,
-        product_id=row.product.id,
-        variant_id=row.variant.id,
-        sku=row.variant.sku,
-        name=row.product.name,
-        options=row.variant.options,
-        quantity=row.line.quantity,
-        unit_price=row.variant.price,
-        line_total=pricing.line_total(row.variant.price, row.line.quantity),
-        available=can_be_had(row.variant, row.product),
+# In the order of Item's fields: bare columns, since a cart is read with every change of it.
+_ITEM = (
+    CartLine.id,
+    Product.id,
+    Variant.id,
+    Variant.sku,
+    Product.name,
+    Variant.options,
+    CartLine.quantity,
+    Variant.price,
+    CAN_BE_HAD,
+    CartLine.price_seen,
+)
+
+
+def _of_lines(query: Any) -> Select[Any]:
+    return (
+        query.join_from(CartLine, Cart, Cart.id == CartLine.cart_id)
+        .join(Variant, Variant.id == CartLine.variant_id)
+        .join(Product, Product.id == Variant.product_id)
+        .order_by(CartLine.id)
     )
 
 
-def _notices(row: Row) -> list[Notice]:
-    variant_id, name = row.variant.id, row.product.name
-    available = can_be_had(row.variant, row.product)
+def _notices(item: Item) -> list[Notice]:
     found = []
-    if available == 0:
-        found.append(Notice("out_of_stock", variant_id, f"{name} cannot be had at present."))
-    elif available < row.line.quantity:
-        detail = f"Of {name} only {available} can be had at present."
-        found.append(Notice("insufficient_stock", variant_id, detail))
-    if row.line.price_seen != row.variant.price:
-        detail = f"The price of {name} has changed since it was put into the cart."
-        found.append(Notice("price_changed", variant_id, detail))
-    return found
+    if item.available == 0:
+        found.append(("out_of_stock", f"{item.name} cannot be had at present."))
+    elif item.available < item.quantity:
+        found.append(("insufficient_stock", f"Of {item.name} only {item.available} can be had."))
+    if item.price_seen != item.unit_price:
+        detail = f"The price of {item.name} has changed since it was put into the cart."
+        found.append(("price_changed", detail))
+    return [Notice(code, item.variant_id, detail) for code, detail in found]

@@ -6,7 +6,7 @@ Callers hold the variant's lock: `lock_variants` first, in one order everywhere 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, insert, literal, select, update
+from sqlalchemy import BigInteger, and_, case, insert, literal, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.domain.actor import Actor
@@ -96,6 +96,21 @@ def is_offered(product: Product) -> bool:
 def can_be_had(variant: Variant, product: Product) -> int:
     """Units that a buyer can have now; 0 once variant or product is inactive or deleted."""
     return offered(variant) if is_offered(product) else 0
+
+
+CAN_BE_HAD = case(
+    (
+        and_(
+            Variant.is_active,
+            Variant.deleted_at.is_(None),
+            Product.is_active,
+            Product.deleted_at.is_(None),
+        ),
+        Variant.on_hand - Variant.allocated,
+    ),
+    else_=0,
+)
+"""`can_be_had` for queries that read many articles at once."""
 
 
 def allocate(
