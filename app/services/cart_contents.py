@@ -112,12 +112,13 @@ _ITEM = (
 
 
 def _of_lines(query: Any) -> Select[Any]:
-    return (
+    joined: Select[Any] = (
         query.join_from(CartLine, Cart, Cart.id == CartLine.cart_id)
         .join(Variant, Variant.id == CartLine.variant_id)
         .join(Product, Product.id == Variant.product_id)
         .order_by(CartLine.id)
     )
+    return joined
 
 
 def _notices(item: Item) -> list[Notice]:
