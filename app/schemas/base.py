@@ -44,6 +44,15 @@ class Text(fields.String):
             raise ValidationError(str(error)) from None
 
 
+class Part(fields.Nested):
+    """An object inside a body, whole even in a PATCH: what is partial is the body around it."""
+
+    def _deserialize(
+        self, value: Any, attr: Any, data: Any, partial: Any = None, **kwargs: Any
+    ) -> Any:
+        return super()._deserialize(value, attr, data, partial=False, **kwargs)
+
+
 class Whole(fields.Integer):
     """A whole JSON number, never a string or a fraction, from `low` to `high`."""
 

@@ -10,7 +10,7 @@ from app.domain.clock import rfc3339
 from app.domain.money import to_text
 from app.domain.variant_rules import MAX_OPTIONS, MAX_VALUES, MAX_VARIANTS
 from app.models import Product, Variant
-from app.schemas.base import Flag, Money, RowId, ShopSchema, Slug, Text, Time, Whole
+from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
 from app.services.inventory_service import MAX_STOCK
 from app.services.product_queries import DEFAULT_SORT, SORTS
@@ -74,7 +74,7 @@ class ProductSchema(ShopSchema):
     is_active = Flag()
     version = ma.Integer(dump_only=True)
     images = ma.List(ma.String(), dump_only=True)
-    options = ma.List(ma.Nested(OptionSchema), validate=Length(0, MAX_OPTIONS))
+    options = ma.List(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
     variants = ma.List(
         ma.Nested(VariantSchema),
         validate=Length(1, MAX_VARIANTS),

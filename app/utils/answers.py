@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from flask import Response, current_app, request
 
+from app.errors import PreconditionFailed
 from app.services.catalogue_cache import Answer, etag_of
 from app.services.paging import Page, Slice
 from app.utils.pagination import page_answer, slice_answer
@@ -44,6 +45,8 @@ def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None)
     response.set_etag(made.etag)
     if status == 200:
         response.make_conditional(request)
+    if response.status_code == 412:
+        raise PreconditionFailed("precondition_failed", "This is not what If-Match names.")
     return response
 
 
