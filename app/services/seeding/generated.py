@@ -12,7 +12,7 @@ from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.seeding.content import read, scale
 from app.services.seeding.written import OPENING
 
-BATCH = 5_000
+BATCH = 10_000
 """Products a transaction."""
 
 
