@@ -43,8 +43,3 @@ class ShopLogger(Logger):
 
 
 logger_class = ShopLogger
-
-
-def post_fork(server, worker):
-    """Tell the shop how many processes there really are, also where `-w` said it."""
-    worker.app.callable.config["WEB_CONCURRENCY"] = server.cfg.workers
