@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import false, func, select, update
+from sqlalchemy import Select, false, func, select, update
 
 from app.domain import category_tree
 from app.domain.address import id_or_slug
@@ -86,9 +86,10 @@ def edit_category(address: str, changes: dict[str, Any]) -> Counted:
         Conflict: `slug_taken`.
         Invalid: an unknown parent, or one that lies in the category itself.
     """
-    category = _find(address)
-    if changes.get("parent_id") is not None:
-        _check_move(category, changes["parent_id"])
+    everything = _lock_all() if changes.get("parent_id") is not None else ()
+    category = _find(address, lock=True)
+    if everything:
+        _check_move(category, changes["parent_id"], everything)
     if "slug" in changes:
         choose_slug(Category, changes["slug"], category.name, category.id)
     for column, value in changes.items():
@@ -105,7 +106,7 @@ def delete_category(address: str) -> None:
         NotFound: there is no such category.
         Conflict: `category_not_empty`.
     """
-    category = _find(address)
+    category = _find(address, lock=True)
     children = select(Category.id).where(Category.parent_id == category.id)
     products = select(Product.id).where(
         Product.category_id == category.id, Product.deleted_at.is_(None)
@@ -146,11 +147,11 @@ def ids_below(address: str) -> set[int]:
     return set()
 
 
-def _find(address: str) -> Category:
+def _find(address: str, lock: bool = False) -> Category:
     parsed = id_or_slug(address)
     mine = Category.id == parsed if isinstance(parsed, int) else Category.slug == parsed
     query = select(Category).where(false() if parsed is None else mine)
-    category = db.session.scalars(query).one_or_none()
+    category = db.session.scalars(_locked(query) if lock else query).one_or_none()
     if category is None:
         raise NotFound("category")
     return category
@@ -161,14 +162,17 @@ def _require_parent(parent_id: int | None) -> None:
         raise Invalid({"parent_id": ["There is no such category."]})
 
 
-def _check_move(category: Category, parent_id: int) -> None:
-    # All rows, in the order of their ids: two moves at once could make a ring out of two trees.
-    everything = db.session.scalars(
-        select(Category)
-        .order_by(Category.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).all()
+def _lock_all() -> Sequence[Category]:
+    # In the order of their ids: two moves at once could make a ring out of two trees.
+    return db.session.scalars(_locked(select(Category).order_by(Category.id))).all()
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    # Without the key: nobody waits to put a product or a category into a locked one.
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+def _check_move(category: Category, parent_id: int, everything: Sequence[Category]) -> None:
     if parent_id not in {other.id for other in everything}:
         raise Invalid({"parent_id": ["There is no such category."]})
     if parent_id in category_tree.with_descendants(category.id, everything):

@@ -1,29 +1,24 @@
 """Staff at work at the same time: nothing is lost, nothing is there twice."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+import time
+from threading import Event
 
 import pytest
 
 from app.domain.category_tree import with_descendants
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
+from app.services import category_service
+from app.unit_of_work import in_transaction
 from tests import factories
+from tests.integration import people
 
 pytestmark = pytest.mark.races
 URL = "/api/products"
 
 
 def at_once(*calls):
-    """Run all calls, each in its own thread, started together."""
-    start = Barrier(len(calls))
-
-    def run(call):
-        start.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
+    return people.at_once(calls)
 
 
 @pytest.mark.parametrize("name", ["slug", "sku"])
@@ -96,6 +91,30 @@ def test_two_moves_at_once_make_no_ring(app, admin, _round):
     with app.app_context():
         nodes = db.session.query(Category).all()
     assert with_descendants(one.id, nodes) != with_descendants(two.id, nodes)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_category_that_goes_while_somebody_wants_it_is_not_there(app, admin, method):
+    with app.app_context():
+        path = f"/api/categories/{factories.category().id}"
+    gone = Event()
+
+    def remove_slowly():
+        category_service.delete_category(path.rpartition("/")[2])
+        gone.set()
+        time.sleep(0.5)
+
+    def remove():
+        with app.app_context():
+            in_transaction(remove_slowly)
+
+    def want():
+        gone.wait(10)
+        return admin.call(method, path, json={"name": "New"} if method == "PATCH" else None)
+
+    _, answer = at_once(remove, want)
+
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("_round", range(5))
