@@ -43,3 +43,12 @@ class ShopLogger(Logger):
 
 
 logger_class = ShopLogger
+
+
+def when_ready(server):
+    """Say where the shop is, in words that a terminal makes a link of."""
+    server.log.info("The shop is open: http://%s:%s", _shown_host(), settings.PORT)
+
+
+def _shown_host():
+    return "localhost" if settings.HOST in ("127.0.0.1", "0.0.0.0", "::1", "::") else host  # noqa: S104
