@@ -151,7 +151,7 @@ def _find(address: str, lock: bool = False) -> Category:
     parsed = id_or_slug(address)
     mine = Category.id == parsed if isinstance(parsed, int) else Category.slug == parsed
     query = select(Category).where(false() if parsed is None else mine)
-    category = db.session.scalars(_locked(query) if lock else query).one_or_none()
+    category: Category | None = db.session.scalar(_locked(query) if lock else query)
     if category is None:
         raise NotFound("category")
     return category
