@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -20,6 +21,7 @@ from app.models.base import Base, Timestamped
 from app.models.catalogue import Variant
 
 MAX_QUANTITY = 100_000
+GUESTS = text("user_id IS NULL")
 
 
 class Cart(Timestamped, Base):
@@ -28,7 +30,8 @@ class Cart(Timestamped, Base):
     __tablename__ = "carts"
     __table_args__ = (
         CheckConstraint("(user_id IS NULL) != (token_hash IS NULL)", name="one_owner"),
-        Index("ix_carts_updated_at", "updated_at"),
+        # For guests' carts that nobody has come back to.
+        Index("ix_carts_updated_at", "updated_at", postgresql_where=GUESTS, sqlite_where=GUESTS),
     )
 
     user_id: Mapped[int | None] = mapped_column(

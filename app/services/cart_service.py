@@ -4,6 +4,8 @@ Every write locks the cart's row first, so that edits, merges and checkouts of o
 after the other. Being in a cart reserves nothing.
 """
 
+from datetime import timedelta
+
 from sqlalchemy import ColumnElement, delete, func, select
 
 from app.domain.buyer import Buyer
@@ -12,11 +14,14 @@ from app.domain.tokens import hash_token, new_token
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
-from app.services import cart_contents
+from app.services import cart_contents, user_service
 from app.services.cart_contents import Contents, Row, owned_by
 from app.services.inventory_service import OutOfStock, can_be_had, shortage
+from app.services.sweeping import sweep
 
 MAX_LINES = 5_000
+GUEST_CARTS_KEPT = timedelta(days=90)
+"""For how long a guest's cart waits without a change; a customer's waits for ever."""
 
 
 def lock_cart(buyer: Buyer) -> Cart | None:
@@ -37,6 +42,7 @@ def add_item(
         Invalid: `variant_required`; or more than MAX_QUANTITY in the line.
         OutOfStock: more than can be had now.
         Conflict: `cart_full`.
+        Unauthenticated: the account was closed since the request came in.
     """
     variant, product = _find_article(product_id, variant_id)
     buyer, cart = _open_cart(buyer)
@@ -126,7 +132,10 @@ def _open_cart(buyer: Buyer) -> tuple[Buyer, Cart]:
     if cart is not None:
         return buyer, cart
     if buyer.user_id is None:
+        sweep(Cart, Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT))
         buyer = Buyer(buyer.actor, new_token())
+    else:
+        user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart
     cart = Cart(user_id=buyer.user_id, token_hash=buyer.guest_token_hash)
     db.session.add(cart)
     # Two first writes of one customer meet at the unique index: the later one is run afresh.

@@ -17,10 +17,16 @@ from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.domain.money import to_text
 from app.domain.tokens import guest_order_token, hash_token, new_order_number
-from app.errors import Conflict, Invalid, Unauthenticated
+from app.errors import Conflict, Invalid
 from app.extensions import db
-from app.models import Address, Cart, Order, OrderEvent, OrderLine, User, Variant
-from app.services import cart_contents, cart_service, idempotency_service, inventory_service
+from app.models import Address, Cart, Order, OrderEvent, OrderLine, Variant
+from app.services import (
+    cart_contents,
+    cart_service,
+    idempotency_service,
+    inventory_service,
+    user_service,
+)
 from app.services.cart_contents import Row
 from app.services.idempotency_service import Request
 from app.services.inventory_service import OutOfStock, Wish
@@ -79,7 +85,7 @@ def place_order(
 
 
 def _place(buyer: Buyer, wishes: Wishes, currency: str) -> Order:
-    email = _lock_customer(buyer, wishes) if buyer.user_id else _guest_email(wishes)
+    email = _customer_email(buyer, wishes) if buyer.user_id else _guest_email(wishes)
     address = _address(buyer, wishes)
     cart, rows = _lock_lines(buyer)
     variants = _lock_stock(rows)
@@ -101,15 +107,8 @@ def _place(buyer: Buyer, wishes: Wishes, currency: str) -> Order:
     return order
 
 
-def _lock_customer(buyer: Buyer, wishes: Wishes) -> str | None:
-    user = db.session.scalar(
-        select(User)
-        .where(User.id == buyer.user_id, User.is_active, User.deleted_at.is_(None))
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    if user is None:
-        raise Unauthenticated("invalid_token", "This account can no longer be used.")
+def _customer_email(buyer: Buyer, wishes: Wishes) -> str | None:
+    user = user_service.lock_caller(buyer.actor)
     return wishes.email or user.email
 
 

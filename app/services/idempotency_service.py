@@ -17,6 +17,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import IdempotencyKey
+from app.services.sweeping import sweep
 
 LIFETIME = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
@@ -49,6 +50,8 @@ def claim(request: Request, buyer: Buyer) -> IdempotencyKey:
     """
     row = _find(request.key, scope_of(buyer))
     if row is None:
+        # Answers repeat addresses: they are not kept for longer than they are of use.
+        sweep(IdempotencyKey, IdempotencyKey.created_at <= utc_now() - LIFETIME)
         row = IdempotencyKey(
             scope=scope_of(buyer), key=request.key, request_hash=request.hash, created_at=utc_now()
         )

@@ -16,13 +16,12 @@ from app.domain.clock import utc_now
 from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginThrottle
+from app.services.sweeping import sweep
 
 FREE_FAILURES = 5
 FIRST_LOCK = timedelta(seconds=30)
 LONGEST_LOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(days=1)
-SWEEP = 100
-"""How many forgotten rows a new one takes along."""
 
 
 def login_key(email: str) -> str:
@@ -83,7 +82,7 @@ def record_failure(throttle: LoginThrottle) -> None:
     """Count a wrong password; from the fifth in a row on, lock for 30 s, 60 s … 15 min."""
     now = utc_now()
     if throttle.failures == 0:
-        _sweep()
+        sweep(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
     elif throttle.last_failed_at < now - FORGOTTEN_AFTER:
         throttle.failures = 0
     throttle.failures += 1
@@ -96,20 +95,6 @@ def record_failure(throttle: LoginThrottle) -> None:
 def forget(*keys: str) -> None:
     """Drop what was counted under these keys."""
     db.session.execute(delete(LoginThrottle).where(LoginThrottle.key.in_(keys)))
-
-
-def _sweep() -> None:
-    old = (
-        select(LoginThrottle.id)
-        .where(LoginThrottle.last_failed_at < utc_now() - FORGOTTEN_AFTER)
-        .limit(SWEEP)
-        .with_for_update(skip_locked=True)
-    )
-    db.session.execute(
-        delete(LoginThrottle)
-        .where(LoginThrottle.id.in_(db.session.scalars(old).all()))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _hashed(text: str) -> str:

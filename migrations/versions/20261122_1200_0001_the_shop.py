@@ -18,6 +18,7 @@ TIME = sa.DateTime(timezone=True)
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 UNDELETED = sa.text("deleted_at IS NULL")
 OFFERED = sa.text("deleted_at IS NULL AND is_active")
+GUESTS = sa.text("user_id IS NULL")
 
 
 def upgrade() -> None:
@@ -184,7 +185,13 @@ def _create_tables() -> None:
         sa.UniqueConstraint("token_hash", name="uq_carts_token_hash"),
         sa.UniqueConstraint("user_id", name="uq_carts_user_id"),
     )
-    op.create_index("ix_carts_updated_at", "carts", ["updated_at"])
+    op.create_index(
+        "ix_carts_updated_at",
+        "carts",
+        ["updated_at"],
+        postgresql_where=GUESTS,
+        sqlite_where=GUESTS,
+    )
 
     op.create_table(
         "orders",

@@ -2,9 +2,10 @@
 
 import pytest
 
-from app.models import Address, Session, User
+from app.models import Address, Cart, Session, User
 from app.services import address_service, auth_service, user_service
 from app.unit_of_work import in_transaction
+from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import (
@@ -20,6 +21,7 @@ from tests.integration.people import (
     signed_in_as,
     statuses,
 )
+from tests.integration.shopping import fill
 
 pytestmark = pytest.mark.races
 
@@ -180,6 +182,20 @@ def test_addresses_added_while_the_account_is_deleted_do_not_stay(app):
     assert answers[-1].status_code == 204
     assert {answer.status_code for answer in answers[:-1]} <= {201, 401}
     assert rows(app, Address) == []
+
+
+def test_a_cart_filled_while_the_account_is_deleted_does_not_stay(app):
+    make_user(app)
+    caller, product = signed_in_as(app), inside(app, factories.product)
+
+    answers = at_once(
+        [lambda: fill(caller, product)] * 4
+        + [lambda: caller.delete("/api/users/me", json={"password": PASSWORD})]
+    )
+
+    assert answers[-1].status_code == 204
+    assert {answer.status_code for answer in answers[:-1]} <= {201, 401}
+    assert rows(app, Cart) == []
 
 
 def test_parallel_additions_do_not_overfill_the_address_book(app, customer, monkeypatch):

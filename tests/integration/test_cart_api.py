@@ -1,16 +1,26 @@
 """Carts over HTTP: a customer's, a guest's, and the two made one at login."""
 
+from datetime import timedelta
+
 import pytest
 
+from app.domain.actor import Actor
+from app.domain.buyer import Buyer
+from app.domain.clock import utc_now
+from app.errors import Unauthenticated
 from app.extensions import db
-from app.models import Cart, CartLine
+from app.models import Cart, CartLine, User
 from app.services import cart_service
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.conftest import Caller, signed_in
+from tests.integration.people import rows
 from tests.integration.shopping import change, fill, statements_for
 
 EMPTY = {"items": [], "item_count": 0, "subtotal": "0.00", "currency": "USD", "warnings": []}
+
+
+LONG_AGO = timedelta(days=91)
 
 
 @pytest.fixture
@@ -421,6 +431,32 @@ def test_a_guests_cart_becomes_the_customers(app, anyone, customer, product):
     assert quantities(anyone) == {}
     with app.app_context():
         assert (factories.count(Cart), factories.count(CartLine)) == (1, 1)
+
+
+def test_guests_carts_that_nobody_came_back_to_go_when_the_next_one_is_opened(
+    app, customer, product
+):
+    fill(customer, product)
+    fill(Caller(app), product)
+    for cart in rows(app, Cart):
+        change(app, cart, updated_at=utc_now() - LONG_AGO)
+
+    fill(Caller(app), product)
+
+    kept = rows(app, Cart)
+    assert [cart.user_id for cart in kept] == [customer.user_id, None]
+    assert kept[1].updated_at > utc_now() - LONG_AGO
+    assert len(rows(app, CartLine)) == 2
+
+
+def test_an_account_that_was_closed_meanwhile_gets_no_cart(app, customer, product):
+    late = Buyer(Actor("customer", customer.user_id))
+    change(app, User(id=customer.user_id), is_active=False)
+
+    with app.app_context(), pytest.raises(Unauthenticated):
+        in_transaction(lambda: cart_service.add_item(late, 1, product_id=product.id))
+
+    assert rows(app, Cart) == []
 
 
 def test_merging_adds_the_same_variant_up_and_keeps_the_rest(app, anyone, customer, product):

@@ -152,6 +152,18 @@ def test_a_key_is_forgotten_after_a_day(app, customer, product):
     assert orders(app) == 2
 
 
+def test_answers_past_their_day_are_swept_away_by_the_next_key(app, customer, product):
+    fill(customer, product)
+    send(customer)
+    change(app, only_row(app, IdempotencyKey), created_at=utc_now() - timedelta(hours=25))
+    fill(customer, product)
+
+    send(customer, key="another-key")
+
+    assert only_row(app, IdempotencyKey).key == "another-key"
+    assert orders(app) == 2
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])
 def test_keys_that_are_none_are_refused(app, customer, product, key):
     fill(customer, product)
