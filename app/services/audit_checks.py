@@ -156,7 +156,9 @@ PEOPLE = (
         "erased orders",
         "order {0}: its customer {1} is deleted, but not erased here",
         """SELECT o.id, u.id FROM orders o JOIN users u ON u.id = o.user_id
-        WHERE u.deleted_at IS NOT NULL AND o.email IS NOT NULL""",
+        WHERE u.deleted_at IS NOT NULL AND (o.email IS NOT NULL
+            OR o.shipping_address IS NOT NULL OR o.note != '' OR EXISTS (
+                SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.note != ''))""",
     ),
     Check(
         "idempotency keys",

@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
-from app.models import Address, Cart, IdempotencyKey, Order, User
+from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.services import session_service, throttle_service
 from app.services.paging import Page, fetch_page
 
@@ -159,8 +159,8 @@ def refuse_last_admin(user: User, admins: Sequence[User]) -> None:
     Raises:
         Conflict: `last_admin`.
     """
-    active = [admin.id for admin in admins if admin.is_active]
-    if active == [user.id]:
+    others = [admin for admin in admins if admin.is_active and admin.id != user.id]
+    if user.role == "admin" and user.is_active and not others:
         raise Conflict("last_admin", "This is the last active admin; make another one first.")
 
 
@@ -178,6 +178,13 @@ def bury(user: User) -> None:
         update(Order)
         .where(Order.user_id == user.id)
         .values(email=None, shipping_address=null(), note="")
+    )
+    mine = select(Order.id).where(Order.user_id == user.id)
+    db.session.execute(
+        update(OrderEvent)
+        .where(OrderEvent.order_id.in_(mine))
+        .values(note="")
+        .execution_options(synchronize_session=False)
     )
     user.email = user.email_key = None
     user.first_name = user.last_name = ""

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from app.domain.clock import utc_now
+from app.errors import Conflict
 from app.extensions import db
 from app.models import (
     Address,
@@ -13,6 +14,7 @@ from app.models import (
     IdempotencyKey,
     LoginThrottle,
     Order,
+    OrderEvent,
     Session,
     User,
 )
@@ -197,6 +199,7 @@ def traces(user_id, variant_id):
         [
             CartLine(cart_id=cart.id, variant_id=variant_id, quantity=1, price_seen=1),
             Address(user_id=user_id, name="Ann Lee", line1="Main Street 1", city="X", country="DE"),
+            OrderEvent(order_id=order.id, status="pending", done_by="customer", note="Ann is away"),
             IdempotencyKey(
                 scope=f"user:{user_id}", key="k", request_hash="h", order_id=order.id, answer=b"Ann"
             ),
@@ -222,6 +225,7 @@ def test_a_deleted_account_is_a_tombstone_and_its_orders_stay_without_personal_d
     assert "$" not in tombstone.password_hash
     assert (order.number, order.total, order.user_id) == ("ABC123", 1000, user.id)
     assert (order.email, order.shipping_address, order.note) == (None, None, "")
+    assert only_row(app, OrderEvent).note == ""
     for table in (Cart, CartLine, Address, IdempotencyKey, LoginThrottle):
         assert rows(app, table) == []
     assert all(session.ended_at for session in rows(app, Session))
@@ -295,6 +299,16 @@ def test_a_request_that_outlived_its_account_changes_nothing(app, customer):
                 lambda: user_service.update_profile(actor_of_a_late_request, first_name="Late")
             ),
         )
+
+
+def test_whoever_was_made_admin_this_moment_is_not_removed_as_the_last_one(app, admin):
+    person = make_user(app, role="admin")
+
+    def remove_with_an_older_list():
+        user_service.refuse_last_admin(db.session.get(User, person.id), admins=[])
+
+    with pytest.raises(Conflict):
+        inside(app, remove_with_an_older_list)
 
 
 def test_staff_list_everybody_newest_first_without_tombstones(app, admin):
