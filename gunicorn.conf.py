@@ -1,8 +1,11 @@
 """How gunicorn serves the shop; found by itself when started in this folder. See `.env.example`."""
 
+import json
 import sys
+import uuid
 from pathlib import Path
 
+from gunicorn import util
 from gunicorn.glogging import Logger
 
 from app.config import ConfigurationError, load
@@ -21,6 +24,8 @@ threads = settings.WEB_THREADS
 # Loaded before the fork: a refusal to start ends the server, not one worker after the other.
 preload_app = True
 
+# As long as the usual proxies take it; what is too long for a field is then told field by field.
+limit_request_line = 8190
 timeout = 60
 graceful_timeout = 30
 keepalive = 5
@@ -52,3 +57,30 @@ def when_ready(server):
 
 def _shown_host():
     return "localhost" if settings.HOST in ("127.0.0.1", "0.0.0.0", "::1", "::") else host  # noqa: S104
+
+
+def write_problem(sock, status, reason, _message):
+    """Answer what is no HTTP with a problem (RFC 9457): gunicorn would send a page of HTML."""
+    detail = f"The server cannot take this request: {reason}."
+    problem = {
+        "type": "about:blank",
+        "title": reason,
+        "status": status,
+        "detail": detail,
+        "code": reason.lower().replace(" ", "_"),
+        "message": detail,
+        "request_id": uuid.uuid4().hex,
+    }
+    body = json.dumps(problem)
+    head = (
+        f"HTTP/1.1 {status} {reason}",
+        "Connection: close",
+        "Cache-Control: no-store",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"X-Request-ID: {problem['request_id']}",
+    )
+    util.write_nonblock(sock, "\r\n".join((*head, "", body)).encode())
+
+
+util.write_error = write_problem  # such requests never reach the shop, and no setting is for this

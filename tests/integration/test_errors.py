@@ -268,11 +268,17 @@ def send(port: int, framing: str, body: bytes) -> tuple[int, dict]:
         f"POST /api/auth/login HTTP/1.1\r\nHost: {LOCALHOST}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\n{framing}\r\n\r\n"
     )
+    head, problem = exchange(port, head.encode() + body)
+    return int(head.split()[1]), problem
+
+
+def exchange(port: int, sent: bytes) -> tuple[str, dict]:
+    """The head and the problem that these bytes are answered."""
     with socket.create_connection((LOCALHOST, port), timeout=30) as connection:
-        connection.sendall(head.encode() + body)
+        connection.sendall(sent)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    status, _, rest = answer.decode().partition("\r\n")
-    return int(status.split()[1]), json.loads(rest.partition("\r\n\r\n")[2])
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return head, json.loads(body)
 
 
 @pytest.mark.only_on("sqlite")
@@ -286,3 +292,34 @@ def test_bodies_in_chunks_and_with_wrong_lengths(port):
     assert send(port, chunked, b"zz\r\n{}\r\n0\r\n\r\n")[1]["code"] == "bad_request"
     assert send(port, f"Content-Length: {5 * MIB}", b"{}")[0] == 413
     assert send(port, "Content-Length: 2", b"{}" + b" " * 1000)[0] == 422
+
+
+UNREADABLE = {
+    "a long address": (b"GET /api/products?q=" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+    "a long header": (b"GET /api/cart HTTP/1.1\r\nX-A: " + b"x" * 9000 + b"\r\n\r\n", 431),
+    "no name of a header": (b"GET /api/cart HTTP/1.1\r\nX A: 1\r\n\r\n", 400),
+    "no length": (b"POST /api/cart HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+    "bytes in the address": (b"GET /api/\xff HTTP/1.1\r\n\r\n", 400),
+}
+
+
+@pytest.mark.only_on("sqlite")
+def test_what_is_no_http_is_told_as_a_problem_too(port):
+    for sent, status in UNREADABLE.values():
+        head, problem = exchange(port, sent)
+
+        assert set(problem) == MEMBERS
+        assert problem["status"] == status == int(head.split()[1])
+        assert problem["message"] == problem["detail"]
+        assert "Content-Type: application/problem+json" in head
+        assert f"X-Request-ID: {problem['request_id']}" in head
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_long_search_is_refused_by_its_field(port):
+    query = b"x" * 8000
+    sent = b"GET /api/products?q=" + query + b" HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+    problem = exchange(port, sent)[1]
+
+    assert (problem["status"], list(problem["errors"])) == (422, ["q"])
