@@ -128,6 +128,16 @@ def test_what_is_no_address_is_not_found(customer, address_id):
     assert [answer.status_code for answer in calls_to(customer, address_id)] == [404] * 4
 
 
+def test_an_id_has_one_spelling(customer, address):
+    padded = f"00{address['id']}"
+    arabic = "".join(chr(0x0660 + int(digit)) for digit in str(address["id"]))
+
+    for spelling in (padded, arabic):
+        assert [answer.status_code for answer in calls_to(customer, spelling)] == [404] * 4
+
+    assert customer.get(f"{BOOK}/{address['id']}").json == address
+
+
 def test_the_book_needs_a_sign_in(anyone):
     answers = [anyone.get(BOOK), anyone.post(BOOK, data="{"), *calls_to(anyone, 1)]
 
