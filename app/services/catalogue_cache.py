@@ -235,7 +235,10 @@ def _ask(question: Callable[[], T]) -> T | None:
 
 def _try(line: Line, question: Callable[[], T]) -> T | None:
     try:
-        return question()
+        if is_shared():
+            return question()
+        with line.lock:  # cachelib's own cache has no lock in the version for Python 3.10
+            return question()
     except (RedisError, OSError) as error:
         line.skip_until = time.monotonic() + SKIP_SECONDS
         log.warning("The cache did not answer: %s", type(error).__name__)

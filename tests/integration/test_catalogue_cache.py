@@ -4,6 +4,7 @@ Two app objects on one database and one Redis stand for two workers.
 """
 
 import signal
+import sys
 import time
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from app.services.catalogue_cache import Answer, ProductAnswer
 from app.unit_of_work import in_transaction
 from tests import factories, servers
 from tests.integration.conftest import Caller
+from tests.integration.people import at_once, inside
 from tests.integration.test_query_counts import counted
 
 URL = "/api/products"
@@ -391,3 +393,22 @@ def test_without_redis_lists_show_the_edits_of_their_own_process_at_once(anyone,
     admin.post(URL, json={"name": "Lamp", "price": 1})
 
     assert anyone.get(URL).json["total"] == 1
+
+
+@pytest.mark.races
+@pytest.mark.only_on("sqlite")
+def test_many_lists_are_kept_in_process_by_many_threads_at_once(app):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns within a few instructions
+
+    def ask(worker):
+        for number in range(800):
+            catalogue_cache.listed("test", (worker, number), lambda: Answer(b"{}", "tag"))
+        return number
+
+    try:
+        answered = at_once(lambda w=worker: inside(app, ask, w) for worker in range(8))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert answered == [799] * 8
