@@ -56,6 +56,7 @@ def refuse_other_currency(app: Flask) -> None:
 def _recorded_or_record(wanted: str) -> str | None:
     if not store_service.has_tables():
         return None
+    # Asked first: who starts again need not wait until it may write.
     return store_service.recorded_currency() or in_transaction(
         lambda: store_service.record_currency(wanted)
     )

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,13 +39,5 @@ def database_state() -> str:
         revision = store_service.schema_revision()
     except SQLAlchemyError:
         return "unreachable"
-    return "ok" if revision == newest_revision() else "not_migrated"
-
-
-def newest_revision() -> str | None:
-    """The newest migration that this program brings along."""
-    directory = current_app.extensions["migrate"].directory
-    if "newest_revision" not in current_app.extensions:
-        current_app.extensions["newest_revision"] = ScriptDirectory(directory).get_current_head()
-    newest: str | None = current_app.extensions["newest_revision"]
-    return newest
+    newest = store_service.newest_revision(current_app.extensions["migrate"].directory)
+    return "ok" if revision == newest else "not_migrated"

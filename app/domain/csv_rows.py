@@ -15,11 +15,11 @@ from typing import Any
 from app.domain.category_path import read_path
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
+from app.domain.variant_rules import MAX_STOCK, clean_sku
 
 REQUIRED = ("sku", "name", "price")
 COLUMNS = (*REQUIRED, "stock", "description", "category", "compare_at_price", "currency")
-MAX_SKU, MAX_NAME, MAX_DESCRIPTION = 64, 200, 20_000
-MAX_STOCK = 1_000_000_000
+MAX_NAME, MAX_DESCRIPTION = 200, 20_000
 _WHOLE = re.compile("[0-9]{1,18}")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` makes of bytes that are not UTF-8."""
@@ -118,13 +118,6 @@ def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow |
     return ImportRow(line, **facts, given=values)
 
 
-def _sku(cell: str, _currency: str) -> str:
-    sku = clean(cell, 1, MAX_SKU)
-    if not sku.isprintable():
-        raise NotText("Only printable characters.")
-    return sku
-
-
 def _price(cell: str, currency: str) -> int:
     minor = to_minor(cell.strip(), currency)
     if not 0 <= minor <= MAX_PRICE:
@@ -151,7 +144,7 @@ def _same_currency(cell: str, currency: str) -> None:
 
 
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
-    "sku": _sku,
+    "sku": lambda cell, _: clean_sku(cell),
     "name": lambda cell, _: clean(cell, 1, MAX_NAME),
     "price": _price,
     "stock": _stock,

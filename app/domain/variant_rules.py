@@ -4,14 +4,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.domain.options import options_key
+from app.domain.text import NotText, clean
 from app.errors import Invalid
 
 MAX_OPTIONS = 5
 MAX_VALUES = 50
 MAX_VARIANTS = 100
+MAX_SKU = 64
+MAX_STOCK = 1_000_000_000
+"""The most of one variant that staff can put on hand."""
 
 Option = Mapping[str, Any]
 """`{"name": "Size", "values": ["S", "M"]}`"""
+
+
+class VariantRequired(Invalid):
+    """A product alone does not say which of its variants is meant."""
+
+    def __init__(self) -> None:
+        detail = "This product comes in several variants: say which."
+        super().__init__({"variant_id": [detail]}, code="variant_required", detail=detail)
+
+
+def clean_sku(text: str) -> str:
+    """An article number as it is stored: trimmed, printable, its case kept.
+
+    Raises:
+        NotText: nothing printable, or more than MAX_SKU characters.
+    """
+    sku = clean(text, 1, MAX_SKU)
+    if not sku.isprintable():
+        raise NotText("Only printable characters.")
+    return sku
 
 
 def check_declared(options: Sequence[Option]) -> None:

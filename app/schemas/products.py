@@ -8,11 +8,18 @@ from marshmallow.validate import Length, OneOf
 
 from app.domain.clock import rfc3339
 from app.domain.money import to_text
-from app.domain.variant_rules import MAX_OPTIONS, MAX_VALUES, MAX_VARIANTS
+from app.domain.text import NotText
+from app.domain.variant_rules import (
+    MAX_OPTIONS,
+    MAX_SKU,
+    MAX_STOCK,
+    MAX_VALUES,
+    MAX_VARIANTS,
+    clean_sku,
+)
 from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
-from app.services.inventory_service import MAX_STOCK
 from app.services.product_queries import DEFAULT_SORT, SORTS
 
 
@@ -20,13 +27,13 @@ class Sku(Text):
     """An article number: printable, case-sensitive, 1 to 64 characters."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(64, 1, **kwargs)
+        super().__init__(MAX_SKU, 1, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        sku = super()._deserialize(value, attr, data, **kwargs)
-        if not sku.isprintable():
-            raise ValidationError("Only printable characters.")
-        return sku
+        try:
+            return clean_sku(super()._deserialize(value, attr, data, **kwargs))
+        except NotText as error:
+            raise ValidationError(str(error)) from None
 
 
 class OptionSchema(ShopSchema):
@@ -65,7 +72,12 @@ class ProductSchema(ShopSchema):
     description = Text(20_000, lines=True)
     category = ma.Nested(CategoryNameSchema, dump_only=True, allow_none=True)
     category_id = RowId(load_only=True, allow_none=True)
-    sku = Sku(metadata={"description": "Null where there are several variants."})
+    sku = Sku(
+        metadata={
+            "type": ["string", "null"],
+            "description": "Null in answers where there are several variants.",
+        }
+    )
     price = Money(metadata={"description": "The lowest of an active variant."})
     currency = ma.String(dump_only=True)
     compare_at_price = Money(allow_none=True)

@@ -5,9 +5,9 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Range
 
+from app.domain.variant_rules import MAX_STOCK
 from app.schemas.base import RowId, ShopSchema, Text, Time, Whole
 from app.schemas.paging import PageArgs
-from app.services.inventory_service import MAX_STOCK
 
 
 class StockChangeSchema(ShopSchema):

@@ -7,7 +7,7 @@ from marshmallow.validate import OneOf
 
 from app.domain.countries import is_country
 from app.schemas.auth import GivenPassword, NewPassword
-from app.schemas.base import ShopSchema, Text, Time
+from app.schemas.base import Flag, ShopSchema, Text, Time
 from app.schemas.paging import PageArgs
 
 ROLES = ("customer", "admin")
@@ -24,15 +24,6 @@ class Country(Text):
         if not code.isascii() or not is_country(code.upper()):
             raise ValidationError("Not a country code of ISO 3166-1, such as DE.")
         return code.upper()
-
-
-class Flag(fields.Boolean):
-    """JSON's true or false, and nothing that resembles them."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Not true or false.")
-        return value
 
 
 class UserSchema(ShopSchema):

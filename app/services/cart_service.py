@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.domain.tokens import hash_token, new_token
+from app.domain.variant_rules import VariantRequired
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
@@ -191,8 +192,7 @@ def _find_article(product_id: int | None, variant_id: int | None) -> tuple[Varia
     if not found:
         raise NotFound("product" if variant_id is None else "variant")
     if len(found) > 1:
-        detail = "This product comes in several variants: say which."
-        raise Invalid({"variant_id": [detail]}, code="variant_required", detail=detail)
+        raise VariantRequired()
     variant, product = found[0]
     if product_id not in (None, product.id):
         raise Invalid({"variant_id": ["This variant belongs to another product."]})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, false, func, select, update
+from sqlalchemy import Select, func, select, update
 
 from app.domain import category_tree
 from app.domain.address import id_or_slug
@@ -13,7 +13,7 @@ from app.extensions import db
 from app.models import Category, Product
 from app.services import catalogue_cache
 from app.services.paging import Page, refuse_too_deep
-from app.services.slugs import choose_slug
+from app.services.slugs import at_address, choose_slug
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,7 @@ def ids_below(address: str) -> set[int]:
 
 
 def _find(address: str, lock: bool = False) -> Category:
-    parsed = id_or_slug(address)
-    mine = Category.id == parsed if isinstance(parsed, int) else Category.slug == parsed
-    query = select(Category).where(false() if parsed is None else mine)
+    query = select(Category).where(at_address(Category, address))
     category: Category | None = db.session.scalar(_locked(query) if lock else query)
     if category is None:
         raise NotFound("category")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -68,7 +67,7 @@ def _database(url: str) -> Finding:
         query = "SELECT 'SQLite ' || sqlite_version()" if sqlite else "SHOW server_version"
         version = db.session.scalar(text(query))
     except SQLAlchemyError as error:
-        db.session.rollback()
+        db.session.close()
         return Finding("database", "failed", f"{public_url(url)}: {_reason(error)}")
     name = version if sqlite else f"PostgreSQL {version}"
     return Finding("database", "ok", f"{name} at {public_url(url)}")
@@ -76,7 +75,7 @@ def _database(url: str) -> Finding:
 
 def _migrations(folder: Path) -> Finding:
     there = store_service.schema_revision()
-    newest = ScriptDirectory(str(folder)).get_current_head()
+    newest = store_service.newest_revision(str(folder))
     if there == newest:
         return Finding("migrations", "ok", f"at {there}, the newest")
     return Finding(
@@ -113,7 +112,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except SQLAlchemyError as error:
-        db.session.rollback()
+        db.session.close()
         return Finding(name, "failed", _reason(error))
 
 

@@ -16,9 +16,6 @@ from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
 from app.services import catalogue_cache
 
-MAX_STOCK = 1_000_000_000
-"""The most of one variant that staff can put on hand."""
-
 
 @dataclass(frozen=True)
 class Wish:

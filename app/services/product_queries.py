@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, Select, exists, false, literal_column, sel
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
-from app.domain.address import id_or_slug
 from app.domain.text import words
 from app.errors import Invalid, NotFound
 from app.extensions import db
@@ -15,6 +14,7 @@ from app.models import Product, Variant
 from app.services import category_service, product_search
 from app.services.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.services.product_search import Match
+from app.services.slugs import at_address
 
 _COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
 SORT_KEYS = {
@@ -55,21 +55,13 @@ def get_product(actor: Actor, address: str) -> Product:
     """
     query = (
         select(Product)
-        .where(*visible_to(actor), at_address(address))
+        .where(*visible_to(actor), at_address(Product, address))
         .options(joinedload(Product.category), joinedload(Product.variants))
     )
     product: Product | None = db.session.scalars(query).unique().one_or_none()
     if product is None:
         raise NotFound("product")
     return product
-
-
-def at_address(address: str) -> ColumnElement[bool]:
-    """The condition for an id or a slug from a path."""
-    parsed = id_or_slug(address)
-    if parsed is None:
-        return false()
-    return Product.id == parsed if isinstance(parsed, int) else Product.slug == parsed
 
 
 def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:

@@ -15,8 +15,7 @@ from app.extensions import db
 from app.models import Product, Variant
 from app.services import catalogue_cache, inventory_service, variant_service
 from app.services.category_service import require_category
-from app.services.product_queries import at_address
-from app.services.slugs import choose_slug
+from app.services.slugs import at_address, choose_slug
 
 ARTICLE = ("sku", "price", "stock")
 """What may be said of a product itself when it has just one variant."""
@@ -109,7 +108,7 @@ def lock_product(address: str) -> Product:
     """
     query = (
         select(Product)
-        .where(Product.deleted_at.is_(None), at_address(address))
+        .where(Product.deleted_at.is_(None), at_address(Product, address))
         .options(selectinload(Product.category), selectinload(Product.variants))
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)

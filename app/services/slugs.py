@@ -1,17 +1,26 @@
-"""Names for paths: what staff ask for is taken as it is or refused; ours get a suffix."""
+"""What stands for a row in a path: its id, or its slug, which staff choose or we make up."""
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, false, select
 
+from app.domain.address import id_or_slug
 from app.domain.text import make_slug, with_suffix
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Category, Product
 
+Named = type[Category] | type[Product]
 
-def choose_slug(
-    table: type[Category] | type[Product], wanted: str | None, name: str, own_id: int = 0
-) -> str:
-    """The slug that staff want for a row, or one made of its name.
+
+def at_address(table: Named, address: str) -> ColumnElement[bool]:
+    """The condition for an id or a slug from a path."""
+    parsed = id_or_slug(address)
+    if parsed is None:
+        return false()
+    return table.id == parsed if isinstance(parsed, int) else table.slug == parsed
+
+
+def choose_slug(table: Named, wanted: str | None, name: str, own_id: int = 0) -> str:
+    """The slug that staff want for a row, or one made of its name; a made-up one is never taken.
 
     Raises:
         Conflict: `slug_taken`, where the wanted one belongs to another row.
@@ -24,7 +33,7 @@ def choose_slug(
     return wanted
 
 
-def _is_taken(table: type[Category] | type[Product], slug: str, own_id: int) -> bool:
+def _is_taken(table: Named, slug: str, own_id: int) -> bool:
     query = select(table.id).where(table.slug == slug, table.id != own_id)
     if issubclass(table, Product):
         query = query.where(table.deleted_at.is_(None))

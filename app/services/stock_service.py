@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import select
 
 from app.domain.actor import Actor
-from app.domain.address import id_or_slug
+from app.domain.variant_rules import MAX_STOCK, VariantRequired
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Order, Product, StockMovement, Variant
 from app.services import inventory_service, paging
-from app.services.inventory_service import MAX_STOCK
 from app.services.paging import Page
+from app.services.slugs import at_address
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,14 @@ def _variants_of(product: str) -> Sequence[Variant]:
     variants = db.session.scalars(
         select(Variant)
         .join(Product, Product.id == Variant.product_id)
-        .where(_called(product), Product.deleted_at.is_(None), Variant.deleted_at.is_(None))
+        .where(
+            at_address(Product, product), Product.deleted_at.is_(None), Variant.deleted_at.is_(None)
+        )
         .order_by(Variant.position, Variant.id)
     ).all()
     if not variants:
         raise NotFound("product")
     return variants
-
-
-def _called(product: str) -> ColumnElement[bool]:
-    address = id_or_slug(product)
-    if address is None:
-        return false()
-    return Product.id == address if isinstance(address, int) else Product.slug == address
 
 
 def _choose(variants: Sequence[Variant], variant_id: int | None) -> Variant:
@@ -101,8 +96,7 @@ def _choose(variants: Sequence[Variant], variant_id: int | None) -> Variant:
                 return variant
         raise Invalid({"variant_id": ["This product has no such variant."]})
     if len(active) > 1:
-        detail = "This product comes in several variants: say which."
-        raise Invalid({"variant_id": [detail]}, code="variant_required", detail=detail)
+        raise VariantRequired()
     return active[0]
 
 

@@ -1,7 +1,9 @@
 """Facts about the shop itself: its one currency, and whether its database is ready."""
 
+from functools import cache
+
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.extensions import db
 from app.models import Store
@@ -9,11 +11,12 @@ from app.models import Store
 
 def record_currency(currency: str) -> str:
     """Write the currency down if none is yet, and return the one that is recorded."""
-    dialect = db.engine.dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(Store).values(id=1, currency=currency).on_conflict_do_nothing()
-    db.session.execute(statement)
-    return recorded_currency() or currency
+    recorded = recorded_currency()
+    if recorded is None:
+        # Two who start at once meet at the primary key: the later one is run afresh.
+        db.session.add(Store(id=1, currency=currency))
+        db.session.flush()
+    return recorded or currency
 
 
 def recorded_currency() -> str | None:
@@ -37,3 +40,9 @@ def schema_revision() -> str | None:
         return None
     revision: str | None = db.session.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+@cache
+def newest_revision(folder: str) -> str | None:
+    """The newest migration that this program brings along, in `folder`."""
+    return ScriptDirectory(folder).get_current_head()

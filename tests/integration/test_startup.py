@@ -13,7 +13,10 @@ from app import create_app
 from app.config import ROOT, ConfigurationError, Testing
 from app.extensions import db
 from app.models import Store
+from app.services.store_service import record_currency
+from app.unit_of_work import in_transaction
 from tests import servers
+from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port
 
 GOOD = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}
@@ -29,6 +32,18 @@ def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=30,
     )
+
+
+@pytest.mark.races
+def test_of_two_who_start_at_once_one_writes_the_currency(app):
+    inside(app, lambda: in_transaction(lambda: db.session.execute(db.delete(Store))))
+
+    def record(currency):
+        return inside(app, lambda: in_transaction(lambda: record_currency(currency)))
+
+    recorded = at_once(lambda c=c: record(c) for c in ("USD", "EUR", "JPY", "GBP"))
+
+    assert set(recorded) == {only_row(app, Store).currency}
 
 
 @pytest.mark.parametrize(
