@@ -351,6 +351,20 @@ def test_a_broken_bearer_is_401(anyone, value, path):
     assert "WWW-Authenticate" in response.headers
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_written_in_any_case(anyone, account, scheme):
+    tokens = login(anyone).json
+
+    mine = anyone.get(
+        "/api/users/me", headers={"Authorization": f"{scheme} {tokens['access_token']}"}
+    )
+    fresh = anyone.post(
+        "/api/auth/refresh", headers={"Authorization": f"{scheme} {tokens['refresh_token']}"}
+    )
+
+    assert (mine.status_code, fresh.status_code) == (200, 200)
+
+
 def test_a_tampered_token_is_401(app, anyone):
     _user, token = inside(app, factories.user_with_token)
     header, claims, signature = token.split(".")
