@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from app.config import ROOT
+from tests import factories
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -92,6 +93,20 @@ def test_money_is_documented_as_text(document):
 
     assert schemas["Product"]["properties"]["price"]["type"] == "string"
     assert schemas["Order"]["properties"]["total"]["type"] == "string"
+
+
+def test_what_may_be_null_in_an_answer_is_documented_so(app, anyone, document):
+    with app.app_context():
+        factories.product_with_variants([{"price": 100}, {"price": 200, "options": {"Size": "L"}}])
+    documented = document["components"]["schemas"]["Product"]["properties"]
+
+    shown = anyone.get("/api/products").json["items"][0]
+
+    nulls = {name for name, value in shown.items() if value is None}
+    assert nulls == {"sku", "category", "compare_at_price"}
+    for name in nulls:
+        kinds = documented[name].get("anyOf", [documented[name]])
+        assert any("null" in kind.get("type", "") for kind in kinds)
 
 
 def test_the_documentation_loads_nothing_from_elsewhere(anyone):
