@@ -8,7 +8,7 @@ import hashlib
 import math
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain import emails
@@ -93,8 +93,11 @@ def record_failure(throttle: LoginThrottle) -> None:
 
 
 def forget(*keys: str) -> None:
-    """Drop what was counted under these keys."""
-    db.session.execute(delete(LoginThrottle).where(LoginThrottle.key.in_(keys)))
+    """Drop what was counted under these keys, except where a try is just being counted.
+
+    Whoever is being counted holds the row and waits for the user, whom the caller holds.
+    """
+    sweep(LoginThrottle, LoginThrottle.key.in_(keys))
 
 
 def _hashed(text: str) -> str:

@@ -1,9 +1,14 @@
 """People who do the same thing at the same time: one wins, and the tables stay true."""
 
+import time
+from threading import Event
+
 import pytest
 
+from app.domain.actor import Actor
+from app.extensions import db
 from app.models import Address, Cart, Session, User
-from app.services import address_service, auth_service, user_service
+from app.services import address_service, auth_service, throttle_service, user_service
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import PASSWORD
@@ -196,6 +201,34 @@ def test_a_cart_filled_while_the_account_is_deleted_does_not_stay(app):
     assert answers[-1].status_code == 204
     assert {answer.status_code for answer in answers[:-1]} <= {201, 401}
     assert rows(app, Cart) == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_account_is_deleted_without_waiting_for_whoever_signs_in(app):
+    owner = Actor("customer", make_user(app).id)
+    login(Caller(app), password="wrong")
+    attempt = inside(app, auth_service.try_own_password, owner, PASSWORD)
+    counting, runs = Event(), []
+
+    def sign_in():
+        runs.append("sign in")
+        throttle_service.take(throttle_service.login_key(EMAIL))
+        counting.set()
+        time.sleep(0.5)
+        return db.session.scalar(db.select(User).with_for_update())
+
+    def close():
+        runs.append("close")
+        return auth_service.close_account(owner, attempt)
+
+    def close_meanwhile():
+        counting.wait(10)
+        return in_transaction(close)
+
+    at_once([lambda: inside(app, in_transaction, sign_in), lambda: inside(app, close_meanwhile)])
+
+    assert runs == ["sign in", "close"]
+    assert only_row(app, User).deleted_at is not None
 
 
 def test_parallel_additions_do_not_overfill_the_address_book(app, customer, monkeypatch):
