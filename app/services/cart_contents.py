@@ -1,7 +1,7 @@
 """What is in a cart, at today's prices and today's stock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, false, select
@@ -58,7 +58,7 @@ class Contents:
     items: Sequence[Item] = ()
     item_count: int = 0
     subtotal: int = 0
-    warnings: Sequence[Notice] = field(default=())
+    warnings: Sequence[Notice] = ()
 
 
 def owned_by(buyer: Buyer) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ after the other. Being in a cart reserves nothing.
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import delete, func, select
 
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
@@ -27,7 +27,13 @@ GUEST_CARTS_KEPT = timedelta(days=90)
 
 def lock_cart(buyer: Buyer) -> Cart | None:
     """The buyer's cart, locked until the commit; None while there is none."""
-    return _locked(owned_by(buyer))
+    cart: Cart | None = db.session.scalar(
+        select(Cart)
+        .where(owned_by(buyer))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return cart
 
 
 def add_item(
@@ -119,13 +125,6 @@ def merge_guest_cart(token: str, user_id: int) -> None:
         _move_lines(carts[guest_id], carts[own_id])
         db.session.delete(carts[guest_id])
         _touch(carts[own_id])
-
-
-def _locked(whose: ColumnElement[bool]) -> Cart | None:
-    cart: Cart | None = db.session.scalar(
-        select(Cart).where(whose).with_for_update().execution_options(populate_existing=True)
-    )
-    return cart
 
 
 def _open_cart(buyer: Buyer) -> tuple[Buyer, Cart]:

@@ -111,6 +111,14 @@ def test_what_a_check_constraint_forbids_is_looked_for_too(audit, rule, statemen
     assert f"{rule}: " in audit().stdout
 
 
+@pytest.mark.parametrize("left", ["orders SET email = NULL", "orders SET email = 'x@y.example'"])
+def test_whatever_is_left_of_a_deleted_customer_in_their_orders_is_named(audit, left):
+    break_it(WRONGS["erased orders"])
+    break_it(f"UPDATE {left}")
+
+    assert "erased orders: " in audit().stdout
+
+
 def test_ids_and_figures_are_named(audit):
     row = factories.product(price=1000)
     break_it(f"UPDATE products SET price = 7 WHERE id = {row.id}")
