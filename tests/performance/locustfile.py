@@ -66,7 +66,10 @@ class Shopper(HttpUser):
             return
         headers = {**self.cart, "Idempotency-Key": uuid.uuid4().hex}
         with self.client.post(
-            "/api/orders", json={"email": "shopper@example.com"}, headers=headers, catch_response=True
+            "/api/orders",
+            json={"email": "shopper@example.com"},
+            headers=headers,
+            catch_response=True,
         ) as response:
             if response.status_code in (409, 422):  # sold out meanwhile, or nothing in the cart
                 response.success()
