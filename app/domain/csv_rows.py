@@ -8,6 +8,7 @@ What a row leaves out stays as it is. A missing column, a missing cell and an em
 
 import csv
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,39 @@ class BadRow:
     reason: str
 
 
+class _Lines:
+    """The lines of a file, from which a row that cannot be read takes only its first.
+
+    A quote that nobody closed would otherwise take the rows after it along.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self._read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._row.append(line)
+        self._read += 1
+        return line
+
+    def begin_row(self) -> int:
+        """The number of the line on which the next row starts."""
+        self._row.clear()
+        return self._read + 1
+
+    def give_up_row(self) -> None:
+        """Give the lines of this row again, except for the first."""
+        rest = self._row[1:]
+        self._again.extendleft(reversed(rest))
+        self._read -= len(rest)
+
+
 class ProductList:
     """The rows of a CSV text, read as they are asked for; `unknown` names the columns ignored."""
 
@@ -58,19 +92,21 @@ class ProductList:
         Raises:
             NotAProductList: no header, a required column missing, or a column twice.
         """
-        self._reader = csv.reader(lines, strict=True)
+        self._lines = _Lines(lines)
+        self._reader = csv.reader(self._lines, strict=True)
         self._currency = currency
         self._header = self._read_header()
         self.unknown = [name for name in self._header if name and name not in COLUMNS]
 
     def __iter__(self) -> Iterator[ImportRow | BadRow]:
         while True:
-            line = self._reader.line_num + 1
+            line = self._lines.begin_row()
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
+                self._lines.give_up_row()
                 yield BadRow(line, f"Not readable as CSV: {error}.")
                 continue
             if cells:

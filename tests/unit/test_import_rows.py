@@ -117,3 +117,25 @@ def test_a_path_is_read_as_it_was_written(names):
 def test_a_path_with_control_characters_is_refused():
     with pytest.raises(NotText):
         read_path("A > \x07")
+
+
+@pytest.mark.parametrize(
+    "stray",
+    ['B-1,"Jug,4', 'B-1,"Jug,4\nB-2,"Pot",5', 'B-1,"Ju"g,4'],
+    ids=["never closed", "closed by another row", "closed too early"],
+)
+def test_a_stray_quote_costs_no_row_but_its_own(stray):
+    rows = read(*stray.split("\n"), "C-1,Cup,1", 'D-1,"Bowl, deep",2')
+
+    bad, *good = rows
+    assert (type(bad), bad.line) == (BadRow, 2)
+    assert [row.line for row in good] == list(range(3, 3 + len(good)))
+    assert [row.sku for row in good][-2:] == ["C-1", "D-1"]
+
+
+def test_a_quote_left_open_in_a_long_file_costs_no_row_but_its_own():
+    many = [f"C-{number},A name of some length,1" for number in range(9000)]
+
+    bad, *good = read('B-1,"Jug,4', *many)
+
+    assert (bad.line, len(good), good[-1].line) == (2, 9000, 9002)
