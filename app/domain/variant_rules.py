@@ -90,8 +90,8 @@ def misfit(options: Sequence[Option], values: Mapping[str, str]) -> str | None:
 def spread(article: Mapping[str, Any], variants: Sequence[dict[str, Any]], new: bool) -> None:
     """Carry what is said of a product itself (`sku`, `price`, `stock`) over to its variants.
 
-    All of it holds for an only variant. A new product's price holds for every variant that names
-    none of its own.
+    All of it holds for an only variant. Where all those without a price of their own are `new`,
+    the price holds for each of them.
 
     Raises:
         Invalid: on what cannot be said of several variants at once.

@@ -138,7 +138,8 @@ def _edit_variants(actor: Actor, product: Product, changes: dict[str, Any]) -> N
         variants = [dict(wish) for wish in changes["variants"]]
     else:
         variants = [{"id": variant.id} for variant in product.active_variants]
-    spread(changes, variants, new=False)
+    # As for a new product, where every variant that is there already says its own price.
+    spread(changes, variants, new=all("id" not in wish or "price" in wish for wish in variants))
     variant_service.merge(product, variants, actor, "stock set")
 
 

@@ -152,6 +152,23 @@ def test_what_is_said_of_a_product_holds_for_its_only_variant(admin):
     assert (made["sku"], made["price"], made["stock"]) == ("T", "5.00", 3)
 
 
+def test_a_price_beside_variants_holds_for_new_ones_in_an_edit_too(shirt, admin):
+    told = [{"id": v["id"], "price": v["price"]} for v in shirt["variants"]]
+    body = {"price": "9.00", "variants": [*told, {"options": {"Size": "L"}}]}
+
+    edited = admin.put(f"{URL}/{shirt['id']}", json=body).json
+
+    assert [v["price"] for v in edited["variants"]] == ["10.00", "8.00", "9.00"]
+
+
+def test_a_price_beside_variants_that_are_there_and_say_none_is_refused(shirt, admin):
+    body = {"price": "9.00", "variants": [{"id": v["id"]} for v in shirt["variants"]]}
+
+    refused = admin.put(f"{URL}/{shirt['id']}", json=body)
+
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["price"])
+
+
 @pytest.mark.parametrize("change", [{"price": "1.00"}, {"sku": "X"}, {"stock": 5}])
 def test_what_cannot_be_said_of_several_variants_is_refused(shirt, admin, change):
     ids = [{"id": v["id"]} for v in shirt["variants"]]
