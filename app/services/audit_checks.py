@@ -63,6 +63,13 @@ LEDGER = (
             OR COALESCE(m.allocated, 0) !=
                 CASE WHEN o.status IN ('pending', 'processing') THEN l.quantity ELSE 0 END""",
     ),
+    Check(
+        "stray movements",
+        "movement {0}: booked for order {1}, which has no line with variant {2}",
+        """SELECT m.id, m.order_id, m.variant_id FROM stock_movements m
+        LEFT JOIN order_lines l ON l.order_id = m.order_id AND l.variant_id = m.variant_id
+        WHERE m.order_id IS NOT NULL AND l.id IS NULL""",
+    ),
 )
 
 _FOLLOWS = " OR ".join(
