@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 # SQLite counts up only in a column declared INTEGER PRIMARY KEY.
 Id = BigInteger().with_variant(Integer(), "sqlite")
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -28,13 +28,21 @@ class QuerySchema(Schema):
 class Text(fields.String):
     """A line of text: trimmed, no control characters, `low` to `high` characters.
 
-    With `lines=True` it may have several lines; ends of lines become LF.
+    With `lines=True` it may have several lines; ends of lines become LF. Where nothing need be
+    said, null says it too.
     """
 
     def __init__(self, high: int, low: int = 0, lines: bool = False, **kwargs: Any) -> None:
         self.low, self.high, self.lines = low, high, lines
         metadata = {"minLength": low, "maxLength": high} if low else {"maxLength": high}
+        if not low and not kwargs.get("required"):
+            kwargs.setdefault("allow_none", True)
         super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)
+
+    def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
+        """The cleaned text; null reads as the empty one."""
+        empty = value is None and self.allow_none and not self.low
+        return super().deserialize("" if empty else value, attr, data, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))

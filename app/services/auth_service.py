@@ -41,6 +41,7 @@ def hash_password(password: str) -> str:
     """
     if not passwords.is_readable(password):
         raise Invalid({"password": ["Some of these characters cannot stand in a password."]})
+    db.session.close()  # gives the connection back for as long as the slow work takes
     hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
     return hashed.decode()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
 
 from app.errors import Invalid
 from app.extensions import db
@@ -46,7 +46,7 @@ class Slice(Generic[T]):
 
 @dataclass(frozen=True)
 class SortKey:
-    """An order of rows: one column, ties by id in the same direction."""
+    """An order of rows: one column, either way; equal ones by id, always from the lowest."""
 
     name: str
     column: Any
@@ -55,15 +55,14 @@ class SortKey:
 
     def order_by(self) -> list[ColumnElement[Any]]:
         """The ORDER BY of a list in this order."""
-        if self.descending:
-            return [self.column.desc(), self.id.desc()]
-        return [self.column.asc(), self.id.asc()]
+        return [self.column.desc() if self.descending else self.column.asc(), self.id.asc()]
 
     def after(self, value: Any, row_id: int) -> ColumnElement[bool]:
-        """The rows that come after this one: rows compared whole, so that an index leads to them."""
-        place = tuple_(self.column, self.id)
-        given = tuple_(literal(value, self.column.type), literal(row_id, self.id.type))
-        return place < given if self.descending else place > given
+        """The rows that come after this one, said so that an index on the column leads to them."""
+        given = literal(value, self.column.type)
+        if self.descending:
+            return and_(self.column <= given, or_(self.column < given, self.id > row_id))
+        return tuple_(self.column, self.id) > tuple_(given, literal(row_id, self.id.type))
 
 
 def refuse_too_deep(page: int, per_page: int) -> None:

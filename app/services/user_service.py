@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, null, select, update
+from sqlalchemy import Select, delete, select, update
 
 from app.domain import emails
 from app.domain.actor import Actor
@@ -177,7 +177,7 @@ def bury(user: User) -> None:
     db.session.execute(
         update(Order)
         .where(Order.user_id == user.id)
-        .values(email=None, shipping_address=null(), note="")
+        .values(email=None, shipping_address=None, note="")
     )
     mine = select(Order.id).where(Order.user_id == user.id)
     db.session.execute(

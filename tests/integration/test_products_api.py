@@ -297,7 +297,7 @@ def shop(app):
         ("sort=name", ["apple", "banana", "cherry", "date"]),
         ("sort=-name", ["date", "cherry", "banana", "apple"]),
         ("sort=price", ["banana", "cherry", "date", "apple"]),
-        ("sort=-price", ["apple", "date", "cherry", "banana"]),
+        ("sort=-price", ["apple", "cherry", "date", "banana"]),
         ("category=fruit&sort=name", ["apple", "banana", "cherry"]),
         ("category=exotic", ["banana"]),
         ("category=no-such", []),
