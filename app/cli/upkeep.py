@@ -1,6 +1,7 @@
 """For operators: are the books right, is the installation well, what does the API look like?"""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -8,9 +9,10 @@ import click
 from flask import current_app
 
 from app.cli.shell import command
-from app.config import DEVELOPMENT_SECRET, Config
+from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
 from app.extensions import api
 from app.services import audit_service, doctor_service
+from app.services.doctor_service import Finding
 
 
 @command("audit")
@@ -45,15 +47,25 @@ def doctor(as_json: bool) -> None:
             current_app.config, settings.problems(), _warnings(settings), migrations
         )
     )
-    failed = any(finding.status == "failed" for finding in findings)
+    if not _report(findings, as_json):
+        raise click.exceptions.Exit(1)
+
+
+def report_unreadable(error: ConfigurationError, as_json: bool) -> None:
+    """What the doctor says of settings that cannot be read, so that there is no shop to examine."""
+    _report([Finding("configuration", "failed", str(error))], as_json)
+
+
+def _report(findings: Sequence[Finding], as_json: bool) -> bool:
+    """Print the findings; whether none of them failed."""
+    well = all(finding.status != "failed" for finding in findings)
     if as_json:
         checks = [vars(finding) for finding in findings]
-        click.echo(json.dumps({"ok": not failed, "checks": checks}, indent=2))
+        click.echo(json.dumps({"ok": well, "checks": checks}, indent=2))
     else:
         for finding in findings:
             click.echo(f"{finding.status:8}{finding.name}: {finding.detail}")
-    if failed:
-        raise click.exceptions.Exit(1)
+    return well
 
 
 def _warnings(settings: Config) -> list[str]:

@@ -1,5 +1,6 @@
 """Starting the shop: refused in one clear line, or not at all."""
 
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,14 @@ def test_a_value_that_makes_no_sense_ends_gunicorn_with_one_clear_line():
     assert ended.stderr.strip() == (
         "ShopSwift cannot start: PORT must be a whole number from 0 to 65535."
     )
+
+
+def test_the_doctor_reports_a_value_that_makes_no_sense():
+    ended = run("-m", "flask", "doctor", "--json", FLASK_APP="manage.py", PORT="http")
+
+    (check,) = json.loads(ended.stdout)["checks"]
+    assert (ended.returncode, check["name"], check["status"]) == (1, "configuration", "failed")
+    assert check["detail"] == "PORT must be a whole number from 0 to 65535."
 
 
 def test_a_database_folder_that_cannot_be_made_is_refused(tmp_path):
