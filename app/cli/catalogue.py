@@ -57,7 +57,7 @@ def _open_list(lines: TextIO) -> ProductList:
     try:
         rows = ProductList(lines, current_app.config["STORE_CURRENCY"])
     except NotAProductList as error:
-        raise click.UsageError(str(error)) from None
+        raise click.ClickException(str(error)) from None
     if rows.unknown:
         complain(f"Warning: unknown columns are ignored: {', '.join(rows.unknown)}.")
     return rows

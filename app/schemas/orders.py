@@ -122,6 +122,6 @@ class OrderListArgs(CursorArgs):
 
     status = fields.String(validate=OneOf(STATUSES))
     user_id = fields.Integer(validate=Range(1, 2**63 - 1))
-    q = Text(254, metadata={"description": "The beginning of a number, or part of an email."})
+    q = Text(254, metadata={"description": "Part of a number or of an email."})
     since = Moment(data_key="from")
     before = Moment(end=True, data_key="to")

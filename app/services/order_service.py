@@ -153,6 +153,6 @@ def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Order.placed_at < filters.before
     if filters.q:
         yield or_(
-            Order.number.startswith(filters.q.upper(), autoescape=True),
+            Order.number.contains(filters.q.upper(), autoescape=True),
             Order.email.icontains(filters.q, autoescape=True),
         )

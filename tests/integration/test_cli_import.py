@@ -239,10 +239,10 @@ def test_another_encoding_is_told_by_row(run):
     assert figures(result) == (1, 0, 0, 1, 0)
 
 
-def test_a_file_without_the_columns_is_wrong_usage(run):
+def test_a_file_without_the_columns_fails(run):
     result = run("sku,title", "A,One")
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "no column name, price" in result.stderr
 
 

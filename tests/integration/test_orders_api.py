@@ -504,6 +504,7 @@ def test_staff_list_everybodys_orders_and_filter_them(app, admin, anyone, produc
     assert found("q=ann%25lee") == []
     assert found("q=nn_") == [first["id"]]
     assert found(f"q={second['number'][:9].lower()}") == [second["id"]]
+    assert found(f"q={second['number'][-9:]}") == [second["id"]]
     assert found("q=%25") == []
 
 
