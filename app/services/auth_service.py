@@ -40,7 +40,9 @@ def hash_password(password: str) -> str:
         Invalid: it is empty, or has characters that cannot be hashed.
     """
     if not passwords.is_readable(password):
-        raise Invalid({"password": ["It is empty, or has characters that cannot stand in a password."]})
+        raise Invalid(
+            {"password": ["It is empty, or has characters that cannot stand in a password."]}
+        )
     db.session.close()  # gives the connection back for as long as the slow work takes
     hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
     return hashed.decode()
