@@ -85,7 +85,7 @@ class Config:
         self.CACHE_OPTIONS = redis_options() if self.REDIS_URL else {}
         self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
         self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
-        self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "30 per minute")
+        self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "60 per minute")
         storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
         in_memory = storage == "memory://"
         # "shop+": the storage of app/utils/limit_storage.py, which outlives an outage of Redis.
