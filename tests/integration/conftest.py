@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, appcontext_pushed
 from flask_migrate import upgrade
 from werkzeug.test import TestResponse
 
@@ -54,9 +54,35 @@ def environ(database: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def shared_app(environ: dict[str, str]) -> Flask:
+def shared_app(environ: dict[str, str]) -> Iterator[Flask]:
     """The application, made once a database."""
-    return create_app(Testing(environ))
+    app = create_app(Testing(environ))
+    _kept.add(app)
+    yield app
+    _close_connections(app)
+
+
+_kept: set[Flask] = set()
+
+
+@pytest.fixture(autouse=True)
+def closed_connections() -> Iterator[None]:
+    """Close what the apps of one test alone leave open: from Python 3.13 on, SQLite complains of
+    connections that are only collected."""
+    used: set[Flask] = set()
+
+    def note(app: Flask, **_context: Any) -> None:
+        used.add(app)
+
+    with appcontext_pushed.connected_to(note):
+        yield
+    for app in used - _kept:
+        _close_connections(app)
+
+
+def _close_connections(app: Flask) -> None:
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -87,4 +88,5 @@ def test_the_folder_of_the_file_is_made(tmp_path):
     create_app(Testing({"DATABASE_URL": f"sqlite:///{path}"}))
 
     assert path.parent.is_dir()
-    assert sqlite3.connect(path).execute("SELECT 1").fetchone() == (1,)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
