@@ -91,11 +91,10 @@ def test_an_exception_is_one_json_line(shop):
 
 def test_the_values_of_a_failed_statement_stay_out_of_the_log(shop):
     made, stream = shop()
+    values = {"e": "pat@example.com"}
 
     def fail() -> str:
-        db.session.execute(
-            text("SELECT nothing FROM users WHERE email = :e"), {"e": "pat@example.com"}
-        )
+        db.session.execute(text("SELECT nothing FROM users WHERE email = :e"), values)
         return ""
 
     made.add_url_rule("/api/fail", view_func=fail)
