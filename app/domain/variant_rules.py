@@ -94,12 +94,15 @@ def spread(article: Mapping[str, Any], variants: Sequence[dict[str, Any]], new: 
     the price holds for each of them.
 
     Raises:
-        Invalid: on what cannot be said of several variants at once.
+        Invalid: on what cannot be said of several variants at once, or is said twice and differs.
     """
     for name in ("sku", "price", "stock"):
         if name not in article:
             continue
         if len(variants) != 1 and not (new and name == "price"):
             raise Invalid({name: ["This product has several variants: say it of each of them."]})
+        # A price beside variants is for those that name none; of the others there is only one.
+        if name != "price" and variants[0].get(name, article[name]) != article[name]:
+            raise Invalid({name: ["Its only variant says otherwise."]})
         for variant in variants:
             variant.setdefault(name, article[name])

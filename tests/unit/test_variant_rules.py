@@ -95,3 +95,12 @@ def test_an_edit_at_another_version_is_refused():
         check_version(3, {"2"})
     with pytest.raises(PreconditionFailed):
         check_version(3, set())
+
+
+@pytest.mark.parametrize("name", ["sku", "stock"])
+def test_what_a_product_and_its_only_variant_say_has_to_agree(name):
+    with pytest.raises(Invalid, match="not valid") as refusal:
+        spread({name: 1}, [{name: 2}], new=True)
+
+    assert list(refusal.value.extra["errors"]) == [name]
+    spread({name: 1}, [{name: 1}], new=True)
