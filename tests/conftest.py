@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import make_url
 
 from tests import servers
 
@@ -28,7 +29,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say which servers the tests use."""
-    return [f"{name}: {url}" for name, url in config.stash.get(_URLS, {}).items()]
+    urls = config.stash.get(_URLS, {})
+    return [f"{name}: {make_url(url).render_as_string()}" for name, url in urls.items()]
 
 
 _URLS = pytest.StashKey[dict[str, str]]()
