@@ -18,7 +18,7 @@ find_python() {
 make_venv() {
     [ -x .venv/bin/python ] && return
     if command -v uv >/dev/null 2>&1; then
-        uv venv --quiet --python "$1" .venv
+        uv venv --quiet --seed --python "$1" .venv
     elif ! "$1" -m venv .venv; then
         rm -rf .venv
         echo "Python's venv module is incomplete. Debian, Ubuntu: sudo apt install python3-venv" >&2
