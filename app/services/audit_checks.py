@@ -132,6 +132,12 @@ CATALOGUE = (
         WHERE p.deleted_at IS NULL AND (v.price IS NULL OR p.price != v.price)""",
     ),
     Check(
+        "deletions",
+        "variant {0} of product {1}: one of them is deleted, the other is not",
+        """SELECT v.id, p.id FROM variants v JOIN products p ON p.id = v.product_id
+        WHERE (v.deleted_at IS NULL) != (p.deleted_at IS NULL)""",
+    ),
+    Check(
         "category tree",
         "category {0}: no way leads up to a root",
         """WITH RECURSIVE reached(id) AS (

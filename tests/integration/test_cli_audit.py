@@ -70,6 +70,8 @@ WRONGS = {
     "history": f"INSERT INTO order_events (order_id, status, at, done_by)"
     f" VALUES ({OPEN}, 'delivered', '2026-01-01 00:00:00', 'staff')",
     "product price": f"UPDATE products SET price = price + 1 WHERE id = {FIRST.format('products')}",
+    "deletions": "UPDATE products SET deleted_at = '2026-01-01 00:00:00'"
+    f" WHERE id = {FIRST.format('products')}",
     "category tree": "UPDATE categories SET parent_id ="
     " (SELECT id FROM categories WHERE slug = 'kitchen') WHERE slug = 'home'",
     "tombstones": "UPDATE users SET deleted_at = '2026-01-01 00:00:00', email = NULL,"
