@@ -1,0 +1,12 @@
+"""The shop under fire: clients, faults, a history of what every client saw, and its checker.
+
+history    what every attempt asked, and what came back
+world      the goods and the people that a run starts with
+client     sends requests, and writes each attempt into the history
+setting    the running shop and its servers, and all that can be done to them
+faults     what goes wrong, and when: drawn from the run's seed
+scenes/    who does what: the mixed load, the rush, the races
+ledgers    the final database, read once into plain rows
+checker/   history against database: every violation by name
+mutants    faults planted in a copy of the shop, which the checker has to find
+"""
