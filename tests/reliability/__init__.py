@@ -1,6 +1,7 @@
 """The shop under fire: clients, faults, a history of what every client saw, and its checker.
 
 history    what every attempt asked, and what came back
+facts      what a run starts with, told to the checker
 world      the goods and the people that a run starts with
 client     sends requests, and writes each attempt into the history
 setting    the running shop and its servers, and all that can be done to them

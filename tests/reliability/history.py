@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,23 @@ class History:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._attempts: list[Attempt] = []
+        self._under_way = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way at this moment."""
+        return self._under_way
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count one request as being in flight, until its answer is there or given up."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def append(self, attempt: Attempt) -> None:
         """Add an attempt whose answer came, or will not come any more."""
