@@ -17,6 +17,7 @@ from app.unit_of_work import in_transaction
 from app.utils.answers import answer, link_header, list_answer, send
 from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
+from app.utils.identity import current_actor
 
 blp = ShopBlueprint("categories", __name__, url_prefix="/api/categories")
 LIST_ARGS = CategoryListArgs()
@@ -39,7 +40,7 @@ def list_categories(args: dict[str, Any]) -> Response:
 @blp.response(201, CategorySchema)
 def create_category(wishes: dict[str, Any]) -> Response:
     """Add a category."""
-    made = in_transaction(lambda: category_service.create_category(**wishes))
+    made = in_transaction(lambda: category_service.create_category(current_actor(), **wishes))
     location = f"/api/categories/{made.category.id}"
     return send(_answer(made), 201, {"Location": location})
 
@@ -57,7 +58,9 @@ def get_category(category: str) -> Response:
 @blp.response(200, CategorySchema)
 def edit_category(changes: dict[str, Any], category: str) -> Response:
     """Change the fields that are sent. A category cannot be moved below itself."""
-    made = in_transaction(lambda: category_service.edit_category(category, changes))
+    made = in_transaction(
+        lambda: category_service.edit_category(current_actor(), category, changes)
+    )
     return send(_answer(made))
 
 
@@ -66,7 +69,7 @@ def edit_category(changes: dict[str, Any], category: str) -> Response:
 @blp.response(204)
 def delete_category(category: str) -> None:
     """Remove a category that holds neither categories nor products."""
-    in_transaction(lambda: category_service.delete_category(category))
+    in_transaction(lambda: category_service.delete_category(current_actor(), category))
 
 
 def _list(page: int, per_page: int, parent_id: int | None) -> Answer:

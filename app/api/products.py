@@ -83,7 +83,7 @@ def edit_product(changes: dict[str, Any], product: str) -> Response:
 def delete_product(product: str) -> None:
     """Take a product out of the catalogue; its slug and SKUs are free again."""
     expected = expected_versions()
-    in_transaction(lambda: product_service.delete_product(product, expected))
+    in_transaction(lambda: product_service.delete_product(current_actor(), product, expected))
 
 
 def _list(actor: Actor, wanted: Wanted) -> Answer:

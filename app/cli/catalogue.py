@@ -10,6 +10,7 @@ import click
 from flask import current_app
 
 from app.cli.shell import command, complain, progress
+from app.domain.actor import SYSTEM
 from app.domain.csv_rows import COLUMNS, BadRow, ImportRow, NotAProductList, ProductList
 from app.services import export_service, import_service
 from app.services.import_service import Outcome, Rehearsal
@@ -91,7 +92,7 @@ def _refuse(row: BadRow, total: Outcome) -> None:
 
 
 def _write(batch: Sequence[ImportRow]) -> Outcome:
-    return in_transaction(lambda: import_service.import_rows(batch))
+    return in_transaction(lambda: import_service.import_rows(SYSTEM, batch))
 
 
 def _rehearsal() -> Work:

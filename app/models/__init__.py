@@ -12,10 +12,11 @@ from app.models.sales import (
     OrderLine,
     Store,
 )
+from app.models.trail import AuditEvent
 from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
-    "MAX_QUANTITY", "Address", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
+    "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
     "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "Session", "StockMovement",
     "Store", "User", "Variant",
 ]  # fmt: skip

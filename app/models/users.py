@@ -44,10 +44,12 @@ class Session(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
+    # A hash of the network that it was begun from: guesses made elsewhere do not lock that one out.
+    place: Mapped[str | None] = mapped_column(String(32))
 
 
 class LoginThrottle(Base):
-    """Failed sign-ins for one address, kept by a hash of it, whether or not an account exists."""
+    """Failed sign-ins, counted under hashes of addresses, whether or not an account exists."""
 
     __tablename__ = "login_throttles"
 

@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 
 from app.domain import category_tree
+from app.domain.actor import Actor
 from app.domain.address import id_or_slug
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Category, Product
-from app.services import catalogue_cache
+from app.services import audit_trail, catalogue_cache
 from app.services.paging import Page, refuse_too_deep
 from app.services.slugs import at_address, choose_slug
 
@@ -52,6 +53,7 @@ def get_category(address: str) -> Counted:
 
 
 def create_category(
+    actor: Actor,
     name: str,
     slug: str | None = None,
     description: str = "",
@@ -74,11 +76,14 @@ def create_category(
     )
     db.session.add(category)
     db.session.flush()
+    audit_trail.record(
+        actor, "category.created", category.id, {}, audit_trail.category_state(category)
+    )
     catalogue_cache.forget_catalogue()
     return _counted(category)
 
 
-def edit_category(address: str, changes: dict[str, Any]) -> Counted:
+def edit_category(actor: Actor, address: str, changes: dict[str, Any]) -> Counted:
     """Change the fields that are given: name, slug, description, parent_id, position.
 
     Raises:
@@ -92,14 +97,18 @@ def edit_category(address: str, changes: dict[str, Any]) -> Counted:
         _check_move(category, changes["parent_id"], everything)
     if "slug" in changes:
         choose_slug(Category, changes["slug"], category.name, category.id)
+    before = audit_trail.category_state(category)
     for column, value in changes.items():
         setattr(category, column, value)
     db.session.flush()
+    audit_trail.record(
+        actor, "category.edited", category.id, before, audit_trail.category_state(category)
+    )
     catalogue_cache.forget_catalogue()
     return _counted(category)
 
 
-def delete_category(address: str) -> None:
+def delete_category(actor: Actor, address: str) -> None:
     """Remove an empty category; deleted products, which nobody sees any more, let go of it.
 
     Raises:
@@ -118,6 +127,7 @@ def delete_category(address: str) -> None:
         .where(Product.category_id == category.id, Product.deleted_at.is_not(None))
         .values(category_id=None)
     )
+    audit_trail.record(actor, "category.deleted", category.id, audit_trail.category_state(category))
     db.session.delete(category)
     db.session.flush()
     catalogue_cache.forget_catalogue()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -12,6 +12,7 @@ from app.extensions import db
 from app.models import Product, Variant
 from app.services.category_paths import CategoryPaths
 
+SHEET_NAMES = ("name", "description", "category_id", "compare_at_price")
 SheetFacts = tuple[str, str, int | None, int | None]
 """What an edit of a product changes: name, description, category_id, compare_at_price."""
 
@@ -59,6 +60,14 @@ class Article:
     @property
     def facts(self) -> Facts:
         return Facts(self.price, self.on_hand, self.sheet.facts)
+
+    def state_of(self, facts: Facts) -> dict[str, Any]:
+        """What the audit trail tells of this article when these were its facts."""
+        return {
+            f"variants.{self.id}.price": facts.price,
+            f"variants.{self.id}.on_hand": facts.on_hand,
+            **dict(zip(SHEET_NAMES, facts.sheet, strict=True)),
+        }
 
 
 def apply(row: ImportRow, article: Article, tree: CategoryPaths) -> None:

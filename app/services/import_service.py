@@ -6,13 +6,15 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from app.domain.actor import Actor
+from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
 from app.domain.csv_rows import BadRow, ImportRow
 from app.domain.listing import derived
 from app.domain.text import make_slug, with_suffix
 from app.extensions import db
 from app.models import Product, Variant
-from app.services import catalogue_cache, category_paths, import_articles
+from app.services import audit_trail, catalogue_cache, category_paths, import_articles
 from app.services.bulk import update_rows
 from app.services.bulk_catalogue import (
     NewProduct,
@@ -76,7 +78,7 @@ class _Batch:
             self.outcome.updated += 1
 
 
-def import_rows(rows: Sequence[ImportRow]) -> Outcome:
+def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
     """Take in a batch: a constant number of statements, on rows locked in the order of their ids.
 
     A SKU that stands in it twice is taken twice, the later row wins.
@@ -89,8 +91,10 @@ def import_rows(rows: Sequence[ImportRow]) -> Outcome:
     _make_categories(batch)
     now = utc_now()
     articles = batch.articles.values()
+    changed = [a for a in articles if a.id and a.facts != batch.before[a.sku]]
     _add_new([article for article in articles if article.id is None], now)
-    _write_changes([a for a in articles if a.id and a.facts != batch.before[a.sku]], batch, now)
+    _write_changes(changed, batch, now)
+    _record(actor, changed, batch)
     catalogue_cache.forget_catalogue()
     return batch.outcome
 
@@ -171,3 +175,14 @@ def _write_products(articles: Sequence[Article], now: datetime) -> None:
         columns = derived(sheet.name, sheet.description, offers[product_id])
         rows.append((product_id, *sheet.facts, sheet.version + 1, now, *columns.values()))
     update_rows(Product, _EDITED, rows)
+
+
+def _record(actor: Actor, changed: Sequence[Article], batch: _Batch) -> None:
+    changes_of: dict[int | None, Changes] = {}
+    for article in changed:
+        before = article.state_of(batch.before[article.sku])
+        changes = changes_of.setdefault(article.sheet.id, {})
+        changes |= differences(before, article.state_of(article.facts))
+    if batch.outcome.created:
+        changes_of[None] = {"products": [None, batch.outcome.created]}
+    audit_trail.record_many(actor, "product.imported", changes_of)

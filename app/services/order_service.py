@@ -15,7 +15,7 @@ from app.domain.tokens import hash_token, read_order_number
 from app.errors import NotFound
 from app.extensions import db
 from app.models import Order, OrderEvent
-from app.services import inventory_service, paging
+from app.services import audit_trail, inventory_service, paging
 from app.services.paging import Page, Slice, SortKey
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
@@ -88,6 +88,7 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
         IllegalTransition: the order cannot go there from where it is.
     """
     order = _locked(visitor, reference)
+    before = {"status": order.status}
     order.move_to(target)
     order.updated_at = utc_now()
     order.events.append(
@@ -100,6 +101,10 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
         )
     )
     _move_stock(order, target, visitor.actor)
+    if visitor.actor.is_admin:
+        audit_trail.record(
+            visitor.actor, "order.status_changed", order.id, before, {"status": target}
+        )
     db.session.flush()
     return order
 

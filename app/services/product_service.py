@@ -13,7 +13,7 @@ from app.domain.variant_rules import check_declared, spread
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product, Variant
-from app.services import catalogue_cache, inventory_service, variant_service
+from app.services import audit_trail, catalogue_cache, inventory_service, variant_service
 from app.services.category_service import require_category
 from app.services.slugs import at_address, choose_slug
 
@@ -47,7 +47,9 @@ def create_product(actor: Actor, **wishes: Any) -> Product:
     db.session.add(product)
     db.session.flush()
     variant_service.merge(product, variants, actor, "initial stock")
-    return _finish(product)
+    _finish(product)
+    audit_trail.record(actor, "product.created", product.id, {}, audit_trail.product_state(product))
+    return product
 
 
 def edit_product(
@@ -67,6 +69,7 @@ def edit_product(
     check_version(product.version, expected)
     if not changes:
         return product
+    before = audit_trail.product_state(product)
     if "slug" in changes:
         choose_slug(Product, changes["slug"], product.name, product.id)
     if "category_id" in changes:
@@ -76,10 +79,14 @@ def edit_product(
             setattr(product, column, changes[column])
     _edit_variants(actor, product, changes)
     product.version += 1
-    return _finish(product)
+    _finish(product)
+    audit_trail.record(
+        actor, "product.edited", product.id, before, audit_trail.product_state(product)
+    )
+    return product
 
 
-def delete_product(address: str, expected: Collection[str] | None = None) -> None:
+def delete_product(actor: Actor, address: str, expected: Collection[str] | None = None) -> None:
     """Take a product out of the catalogue; orders and carts still know it, its names are free.
 
     Raises:
@@ -95,6 +102,7 @@ def delete_product(address: str, expected: Collection[str] | None = None) -> Non
     db.session.execute(
         update(Variant).where(Variant.product_id == product.id).values(deleted_at=now)
     )
+    audit_trail.record(actor, "product.deleted", product.id, audit_trail.product_state(product))
     _forget(product)
 
 
@@ -143,11 +151,10 @@ def _edit_variants(actor: Actor, product: Product, changes: dict[str, Any]) -> N
     variant_service.merge(product, variants, actor, "stock set")
 
 
-def _finish(product: Product) -> Product:
+def _finish(product: Product) -> None:
     product.derive(product.variants)
     db.session.flush()
     _forget(product)
-    return product
 
 
 def _forget(product: Product) -> None:

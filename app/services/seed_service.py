@@ -8,10 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, text, update
 
+from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
-from app.models import Base, Category, Store
-from app.services import catalogue_cache
+from app.models import AuditEvent, Base, Category, Store
+from app.services import audit_trail, catalogue_cache
 from app.services.seeding import generated, orders, written
 
 DEMO_CUSTOMER = ("demo@example.com", "shopswift demo shopper")
@@ -67,9 +68,11 @@ def add_orders(target: int, currency: str, seed: int, now: datetime) -> int:
 
 
 def empty() -> None:
-    """Delete everything, the ledger too, except for the currency that the shop was opened with."""
+    """Delete everything, the ledger too, except for the audit trail, which notes it, and the
+    currency that the shop was opened with."""
     _lock_store()
-    tables = [table for table in Base.metadata.sorted_tables if table.name != Store.__tablename__]
+    kept = (Store.__tablename__, AuditEvent.__tablename__)
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in kept]
     if db.session.connection().dialect.name == "postgresql":
         names = ", ".join(table.name for table in tables)
         db.session.execute(text(f"TRUNCATE {names}"))
@@ -78,6 +81,7 @@ def empty() -> None:
         db.session.execute(update(Category).values(parent_id=None))
         for table in reversed(tables):
             db.session.execute(delete(table))
+    audit_trail.record(SYSTEM, "shop.emptied", None, {}, {"everything": "deleted"})
     catalogue_cache.forget_catalogue()
 
 

@@ -4,7 +4,7 @@ from app.domain.actor import Actor
 from app.errors import Conflict
 from app.extensions import db
 from app.models import User
-from app.services import session_service, throttle_service, user_service
+from app.services import audit_trail, session_service, throttle_service, user_service
 
 
 def make_admin(actor: Actor, email: str, password_hash: str | None, promote: bool) -> str:
@@ -19,7 +19,9 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
     """
     user = user_service.find_by_email(email)
     if user is None:
-        user_service.add(email, password_hash or user_service.NO_PASSWORD, role="admin")
+        hashed = password_hash or user_service.NO_PASSWORD
+        made = user_service.add(email, hashed, role="admin")
+        audit_trail.record(actor, "user.created", made.id, {}, user_service.standing(made))
         return "made"
     if not promote:
         raise Conflict(
@@ -29,6 +31,7 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
     user_service.set_role(actor, user.id, "admin")
     if password_hash:
         _set_password(user, password_hash)
+        audit_trail.record(actor, "user.password_set", user.id, {}, {"password": "set"})
     return "promoted" if before != "admin" else "an admin already"
 
 

@@ -11,7 +11,7 @@ from app.domain.variant_rules import MAX_STOCK, VariantRequired
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Order, Product, StockMovement, Variant
-from app.services import inventory_service, paging
+from app.services import audit_trail, inventory_service, paging
 from app.services.paging import Page
 from app.services.slugs import at_address
 
@@ -51,7 +51,11 @@ def change_stock(
     change = delta if delta is not None else (on_hand or 0) - variant.on_hand
     if variant.on_hand + change > MAX_STOCK:
         raise Invalid({"delta": [f"At most {MAX_STOCK} on hand."]})
+    before = {"on_hand": variant.on_hand}
     inventory_service.adjust(variant, change, reason, actor)
+    audit_trail.record(
+        actor, "variant.stock_adjusted", variant.id, before, {"on_hand": variant.on_hand}
+    )
     db.session.flush()
     return variant
 

@@ -12,7 +12,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
-from app.services import session_service, throttle_service
+from app.services import audit_trail, session_service, throttle_service
 from app.services.paging import Page, fetch_page
 
 NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
@@ -128,17 +128,23 @@ def update_user(
     """
     admins = lock_admins()
     user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
-    before = (user.role, user.is_active)
+    before = standing(user)
     after = (role or user.role, user.is_active if is_active is None else is_active)
-    if before == after:
+    if (user.role, user.is_active) == after:
         return user
     if after != ("admin", True):
         refuse_last_admin(user, admins)
     user.role, user.is_active = after
     session_service.end_all(user.id)
+    audit_trail.record(actor, "user.edited", user.id, before, standing(user))
     db.session.flush()
-    log.info("User %s became %s, was %s; by %s %s", user.id, after, before, actor.by, actor.user_id)
+    log.info("User %s became %s; by %s %s", user.id, after, actor.by, actor.user_id)
     return user
+
+
+def standing(user: User) -> audit_trail.State:
+    """What the audit trail tells of an account: nothing personal."""
+    return {"role": user.role, "is_active": user.is_active}
 
 
 def lock_admins() -> Sequence[User]:

@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 
+from app.domain.actor import SYSTEM
 from app.domain.category_tree import with_descendants
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
@@ -100,7 +101,7 @@ def test_a_category_that_goes_while_somebody_wants_it_is_not_there(app, admin, m
     gone = Event()
 
     def remove_slowly():
-        category_service.delete_category(path.rpartition("/")[2])
+        category_service.delete_category(SYSTEM, path.rpartition("/")[2])
         gone.set()
         time.sleep(0.5)
 
