@@ -4,8 +4,10 @@ history    what every attempt asked, and what came back
 facts      what a run starts with, told to the checker
 world      the goods and the people that a run starts with
 client     sends requests, and writes each attempt into the history
+shopper, staff   what the two kinds of people can do
 setting    the running shop and its servers, and all that can be done to them
 faults     what goes wrong, and when: drawn from the run's seed
+violation  what a run can be found guilty of
 scenes/    who does what: the mixed load, the rush, the races
 ledgers    the final database, read once into plain rows
 checker/   history against database: every violation by name
