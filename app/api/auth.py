@@ -37,7 +37,7 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 @blp.response(200, TokensSchema)
 def login(credentials: dict[str, str]) -> dict[str, Any]:
     """Sign in. Five wrong passwords in a row lock the account for a growing while (429)."""
-    attempt = auth_service.try_credentials(**credentials)
+    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr)
     cart_token = request.headers.get(CART_TOKEN)
     outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), cart_token))
     return token_pair(unless_refused(outcome))

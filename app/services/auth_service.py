@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.domain import emails, passwords
 from app.domain.actor import Actor
@@ -19,18 +19,24 @@ from app.errors import Invalid, ShopError, Unauthenticated
 from app.extensions import bcrypt, db
 from app.models import Session, User
 from app.services import cart_service, session_service, throttle_service, user_service
+from app.services.throttle_service import Guard
 
 log = logging.getLogger(__name__)
+
+Account = tuple[int, str, bool]
+"""Id, password hash, and whether it was signed in to from this place before."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A password that somebody gave: for which account, against which hash, and whether it fits."""
 
-    throttle_key: str
+    guards: tuple[Guard, ...]
     user_id: int | None
     password_hash: str
     fits: bool
+    place: str | None = None
+    """How the database knows the network that the attempt came from."""
 
 
 def hash_password(password: str) -> str:
@@ -48,23 +54,28 @@ def hash_password(password: str) -> str:
     return hashed.decode()
 
 
-def try_credentials(email: str, password: str) -> Attempt:
+def try_credentials(email: str, password: str, client: str | None = None) -> Attempt:
     """Compare a password with that of an address; the same work whether or not it has an account.
 
+    `client` is the network address that the attempt comes from.
+
     Raises:
-        TooManyAttempts: the address is locked.
+        TooManyAttempts: the address is locked, for this client or for all that it does not know.
     """
-    return _try(throttle_service.login_key(email), User.email_key == emails.key(email), password)
+    place = throttle_service.place_key(client)
+    account = _find(User.email_key == emails.key(email), place)
+    guards = throttle_service.login_guards(email, place, is_known=bool(account and account[2]))
+    return _try(guards, account, password, place)
 
 
 def try_own_password(actor: Actor, password: str) -> Attempt:
     """Compare a password with the caller's own, as before changes that a thief would like to make.
 
     Raises:
-        TooManyAttempts: too many tries with this account's sessions.
+        TooManyAttempts: too many tries with this session.
     """
-    key = throttle_service.own_key(actor.user_id or 0)
-    return _try(key, User.id == actor.user_id, password)
+    guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
+    return _try(guards, _find(User.id == actor.user_id), password)
 
 
 def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
@@ -72,15 +83,15 @@ def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
 
     A refusal is returned, not raised: it leaves a trace that has to be committed.
     """
-    throttle = throttle_service.take(attempt.throttle_key)
-    locked = throttle_service.refusal_of(throttle)
+    taken = throttle_service.take(attempt.guards)
+    locked = throttle_service.refusal_of(taken)
     if locked:
         return locked  # whether or not the password fits
     user = _still_fits(attempt)
     if user is None:
-        throttle_service.record_failure(throttle)
+        throttle_service.record_failure(taken)
         return refusal
-    db.session.delete(throttle)
+    throttle_service.record_success(taken)
     return user
 
 
@@ -98,7 +109,7 @@ def sign_in(
         return user
     if cart_token:
         cart_service.merge_guest_cart(cart_token, user.id)
-    return session_service.begin(user.id, lifetime)
+    return session_service.begin(user.id, lifetime, attempt.place)
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
@@ -144,19 +155,25 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     if user.role == "admin":
         user_service.refuse_last_admin(user, user_service.lock_admins())
     user_service.bury(user)
+    session_service.forget_places(user.id)
     return user
 
 
-def _try(key: str, whose: object, password: str) -> Attempt:
-    throttle_service.refuse_locked(key)
-    row = db.session.execute(
-        select(User.id, User.password_hash).where(whose, User.deleted_at.is_(None))  # type: ignore[arg-type]
-    ).one_or_none()
+def _find(whose: ColumnElement[bool], place: str | None = None) -> Account | None:
+    query = select(User.id, User.password_hash, session_service.came_from(place))
+    row = db.session.execute(query.where(whose, User.deleted_at.is_(None))).one_or_none()
+    return row and (row[0], row[1], row[2])
+
+
+def _try(
+    guards: tuple[Guard, ...], account: Account | None, password: str, place: str | None = None
+) -> Attempt:
+    throttle_service.refuse_locked(guards)
     db.session.close()  # gives the connection back for as long as the slow work takes
     dummy = _dummy_hash()
-    user_id, password_hash = row or (None, dummy)
+    user_id, password_hash, _known = account or (None, dummy, False)
     fits: bool = bcrypt.check_password_hash(password_hash, passwords.canonical(password))
-    return Attempt(key, user_id, password_hash, fits)
+    return Attempt(guards, user_id, password_hash, fits, place)
 
 
 def _still_fits(attempt: Attempt) -> User | None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, exists, false, select, update
 
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
@@ -31,13 +31,23 @@ def find_actor(session_id: int) -> Actor | None:
     return Actor(role=row.role, user_id=row.id, session_id=session_id) if row else None
 
 
-def begin(user_id: int, lifetime: timedelta) -> Session:
-    """Open a session for a user; those that expired long since make room."""
+def came_from(place: str | None) -> ColumnElement[bool]:
+    """Whether a user has or had a session begun at this place, for as long as such are kept."""
+    if place is None:  # which would find the sessions whose place is not known
+        return false()
+    return exists().where(Session.user_id == User.id, Session.place == place)
+
+
+def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Session:
+    """Open a session for a user; those that expired long since make room.
+
+    `place` is how the database knows the network of whoever signs in.
+    """
     now = utc_now()
     db.session.execute(
         delete(Session).where(Session.user_id == user_id, Session.expires_at < now - KEPT_AFTER)
     )
-    session = Session(user_id=user_id, expires_at=now + lifetime)
+    session = Session(user_id=user_id, expires_at=now + lifetime, place=place)
     db.session.add(session)
     db.session.flush()
     return session
@@ -77,6 +87,11 @@ def end_all(user_id: int, except_id: int | None = None) -> None:
     """End every session of a user, or every other one."""
     kept = Session.id != except_id if except_id is not None else Session.id.is_not(None)
     _end_where(Session.user_id == user_id, kept)
+
+
+def forget_places(user_id: int) -> None:
+    """Erase from where somebody signed in."""
+    db.session.execute(update(Session).where(Session.user_id == user_id).values(place=None))
 
 
 def _end_where(*conditions: object) -> None:

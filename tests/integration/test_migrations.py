@@ -80,6 +80,22 @@ def test_a_difference_would_be_found(app, environ):
         Base.metadata.remove(table)
 
 
+def test_sessions_outlive_the_column_of_their_place(empty):
+    migrate(empty, "upgrade")
+    with empty.app_context():
+        _user, token = factories.user_with_token()
+        db.session.execute(text("UPDATE sessions SET place = 'somewhere'"))
+        db.session.commit()
+
+    migrate(empty, "downgrade", revision="0002")
+    migrate(empty, "upgrade")
+
+    with empty.app_context():
+        assert db.session.execute(text("SELECT id, place FROM sessions")).one().place is None
+    answer = empty.test_client().get("/api/users/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+
+
 @pytest.fixture
 def next_migration(tmp_path: Path):
     """Writes a folder of migrations with one more in it: these statements of `op`."""

@@ -1,0 +1,40 @@
+"""Networks: what of an address belongs to one customer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.networks import network_of
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("a-socket", "a-socket"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_address_stands_for_the_network_of_one_customer(address, network):
+    assert network_of(address) == network
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
+def test_no_two_addresses_of_one_ipv6_network_are_told_apart(address, host):
+    if address.ipv4_mapped or int(address) >> 64 == 0:
+        return
+
+    neighbour = type(address)(int(address) >> 64 << 64 | host)
+
+    assert network_of(str(address)) == network_of(str(neighbour))
+
+
+@given(st.text(max_size=60))
+def test_whatever_a_proxy_says_has_a_network(text):
+    assert isinstance(network_of(text), str)
