@@ -1,5 +1,6 @@
 """People who send requests to the shop, and write down every attempt."""
 
+import hashlib
 import json
 import random
 import time
@@ -79,7 +80,7 @@ class Person:
             answer=None if response is None else _parsed(response),
             raw=b"" if response is None else response.content,
             replayed=response is not None and "Idempotency-Replayed" in response.headers,
-            about=about or {},
+            about={**_carts(sent, response), **(about or {})},
         )  # fmt: skip
         self.history.append(attempt)
         if response is not None:
@@ -188,6 +189,19 @@ def together(calls: Iterable[Callable[[], Attempt]]) -> list[Attempt]:
     todo = list(calls)
     with ThreadPoolExecutor(len(todo)) as threads:
         return list(threads.map(lambda call: call(), todo))
+
+
+def _carts(sent: Mapping[str, str], response: requests.Response | None) -> dict[str, str]:
+    """Whose cart a request is about, and which one the answer opened; tokens in short."""
+    token = sent.get("X-Cart-Token", "")
+    found = {"cart": "account" if "Authorization" in sent else _short(token)}
+    if response is not None and "X-Cart-Token" in response.headers:
+        found["opens"] = _short(response.headers["X-Cart-Token"])
+    return found
+
+
+def _short(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:12] if token else "nobody"
 
 
 def _parsed(response: requests.Response) -> Any:

@@ -19,3 +19,11 @@ class WorldFacts:
     """By variant id."""
     users: dict[str, int] = field(default_factory=dict)
     """User ids by label; guests have none. Grows while people register."""
+    linger: float = 30.0
+    """Seconds after a lost answer for which the request may still take effect."""
+    cache_lag: float = 31.0
+    """Seconds by which a product's answer may trail: an entry's life, where the cache can fail."""
+    must_succeed: frozenset[str] = frozenset()
+    """Operations without one success of which the run proves nothing."""
+    kills: list[float] | None = None
+    """When workers were killed. None where none were meant to be; empty proves nothing."""
