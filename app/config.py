@@ -42,6 +42,7 @@ class Config:
     MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
     CACHE_KEY_PREFIX = "shopswift:"
     RATELIMIT_KEY_PREFIX = "shopswift"
+    JWT_ENCODE_NBF = False  # our tokens are good at once, whatever another machine's clock says
     RATELIMIT_HEADERS_ENABLED = False
     API_TITLE = "ShopSwift"
     API_VERSION = "v1"
