@@ -53,7 +53,7 @@ def test_four_processes_that_read_then_write_lose_nothing(app, environ):
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 2500)],
+    [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 900)],
 )
 def test_every_connection_is_set_up(app, pragma, value):
     with app.app_context():
