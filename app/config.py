@@ -88,10 +88,9 @@ class Config:
         self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
         self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "60 per minute")
         storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
-        in_memory = storage == "memory://"
-        # "shop+": the storage of app/utils/limit_storage.py, which outlives an outage of Redis.
-        self.RATELIMIT_STORAGE_URI = storage if in_memory else f"shop+{storage}"
-        self.RATELIMIT_STORAGE_OPTIONS = {} if in_memory else redis_options()
+        # "shop+": the storages of app/utils/limit_storage.py, which outlive an outage of Redis.
+        self.RATELIMIT_STORAGE_URI = f"shop+{storage}"
+        self.RATELIMIT_STORAGE_OPTIONS = {} if storage == "memory://" else redis_options()
 
     def problems(self) -> list[str]:
         """What must be mended before the shop may start."""

@@ -1,12 +1,14 @@
 """What is checked before the shop opens."""
 
 import logging
+from functools import partial
 
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import sqlite
+from app import postgresql, sqlite  # noqa: F401 - both have the engine prepared as they want it
 from app.config import ConfigurationError
+from app.errors import Unavailable
 from app.extensions import db
 from app.services import store_service
 from app.unit_of_work import in_transaction
@@ -32,21 +34,55 @@ def make_database_folder(app: Flask) -> None:
 def refuse_other_currency(app: Flask) -> None:
     """Prices in the database are of one currency: starting with another would relabel them all.
 
-    A database that is away or not migrated yet is no reason not to start: readiness reports it.
+    A database that is away or not migrated yet is no reason not to start: readiness reports it,
+    and requests are checked until the currency is known.
 
     Raises:
         ConfigurationError: STORE_CURRENCY is not the recorded one.
     """
-    wanted = app.config["STORE_CURRENCY"]
     with app.app_context():
         try:
-            recorded = _recorded_or_record(wanted)
+            recorded = _recorded_or_record(app.config["STORE_CURRENCY"])
         except SQLAlchemyError:
+            recorded = None
             log.warning("The database does not answer yet.")
-            return
         finally:
             db.session.remove()
             db.engine.dispose()  # no connection is carried over a fork
+    if recorded is None:
+        app.before_request(partial(_refuse_until_known, app, []))
+    else:
+        _refuse_other(recorded, app)
+
+
+def _refuse_until_known(app: Flask, known: list[str]) -> None:
+    """What could not be checked at the start is checked before a request, until it can be.
+
+    Raises:
+        Unavailable: STORE_CURRENCY is not the recorded one.
+    """
+    if request.endpoint == "health.live":
+        return
+    if not known:
+        known.extend(_ask_again(app.config["STORE_CURRENCY"]))
+    try:
+        _refuse_other(known[0] if known else None, app)
+    except ConfigurationError as error:
+        log.critical("%s", error)
+        raise Unavailable() from None
+
+
+def _ask_again(wanted: str) -> list[str]:
+    try:
+        recorded = _recorded_or_record(wanted)
+    except SQLAlchemyError:  # whoever needs the database is told that it is away
+        recorded = None
+    db.session.close()
+    return [recorded] if recorded else []
+
+
+def _refuse_other(recorded: str | None, app: Flask) -> None:
+    wanted = app.config["STORE_CURRENCY"]
     if recorded not in (None, wanted):
         raise ConfigurationError(
             f"STORE_CURRENCY is {wanted}, but this database's prices are in {recorded}."

@@ -14,6 +14,7 @@ import psycopg2
 from sqlalchemy import Connection, FromClause, Table, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from app import postgresql
 from app.extensions import db
 from app.models import Base
 
@@ -75,7 +76,8 @@ def _copy(
     lines = "".join("\t".join(map(_as_copy_text, row)) + "\n" for row in rows)
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     try:
-        cast(Any, connection.connection.cursor()).copy_expert(statement, io.StringIO(lines))
+        with postgresql.without_deadline():
+            cast(Any, connection.connection.cursor()).copy_expert(statement, io.StringIO(lines))
     except psycopg2.Error as error:  # as SQLAlchemy's own, so that `in_transaction` knows it
         raise DBAPIError.instance(
             statement, None, error, psycopg2.Error, hide_parameters=True

@@ -45,6 +45,7 @@ TITLES = {
 RETRY_AFTER_SECONDS = 1
 INTERNAL_ERROR = "Something went wrong on our side."
 UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
+READ_ONLY = "25006"  # a standby, or a server that is being moved
 PROBLEM_PATHS = ("/api", "/healthz", "/metrics")
 """Below these programs call, who are told in JSON; elsewhere people do, who get a page."""
 
@@ -57,6 +58,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(ParseException, handle_broken_body)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(kind, handle_database_away)
+    app.register_error_handler(DBAPIError, handle_database_failure)
     app.register_error_handler(ProgrammingError, handle_database_unready)
     app.register_error_handler(IntegrityError, handle_last_guard)
     app.register_error_handler(Exception, handle_defect)
@@ -157,6 +159,13 @@ def handle_database_away(error: Exception) -> Response:
     log.error("The database did not answer: %s", _first_line(error))
     db.session.remove()
     return handle_refusal(errors.Unavailable())
+
+
+def handle_database_failure(error: DBAPIError) -> Response:
+    """What the driver calls by other names when the server went away, or takes no writes."""
+    if error.connection_invalidated or getattr(error.orig, "pgcode", None) == READ_ONLY:
+        return handle_database_away(error)
+    return handle_defect(error)
 
 
 def handle_database_unready(error: ProgrammingError) -> Response:

@@ -15,6 +15,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Memory(MemoryStorage):
+    """Counts in this process; a clock that is set back does not make a window last longer."""
+
+    STORAGE_SCHEME = ["shop+memory"]
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count, and say how many there are in this window."""
+        if self.get_expiry(key) > time.time() + expiry:
+            self.clear(key)
+        return super().incr(key, expiry, amount)
+
+
 class RedisElseMemory(RedisStorage):
     """Counts in Redis; after a failure in memory, until Redis answers again.
 
@@ -25,7 +37,7 @@ class RedisElseMemory(RedisStorage):
     STORAGE_SCHEME = ["shop+redis", "shop+rediss", "shop+unix"]
 
     def __init__(self, uri: str, **options: Any) -> None:
-        self._memory = MemoryStorage()
+        self._memory = Memory()
         self._failing = False
         self._skip_until = 0.0
         super().__init__(uri.removeprefix("shop+"), **options)

@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app import create_app
 from app.config import Testing
@@ -61,6 +61,25 @@ def test_a_database_without_tables_is_503_as_on_sqlite():
 
     assert_is_unavailable(response)
     assert ready.json["database"] == "not_migrated"
+
+
+def test_a_server_that_takes_no_writes_is_503_to_writers(app, environ):
+    name = make_url(environ["DATABASE_URL"]).database
+    setting = f'ALTER DATABASE "{name}" SET default_transaction_read_only = '
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], setting + "on")
+    try:
+        standby = create_app(Testing(environ)).test_client()
+        person = {"email": "pat@example.com", "password": "correct horse battery"}
+
+        read, refused = (
+            standby.get("/api/categories"),
+            standby.post("/api/auth/register", json=person),
+        )
+    finally:
+        servers.run_sql(os.environ["TEST_DATABASE_URL"], setting + "off")
+
+    assert read.status_code == 200
+    assert_is_unavailable(refused)
 
 
 def test_statements_and_locks_end_by_themselves(app):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import requests
+from flask_migrate import upgrade
 
 from app import create_app
 from app.config import ROOT, ConfigurationError, Testing
@@ -130,6 +131,41 @@ def test_a_shop_whose_database_is_away_starts_and_says_so():
     assert answer.status_code == 503
     assert answer.json["database"] == "unreachable"
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(("recorded", "status"), [("USD", 200), ("EUR", 503)])
+def test_a_currency_that_could_not_be_compared_at_the_start_is_before_requests(
+    tmp_path, recorded, status
+):
+    url = f"sqlite:///{tmp_path}/shop.db"
+    app = create_app(Testing({"DATABASE_URL": url}))
+    before = app.test_client().get("/api/categories").status_code
+    migrated(url, STORE_CURRENCY=recorded)
+
+    answer = app.test_client().get("/api/categories")
+
+    assert (before, answer.status_code) == (503, status)
+    assert app.test_client().get("/healthz/ready").status_code == status
+    assert app.test_client().get("/healthz/live").status_code == 200
+
+
+def test_a_shop_that_was_migrated_after_its_start_records_its_currency(tmp_path):
+    url = f"sqlite:///{tmp_path}/shop.db"
+    app = create_app(Testing({"DATABASE_URL": url, "STORE_CURRENCY": "JPY"}))
+    with app.app_context():
+        upgrade()
+
+    app.test_client().get("/api/categories")
+
+    assert only_row(app, Store).currency == "JPY"
+
+
+def migrated(url: str, **settings: str) -> None:
+    """Migrate a database, and start a shop on it once."""
+    for _ in range(2):
+        app = create_app(Testing({"DATABASE_URL": url, **settings}))
+        with app.app_context():
+            upgrade()
 
 
 def test_a_short_secret_is_only_warned_of_in_development(tmp_path):

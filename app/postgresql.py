@@ -1,0 +1,77 @@
+"""What keeps a PostgreSQL that fell silent from keeping the shop waiting.
+
+libpq waits for an answer without end: a server that is frozen, or cut off by the network, would hold
+every thread until the kernel gives its connection up, a quarter of an hour later. psycopg2 lets us
+do the waiting ourselves; where it fails, psycopg2 closes the connection, so that the pool drops it.
+"""
+
+import select
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from flask import has_request_context
+from psycopg2 import extensions
+from sqlalchemy import Dialect, Engine, Pool, event
+
+GREETING_SECONDS = 2.0
+"""For a connection to be made, and for one from the pool to show that it lives."""
+REQUEST_SECONDS = 8.0
+"""For a statement while somebody waits; locks are given up after 5 s (`lock_timeout`)."""
+BATCH_SECONDS = 25.0
+"""For a statement of a command: more than `statement_timeout`, which a living server keeps."""
+
+
+class PatientConnection(extensions.connection):
+    """A connection that knows how long it may be silent, in seconds."""
+
+    patience = GREETING_SECONDS
+
+
+def wait(connection: Any) -> None:
+    """Wait until a statement is done; psycopg2's own `wait_select` with an end.
+
+    Raises:
+        psycopg2.OperationalError: not a byte came in all the time that the connection is given.
+    """
+    seconds = getattr(connection, "patience", None)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        awaited = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
+        waiting = select.poll()
+        waiting.register(connection.fileno(), awaited)
+        if not waiting.poll(None if seconds is None else seconds * 1000):
+            raise psycopg2.OperationalError(f"PostgreSQL was silent for {seconds} s.")
+
+
+@contextmanager
+def without_deadline() -> Iterator[None]:
+    """Let psycopg2 wait by itself, as COPY wants it; for commands, which have one thread."""
+    extensions.set_wait_callback(None)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(wait)
+
+
+extensions.set_wait_callback(wait)
+
+
+@event.listens_for(Engine, "do_connect")
+def _make_patient(
+    dialect: Dialect, _record: Any, _arguments: Any, options: Mapping[str, Any]
+) -> None:
+    if dialect.name == "postgresql":
+        options["connection_factory"] = PatientConnection  # type: ignore[index]
+
+
+@event.listens_for(Pool, "checkout")
+def _expect_work(connection: Any, _record: Any, _proxy: Any) -> None:
+    if isinstance(connection, PatientConnection):
+        connection.patience = REQUEST_SECONDS if has_request_context() else BATCH_SECONDS
+
+
+@event.listens_for(Pool, "checkin")
+def _expect_greeting(connection: Any, _record: Any) -> None:
+    if isinstance(connection, PatientConnection):  # the pool says "SELECT 1" before the next use
+        connection.patience = GREETING_SECONDS
