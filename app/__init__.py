@@ -7,6 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, config, pages, startup
 from app.extensions import bcrypt, cache, db, jwt, migrate
+from app.unit_of_work import end_session
 from app.utils import error_handlers, logs, requests
 from app.utils.strict_json import StrictJSONProvider
 
@@ -61,6 +62,7 @@ def _trust_proxies(app: Flask, hops: int) -> None:
 
 def _bind_extensions(app: Flask) -> None:
     db.init_app(app)
+    app.teardown_appcontext(end_session)  # before the extension's own, which would raise
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
     jwt.init_app(app)
     bcrypt.init_app(app)

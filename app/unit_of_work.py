@@ -58,6 +58,21 @@ def _until_it_stands(work: Callable[[], T]) -> T:
         attempt += 1
 
 
+def end_session(_error: BaseException | None = None) -> None:
+    """Give the session and its connection back, even where the database is gone by now.
+
+    What was only read ends with a rollback too. Where the connection has died since, that fails,
+    after the answer was made: left alone, the server would send a 500 of its own instead.
+    """
+    session = db.session()
+    try:
+        session.close()
+    except DBAPIError as error:
+        log.warning("A session's connection was lost: %s", type(error.orig).__name__)
+        session.invalidate()
+    db.session.remove()
+
+
 def after_commit(effect: Effect) -> None:
     """Queue what may only happen once the transaction stands; forgotten when it does not."""
     _effects().append(effect)

@@ -20,7 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app import errors
-from app.extensions import db, limiter
+from app.extensions import limiter
+from app.unit_of_work import end_session
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ def handle_broken_body(_error: ParseException) -> Response:
 def handle_database_away(error: Exception) -> Response:
     """The database is unreachable, locked for too long, or out of connections."""
     log.error("The database did not answer: %s", _first_line(error))
-    db.session.remove()
+    end_session()
     return handle_refusal(errors.Unavailable())
 
 

@@ -1,6 +1,7 @@
 """Transactions: whole or not at all, run afresh when the database asks, effects afterwards."""
 
 import logging
+import os
 import threading
 from typing import Any
 
@@ -9,11 +10,13 @@ from flask import Flask
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from app import create_app
+from app.config import Testing
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Category
 from app.unit_of_work import ATTEMPTS, after_commit, in_transaction
-from tests import factories
+from tests import factories, servers
 
 
 @pytest.fixture
@@ -277,3 +280,22 @@ def move(category_id: int, by: int) -> None:
     db.session.execute(
         update(Category).where(Category.id == category_id).values(position=Category.position + by)
     )
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_was_read_is_answered_though_the_database_died_since(app, environ):
+    unlucky = create_app(Testing(environ))
+    unlucky.after_request(kill_own_connection)
+
+    answers = [unlucky.test_client().get("/api/categories") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    with unlucky.app_context():
+        assert db.engine.pool.checkedout() == 0
+
+
+def kill_own_connection(response: Any) -> Any:
+    """End the database's process that serves this request, behind its back."""
+    pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({pid})")
+    return response
