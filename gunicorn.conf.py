@@ -9,6 +9,7 @@ from gunicorn import util
 from gunicorn.glogging import Logger
 
 from app.config import ConfigurationError, load
+from app.utils.security_headers import HEADERS
 
 try:
     settings = load()
@@ -33,6 +34,9 @@ keepalive = 5
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None
 control_socket_disable = True
+# Only the shop judges X-Forwarded-Proto, by TRUSTED_PROXIES: gunicorn would believe every client
+# on this machine, in SCRIPT_NAME and PATH_INFO too.
+forwarded_allow_ips = ""
 
 accesslog = None  # the shop logs its requests itself, without what is private in them
 loglevel = "warning" if settings.LOG_LEVEL in ("WARNING", "ERROR") else "info"
@@ -79,6 +83,7 @@ def write_problem(sock, status, reason, _message):
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
         f"X-Request-ID: {problem['request_id']}",
+        *(f"{name}: {value}" for name, value in HEADERS.items()),
     )
     util.write_nonblock(sock, "\r\n".join((*head, "", body)).encode())
 

@@ -18,6 +18,12 @@ MIN_SECRET_BYTES = 32
 REDIS_SECONDS = 0.08
 """How long one call to Redis may take: cache and limits together stay below 0.2 s a request."""
 
+_HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*")
+# As browsers send it: without a path, and without the scheme's own port (RFC 6454, section 6.2).
+_ORIGIN = re.compile(
+    r"(https(?!.*:443$)|http(?!.*:80$))://[a-z0-9-]+(\.[a-z0-9-]+)*(:[1-9][0-9]{0,4})?"
+)
+
 
 class ConfigurationError(Exception):
     """The shop cannot start like this; the message is one line for the operator."""
@@ -40,6 +46,8 @@ class Config:
     MAX_BODY_BYTES = 1024 * 1024
     # One more, to tell a chunked body that just fits from one that was cut off.
     MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
+    MAX_FORM_MEMORY_SIZE = 256 * 1024  # room for the longest text, percent-encoded
+    MAX_FORM_PARTS = 200
     CACHE_KEY_PREFIX = "shopswift:"
     RATELIMIT_KEY_PREFIX = "shopswift"
     JWT_ENCODE_NBF = False  # our tokens are good at once, whatever another machine's clock says
@@ -63,6 +71,10 @@ class Config:
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", 1)
         self.WEB_THREADS = self._int("WEB_THREADS", 8)
+        self.TRUSTED_HOSTS = self._list("TRUSTED_HOSTS", _HOST, "host names such as shop.example")
+        self.CORS_ORIGINS = self._list(
+            "CORS_ORIGINS", _ORIGIN, "origins such as https://app.example"
+        )
         self.TRUSTED_PROXIES = self._int("TRUSTED_PROXIES", 0, 0, 10)
         self.LOG_LEVEL = self._choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.LOG_FORMAT = self._choice("LOG_FORMAT", self.DEFAULT_LOG_FORMAT, ("text", "json"))
@@ -131,6 +143,13 @@ class Config:
             if text.lower() == choice.lower():
                 return choice
         raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
+
+    def _list(self, name: str, kind: re.Pattern[str], what: str) -> list[str] | None:
+        text = self._text(name, "").lower()
+        found = [part.strip() for part in text.split(",")] if text else None
+        if found and not all(kind.fullmatch(part) for part in found):
+            raise ConfigurationError(f"{name} must be {what}, split by commas.")
+        return found
 
     def _limit(self, name: str, default: str) -> str:
         text = self._text(name, default)

@@ -73,7 +73,7 @@ def problem(
     **extra: Any,
 ) -> Response:
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
-    if not _is_for_programs(request.path):
+    if not is_for_programs(request.path):
         response = current_app.make_response(
             render_template("error.html", title=TITLES.get(status, "Error"), detail=detail)
         )
@@ -101,7 +101,8 @@ def _finished(response: Response, headers: dict[str, str] | None) -> Response:
     return response
 
 
-def _is_for_programs(path: str) -> bool:
+def is_for_programs(path: str) -> bool:
+    """Whether programs call at this path, rather than people."""
     return any(path == start or path.startswith(f"{start}/") for start in PROBLEM_PATHS)
 
 
@@ -140,7 +141,8 @@ def handle_http(error: HTTPException) -> Response | HTTPException:
     if status < 400:
         return error
     if isinstance(error, RequestEntityTooLarge):
-        return problem(413, "content_too_large", "The body is larger than 1 MiB.")
+        limit = "1 MiB" if is_for_programs(request.path) else "a form may be"
+        return problem(413, "content_too_large", f"The body is larger than {limit}.")
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -4,22 +4,18 @@ import re
 import time
 import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.extensions import limiter
 from app.utils import limit_storage  # noqa: F401 - makes its kind of storage known to the limiter
+from app.utils.cors import share
+from app.utils.error_handlers import is_for_programs
 from app.utils.identity import identify_caller, read_token
 from app.utils.logs import log_access
+from app.utils.security_headers import secure
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    # Swagger UI sets styles from its script, and draws its icons from data: URLs.
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:;"
-    " style-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-}
 
 
 def register(app: Flask) -> None:
@@ -28,6 +24,7 @@ def register(app: Flask) -> None:
     app.before_request(_begin)
     limiter.init_app(app)
     app.before_request(identify_caller)
+    app.before_request(_limit_form)
     app.after_request(_finish)
 
 
@@ -40,8 +37,17 @@ def _begin() -> None:
     read_token()
 
 
+def _limit_form() -> None:
+    """Refuse a form that is too large, which would be split as a whole; multipart is counted by
+    the framework. A chunked body is cut off at the limit: one byte more tells that it was."""
+    if is_for_programs(request.path) or request.mimetype != "application/x-www-form-urlencoded":
+        return
+    limit: int = current_app.config["MAX_FORM_MEMORY_SIZE"]
+    request.max_content_length = limit + 1
+    if len(request.get_data()) > limit:
+        raise RequestEntityTooLarge()
+
+
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return log_access(response)
+    return log_access(share(secure(response)))

@@ -12,6 +12,12 @@ SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 POSTGRES = "postgresql://shop:pw@db.example/shop"
 PRODUCTION = {"FLASK_ENV": "production", "DATABASE_URL": POSTGRES, **SECRETS}
 
+NO_ORIGINS = [
+    "*", "null", "app.example", "https://", "https://app.example/", "https://*.app.example",
+    "https://app.example:443", "http://app.example:80", "https://user@app.example",
+    "https://app.example,*", "https://app.example https://b.example", "ftp://app.example", "https://app.example?", "https://app..example",
+]  # fmt: skip
+
 
 def test_without_any_setting_it_is_a_developers_shop():
     settings = load({})
@@ -54,6 +60,20 @@ def test_empty_values_are_as_good_as_none():
         ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY", 4),
         ("WEB_THREADS", "2", "WEB_THREADS", 2),
         ("TRUSTED_PROXIES", "1", "TRUSTED_PROXIES", 1),
+        (
+            "TRUSTED_HOSTS",
+            "Shop.example, .shop.example",
+            "TRUSTED_HOSTS",
+            ["shop.example", ".shop.example"],
+        ),
+        ("TRUSTED_HOSTS", "", "TRUSTED_HOSTS", None),
+        (
+            "CORS_ORIGINS",
+            "https://a.example,http://localhost:3000",
+            "CORS_ORIGINS",
+            ["https://a.example", "http://localhost:3000"],
+        ),
+        ("CORS_ORIGINS", " ", "CORS_ORIGINS", None),
         ("LOG_LEVEL", "debug", "LOG_LEVEL", "DEBUG"),
         ("LOG_FORMAT", "JSON", "LOG_FORMAT", "json"),
         ("ALLOW_SQLITE", "yes", "ALLOW_SQLITE", True),
@@ -84,6 +104,11 @@ def test_a_variable_reaches_its_setting(name, text, attribute, value):
         ("WEB_CONCURRENCY", "0"),
         ("WEB_THREADS", "9" * 5000),
         ("TRUSTED_PROXIES", "11"),
+        ("TRUSTED_HOSTS", "*"),
+        ("TRUSTED_HOSTS", "https://shop.example"),
+        ("TRUSTED_HOSTS", "shop.example:443"),
+        ("TRUSTED_HOSTS", "shop.example,,"),
+        *(("CORS_ORIGINS", text) for text in NO_ORIGINS),
         ("BCRYPT_LOG_ROUNDS", "3"),
         ("DB_POOL_SIZE", "many"),
         ("DB_MAX_OVERFLOW", "-1"),

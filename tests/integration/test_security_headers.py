@@ -1,0 +1,289 @@
+"""What every answer tells browsers and caches, whichever way it comes about."""
+
+import re
+
+import pytest
+from flask import Flask, request
+
+from app import create_app
+from app.config import Testing
+from app.utils.security_headers import CREDENTIALS, HEADERS
+from tests import factories, servers
+from tests.integration.test_errors import exchange
+
+TEMPLATES = "app/templates"
+FREE_OF_CALLERS = {"static", "docs.assets"}
+"""Files of the program: the same for everybody."""
+
+
+def answers(app: Flask, **options):
+    """What each route answers to each of its methods: (endpoint, method, response)."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]+>", "1", rule.rule)
+        for method in sorted(rule.methods):
+            client = app.test_client(use_cookies=False)
+            yield rule.endpoint, method, client.open(path, method=method, buffered=True, **options)
+
+
+def lacking(response) -> set[str]:
+    return {name for name, value in HEADERS.items() if response.headers.get(name) != value}
+
+
+def made(environ: dict[str, str], **settings: str) -> Flask:
+    return create_app(Testing({**environ, **settings}))
+
+
+# --- On every answer
+
+
+def test_every_route_answers_with_all_of_them(app):
+    bare = [(place, method) for place, method, response in answers(app) if lacking(response)]
+
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/no-such-page", 404),
+        ("GET", "/static/no-such-file", 404),
+        ("GET", "/api/nothing", 404),
+        ("GET", "/api/products/%00", 404),
+        ("BREW", "/api/products", 405),
+        ("POST", "/api/auth/login", 400),
+        ("GET", "/static/shop.css", 200),
+        ("GET", "/api/docs/assets/swagger-ui.css", 200),
+    ],
+)
+def test_refusals_and_files_have_them_too(anyone, method, path, status):
+    response = anyone.call(method, path, data=b"{", content_type="application/json", buffered=True)
+
+    assert (response.status_code, lacking(response)) == (status, set())
+
+
+@pytest.mark.parametrize("path", ["/static/shop.css", "/api/products"])
+def test_not_modified_has_them_too(anyone, path):
+    tag = anyone.get(path, buffered=True).headers["ETag"]
+
+    with anyone.get(path, headers={"If-None-Match": tag}) as response:
+        assert (response.status_code, lacking(response)) == (304, set())
+
+
+def test_a_defect_and_a_limit_have_them_too(app, environ):
+    limited = made(environ, RATELIMIT_ENABLED="true", RATELIMIT_DEFAULT="1 per hour")
+    limited.add_url_rule("/api/fail", view_func=lambda: 1 / 0)
+
+    defect, limit = (limited.test_client().get("/api/fail") for _ in range(2))
+
+    assert [(r.status_code, lacking(r)) for r in (defect, limit)] == [(500, set()), (429, set())]
+
+
+# --- What the policy allows
+
+
+def test_no_script_or_style_but_from_files_of_the_shop():
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+
+    assert policy.pop("img-src") == "'self' data:"
+    assert set(policy.values()) == {"'self'", "'none'"}
+    assert policy["default-src"] == "'self'"
+    assert {"object-src", "base-uri", "form-action", "frame-ancestors"} < set(policy)
+
+
+def test_no_template_has_inline_script_or_style(app):
+    inline = re.compile(
+        r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\s(src=|type=\"app))"
+    )
+    templates = {name: app.jinja_loader.get_source(app.jinja_env, name)[0]
+                 for name in app.jinja_loader.list_templates()}  # fmt: skip
+
+    assert templates
+    assert [name for name, source in templates.items() if inline.search(source)] == []
+
+
+# --- Over TLS
+
+
+@pytest.mark.parametrize(
+    ("proxies", "options", "sent"),
+    [
+        ("0", {}, False),
+        ("0", {"base_url": "https://localhost"}, True),
+        ("0", {"headers": {"X-Forwarded-Proto": "https"}}, False),
+        ("1", {"headers": {"X-Forwarded-Proto": "https"}}, True),
+        ("1", {"headers": {"X-Forwarded-Proto": "http"}}, False),
+        ("1", {"headers": {"X-Forwarded-Proto": "https, http"}}, False),
+    ],
+)
+def test_tls_is_demanded_where_it_is_spoken(app, environ, proxies, options, sent):
+    client = made(environ, TRUSTED_PROXIES=proxies).test_client()
+
+    found = [
+        client.get(path, buffered=True, **options)
+        for path in ("/", "/api/nothing", "/static/shop.css")
+    ]
+
+    assert {"Strict-Transport-Security" in response.headers for response in found} == {sent}
+
+
+# --- Caches
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_no_answer_to_somebody_known_is_stored(app, name):
+    stored = [
+        (place, method)
+        for place, method, response in answers(app, headers={name: "x"})
+        if response.headers.get("Cache-Control") != "no-store" and place not in FREE_OF_CALLERS
+    ]
+
+    assert stored == []
+
+
+def test_answers_to_anybody_are_asked_for_again_and_told_apart(app):
+    for place, _method, response in answers(app):
+        if place not in FREE_OF_CALLERS and response.headers["Cache-Control"] != "no-store":
+            assert response.headers["Cache-Control"] == "no-cache"
+            assert {"Authorization", "Cookie"} <= set(response.vary)
+
+
+def test_staff_get_no_stored_answer_when_nothing_changed(admin):
+    tag = admin.get("/api/products").headers["ETag"]
+
+    response = admin.get("/api/products", headers={"If-None-Match": tag})
+
+    assert (response.status_code, response.headers["Cache-Control"]) == (304, "no-store")
+
+
+def test_files_of_the_program_are_kept_although_somebody_is_signed_in(customer):
+    headers = [
+        customer.get(path, buffered=True).headers["Cache-Control"]
+        for path in ("/api/docs/assets/swagger-ui.css", "/static/shop.css")
+    ]
+
+    assert headers == ["public, max-age=86400", "no-cache"]
+
+
+def test_an_answer_that_sets_a_cookie_is_not_stored(app, environ):
+    shop = made(environ)
+
+    @shop.get("/sets-a-cookie")
+    def sets_a_cookie():
+        response = shop.make_response("")
+        response.cache_control.public = True
+        response.set_cookie("a", "b")
+        return response
+
+    assert shop.test_client().get("/sets-a-cookie").headers["Cache-Control"] == "no-store"
+
+
+# --- Hosts
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("shop.example", 200), ("shop.example:8000", 200), ("www.shop.example", 200),
+        ("evil.example", 400), ("shop.example.evil", 400), ("evil-shop.example", 400),
+        ("shop.example@evil", 400), ("", 400), ("shop.example/x", 400),
+    ],
+)  # fmt: skip
+def test_only_hosts_that_are_named_are_answered(app, environ, host, status):
+    shop = made(environ, TRUSTED_HOSTS="shop.example, .shop.example")
+
+    response = shop.test_client().get("/api/products", headers={"Host": host})
+
+    assert (response.status_code, lacking(response)) == (status, set())
+    assert status == 200 or response.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("host", ["evil>; rel=x", 'a"b', "a b", "a\\b", "<x>"])
+def test_a_host_that_is_none_is_in_no_link(anyone, app, host):
+    for _ in range(2):
+        with app.app_context():
+            factories.product()
+
+    link = anyone.get("/api/products?per_page=1", headers={"Host": host}).headers["Link"]
+
+    assert host not in link
+
+
+def test_a_forwarded_host_is_never_believed(app, environ):
+    shop = made(environ, TRUSTED_PROXIES="1")
+    forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example",
+              "X-Forwarded-Prefix": "/evil.example", "X-Forwarded-Port": "666"}  # fmt: skip
+    for _ in range(2):
+        with shop.app_context():
+            factories.product()
+
+    link = shop.test_client().get("/api/products?per_page=1", headers=forged).headers["Link"]
+
+    assert "evil" not in link
+    assert "666" not in link
+
+
+# --- Forms
+
+
+@pytest.fixture
+def form(app, environ) -> Flask:
+    """The shop, and one route more: a form that says how many fields it was sent."""
+    shop = made(environ)
+
+    @shop.post("/form")
+    @shop.post("/api/form")
+    def count_fields() -> str:
+        return str(len(request.form))
+
+    return shop
+
+
+FORM, LIMIT = "application/x-www-form-urlencoded", Testing.MAX_FORM_MEMORY_SIZE
+
+
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_form_is_as_large_as_its_longest_text_at_most(form, size, status, chunked):
+    body = b"a=" + b"x" * (size - 2)
+    length = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True} if chunked else {}
+
+    response = form.test_client().post(
+        "/form", data=body, content_type=FORM, environ_overrides=length
+    )
+
+    assert (response.status_code, response.mimetype) == (status, "text/html")
+
+
+def test_a_form_of_too_many_parts_is_refused(form):
+    many = {f"field-{number}": "x" for number in range(Testing.MAX_FORM_PARTS + 1)}
+
+    response = form.test_client().post("/form", data=many, content_type="multipart/form-data")
+
+    assert response.status_code == 413
+    assert "larger than a form may be" in response.text
+
+
+# --- What the server itself answers
+
+
+@pytest.mark.only_on("sqlite")
+def test_what_is_no_http_is_answered_with_them_too(app, environ):
+    with servers.shop(environ, workers=1) as address:
+        head, _problem = exchange(int(address.rpartition(":")[2]), b"nonsense\r\n\r\n")
+
+    sent = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    assert sent.items() >= HEADERS.items()
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_server_believes_no_client_of_this_machine_more_than_others(app, environ):
+    forged = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\nSCRIPT_NAME: /evil\r\n"
+    with servers.shop(environ, workers=1) as address:
+        head, _problem = exchange(
+            int(address.rpartition(":")[2]),
+            b"GET /api/products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + forged + b"\r\n",
+        )
+
+    assert head.startswith("HTTP/1.1 200")
+    assert "Strict-Transport-Security" not in head
+    assert "evil" not in head
