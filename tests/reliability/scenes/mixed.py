@@ -1,0 +1,94 @@
+"""Mixed load: everybody does everything at once, while all that can fail fails."""
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.reliability import world
+from tests.reliability.checker import check
+from tests.reliability.faults import Fault, Faults, hits
+from tests.reliability.habits import ShoppersLife, StaffsDay
+from tests.reliability.history import History
+from tests.reliability.ledgers import read_books
+from tests.reliability.scenes import Report
+from tests.reliability.setting import Setting
+from tests.reliability.shopper import Shopper
+from tests.reliability.violation import Violation
+from tests.reliability.world import World
+
+SHOPPERS = 64
+FULL_SECONDS = 600.0
+
+
+def run(setting: Setting, history: History, rng: random.Random, scale: float) -> Report:
+    """64 shoppers and four of the staff for ten minutes, or a part of them."""
+    town = world.build(setting, history, rng)
+    faults = Faults(setting, history, rng, FULL_SECONDS * scale)
+    _trade(setting, history, rng, town, faults)
+    books = read_books(setting.database_url)
+    violations = [
+        *check(history, books, town.facts),
+        *_idle(faults, history),
+        *_audit(setting),
+    ]
+    return Report(_figures(setting, history, faults.log), violations)
+
+
+def _trade(
+    setting: Setting, history: History, rng: random.Random, town: World, faults: Faults
+) -> None:
+    """Let everybody in, let things go wrong, and end with everybody gone and all well."""
+    closing = threading.Event()
+    seeds = [rng.getrandbits(64) for _ in range(SHOPPERS)]
+
+    def shop(index: int) -> None:
+        dice = random.Random(seeds[index])
+        life = 0
+        while not closing.is_set():
+            label = f"shopper-{index}-{life}"
+            ShoppersLife(Shopper(label, setting, history, dice), town, closing).live()
+            life += 1
+
+    with ThreadPoolExecutor(SHOPPERS + len(town.staff)) as people:
+        at_work = [people.submit(StaffsDay(one, town, closing).work) for one in town.staff]
+        here = [people.submit(shop, index) for index in range(SHOPPERS)]
+        try:
+            faults.run()
+        finally:
+            closing.set()
+        for person in [*here, *at_work]:
+            person.result()
+
+
+def _idle(faults: Faults, history: History) -> list[Violation]:
+    """A run whose kills met nothing that was under way proves nothing."""
+    if hits(faults.log, history):
+        return []
+    return [Violation("vacuous_run", "no kill struck a request that was under way")]
+
+
+def _audit(setting: Setting) -> list[Violation]:
+    """What the shop itself says of its books: a second witness."""
+    audit = setting.flask("audit")
+    if audit.returncode == 0:
+        return []
+    return [Violation("audit", line) for line in (audit.stdout + audit.stderr).splitlines()]
+
+
+def _figures(setting: Setting, history: History, log: list[Fault]) -> dict[str, int | float]:
+    outcomes = Counter(attempt.outcome for attempt in history)
+    kinds = Counter(fault.kind for fault in log)
+    placed = {
+        attempt.answer["number"] for attempt in history.of("place_order") if attempt.outcome == "ok"
+    }
+    return {
+        "attempts": len(history),
+        "unknown": outcomes["unknown"],
+        "orders": len(placed),
+        "kills": kinds["kill_worker"],
+        "hits": hits(log, history),
+        "crashes": kinds["crash_postgresql"],
+        "faults": len(log),
+        "deadlocks": setting.deadlocks(),
+    }
