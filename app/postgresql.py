@@ -44,9 +44,18 @@ def wait(connection: Any) -> None:
             raise psycopg2.OperationalError(f"PostgreSQL was silent for {seconds} s.")
 
 
+def may_copy() -> bool:
+    """Whether COPY may be used: in commands, which have one thread, and never in requests.
+
+    psycopg2 has one deadline for all threads. Taken off for a COPY, it would be gone from under
+    the statements of the others, which then fail.
+    """
+    return not has_request_context()
+
+
 @contextmanager
 def without_deadline() -> Iterator[None]:
-    """Let psycopg2 wait by itself, as COPY wants it; for commands, which have one thread."""
+    """Let psycopg2 wait by itself, as COPY wants it; only where `may_copy` says so."""
     extensions.set_wait_callback(None)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Thousands of rows in one statement: COPY and arrays on PostgreSQL, executemany on SQLite.
+"""Thousands of rows in one statement: COPY and arrays on PostgreSQL, else executemany.
 
 Column defaults of the models are not applied here: callers give every column that may not be null.
 """
@@ -45,7 +45,7 @@ def insert_rows(model: type[Base], columns: Sequence[str], rows: Sequence[Sequen
     if not rows:
         return
     connection, table = _connection(), table_of(model)
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and postgresql.may_copy():
         _copy(connection, table, columns, rows)
     else:
         named = [dict(zip(columns, row, strict=True)) for row in rows]

@@ -1,12 +1,14 @@
 """PostgreSQL away, full or slow: 503, soon, and nothing said about the inside."""
 
 import os
+import threading
 import time
 
 import pytest
+from psycopg2 import extensions
 from sqlalchemy import make_url, text
 
-from app import create_app
+from app import create_app, postgresql
 from app.config import Testing
 from app.extensions import db
 from tests import servers
@@ -87,3 +89,21 @@ def test_statements_and_locks_end_by_themselves(app):
         assert db.session.scalar(text("SHOW lock_timeout")) == "5s"
         assert db.session.scalar(text("SHOW statement_timeout")) == "20s"
         assert db.session.scalar(text("SHOW timezone")) == "UTC"
+
+
+def test_what_staff_change_leaves_everybody_elses_deadline_in_place(app, admin):
+    lock = text("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    change = threading.Thread(
+        target=admin.post, args=("/api/categories",), kwargs={"json": {"name": "Lamps"}}
+    )
+    with app.app_context(), db.engine.begin() as holder:
+        holder.execute(lock)
+        change.start()
+        while not holder.scalar(waiting):
+            assert change.is_alive()
+
+        during = extensions.get_wait_callback()
+
+    change.join()
+    assert during is postgresql.wait
