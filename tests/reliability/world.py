@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.reliability.client import PASSWORD
 from tests.reliability.facts import WorldFacts
 from tests.reliability.history import History
 from tests.reliability.setting import Setting
@@ -54,9 +53,11 @@ def build(
     """Open a shop with these many articles and admins. Nothing of this enters the history."""
     facts = WorldFacts(exponent=PLACES)
     unwritten = History()
-    owner = _owner(setting, unwritten, rng)
+    owner = hire_owner(setting, unwritten, rng)
     articles = [
-        _article(owner, facts, f"Thing {index}", _stock(rng, index < hot), rng.randint(100, 9999))
+        make_article(
+            owner, facts, f"Thing {index}", _stock(rng, index < hot), rng.randint(100, 9999)
+        )
         for index in range(hot + plenty)
     ]
     admins = [_admin(owner, index, rng) for index in range(staff)]
@@ -71,16 +72,15 @@ def _stock(rng: random.Random, is_hot: bool) -> int:
     return rng.randint(5, 30) if is_hot else 5_000
 
 
-def _owner(setting: Setting, history: History, rng: random.Random) -> Staff:
+def hire_owner(setting: Setting, history: History, rng: random.Random) -> Staff:
+    """The admin whom every shop starts with, signed in."""
     owner = Staff("owner", setting, history, rng)
-    made = setting.flask("create-admin", owner.email, PASSWORD)
-    if made.returncode != 0:
-        raise RuntimeError(f"There is no admin: {made.stderr}")
     owner.sign_in()
     return owner
 
 
-def _article(owner: Staff, facts: WorldFacts, name: str, stock: int, price: int) -> Article:
+def make_article(owner: Staff, facts: WorldFacts, name: str, stock: int, price: int) -> Article:
+    """Something new to sell, of which the facts know from now on."""
     body = {"name": name, "stock": stock, "price": f"{price / 10**PLACES:.{PLACES}f}"}
     made = owner.send("make_product", "POST", "/api/products", body).answer
     variant_id = made["variants"][0]["id"]
