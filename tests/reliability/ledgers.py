@@ -3,14 +3,15 @@
 An independent witness: it reads tables, and shares no code with the shop that wrote them.
 """
 
+import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.pool import NullPool
+import psycopg2
+from psycopg2.extras import DictCursor
 
 
 @dataclass(frozen=True)
@@ -108,30 +109,49 @@ class Books:
 
 def read_books(database_url: str) -> Books:
     """Read the whole database once, in one transaction; nobody should be writing any more."""
-    url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        else:
-            connection.exec_driver_sql("BEGIN")
+    connection = _connect(database_url)
+    try:
+        read = _Reader(connection)
         return Books(
-            orders=_orders(connection),
-            variants={variant.id: variant for variant in _variants(connection)},
-            movements=list(_movements(connection)),
-            keys=list(_keys(connection)),
-            carts=_carts(connection),
-            users={user.id: user for user in _users(connection)},
+            orders=_orders(read),
+            variants={variant.id: variant for variant in _variants(read)},
+            movements=list(_movements(read)),
+            keys=list(_keys(read)),
+            carts=_carts(read),
+            users={user.id: user for user in _users(read)},
         )
+    finally:
+        connection.close()
 
 
-def _rows(connection: Connection, query: str) -> Iterator[Mapping[str, Any]]:
-    yield from connection.execute(text(query)).mappings()
+def _connect(database_url: str) -> Any:
+    """The driver's own connection: what the shop taught SQLAlchemy has no say here."""
+    if database_url.startswith("sqlite"):
+        connection = sqlite3.connect(database_url.partition("///")[2])
+        connection.isolation_level = None
+        connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")
+        return connection
+    server = psycopg2.connect(database_url.replace("+psycopg2", ""), cursor_factory=DictCursor)
+    server.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    return server
 
 
-def _orders(connection: Connection) -> dict[int, Order]:
+class _Reader:
+    """Rows by query, each with its columns by name."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __call__(self, query: str) -> Iterator[Any]:
+        cursor = self._connection.cursor()
+        cursor.execute(query)
+        yield from cursor
+
+
+def _orders(read: _Reader) -> dict[int, Order]:
     lines: dict[int, list[Line]] = defaultdict(list)
-    for row in _rows(connection, "SELECT * FROM order_lines ORDER BY order_id, id"):
+    for row in read("SELECT * FROM order_lines ORDER BY order_id, id"):
         lines[row["order_id"]].append(
             Line(
                 row["variant_id"],
@@ -142,15 +162,15 @@ def _orders(connection: Connection) -> dict[int, Order]:
             )
         )
     events: dict[int, list[Event]] = defaultdict(list)
-    for row in _rows(connection, "SELECT * FROM order_events ORDER BY order_id, id"):
+    for row in read("SELECT * FROM order_events ORDER BY order_id, id"):
         events[row["order_id"]].append(Event(row["id"], row["status"], row["done_by"]))
     return {
         row["id"]: _order(row, tuple(lines[row["id"]]), tuple(events[row["id"]]))
-        for row in _rows(connection, "SELECT * FROM orders ORDER BY id")
+        for row in read("SELECT * FROM orders ORDER BY id")
     }
 
 
-def _order(row: Mapping[str, Any], lines: tuple[Line, ...], events: tuple[Event, ...]) -> Order:
+def _order(row: Any, lines: tuple[Line, ...], events: tuple[Event, ...]) -> Order:
     return Order(
         id=row["id"],
         number=row["number"],
@@ -167,18 +187,18 @@ def _order(row: Mapping[str, Any], lines: tuple[Line, ...], events: tuple[Event,
     )
 
 
-def _variants(connection: Connection) -> Iterator[Variant]:
+def _variants(read: _Reader) -> Iterator[Variant]:
     query = """SELECT v.id, v.on_hand, v.allocated, v.price,
             v.is_active AND p.is_active AND v.deleted_at IS NULL AND p.deleted_at IS NULL AS offered
         FROM variants v JOIN products p ON p.id = v.product_id"""
-    for row in _rows(connection, query):
+    for row in read(query):
         yield Variant(
             row["id"], row["on_hand"], row["allocated"], row["price"], bool(row["offered"])
         )
 
 
-def _movements(connection: Connection) -> Iterator[Movement]:
-    for row in _rows(connection, "SELECT * FROM stock_movements ORDER BY id"):
+def _movements(read: _Reader) -> Iterator[Movement]:
+    for row in read("SELECT * FROM stock_movements ORDER BY id"):
         yield Movement(
             row["id"],
             row["variant_id"],
@@ -189,23 +209,23 @@ def _movements(connection: Connection) -> Iterator[Movement]:
         )
 
 
-def _keys(connection: Connection) -> Iterator[Key]:
+def _keys(read: _Reader) -> Iterator[Key]:
     query = "SELECT scope, key, order_id, answer IS NOT NULL AS answered FROM idempotency_keys"
-    for row in _rows(connection, f"{query} ORDER BY id"):
+    for row in read(f"{query} ORDER BY id"):
         yield Key(row["scope"], row["key"], row["order_id"], bool(row["answered"]))
 
 
-def _carts(connection: Connection) -> dict[int, dict[int, int]]:
+def _carts(read: _Reader) -> dict[int, dict[int, int]]:
     query = """SELECT c.user_id, l.variant_id, l.quantity
         FROM carts c JOIN cart_lines l ON l.cart_id = c.id WHERE c.user_id IS NOT NULL"""
     carts: dict[int, dict[int, int]] = defaultdict(dict)
-    for row in _rows(connection, query):
+    for row in read(query):
         carts[row["user_id"]][row["variant_id"]] = row["quantity"]
     return dict(carts)
 
 
-def _users(connection: Connection) -> Iterator[User]:
-    for row in _rows(connection, "SELECT id, role FROM users"):
+def _users(read: _Reader) -> Iterator[User]:
+    for row in read("SELECT id, role FROM users"):
         yield User(row["id"], row["role"])
 
 
