@@ -61,7 +61,8 @@ class PostgreSQL:
     written is safe in the kernel's hands even without fsync.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, options: Mapping[str, str], like: Path | None = None) -> None:
+        """A new cluster in `folder`, or a copy of one that `save` put into `like`."""
         # PostgreSQL refuses to run as root, and the other user may not be able to read the venv.
         as_user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
         self.port = free_port()
@@ -73,10 +74,14 @@ class PostgreSQL:
         self._common: dict[str, Any] = {"cwd": self._data, **as_user}
         self._server: subprocess.Popen[bytes] | None = None
         folder.chmod(0o711)
-        self._data.mkdir(mode=0o700)
+        if like is not None:
+            shutil.copytree(like, self._data)
+        self._data.mkdir(mode=0o700, exist_ok=True)
         if as_user:
-            shutil.chown(self._data, "nobody")
-        self._initialise()
+            for path in (self._data, *self._data.rglob("*")):
+                shutil.chown(path, "nobody")
+        if like is None:
+            self._initialise()
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections: after a crash, has recovered."""
@@ -100,6 +105,12 @@ class PostgreSQL:
         if self._server is not None:
             self._server.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
             self._server.wait(20)
+
+    def save(self, folder: Path) -> None:
+        """Copy the cluster to where others can be made like it. It is restarted for that."""
+        self.stop()
+        shutil.copytree(self._data, folder)
+        self.start()
 
     def _initialise(self) -> None:
         subprocess.run(

@@ -12,9 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tests.reliability.history import Attempt, History
-from tests.reliability.setting import Setting
+from tests.reliability.setting import PASSWORD, Setting
 
-PASSWORD = "a horse, a staple, a battery"
 PATIENCE = 12.0
 """Seconds that a person waits for an answer, if nothing else is said."""
 PERSISTENCE = 30.0

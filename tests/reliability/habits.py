@@ -133,9 +133,10 @@ class ShoppersLife:
             me.list_orders()
 
     def _cancel(self, number: str) -> None:
+        answers = []
         if self._happens(0.5):
-            together([lambda: self._me.cancel(number)] * 2)
-        else:
+            answers = together([lambda: self._me.cancel(number)] * 2)
+        if not answers or any(is_open(answer) for answer in answers):
             self._me.insist(lambda: self._me.cancel(number))
         self._me.read_order(number)
 

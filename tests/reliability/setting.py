@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -27,6 +28,10 @@ SECRETS = {
 DURABLE = {"synchronous_commit": "on", "max_connections": "100"}
 """PostgreSQL as it comes, but for fsync: nothing here pulls the plug of the whole machine."""
 DEADLOCK = b"deadlock detected"
+OWNER = "owner@example.com"
+"""The admin whom every shop starts with."""
+PASSWORD = "a horse, a staple, a battery"
+"""Everybody's."""
 
 
 class Setting:
@@ -39,8 +44,12 @@ class Setting:
     database: Database
     faults: tuple[str, ...] = ("kill_worker", "reload", "restart_shop", "hold_locks")
 
-    def __init__(self, folder: Path, workers: int, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, workers: int, environ: Mapping[str, str], like: Path | None = None
+    ) -> None:
+        """Start servers in `folder`, with an empty database or a copy of what `save` kept."""
         self.folder = folder
+        self._like = like
         self.log = folder / "shop.log"
         self.port = servers.free_port()
         self.address = f"http://{servers.LOCALHOST}:{self.port}"
@@ -134,6 +143,17 @@ class Setting:
         """How many deadlocks the database has broken so far."""
         return 0
 
+    def furnish(self) -> None:
+        """Migrate the empty database, and make the owner's account."""
+        for arguments in (("db", "upgrade"), ("create-admin", OWNER, PASSWORD)):
+            done = self.flask(*arguments)
+            if done.returncode != 0:
+                sys.exit(f"flask {arguments[0]} failed: {done.stderr}")
+
+    def save(self, place: Path) -> None:
+        """Keep the database as it is, for other settings to be made like it; before the shop."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """End everything that was started."""
         self._kill_shop()
@@ -178,8 +198,13 @@ class SQLiteSetting(Setting):
         finally:
             connection.close()
 
+    def save(self, place: Path) -> None:
+        shutil.copy(self._file, place)
+
     def _prepare_servers(self) -> str:
         self._file = self.folder / "shop.db"
+        if self._like is not None:
+            shutil.copy(self._like, self._file)
         return f"sqlite:///{self._file}"
 
 
@@ -246,6 +271,9 @@ class PostgreSQLSetting(Setting):
             for connection in held:
                 connection.close()
 
+    def save(self, place: Path) -> None:
+        self._postgresql.save(place)
+
     def deadlocks(self) -> int:
         return self._postgresql.log.read_bytes().count(DEADLOCK)
 
@@ -275,11 +303,12 @@ class PostgreSQLSetting(Setting):
     def _prepare_servers(self) -> str:
         home = self.folder / "postgresql"
         home.mkdir()
-        self._postgresql = servers.PostgreSQL(home, DURABLE)
+        self._postgresql = servers.PostgreSQL(home, DURABLE, self._like)
         self._postgresql.start()
         self._redis_port = servers.free_port()
         self._valkey = servers.start_valkey(self._redis_port, self.folder)
-        servers.run_sql(self._postgresql.url, "CREATE DATABASE shop")
+        if self._like is None:
+            servers.run_sql(self._postgresql.url, "CREATE DATABASE shop")
         return self._postgresql.url.rsplit("/", 1)[0] + "/shop"
 
     def _server_environ(self) -> dict[str, str]:
@@ -293,7 +322,7 @@ def fire_setting(
     threads: int = 8,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Setting]:
-    """A migrated, empty shop that runs on servers of its own, all of which end with the block.
+    """A migrated shop that is empty but for its owner, on servers that all end with the block.
 
     Args:
         environ: settings of the shop beyond those that every test run has.
@@ -302,15 +331,34 @@ def fire_setting(
     with tempfile.TemporaryDirectory(prefix="shopswift-fire-") as folder:
         home = Path(folder)
         home.chmod(0o711)  # PostgreSQL runs as another user where we are root
-        setting = kind(home, workers, {"WEB_THREADS": str(threads), **(environ or {})})
+        like = _models.place(database, environ or {})
+        settings = {"WEB_THREADS": str(threads), **(environ or {})}
+        setting = kind(home, workers, settings, like if like.exists() else None)
         try:
-            migrated = setting.flask("db", "upgrade")
-            if migrated.returncode != 0:
-                sys.exit(f"The database could not be migrated: {migrated.stderr}")
+            if not like.exists():
+                setting.furnish()
+                setting.save(like)
             setting.start_shop()
             yield setting
         finally:
             setting.close()
+
+
+class _Models:
+    """Databases that were furnished before in this process: a copy takes no time to make."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="shopswift-models-")
+        self._places: dict[object, Path] = {}
+
+    def place(self, database: Database, environ: Mapping[str, str]) -> Path:
+        """Where the one for these settings lies, or will."""
+        which = (database, tuple(sorted(environ.items())))
+        name = f"{database}-{len(self._places)}"
+        return self._places.setdefault(which, Path(self._folder.name) / name)
+
+
+_models = _Models()
 
 
 def _children(parent: int) -> list[int]:

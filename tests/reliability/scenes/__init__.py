@@ -6,7 +6,7 @@ people in a fresh setting, writes every attempt into the history, and ends with 
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.reliability.history import History
@@ -18,7 +18,7 @@ from tests.reliability.violation import Violation
 class Report:
     """What a scene did, and what was wrong."""
 
-    figures: dict[str, int | float] = field(default_factory=dict)
+    figures: Mapping[str, int | float] = field(default_factory=dict)
     """By name: `orders`, `kills`, `crashes`, `deadlocks`, and whatever else the scene counts."""
     violations: Sequence[Violation] = ()
 

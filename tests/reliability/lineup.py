@@ -1,0 +1,44 @@
+"""The scenes in the order in which they are played, and how large each is."""
+
+from dataclasses import dataclass
+
+from tests.reliability.scenes import (
+    Scene,
+    keys,
+    mixed,
+    orderings,
+    races,
+    rush,
+    sqlite_processes,
+)
+from tests.reliability.setting import Database
+
+
+@dataclass(frozen=True)
+class Act:
+    """A scene on one database; sizes as parts of its full one."""
+
+    name: str
+    run: Scene
+    database: Database
+    quick: float
+    """In the run that is part of every test."""
+    long: float = 1.0
+    workers: int = 4
+
+    @property
+    def title(self) -> str:
+        """How the score calls it."""
+        return f"{self.name} on {self.database}"
+
+
+ACTS = (
+    Act("mixed", mixed.run, "postgresql", quick=9 / 600),
+    Act("mixed", mixed.run, "sqlite", quick=5 / 600, long=0.2),
+    Act("rush", rush.run, "postgresql", quick=0.1),
+    Act("keys", keys.run, "postgresql", quick=0.02),
+    Act("orderings", orderings.run, "postgresql", quick=0.02),
+    Act("races", races.run, "postgresql", quick=0.01),
+    Act("races", races.run, "sqlite", quick=0.005, long=0.1),
+    Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
+)
