@@ -7,6 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, config, pages, startup
 from app.extensions import bcrypt, cache, db, jwt, migrate
+from app.gateways import media
 from app.unit_of_work import end_session
 from app.utils import error_handlers, logs, requests
 from app.utils.strict_json import StrictJSONProvider
@@ -35,6 +36,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     logs.configure(app)
     _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
+    media.register(app)
     requests.register(app)
     error_handlers.register(app)
     api.register(app)

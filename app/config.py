@@ -48,6 +48,7 @@ class Config:
     MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
     MAX_FORM_MEMORY_SIZE = 256 * 1024  # room for the longest text, percent-encoded
     MAX_FORM_PARTS = 200
+    MAX_UPLOAD_BYTES = 10 * 1024 * 1024
     CACHE_KEY_PREFIX = "shopswift:"
     RATELIMIT_KEY_PREFIX = "shopswift"
     JWT_ENCODE_NBF = False  # our tokens are good at once, whatever another machine's clock says
@@ -79,6 +80,8 @@ class Config:
         self.LOG_LEVEL = self._choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.LOG_FORMAT = self._choice("LOG_FORMAT", self.DEFAULT_LOG_FORMAT, ("text", "json"))
         self.ALLOW_SQLITE = self._bool("ALLOW_SQLITE", False)
+        self.MEDIA_FOLDER = self._text("MEDIA_FOLDER", str(ROOT / "instance" / "media"))
+        self.MEDIA_URL = self._text("MEDIA_URL", "/media")
         self._read_database()
         self._read_redis()
 

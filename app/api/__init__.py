@@ -8,7 +8,7 @@ from werkzeug.routing import IntegerConverter
 from app.api import docs, health
 from app.extensions import api
 
-BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "cart", "orders")
+BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "cart", "orders")
 
 
 class PlainDigits(IntegerConverter):

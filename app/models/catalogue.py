@@ -74,6 +74,8 @@ class Product(Timestamped, Base):
     compare_at_price: Mapped[int | None]
     # [{"name": "Size", "values": ["S", "M"]}], in the order in which they are shown.
     options: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    # [{"id": …, "alt": "A red mug", "width": 1280, "height": 960}], the first is shown in lists.
+    images: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     deleted_at: Mapped[datetime | None]

@@ -1,5 +1,6 @@
 """Products as JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, validates_schema
@@ -7,6 +8,7 @@ from marshmallow import fields as ma
 from marshmallow.validate import Length, OneOf
 
 from app.domain.clock import rfc3339
+from app.domain.images import MAX_ALT, MAX_IMAGES, WIDTHS, file_name
 from app.domain.money import to_text
 from app.domain.text import NotText
 from app.domain.variant_rules import (
@@ -17,6 +19,7 @@ from app.domain.variant_rules import (
     MAX_VARIANTS,
     clean_sku,
 )
+from app.gateways import media
 from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
@@ -63,6 +66,24 @@ class CategoryNameSchema(ShopSchema):
     slug = ma.String(dump_only=True)
 
 
+class ImageSourceSchema(ShopSchema):
+    """One of the widths that a picture comes in."""
+
+    url = ma.String(dump_only=True)
+    width = ma.Integer(dump_only=True)
+
+
+class ImageSchema(ShopSchema):
+    """A picture of a product, as WebP."""
+
+    id = Text(32, 1, required=True)
+    alt = Text(MAX_ALT, metadata={"description": "What it shows, for those who cannot see it."})
+    url = ma.String(dump_only=True, metadata={"description": "The widest of `sources`."})
+    width = ma.Integer(dump_only=True)
+    height = ma.Integer(dump_only=True)
+    sources = ma.List(ma.Nested(ImageSourceSchema), dump_only=True)
+
+
 class ProductSchema(ShopSchema):
     """Something the shop offers. `sku`, `price` and `stock` may be given for one variant only."""
 
@@ -85,7 +106,11 @@ class ProductSchema(ShopSchema):
     in_stock = ma.Boolean(dump_only=True)
     is_active = Flag()
     version = ma.Integer(dump_only=True)
-    images = ma.List(ma.String(), dump_only=True)
+    images = ma.List(
+        Part(ImageSchema),
+        validate=Length(0, MAX_IMAGES),
+        metadata={"description": "In an edit: those that stay, in their order."},
+    )
     options = ma.List(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
     variants = ma.List(
         ma.Nested(VariantSchema),
@@ -142,11 +167,25 @@ def show_product(product: Product, currency: str, staff: bool = False) -> dict[s
         "in_stock": stock > 0,
         "is_active": product.is_active,
         "version": product.version,
-        "images": [],
+        "images": [show_image(image) for image in product.images],
         "options": product.options,
         "variants": [_show_variant(variant, currency) for variant in shown],
         "created_at": rfc3339(product.created_at),
         "updated_at": rfc3339(product.updated_at),
+    }
+
+
+def show_image(image: Mapping[str, Any]) -> dict[str, Any]:
+    """A picture as `ImageSchema` describes it."""
+    urls = [media.store().url(file_name(image["id"], width)) for width in WIDTHS]
+    widths = [min(width, image["width"]) for width in WIDTHS]
+    return {
+        "id": image["id"],
+        "alt": image["alt"],
+        "url": urls[-1],
+        "width": image["width"],
+        "height": image["height"],
+        "sources": [{"url": url, "width": w} for url, w in zip(urls, widths, strict=True)],
     }
 
 

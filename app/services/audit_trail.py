@@ -90,6 +90,7 @@ def product_state(product: Product) -> State:
         "category_id": product.category_id,
         "compare_at_price": product.compare_at_price,
         "options": product.options,
+        "images": product.images,
         "is_active": product.is_active,
     }
     for variant in product.variants:

@@ -1,6 +1,6 @@
 """Products: made, edited and taken out of the catalogue."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -19,7 +19,7 @@ from app.services.slugs import at_address, choose_slug
 
 ARTICLE = ("sku", "price", "stock")
 """What may be said of a product itself when it has just one variant."""
-PLAIN = ("name", "description", "is_active", "compare_at_price", "slug")
+PLAIN = ("name", "description", "is_active", "compare_at_price", "slug", "images")
 
 
 def create_product(actor: Actor, **wishes: Any) -> Product:
@@ -40,6 +40,7 @@ def create_product(actor: Actor, **wishes: Any) -> Product:
         category=require_category(wishes.get("category_id")),
         compare_at_price=wishes.get("compare_at_price"),
         options=wishes.get("options", []),
+        images=arrange([], wishes.get("images", [])),
         is_active=wishes.get("is_active", True),
         variants=[],
     )
@@ -67,8 +68,16 @@ def edit_product(
     """
     product = lock_product(address)
     check_version(product.version, expected)
-    if not changes:
-        return product
+    if "images" in changes:
+        changes = {**changes, "images": arrange(product.images, changes["images"])}
+    return edit_locked(actor, product, changes) if changes else product
+
+
+def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Product:
+    """Change fields of a product that `lock_product` gave; `images` as they are stored.
+
+    Raises: as `edit_product` does.
+    """
     before = audit_trail.product_state(product)
     if "slug" in changes:
         choose_slug(Product, changes["slug"], product.name, product.id)
@@ -125,6 +134,27 @@ def lock_product(address: str) -> Product:
     if product is None:
         raise NotFound("product")
     return product
+
+
+def arrange(
+    known: Sequence[Mapping[str, Any]], wishes: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """A product's pictures in the order of the wishes, which name them by `id` and may describe
+    them by `alt`; those left out are taken away.
+
+    Raises:
+        Invalid: an unknown id, or one that is named twice.
+    """
+    by_id = {image["id"]: image for image in known}
+    wrong = {
+        f"images.{place}.id": ["This product has no such picture, or it is named twice."]
+        for place, wish in enumerate(wishes)
+        if by_id.pop(wish["id"], None) is None
+    }
+    if wrong:
+        raise Invalid(wrong)
+    facts = {image["id"]: image for image in known}
+    return [{**facts[wish["id"]], **wish} for wish in wishes]
 
 
 def _variants_of_new(wishes: dict[str, Any]) -> list[dict[str, Any]]:

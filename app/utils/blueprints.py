@@ -10,6 +10,7 @@ from webargs.flaskparser import FlaskParser
 
 from app.errors import Invalid
 from app.utils.strict_json import read_body
+from app.utils.uploads import read_form
 
 
 class StrictParser(FlaskParser):
@@ -18,6 +19,10 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as parsed JSON."""
         return read_body(req)
+
+    def load_files(self, req: Request, schema: Schema) -> Any:
+        """The fields and files of a multipart form."""
+        return read_form(req)
 
     def handle_error(
         self, error: ValidationError, req: Request, schema: Schema, **_kwargs: Any

@@ -1,0 +1,56 @@
+"""Doors of products' pictures, for staff: added and taken away. PATCH of a product arranges them."""
+
+from typing import Any
+
+from flask_smorest.fields import Upload
+
+from app.domain.images import MAX_ALT
+from app.models import Product
+from app.schemas.base import ShopSchema, Text
+from app.schemas.products import ImageSchema, show_image
+from app.services import picture_service
+from app.unit_of_work import in_transaction
+from app.utils.blueprints import ShopBlueprint
+from app.utils.decorators import admin_required
+from app.utils.identity import current_actor
+from app.utils.uploads import keep_picture
+
+blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
+
+
+class NewImageSchema(ShopSchema):
+    """A picture to be shown."""
+
+    file = Upload(required=True, metadata={"description": "JPEG, PNG, WebP or GIF."})
+    alt = Text(
+        MAX_ALT,
+        load_default="",
+        metadata={"description": "What it shows, for those who cannot see it."},
+    )
+
+
+@blp.post("/<product>/images")
+@admin_required
+@blp.arguments(NewImageSchema, location="files", unknown=None)
+@blp.response(201, ImageSchema)
+def add_image(sent: dict[str, Any], product: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Add a picture, as the last. It is re-encoded in three widths; sent again, it is the same."""
+    picture_service.refuse_unknown(product)
+    picture = keep_picture(sent["file"])
+    alt = sent["alt"]
+    shown = in_transaction(
+        lambda: picture_service.add_picture(current_actor(), product, picture, alt)
+    )
+    return _view(shown, picture.id), 201, {"Location": f"/api/products/{shown.id}"}
+
+
+@blp.delete("/<product>/images/<image>")
+@admin_required
+@blp.response(204)
+def remove_image(product: str, image: str) -> None:
+    """Show a picture no longer."""
+    in_transaction(lambda: picture_service.remove_picture(current_actor(), product, image))
+
+
+def _view(product: Product, picture_id: str) -> dict[str, Any]:
+    return next(show_image(image) for image in product.images if image["id"] == picture_id)

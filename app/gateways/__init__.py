@@ -1,0 +1,1 @@
+"""What lies outside the program's own memory and database: a protocol, and what keeps it."""

@@ -1,0 +1,19 @@
+"""Pictures, where no web server in front serves their folder."""
+
+from flask import Blueprint, Response, abort, current_app
+
+from app.gateways import media
+
+blp = Blueprint("media", __name__, url_prefix="/media")
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@blp.get("/<name>")
+def picture(name: str) -> Response:
+    """One file; its name says its content, so browsers may keep it for good (RFC 8246)."""
+    data = media.store().read(name) if media.NAME.fullmatch(name) else None
+    if data is None:
+        abort(404)
+    return current_app.response_class(
+        data, mimetype="image/webp", headers={"Cache-Control": FOR_EVER}
+    )

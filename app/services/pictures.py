@@ -1,0 +1,99 @@
+"""Pictures made fit for the shop: any that staff send becomes WebP in three widths.
+
+Nothing but pixels is taken over: no EXIF, so no place or camera of whoever took it, and no bytes
+that were hidden behind the picture (OWASP File Upload Cheat Sheet, "Image Rewriting").
+"""
+
+import hashlib
+import io
+import struct
+import threading
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from app.domain.images import WIDTHS, file_name
+from app.errors import Invalid
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+MAX_PIXELS = 25_000_000
+"""More than any shop shows; unpacked, such a picture fills 75 to 100 MB."""
+MAX_SIDE = 12_000
+QUALITY = 80
+
+# Pillow's own limit would only warn; ours is checked before a single pixel is unpacked.
+Image.MAX_IMAGE_PIXELS = None
+# What Pillow raises on a broken file depends on where it is broken.
+_BROKEN = (OSError, SyntaxError, ArithmeticError, LookupError, ValueError, TypeError, struct.error)
+_one_at_a_time = threading.Lock()  # several large pictures at once could exhaust the memory
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in all its widths; `id` is made of what was sent, so the same is the same."""
+
+    id: str
+    width: int
+    height: int
+    files: dict[str, bytes]
+    """Names and contents: `<id>-<width>.webp`, one for each of WIDTHS."""
+
+
+def render(data: bytes) -> Picture:
+    """A picture made of an uploaded file. Slow: call it outside of transactions.
+
+    Raises:
+        Invalid: on `file`: no picture, of a kind that is not taken, broken, or too large.
+    """
+    picture_id = hashlib.sha256(data).hexdigest()[:32]
+    with _one_at_a_time:
+        image = _open(data)
+        files = {file_name(picture_id, width): _encode(image, width) for width in WIDTHS}
+    width, height = _fitted(image, WIDTHS[-1])
+    return Picture(picture_id, width, height, files)
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+                raise Invalid({"file": [f"At most {MAX_PIXELS // 1_000_000} megapixels."]})
+            image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # JPEG unpacks smaller by itself
+            return _plain(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise Invalid({"file": [f"Not a picture. Send {', '.join(FORMATS)}."]}) from None
+    except _BROKEN:
+        raise Invalid({"file": ["The picture is broken."]}) from None
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Just pixels in sRGB, with transparency where there is some."""
+    has_alpha = image.has_transparency_data
+    profile = image.info.get("icc_profile")
+    plain = image.convert("RGBA" if has_alpha else "RGB")
+    return plain if has_alpha or not profile else _in_srgb(image, profile) or plain
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None  # a profile that does not fit is as good as none
+
+
+def _encode(image: Image.Image, width: int) -> bytes:
+    size = _fitted(image, width)
+    smaller = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    smaller.info.clear()
+    out = io.BytesIO()
+    smaller.save(out, "WEBP", quality=QUALITY, method=4)
+    return out.getvalue()
+
+
+def _fitted(image: Image.Image, width: int) -> tuple[int, int]:
+    """The size at this width; a smaller picture stays as it is."""
+    width = min(width, image.width)
+    return width, max(1, round(image.height * width / image.width))
