@@ -1,7 +1,5 @@
 """The Flask extensions, unbound: `create_app` binds them."""
 
-from http import HTTPStatus
-
 from flask import current_app, g
 from flask_bcrypt import Bcrypt
 from flask_caching import Cache
@@ -15,19 +13,13 @@ from flask_sqlalchemy import SQLAlchemy
 class ShopApi(Api):
     """flask-smorest without its app-wide error handlers: the shop has one table of its own."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = "Problem"
+    DEFAULT_ERROR_RESPONSE_NAME = None  # every refusal of an operation is named; no others are met
 
     def _register_error_handlers(self) -> None:
         """Leave errors to `app.utils.error_handlers`."""
 
     def _register_responses(self) -> None:
-        """Document refusals as the problems (RFC 9457) that they are."""
-        content = {"application/problem+json": {"schema": self.ERROR_SCHEMA}}
-        named = {status.name: status.phrase for status in HTTPStatus if status >= 400}
-        named[self.DEFAULT_ERROR_RESPONSE_NAME] = "Any refusal; its `code` says which."
-        for name, description in named.items():
-            response = {"description": description, "content": content}
-            self.spec.components.response(name, response, lazy=True)
+        """Leave refusals to `app.api.openapi`."""
 
 
 # `expire_on_commit=False`: what an answer needs is loaded before the commit, and stays readable.

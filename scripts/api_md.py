@@ -80,6 +80,8 @@ def described(doc: dict[str, Any], methods: str, path: str, operation: dict[str,
         for status, answer in sorted(operation["responses"].items())
         if status.startswith(("2", "3"))
     ]
+    refusals = sorted(status for status in operation["responses"] if status.startswith(("4", "5")))
+    lines.append(f"- Refusals: {', '.join(refusals)}")
     return "\n".join(lines) + "\n"
 
 

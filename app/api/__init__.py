@@ -14,7 +14,7 @@ BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "car
 class PlainDigits(IntegerConverter):
     """An id in a path, in one spelling: the framework's own takes `003` and `\u0663` for 3 as well."""
 
-    regex = "[1-9][0-9]*"
+    regex = "[1-9][0-9]{0,17}"
 
 
 def register(app: Flask) -> None:

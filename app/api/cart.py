@@ -20,7 +20,7 @@ NEW_TOKEN = {
         "schema": {"type": "string"},
     }
 }
-ITEM = "/items/<int(max=9223372036854775807):item_id>"
+ITEM = "/items/<int:item_id>"
 
 
 @blp.get("")

@@ -9,7 +9,7 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, render_template, send_from_directory
 from marshmallow import Schema
 
-from app.api.openapi import NamesAndPaths
+from app.api.openapi import Described, describe_refusals
 from app.extensions import api
 from app.schemas.problem import ProblemSchema
 from app.utils.buyers import GUEST_TOKENS
@@ -32,15 +32,15 @@ def assets(name: str) -> Response:
 
 def prepare(app: Flask) -> None:
     """Start the OpenAPI document that the blueprints describe themselves in."""
-    api.ERROR_SCHEMA = ProblemSchema
     api.init_app(
         app,
         spec_kwargs={
-            "extra_plugins": [NamesAndPaths()],
+            "extra_plugins": [Described(app.config["STORE_CURRENCY"])],
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=schema_name),
             "info": {"description": "A shop: catalogue, carts and orders."},
         },
     )
+    describe_refusals(api.spec, ProblemSchema)
     api.spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )

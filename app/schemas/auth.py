@@ -26,7 +26,12 @@ class GivenPassword(fields.String):
     """A password to compare: taken as it is, however weak."""
 
     def __init__(self, **kwargs: Any) -> None:
-        metadata = {"format": "password", **kwargs.pop("metadata", {})}
+        metadata = {
+            "format": "password",
+            "minLength": 1,
+            "pattern": "^[^\\u0000]*$",
+            **kwargs.pop("metadata", {}),
+        }
         super().__init__(required=True, load_only=True, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:

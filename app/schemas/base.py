@@ -1,6 +1,8 @@
 """What all schemas share: strict input, and fields for text, money, times and countries."""
 
+import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from flask import current_app
@@ -9,6 +11,11 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import MAX_SLUG, NotText, clean, is_slug
+
+_AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
+# With a letter in its first word, or with a second word.
+_SLUG = "^([0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*|[0-9]+(-[a-z0-9]+)+)$"
 
 
 class ShopSchema(Schema):
@@ -29,12 +36,14 @@ class Text(fields.String):
     """A line of text: trimmed, no control characters, `low` to `high` characters.
 
     With `lines=True` it may have several lines; ends of lines become LF. Where nothing need be
-    said, null says it too.
+    said, null says it too; answers then have the empty text.
     """
 
     def __init__(self, high: int, low: int = 0, lines: bool = False, **kwargs: Any) -> None:
         self.low, self.high, self.lines = low, high, lines
-        metadata = {"minLength": low, "maxLength": high} if low else {"maxLength": high}
+        metadata = {"maxLength": high, "pattern": _pattern(low, lines), "x-null": "in"}
+        if low:
+            metadata["minLength"] = low
         if not low and not kwargs.get("required"):
             kwargs.setdefault("allow_none", True)
         super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)
@@ -50,6 +59,14 @@ class Text(fields.String):
             return clean(text, self.low, self.high, self.lines)
         except NotText as error:
             raise ValidationError(str(error)) from None
+
+
+def _pattern(low: int, lines: bool) -> str:
+    """What `clean` lets through, as a regular expression of ECMA-262; where something must be
+    said, blanks alone do not say it."""
+    forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + ("" if lines else "\\n")
+    least = rf"[^\s{forbidden}][^{forbidden}]*" if low else ""
+    return f"^[^{forbidden}]*{least}$"
 
 
 class Part(fields.Nested):
@@ -70,11 +87,22 @@ class Whole(fields.Integer):
         super().__init__(strict=True, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, Decimal) and value.adjusted() < 20 and value == int(value):
+            value = int(value)  # 3.0 is a whole number too (JSON Schema, section 6.1.1)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError("Not a whole number.")
         if not self.low <= value <= self.high:
             raise ValidationError(f"From {self.low} to {self.high}.")
         return value
+
+
+class Number(Whole):
+    """A whole number in a query: written in ASCII digits and nothing else."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if not _NUMBER.fullmatch(value):
+            raise ValidationError("Not a whole number.")
+        return super()._deserialize(int(value), attr, data, **kwargs)
 
 
 class RowId(Whole):
@@ -89,13 +117,15 @@ class Money(fields.Field[int]):
 
     def __init__(self, high: int = MAX_PRICE, **kwargs: Any) -> None:
         self.high = high
-        metadata = {"type": "string", "example": "49.00", **kwargs.pop("metadata", {})}
-        super().__init__(metadata=metadata, **kwargs)
+        marks = {"type": "string", "x-money": high}  # see app/api/directions.py
+        super().__init__(metadata={**marks, **kwargs.pop("metadata", {})}, **kwargs)
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else to_text(value, store_currency())
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+            raise ValidationError("Not a valid amount of money.")
         try:
             minor = to_minor(value, store_currency())
         except NotMoney as error:
@@ -110,7 +140,8 @@ class Slug(Text):
     """What stands for a thing in a path: lower-case words joined by hyphens, not all digits."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(MAX_SLUG, 1, **kwargs)
+        metadata = {"pattern": _SLUG, **kwargs.pop("metadata", {})}
+        super().__init__(MAX_SLUG, 1, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         slug = super()._deserialize(value, attr, data, **kwargs)

@@ -3,9 +3,8 @@
 from typing import Any
 
 from marshmallow import fields as ma
-from marshmallow.validate import Range
 
-from app.schemas.base import RowId, ShopSchema, Slug, Text, Whole
+from app.schemas.base import Number, RowId, ShopSchema, Slug, Text, Whole
 from app.schemas.paging import PageArgs, list_schema
 from app.services.category_service import Counted
 
@@ -31,9 +30,10 @@ class CategorySchema(ShopSchema):
 class CategoryListArgs(PageArgs):
     """What a client may ask of the list of categories."""
 
-    parent_id = ma.Integer(
+    parent_id = Number(
+        0,
+        2**63 - 1,
         load_default=None,
-        validate=Range(0, 2**63 - 1),
         metadata={"description": "Only those right below this one; 0 for the top of the tree."},
     )
 

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import OneOf
 
 from app.domain.order_status import STATUSES
 from app.domain.periods import NotATime, first_moment, moment_after
 from app.schemas.auth import Email
-from app.schemas.base import Money, RowId, ShopSchema, Text, Time
+from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
-from app.schemas.users import AddressSchema
+from app.schemas.users import PostalAddressSchema
 
 MAX_TOTAL = 2**63 - 1
 MAX_NOTE = 2000
@@ -20,7 +20,7 @@ MAX_NOTE = 2000
 class PlaceOrderSchema(ShopSchema):
     """What to know beside the cart. A guest must give `email`."""
 
-    shipping_address = fields.Nested(AddressSchema)
+    shipping_address = fields.Nested(PostalAddressSchema)
     address_id = RowId(metadata={"description": "An entry of the customer's own address book."})
     email = Email()
     note = Text(MAX_NOTE, lines=True)
@@ -74,7 +74,7 @@ class OrderSchema(ShopSchema):
     tax_total = Money()
     total = Money()
     items = fields.List(fields.Nested(OrderItemSchema), attribute="lines")
-    shipping_address = fields.Nested(AddressSchema, allow_none=True)
+    shipping_address = fields.Nested(PostalAddressSchema, allow_none=True)
     email = fields.String(allow_none=True)
     note = fields.String()
     placed_at = Time()
@@ -86,7 +86,7 @@ class PlacedOrderSchema(OrderSchema):
     """A new order; to a guest also the secret that opens it from then on."""
 
     guest_token = fields.String(
-        metadata={"description": "For guests only: send it as X-Order-Token."}
+        metadata={"x-optional": True, "description": "For guests only: send it as X-Order-Token."}
     )
 
 
@@ -121,7 +121,7 @@ class OrderListArgs(CursorArgs):
     """Which orders are wanted; `from` and `to` are both within the span."""
 
     status = fields.String(validate=OneOf(STATUSES))
-    user_id = fields.Integer(validate=Range(1, 2**63 - 1))
+    user_id = Number(1, 2**63 - 1)
     q = Text(254, metadata={"description": "Part of a number or of an email."})
     since = Moment(data_key="from")
     before = Moment(end=True, data_key="to")

@@ -4,9 +4,8 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 from marshmallow import fields as ma
-from marshmallow.validate import Range
 
-from app.schemas.base import QuerySchema, ShopSchema
+from app.schemas.base import Number, QuerySchema, ShopSchema
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -15,14 +14,14 @@ MAX_PER_PAGE = 100
 class PageArgs(QuerySchema):
     """`?page=1&per_page=20`."""
 
-    page = ma.Integer(load_default=1, validate=Range(1, 2**31))
-    per_page = ma.Integer(load_default=DEFAULT_PER_PAGE, validate=Range(1, MAX_PER_PAGE))
+    page = Number(1, 2**31, load_default=1)
+    per_page = Number(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
 
 
 class CursorArgs(PageArgs):
     """`?page=` or `?cursor=`, never both."""
 
-    page = ma.Integer(load_default=None, validate=Range(1, 2**31))
+    page = Number(1, 2**31, load_default=None)
     cursor = ma.String(load_default=None)
 
     @validates_schema
@@ -34,16 +33,19 @@ class CursorArgs(PageArgs):
 def list_schema(item: type[ShopSchema], cursors: bool = False) -> type[ShopSchema]:
     """The documented envelope of a list of `item`."""
     name = item.__name__.removesuffix("Schema") + "ListSchema"
+    by_page, by_cursor = {}, {"x-optional": True, "description": "Absent when paging by number."}
+    if cursors:
+        by_page = {"x-optional": True, "description": "Absent when paging by cursor."}
     members: dict[str, Any] = {
         "items": ma.List(ma.Nested(item)),
         "per_page": ma.Integer(),
-        "page": ma.Integer(metadata={"description": "Absent when paging by cursor."}),
-        "pages": ma.Integer(),
-        "total": ma.Integer(),
+        "page": ma.Integer(metadata=by_page),
+        "pages": ma.Integer(metadata=by_page),
+        "total": ma.Integer(metadata=by_page),
         "total_is_estimate": ma.Boolean(
-            metadata={"description": "Present where total is not exact."}
+            metadata={"x-optional": True, "description": "Present where total is not exact."}
         ),
     }
     if cursors:
-        members["next_cursor"] = ma.String(allow_none=True)
+        members["next_cursor"] = ma.String(allow_none=True, metadata=by_cursor)
     return type(name, (ShopSchema,), members)

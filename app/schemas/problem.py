@@ -1,8 +1,24 @@
 """The documented shape of every refusal."""
 
+from typing import Any
+
 from marshmallow import fields
 
-from app.schemas.base import ShopSchema
+from app.schemas.base import Money, ShopSchema
+
+
+class ShortageSchema(ShopSchema):
+    """More is wanted of a variant than there is."""
+
+    variant_id = fields.Integer()
+    sku = fields.String()
+    requested = fields.Integer()
+    available = fields.Integer()
+
+
+def _told(kind: type[fields.Field[Any]], when: str, *args: Any) -> fields.Field[Any]:
+    """What a refusal tells beside its words, where there is something to tell."""
+    return kind(*args, metadata={"description": when, "x-optional": True})
 
 
 class ProblemSchema(ShopSchema):
@@ -14,9 +30,20 @@ class ProblemSchema(ShopSchema):
     detail = fields.String()
     code = fields.String(metadata={"description": "A stable word for programs."})
     message = fields.String(metadata={"description": "The same as `detail`."})
-    request_id = fields.String(allow_none=True)
+    request_id = fields.String()
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "What is wrong with which field, where fields are wrong."},
+        metadata={
+            "description": "What is wrong with which field, where fields are wrong.",
+            "x-optional": True,
+        },
     )
+    shortages = _told(
+        fields.List, "With `out_of_stock`: all of them.", fields.Nested(ShortageSchema)
+    )
+    allowed = _told(fields.List, "With `illegal_transition`: what may follow.", fields.String())
+    sku = _told(fields.String, "With `sku_taken`: which.")
+    total = _told(Money, "With `total_changed`: the true one.")
+    on_hand = _told(fields.Integer, "With `stock_promised`.")
+    allocated = _told(fields.Integer, "With `stock_promised`.")

@@ -96,6 +96,7 @@ class ProductSchema(ShopSchema):
     sku = Sku(
         metadata={
             "type": ["string", "null"],
+            "x-null": "out",
             "description": "Null in answers where there are several variants.",
         }
     )

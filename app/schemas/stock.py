@@ -3,10 +3,9 @@
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
-from marshmallow.validate import Range
 
 from app.domain.variant_rules import MAX_STOCK
-from app.schemas.base import RowId, ShopSchema, Text, Time, Whole
+from app.schemas.base import Number, RowId, ShopSchema, Text, Time, Whole
 from app.schemas.paging import PageArgs
 
 
@@ -37,7 +36,7 @@ class StockSchema(ShopSchema):
 class LedgerArgs(PageArgs):
     """Which part of the ledger is wanted."""
 
-    variant_id = fields.Integer(load_default=None, validate=Range(1, 2**63 - 1))
+    variant_id = Number(1, 2**63 - 1, load_default=None)
 
 
 class StockMovementSchema(ShopSchema):

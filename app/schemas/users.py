@@ -17,7 +17,8 @@ class Country(Text):
     """An ISO 3166-1 alpha-2 code; small letters are made capitals."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(2, low=2, metadata={"example": "DE"}, **kwargs)
+        metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "example": "DE"}
+        super().__init__(2, low=2, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         code = super()._deserialize(value, attr, data, **kwargs)
@@ -73,10 +74,9 @@ class ChangePasswordSchema(ShopSchema):
     new_password = NewPassword()
 
 
-class AddressSchema(ShopSchema):
-    """Where goods go to: an entry of the address book, or what an order copied from one."""
+class PostalAddressSchema(ShopSchema):
+    """Where goods go to."""
 
-    id = fields.Integer(dump_only=True)
     name = Text(200, low=1, required=True)
     line1 = Text(200, low=1, required=True)
     line2 = Text(200)
@@ -85,3 +85,9 @@ class AddressSchema(ShopSchema):
     postal_code = Text(20)
     country = Country(required=True)
     phone = Text(40)
+
+
+class AddressSchema(PostalAddressSchema):
+    """An entry of the address book."""
+
+    id = fields.Integer(dump_only=True)

@@ -35,7 +35,10 @@ class StrictParser(FlaskParser):
 
 
 class ShopBlueprint(Blueprint):
-    """A flask-smorest blueprint as all of the API's doors use it."""
+    """A flask-smorest blueprint as all of the API's doors use it.
+
+    Answers of a `private` one are kept by no cache; what the others answer to a GET has an ETag.
+    """
 
     ARGUMENTS_PARSER = StrictParser()
 
@@ -44,6 +47,8 @@ class ShopBlueprint(Blueprint):
         self._prepare_doc_cbks.append(_document_security)
         if private:
             self.after_request(forbid_storing)
+        else:
+            self._prepare_doc_cbks.append(_document_as_public)
 
 
 def forbid_storing(response: Response) -> Response:
@@ -73,4 +78,9 @@ def _document_security(
     if "needs" in doc_info:
         doc["security"] = [{"bearer": []}]
         doc["x-needs"] = doc_info["needs"]  # who among those who have a token
+    return doc
+
+
+def _document_as_public(doc: dict[str, Any], *_args: Any, **_kwargs: Any) -> dict[str, Any]:
+    doc["x-public"] = True  # read and taken out again by `app.api.openapi`
     return doc

@@ -16,7 +16,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 @pytest.fixture
 def document(anyone) -> dict:
-    return anyone.get("/api/openapi.json").json
+    return json.loads(anyone.get("/api/openapi.json").text)  # as clients do: no decimals
 
 
 def operations(document: dict) -> list[tuple[str, str, dict]]:
@@ -64,13 +64,66 @@ def test_every_operation_says_what_it_does_and_has_a_name_of_its_own(document):
     assert all(operation.get("summary") for _, _, operation in operations(document))
 
 
-def test_every_operation_may_answer_with_a_problem(document):
-    refusal = document["components"]["responses"]["Problem"]["content"]
+def test_every_refusal_is_a_problem(document):
+    refusals = document["components"]["responses"]
 
-    assert list(refusal) == ["application/problem+json"]
+    assert {"Unauthorized", "NotFound", "UnprocessableContent"} <= set(refusals)
+    for refusal in refusals.values():
+        assert list(refusal["content"]) == ["application/problem+json"]
     assert "Error" not in document["components"]["schemas"]
-    for _, _, operation in operations(document):
-        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+
+
+def test_every_operation_names_all_that_it_may_answer(document):
+    for method, path, operation in operations(document):
+        answers = set(operation["responses"])
+        assert {"401", "429", "503"} <= answers, f"{method} {path}"
+        assert "default" not in answers  # which would allow everything
+        assert ("404" in answers) >= ("{" in path)
+        assert ("403" in answers) is (operation.get("x-needs") == "admin")
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= answers
+
+
+def test_answers_name_the_headers_that_they_carry(document):
+    answers = document["paths"]["/api/products"]["get"]["responses"]
+    made = document["paths"]["/api/products"]["post"]["responses"]["201"]
+
+    assert {"X-Request-ID", "ETag", "Link"} <= set(answers["200"]["headers"])
+    assert "content" not in answers["304"]
+    assert {"X-Request-ID", "Location"} <= set(made["headers"])
+    assert "Retry-After" in document["components"]["responses"]["TooManyRequests"]["headers"]
+
+
+def test_what_goes_in_and_what_comes_out_have_shapes_of_their_own(document):
+    shapes = document["components"]["schemas"]
+
+    assert set(shapes["Product"]["required"]) == set(shapes["Product"]["properties"])
+    assert shapes["ProductInput"]["required"] == ["name"]
+    assert "category_id" in shapes["ProductInput"]["properties"]
+    assert not {"id", "version"} & set(shapes["ProductInput"]["properties"])
+    assert "category_id" not in shapes["Product"]["properties"]
+    for shape in shapes.values():
+        assert shape["additionalProperties"] is False
+        assert not re.search(r"readOnly|writeOnly|x-", json.dumps(shape))
+
+
+def test_null_stands_only_in_the_direction_in_which_it_may(document):
+    shapes = document["components"]["schemas"]
+
+    assert shapes["ProductInput"]["properties"]["description"]["type"] == ["string", "null"]
+    assert shapes["Product"]["properties"]["description"]["type"] == "string"
+    assert shapes["ProductInput"]["properties"]["sku"]["type"] == "string"
+    assert shapes["Product"]["properties"]["sku"]["type"] == ["string", "null"]
+
+
+def test_what_a_list_or_a_new_thing_shows_links_to_what_can_be_done_with_it(document):
+    new_product = document["paths"]["/api/products"]["post"]["responses"]["201"]["links"]
+    orders = document["paths"]["/api/orders"]["get"]["responses"]["200"]["links"]
+
+    assert new_product["products.edit_product"]["parameters"] == {"product": "$response.body#/id"}
+    assert orders["orders.cancel_order"]["parameters"] == {"order": "$response.body#/items/0/id"}
+    names = {operation["operationId"] for _, _, operation in operations(document)}
+    assert {link["operationId"] for link in [*new_product.values(), *orders.values()]} <= names
 
 
 def test_every_part_of_a_path_is_described(document):
