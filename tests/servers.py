@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,6 +111,21 @@ class PostgreSQL:
         self.stop()
         shutil.copytree(self._data, folder)
         self.start()
+
+    def freeze(self) -> None:
+        """Let the server take connections and never answer (SIGSTOP to all of its processes)."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self._server is not None:
+            self._server.send_signal(number)  # first of all: it starts no more processes then
+            for pid in children(self._server.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def _initialise(self) -> None:
         subprocess.run(
@@ -226,6 +241,13 @@ def start_gunicorn(
         )
     _wait_until(lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, seconds=60)
     return server
+
+
+def children(parent: int) -> list[int]:
+    """The process ids of a process's children."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+    pairs = (line.split() for line in listed.stdout.splitlines())
+    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
 
 
 def run_sql(url: str, statement: str) -> None:

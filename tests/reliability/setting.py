@@ -111,7 +111,7 @@ class Setting:
 
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers as they are now."""
-        return _children(self._gunicorn.pid) if self._gunicorn else []
+        return servers.children(self._gunicorn.pid) if self._gunicorn else []
 
     def kill_worker(self, rng: random.Random) -> tuple[int, float]:
         """kill -9 one worker: its process id, and when by the setting's clock."""
@@ -248,6 +248,14 @@ class PostgreSQLSetting(Setting):
         self._postgresql.start()
         return time.monotonic() - began
 
+    def freeze_postgresql(self) -> None:
+        """Let PostgreSQL take connections and never answer (SIGSTOP)."""
+        self._postgresql.freeze()
+
+    def thaw_postgresql(self) -> None:
+        """Let a frozen PostgreSQL go on."""
+        self._postgresql.thaw()
+
     def hold_locks(self, seconds: float) -> None:
         """Lock the goods' table: everybody waits with a connection in hand."""
         with self._connection() as cursor:
@@ -359,12 +367,6 @@ class _Models:
 
 
 _models = _Models()
-
-
-def _children(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
-    pairs = (line.split() for line in listed.stdout.splitlines())
-    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
 
 
 def _kill(pid: int) -> None:
