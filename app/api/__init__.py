@@ -12,7 +12,11 @@ BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "car
 
 
 class PlainDigits(IntegerConverter):
-    """An id in a path, in one spelling: the framework's own takes `003` and `\u0663` for 3 as well."""
+    """An id in a path, in one spelling: the framework's own takes `003` and `\u0663` for 3 as well.
+
+    What could not be stored names nothing. The pattern says so, not a limit that is looked at after
+    it: that would make the path one of the route's other methods, and so a 405.
+    """
 
     regex = "[1-9][0-9]{0,17}"
 

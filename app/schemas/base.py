@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from flask import current_app
@@ -87,8 +86,6 @@ class Whole(fields.Integer):
         super().__init__(strict=True, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
-        if isinstance(value, Decimal) and value.adjusted() < 20 and value == int(value):
-            value = int(value)  # 3.0 is a whole number too (JSON Schema, section 6.1.1)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError("Not a whole number.")
         if not self.low <= value <= self.high:
