@@ -88,12 +88,14 @@ class _Clues:
         """The asking that the order came of."""
         candidates = [asking for key in (*keys, order.note) for asking in self._by_key.get(key, ())]
         candidates += self._by_number.get(order.number, ())
-        if not candidates:
-            candidates = [a for a in self._keyless if len(a.orders) < len(a.attempts)]
-        return next((asking for asking in candidates if self._fits(asking, order)), None)
+        return next(
+            (asking for asking in candidates or self._keyless if self._fits(asking, order)), None
+        )
 
     def _fits(self, asking: Asking, order: Order) -> bool:
         """Whether the order belongs to whoever asked. People whose id is not known fit any."""
+        if asking.key is None and len(asking.orders) >= len(asking.attempts):
+            return False
         if asking.is_guest:
             return order.user_id is None
         return self._users.get(asking.user, order.user_id) == order.user_id

@@ -47,16 +47,15 @@ def _accuse(case: Case, user: str, wrong: CartStep) -> Violation:
         "found_short": "refused_against_cart",
     }
     name = names.get(wrong.kind, "cart_differs")
-    around = [attempt for attempt in case.attempts if _may_touch(attempt, user, wrong)]
+    around = [attempt for attempt in case.by_user[user] if _may_touch(attempt, wrong)]
     detail = f"Nothing that {user} did explains: {wrong}."
     return Violation(name, detail, around[-8:])
 
 
-def _may_touch(attempt: Attempt, user: str, wrong: CartStep) -> bool:
-    return (
-        attempt.user == user
-        and attempt.start <= wrong.latest
-        and (attempt.path.startswith(("/api/cart", "/api/auth/login")) or attempt.key is not None)
+def _may_touch(attempt: Attempt, wrong: CartStep) -> bool:
+    touching = ("/api/cart", "/api/auth/login")
+    return attempt.start <= wrong.latest and (
+        attempt.operation == "place_order" or attempt.path.startswith(touching)
     )
 
 

@@ -50,6 +50,14 @@ class Case:
         return (a for a in self.of(*operations) if a.outcome == "ok" and a.answer is not None)
 
     @cached_property
+    def by_user(self) -> dict[str, list[Attempt]]:
+        """What each person did."""
+        found: dict[str, list[Attempt]] = defaultdict(list)
+        for attempt in self.attempts:
+            found[attempt.user].append(attempt)
+        return found
+
+    @cached_property
     def users(self) -> dict[str, int]:
         """The ids of accounts by label: as the facts say, and as registration answered."""
         told = {attempt.user: attempt.answer["id"] for attempt in self.ok("register")}
