@@ -1,0 +1,113 @@
+"""The API's lines: who is answered what, at a path or with a body that names things of A."""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from tests.factories import PASSWORD
+from tests.integration.access.table import doors
+from tests.integration.shopping import ADDRESS
+
+# A new route needs a line here, and below what a caller sends there, if anything.
+TABLE = """
+# method     route                                     anonymous owner other admin deactivated expired forged
+# app/api/auth.py
+POST         /api/auth/register                              201   201   201   201         401     401    401
+POST         /api/auth/login                                 200   200   200   200         401     401    401
+POST         /api/auth/refresh                               401   200   200   200         401     401    401
+POST         /api/auth/logout                                401   204   204   204         401     401    401
+# app/api/users.py
+GET          /api/users/me                                   401   200   200   200         401     401    401
+PATCH,PUT    /api/users/me                                   401   200   200   200         401     401    401
+DELETE       /api/users/me                                   401   204   204   409         401     401    401
+POST         /api/users/me/password                          401   204   204   204         401     401    401
+GET          /api/users/me/addresses                         401   200   200   200         401     401    401
+POST         /api/users/me/addresses                         401   201   201   201         401     401    401
+GET          /api/users/me/addresses/<address_id>            401   200   404   404         401     401    401
+PATCH,PUT    /api/users/me/addresses/<address_id>            401   200   404   404         401     401    401
+DELETE       /api/users/me/addresses/<address_id>            401   204   404   404         401     401    401
+GET          /api/users                                      401   403   403   200         401     401    401
+GET          /api/users/<user_id>                            401   403   403   200         401     401    401
+PATCH,PUT    /api/users/<user_id>                            401   403   403   200         401     401    401
+# app/api/categories.py
+GET          /api/categories                                 200   200   200   200         401     401    401
+POST         /api/categories                                 401   403   403   201         401     401    401
+GET          /api/categories/<category>                      200   200   200   200         401     401    401
+PATCH,PUT    /api/categories/<category>                      401   403   403   200         401     401    401
+DELETE       /api/categories/<category>                      401   403   403   204         401     401    401
+# app/api/products.py
+GET          /api/products                                   200   200   200   200         401     401    401
+POST         /api/products                                   401   403   403   201         401     401    401
+GET          /api/products/<product>                         200   200   200   200         401     401    401
+PATCH,PUT    /api/products/<product>                         401   403   403   200         401     401    401
+DELETE       /api/products/<product>                         401   403   403   204         401     401    401
+# app/api/images.py
+POST         /api/products/<product>/images                  401   403   403   201         401     401    401
+DELETE       /api/products/<product>/images/<image>          401   403   403   204         401     401    401
+# app/api/stock.py
+POST         /api/products/<product>/stock                   401   403   403   200         401     401    401
+GET          /api/products/<product>/stock                   401   403   403   200         401     401    401
+# app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
+GET          /api/cart                                       200   200   200   200         401     401    401
+DELETE       /api/cart                                       204   204   204   204         401     401    401
+POST         /api/cart/items                                 201   201   201   201         401     401    401
+PATCH,PUT    /api/cart/items/<item_id>                       404   200   404   404         401     401    401
+DELETE       /api/cart/items/<item_id>                       404   200   404   404         401     401    401
+# app/api/orders.py: with A's address in the body
+POST         /api/orders                                     401   201   422   422         401     401    401
+GET          /api/orders                                     401   200   200   200         401     401    401
+GET          /api/orders/<order>                             401   200   404   200         401     401    401
+POST         /api/orders/<order>/cancel                      401   200   404   200         401     401    401
+PATCH,PUT    /api/orders/<order>/status                      401   403   403   200         401     401    401
+# app/api/docs.py, app/api/health.py: the same for everybody who does not send a broken token
+GET          /api/openapi.json                               200   200   200   200         401     401    401
+GET          /api/docs                                       200   200   200   200         401     401    401
+GET          /api/docs/assets/<name>                         200   200   200   200         401     401    401
+GET          /healthz/live                                   200   200   200   200         401     401    401
+GET          /healthz/ready                                  200   200   200   200         401     401    401
+"""
+
+
+def body(**facts: Any) -> Any:
+    """The same JSON for whoever calls."""
+    return lambda _world: {"json": facts}
+
+
+def picture(_world: Any) -> dict[str, Any]:
+    """A small picture, as a form sends it."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    file.seek(0)
+    return {"data": {"file": (file, "mug.png")}}
+
+
+BODIES = {
+    "POST /api/auth/register": lambda world: {
+        "json": {"email": world.email.replace("owner", "rival"), "password": PASSWORD}
+    },
+    "POST /api/auth/login": lambda world: {"json": {"email": world.email, "password": PASSWORD}},
+    "PATCH,PUT /api/users/me": body(first_name="Someone"),
+    "DELETE /api/users/me": body(password=PASSWORD),
+    "POST /api/users/me/password": body(
+        current_password=PASSWORD, new_password="a rather different phrase"
+    ),
+    "POST /api/users/me/addresses": body(**ADDRESS),
+    "PATCH,PUT /api/users/me/addresses/<address_id>": body(city="York"),
+    "PATCH,PUT /api/users/<user_id>": body(role="admin", is_active=False),
+    "POST /api/categories": body(name="Books"),
+    "PATCH,PUT /api/categories/<category>": body(name="Books"),
+    "POST /api/products": body(name="Lamp", price="10.00"),
+    "PATCH,PUT /api/products/<product>": body(price="0.01"),
+    "POST /api/products/<product>/images": picture,
+    "POST /api/products/<product>/stock": body(delta=1, reason="found one"),
+    "POST /api/cart/items": lambda world: {"json": {"product_id": world.product.id}},
+    "PATCH,PUT /api/cart/items/<item_id>": body(quantity=3),
+    "POST /api/orders": lambda world: {"json": {"address_id": world.address_id}},
+    "PATCH,PUT /api/orders/<order>/status": body(status="processing"),
+}  # fmt: skip
+
+USED_UP = {"POST /api/auth/register", "POST /api/orders/<order>/cancel"}
+"""What cannot be done twice: each who may do it finds the owner's things anew."""
+
+API_DOORS = doors(TABLE, BODIES)

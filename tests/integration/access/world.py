@@ -1,0 +1,165 @@
+"""The people of the matrix, and what the owner has that others are after."""
+
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.extensions import db
+from app.models import Base, Session
+from app.services import session_service
+from app.unit_of_work import in_transaction
+from app.utils.tokens import token_pair
+from tests import factories
+from tests.integration.access.table import Door
+from tests.integration.conftest import Caller
+from tests.integration.people import bearer, change, inside
+from tests.integration.shopping import ADDRESS, fill
+
+FOR_PAGES = "shopswift-pages"
+PICTURE = "0" * 32
+FILE = f"{PICTURE}-320.webp"
+SECRET_STREET = "7 Nobody Knows Lane"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What somebody was told."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+class World:
+    """Customer A with an address, a cart and an order; B with a cart; staff; and forgers."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.email = f"owner.of.things{next(_numbers)}@example.com"
+        self.category = inside(app, factories.category)
+        picture = {"id": PICTURE, "alt": "", "width": 8, "height": 8}
+        self.product = inside(
+            app, factories.product, category_id=self.category.id, images=[picture]
+        )
+        app.extensions["media"].save(FILE, b"not looked at")
+        self.empty_category = inside(app, factories.category)
+        self.tokens = self._people()
+        self._possessions()
+
+    def _people(self) -> dict[str, dict[str, str]]:
+        users = {
+            "owner": inside(self.app, factories.user, email=self.email),
+            "other": inside(self.app, factories.user),
+            "admin": inside(self.app, factories.user, role="admin"),
+            "deactivated": inside(self.app, factories.user),
+        }
+        self.owner_id = users["owner"].id
+        tokens = {name: inside(self.app, _signed_in, user.id) for name, user in users.items()}
+        # Behind the shop's back: the session goes on, and only the account says no.
+        change(self.app, users["deactivated"], is_active=False)
+        tokens["expired"] = dict(tokens["owner"])
+        for mine in tokens.values():
+            mine["page_token"] = self._signed({**_claims(mine["access_token"]), "aud": FOR_PAGES})
+        kinds = ("access_token", "refresh_token", "page_token")
+        for kind in kinds:
+            stale = {**_claims(tokens["expired"][kind]), "exp": int(time.time()) - 60}
+            tokens["expired"][kind] = self._signed(stale)
+        tokens["forged"] = {
+            kind: _scratched(tokens["other"][kind], tokens["admin"][kind]) for kind in kinds
+        }
+        return tokens
+
+    def _possessions(self) -> None:
+        owner, other, admin = (self.caller(name) for name in ("owner", "other", "admin"))
+        entry = owner.post("/api/users/me/addresses", json={**ADDRESS, "line1": SECRET_STREET})
+        self.address_id = entry.json["id"]
+        fill(owner, self.product)
+        placed = owner.post("/api/orders", json={"address_id": self.address_id})
+        self.order_number = placed.json["number"]
+        self.item_id = fill(owner, self.product).json["items"][0]["id"]
+        for caller in (other, admin):
+            fill(caller, self.product)
+
+    def caller(self, name: str) -> Caller:
+        """One of CALLERS, as the API knows them."""
+        if name == "anonymous":
+            return Caller(self.app)
+        return Caller(self.app, **bearer(self.tokens[name]["access_token"]))
+
+    def knock(self, door: Door, name: str) -> Answer:
+        """What somebody is answered at a door, with the owner's things in path and body."""
+        client = self.app.test_client()
+        sent = door.sends(self)
+        if name != "anonymous":
+            sent |= self._credential(client, door, self.tokens[name])
+        response = client.open(self.path(door), method=door.method, **sent)
+        answer = Answer(response.status_code, dict(response.headers), response.text)
+        response.close()
+        return answer
+
+    def _credential(self, client: FlaskClient, door: Door, tokens: Any) -> dict[str, Any]:
+        if door.is_page:
+            client.set_cookie(self.app.config["JWT_ACCESS_COOKIE_NAME"], tokens["page_token"])
+            return {}
+        kind = "refresh_token" if door.rule == "/api/auth/refresh" else "access_token"
+        return {"headers": bearer(tokens[kind])}
+
+    def path(self, door: Door) -> str:
+        """The door's path, leading to what the owner has."""
+        emptied = door.method == "DELETE"
+        places = {
+            "address_id": self.address_id,
+            "category": self.empty_category.id if emptied else self.category.id,
+            "filename": "icon.svg",
+            "image": PICTURE,
+            "item_id": self.item_id,
+            "name": FILE if door.rule.startswith("/media") else "swagger-ui.css",
+            "order": self.order_number,
+            "product": self.product.id,
+            "user_id": self.owner_id,
+        }
+        path = door.rule
+        for name, value in places.items():
+            path = path.replace(f"<{name}>", str(value))
+        return path
+
+    def secrets(self) -> list[str]:
+        """Words that nobody but the owner and staff may read."""
+        return [self.email, self.order_number, SECRET_STREET]
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Everything that is stored, but sessions: a refused refresh may end one."""
+        return inside(self.app, _all_rows)
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self.app.config["JWT_SECRET_KEY"], "HS256")
+
+
+def _signed_in(user_id: int) -> dict[str, str]:
+    session = in_transaction(lambda: session_service.begin(user_id, timedelta(days=1)))
+    return token_pair(session)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def _scratched(token: str, wanted: str) -> str:
+    """One's own token with another's claims under one's own signature."""
+    header, _claims, signature = token.split(".")
+    return ".".join((header, wanted.split(".")[1], signature))
+
+
+def _all_rows() -> dict[str, list[Any]]:
+    tables = [table for table in Base.metadata.sorted_tables if table is not Session.__table__]
+    found = {table.name: sorted(db.session.execute(db.select(table)), key=str) for table in tables}
+    db.session.rollback()
+    return found

@@ -1,0 +1,68 @@
+"""Nobody gets in: every route and method, for every kind of caller, against things of customer A.
+
+The tables are in tests/integration/access, a line for each route. Refused callers must leave the
+database as it was, and nobody but A and staff may read what is A's.
+"""
+
+import re
+
+import pytest
+from flask import Flask
+
+from app.gateways.media import FolderStore
+from tests.integration.access.api_doors import API_DOORS, USED_UP
+from tests.integration.access.page_doors import PAGE_DOORS
+from tests.integration.access.table import Door
+from tests.integration.access.world import Answer, World
+
+DOORS = [*API_DOORS, *PAGE_DOORS]
+
+
+@pytest.fixture(autouse=True)
+def folder(shared_app, tmp_path, monkeypatch):
+    """A folder of this test's own for pictures."""
+    monkeypatch.setitem(shared_app.extensions, "media", FolderStore(tmp_path, "/media"))
+
+
+def routes(app: Flask) -> set[str]:
+    """Every method of every route, as `GET /api/orders/<order>`."""
+    return {
+        f"{method} {re.sub('<[^<>]*:', '<', rule.rule)}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_route_and_method_has_its_line(shared_app):
+    lines = [str(door) for door in DOORS]
+
+    assert sorted(routes(shared_app) - set(lines)) == []
+    assert sorted(set(lines) - routes(shared_app)) == []
+    assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_each_caller_is_answered_as_the_matrix_says(app, door):
+    world = World(app)
+    before = world.rows()
+
+    answers = {caller: world.knock(door, caller) for caller in door.refused}
+    after = world.rows()
+    for caller in door.admitted:
+        host = World(app) if str(door) in USED_UP else world
+        answers[caller] = host.knock(door, caller)
+        check(host, door, caller, answers[caller])
+
+    assert {caller: answer.status for caller, answer in answers.items()} == door.expected
+    assert after == before, "somebody was refused, and yet something changed"
+    for caller in door.refused:
+        check(world, door, caller, answers[caller])
+
+
+def check(world: World, door: Door, caller: str, answer: Answer) -> None:
+    """Only the owner and staff read what is the owner's; a 401 says how to sign in."""
+    if caller not in ("owner", "admin") or caller in door.refused:
+        assert not [word for word in world.secrets() if word in answer.text], caller
+    if answer.status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.headers["Content-Type"] == "application/problem+json"
