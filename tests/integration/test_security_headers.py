@@ -11,10 +11,6 @@ from app.utils.security_headers import CREDENTIALS, HEADERS
 from tests import factories, servers
 from tests.integration.test_errors import exchange
 
-TEMPLATES = "app/templates"
-FREE_OF_CALLERS = {"static", "docs.assets"}
-"""Files of the program: the same for everybody."""
-
 
 def answers(app: Flask, **options):
     """What each route answers to each of its methods: (endpoint, method, response)."""
@@ -27,6 +23,10 @@ def answers(app: Flask, **options):
 
 def lacking(response) -> set[str]:
     return {name for name, value in HEADERS.items() if response.headers.get(name) != value}
+
+
+def is_public(endpoint: str, response) -> bool:
+    return endpoint == "static" or bool(response.cache_control.public)
 
 
 def made(environ: dict[str, str], **settings: str) -> Flask:
@@ -76,6 +76,14 @@ def test_a_defect_and_a_limit_have_them_too(app, environ):
     defect, limit = (limited.test_client().get("/api/fail") for _ in range(2))
 
     assert [(r.status_code, lacking(r)) for r in (defect, limit)] == [(500, set()), (429, set())]
+
+
+def test_every_answer_names_its_type_and_text_its_letters(app):
+    for _place, _method, response in answers(app):
+        kind = response.headers.get("Content-Type", "")
+
+        assert kind or not response.data
+        assert "charset=utf-8" in kind or not re.match(r"text/|[^;]*(\+|/)xml", kind)
 
 
 # --- What the policy allows
@@ -134,15 +142,29 @@ def test_no_answer_to_somebody_known_is_stored(app, name):
     stored = [
         (place, method)
         for place, method, response in answers(app, headers={name: "x"})
-        if response.headers.get("Cache-Control") != "no-store" and place not in FREE_OF_CALLERS
+        if response.headers.get("Cache-Control") != "no-store" and not is_public(place, response)
     ]
 
     assert stored == []
 
 
+def test_what_is_kept_for_everybody_is_the_same_for_everybody(app, admin):
+    anonymous, staff, visitor = (
+        {
+            (place, method): response.data
+            for place, method, response in answers(app, headers=headers)
+            if is_public(place, response)
+        }
+        for headers in ({}, admin.headers, {"Cookie": "a=b"})
+    )
+
+    assert staff.items() <= anonymous.items()
+    assert visitor.items() <= anonymous.items()
+
+
 def test_answers_to_anybody_are_asked_for_again_and_told_apart(app):
     for place, _method, response in answers(app):
-        if place not in FREE_OF_CALLERS and response.headers["Cache-Control"] != "no-store":
+        if not is_public(place, response) and response.headers["Cache-Control"] != "no-store":
             assert response.headers["Cache-Control"] == "no-cache"
             assert {"Authorization", "Cookie"} <= set(response.vary)
 
