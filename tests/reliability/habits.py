@@ -25,8 +25,12 @@ class ShoppersLife:
         self._me, self._world, self._closing = shopper, world, closing
         self._rng = shopper.rng
 
-    def live(self) -> None:
-        """Arrive, order a few times, and leave, or be asked to leave as the shop closes."""
+    def live(self, errand: int) -> None:
+        """Arrive, order a few times, and leave, or be asked to leave as the shop closes.
+
+        With equal shares of `errand` everything is done by somebody, in however short a run.
+        """
+        self._run(errand)
         if self._happens(0.7):
             self._open_account()
         for _ in range(VISITS):
@@ -40,6 +44,19 @@ class ShoppersLife:
         self._me.sign_in()
         self._world.facts.users[self._me.label] = self._me.learn_id()
 
+    def _run(self, errand: int) -> None:
+        article = self._rng.choice(self._world.plenty)
+        self._me.sure(lambda: self._add(article))
+        if self._me.cart:
+            item = self._me.cart[0]
+            deeds: list[Callable[[], Attempt]] = [
+                lambda: self._me.read_product(article.product_id, article.variant_id),
+                lambda: self._me.change_item(item, 5),
+                lambda: self._me.remove_item(item),
+                self._me.empty_cart,
+            ]
+            self._me.sure(deeds[errand % len(deeds)])
+
     def _visit(self) -> None:
         self._fill_cart()
         if self._me.is_guest and self._happens(0.4):
@@ -49,7 +66,7 @@ class ShoppersLife:
             self._check_out()
         self._think()
         self._look_after_orders()
-        if not self._me.is_guest and self._happens(0.15):
+        if not self._me.is_guest and self._happens(0.2):
             self._me.renew()
 
     def _leave(self) -> None:
@@ -162,9 +179,11 @@ class StaffsDay:
 
     def work(self) -> None:
         """One thing after the other until the shop closes."""
+        self._look()
         deeds = [(self._price, 3), (self._count, 3), (self._move_along, 5), (self._look, 1)]
         while not self._closing.wait(self._rng.uniform(0.05, 0.3)):
             drawn(self._rng, deeds)()
+        self._pack_last_parcel()
 
     def _price(self) -> None:
         article = self._rng.choice(self._world.articles)
@@ -181,6 +200,12 @@ class StaffsDay:
         if self._world.placed:
             number = self._rng.choice(self._world.placed)
             self._me.set_status(number, drawn(self._rng, statuses))
+
+    def _pack_last_parcel(self) -> None:
+        """In however short a run an order is moved along; most of the newest are still pending."""
+        for number in reversed(list(self._world.placed)):
+            if self._me.set_status(number, "processing").outcome == "ok":
+                return
 
     def _look(self) -> None:
         article = self._rng.choice(self._world.articles)
