@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -13,7 +14,9 @@ from app import create_app
 from app.config import Testing
 from app.extensions import db
 from app.models import Category
+from app.unit_of_work import in_transaction
 from tests import factories
+from tests.integration.people import at_once
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -49,6 +52,40 @@ def test_four_processes_that_read_then_write_lose_nothing(app, environ):
     assert exit_codes == [0, 0, 0, 0]
     with app.app_context():
         assert factories.reload(row).position == 100
+
+
+QUEUE = 10
+
+
+@pytest.mark.races
+def test_a_queue_of_writers_that_moves_is_waited_in(app):
+    with app.app_context():
+        row = factories.category(position=0)
+
+    def write_slowly():
+        with app.app_context():
+            in_transaction(raise_position)
+
+    def raise_position():
+        db.session.get_one(Category, row.id).position += 1
+        time.sleep(0.4)  # together more than three tries wait for one who does not get on
+
+    at_once([write_slowly] * QUEUE)
+
+    with app.app_context():
+        assert factories.reload(row).position == QUEUE
+
+
+def test_a_writer_that_does_not_get_on_is_not_waited_for_long(app, anyone):
+    person = {"email": "pat@example.com", "password": "correct horse battery"}
+    with app.app_context(), db.engine.connect().execution_options(shop_writes=True) as writer:
+        with writer.begin():
+            refused = anyone.post("/api/auth/register", json=person)
+
+        accepted = anyone.post("/api/auth/register", json=person)
+
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert accepted.status_code == 201
 
 
 @pytest.mark.parametrize(
