@@ -18,6 +18,8 @@ PATIENCE = 12.0
 """Seconds that a person waits for an answer, if nothing else is said."""
 PERSISTENCE = 30.0
 """Seconds for which a person tries again. The checker reports what was never resolved."""
+IDLE = 3.0
+"""Seconds after which a connection is not used again; gunicorn closes it after 5 s."""
 WAY_HOME = 0.25
 """Seconds after a lost answer before a person looks: what the server still does is done by then."""
 
@@ -41,6 +43,7 @@ class Person:
         self.refresh_token: str | None = None
         self.cart_token: str | None = None
         self.cart: list[dict[str, Any]] = []
+        self._last_used = 0.0
         self._session = requests.Session()
         self._session.trust_env = False  # proxies and .netrc cost time, and are not for this
         self._session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=4))
@@ -157,12 +160,20 @@ class Person:
         self, method: str, path: str, body: Any, headers: dict[str, str], patience: float
     ) -> requests.Response | None:
         url = self.setting.address + path
+        self._hang_up_if_idle()
         try:
             return self._session.request(
                 method, url, json=body, headers=headers, timeout=(PATIENCE, patience)
             )
         except requests.RequestException:
             return None
+
+    def _hang_up_if_idle(self) -> None:
+        """Close connections that the server is about to close: the two might cross on the way."""
+        now = self.setting.clock()
+        if now - self._last_used > IDLE:
+            self.close()
+        self._last_used = now
 
     def _note(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
         """Remember what later requests need: a guest's token, and what is in the cart."""
