@@ -106,6 +106,22 @@ def test_readers_do_not_wait_for_a_writer(app, anyone):
             assert anyone.get("/healthz/ready").status_code == 200
 
 
+def test_a_writer_that_waits_in_vain_is_told_within_seconds(app, anyone):
+    person = {"email": "pat@example.com", "password": "correct horse battery"}
+    with app.app_context():
+        writer = db.engine.connect().execution_options(shop_writes=True)
+    with writer, writer.begin():
+        started = time.monotonic()
+
+        refused = anyone.post("/api/auth/register", json=person)
+
+        waited = time.monotonic() - started
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert waited < 5  # three tries of 2.5 s would take longer
+    assert anyone.post("/api/auth/register", json=person).status_code == 201
+
+
 def test_a_database_that_may_only_be_read_answers_503_to_writers(app, database):
     path = database.removeprefix("sqlite:///")
     read_only = create_app(Testing({"DATABASE_URL": f"sqlite:///file:{path}?mode=ro&uri=true"}))
