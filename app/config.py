@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
 from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -42,6 +43,13 @@ class Config:
     JWT_ALGORITHM = "HS256"
     JWT_ENCODE_ISSUER = JWT_DECODE_ISSUER = "shopswift"
     JWT_ENCODE_AUDIENCE = JWT_DECODE_AUDIENCE = "shopswift"
+    JWT_ACCESS_COOKIE_NAME = "sign_in"
+    # Every form of the pages carries a token, guests' too: see app/pages/csrf.py.
+    JWT_COOKIE_CSRF_PROTECT = False
+    JWT_COOKIE_SAMESITE = SESSION_COOKIE_SAMESITE = "Lax"
+    SESSION_COOKIE_NAME = "visit"
+    # Browsers keep secure cookies from plain HTTP, which development speaks.
+    JWT_COOKIE_SECURE = SESSION_COOKIE_SECURE = False
     BCRYPT_HANDLE_LONG_PASSWORDS = True
     MAX_BODY_BYTES = 1024 * 1024
     # One more, to tell a chunked body that just fits from one that was cut off.
@@ -68,6 +76,7 @@ class Config:
         self.BCRYPT_LOG_ROUNDS = self._int("BCRYPT_LOG_ROUNDS", self.DEFAULT_BCRYPT_ROUNDS, 4, 20)
         self.STORE_NAME = self._text("STORE_NAME", "ShopSwift")
         self.STORE_CURRENCY = self._currency()
+        self.STORE_LOCALE = self._locale()
         self.HOST = self._text("HOST", "127.0.0.1")
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", 1)
@@ -102,7 +111,9 @@ class Config:
         self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
         self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
         self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "60 per minute")
-        storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
+        storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
+        if storage != "memory://":
+            storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL)
         # "shop+": the storages of app/utils/limit_storage.py, which outlive an outage of Redis.
         self.RATELIMIT_STORAGE_URI = f"shop+{storage}"
         self.RATELIMIT_STORAGE_OPTIONS = {} if storage == "memory://" else redis_options()
@@ -182,6 +193,15 @@ class Config:
             raise ConfigurationError(f"STORE_CURRENCY is {code}, which is no currency of ISO 4217.")
         return code
 
+    def _locale(self) -> str:
+        name = self._text("STORE_LOCALE", "en_US")
+        try:
+            return str(Locale.parse(name.replace("-", "_")))
+        except (ValueError, UnknownLocaleError):
+            raise ConfigurationError(
+                f"STORE_LOCALE is {name}, which is no locale such as en_US or de_DE."
+            ) from None
+
 
 class Development(Config):
     """For a developer's machine: a known secret, readable logs."""
@@ -201,6 +221,7 @@ class Production(Config):
 
     NAME = "production"
     DEFAULT_LOG_FORMAT = "json"
+    JWT_COOKIE_SECURE = SESSION_COOKIE_SECURE = True
 
     def problems(self) -> list[str]:
         """Weak secrets, and SQLite unless ALLOW_SQLITE says that it is meant."""

@@ -1,11 +1,22 @@
 """The HTML doors."""
 
+from importlib import import_module
+
 from flask import Flask
 
-from app.pages import media, storefront
+from app.pages import formats, helpers, seo, statics
+
+BLUEPRINTS = (
+    "storefront", "sign_in", "cart", "checkout", "orders", "account", "addresses",
+    "media",
+)  # fmt: skip
 
 
 def register(app: Flask) -> None:
     """Hang the pages into the app."""
-    app.register_blueprint(storefront.blp)
-    app.register_blueprint(media.blp)
+    formats.register(app)
+    helpers.register(app)
+    statics.register(app)
+    for name in BLUEPRINTS:
+        app.register_blueprint(import_module(f"app.pages.{name}").blp)
+    app.register_blueprint(seo.blp)

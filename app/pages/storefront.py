@@ -1,11 +1,117 @@
-"""The shop's front page."""
+"""What is for sale: the front page, categories, search, and products."""
 
-from flask import Blueprint, current_app, render_template
+from collections.abc import Sequence
+from typing import Any
 
-blp = Blueprint("storefront", __name__)
+from flask import Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.errors import NotFound
+from app.pages import seo
+from app.pages.blueprint import PageBlueprint
+from app.pages.listing import Group, Link, Listing, read_listing
+from app.pages.shell import categories, page, store_name
+from app.services.product_queries import Wanted
+from app.utils.catalogue_answers import facets, product_list, product_view
+
+blp = PageBlueprint("storefront", __name__)
+FEATURED, NEWEST = 4, 8
 
 
 @blp.get("/")
-def home() -> str:
-    """A welcome, with the ways into the API."""
-    return render_template("home.html", store_name=current_app.config["STORE_NAME"])
+def home() -> Response:
+    """The front page: what is reduced, what is new, and where things are."""
+    return page(
+        "home.html",
+        featured=product_list(Wanted(reduced=True, in_stock=True, per_page=FEATURED))["items"],
+        newest=product_list(Wanted(per_page=NEWEST))["items"],
+    )
+
+
+@blp.get("/search")
+def search() -> Response:
+    """Products by words and choices; without any, all of them."""
+    listing = read_listing(request.path, request.args)
+    within = _called(listing.wanted.category)
+    found = _results(listing, children_of=within["id"] if within else None, by_query=True)
+    return page("search.html", listing=listing, within=within, **found)
+
+
+@blp.get("/categories/<slug>")
+def category(slug: str) -> AnyResponse:
+    """A category's products, with those of the categories below it."""
+    shown = _called(slug)
+    if shown is None:
+        raise NotFound("category")
+    listing = read_listing(_address(shown), request.args, category=shown["slug"])
+    if slug != shown["slug"]:
+        return redirect(listing.page_href(listing.wanted.page or 1), 301)
+    trail = _trail(shown)
+    return page(
+        "category.html",
+        category=shown,
+        trail=trail,
+        data=seo.breadcrumbs([(store_name(), "/"), *((c["name"], _address(c)) for c in trail)]),
+        listing=listing,
+        **_results(listing, children_of=shown["id"], by_query=False),
+    )
+
+
+@blp.get("/products/<slug>")
+def product(slug: str) -> AnyResponse:
+    """One product, and what there is to choose of it."""
+    shown = product_view(slug)
+    if slug != shown["slug"]:
+        return redirect(url_for("storefront.product", slug=shown["slug"]), 301)
+    trail = _trail(_called(shown["category"]["slug"])) if shown["category"] else []
+    steps = [(store_name(), "/"), *((c["name"], _address(c)) for c in trail)]
+    return page(
+        "product.html",
+        product=shown,
+        trail=trail,
+        similar=_similar(shown),
+        data=[seo.breadcrumbs([*steps, (shown["name"], request.path)]), seo.product(shown)],
+    )
+
+
+def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[str, Any]:
+    counts = facets(listing.wanted)
+    numbers = dict(counts.categories)
+    links = [
+        Link(
+            listing.href(category=child["slug"]) if by_query else _address(child),
+            child["name"],
+            numbers[child["id"]],
+        )
+        for child in categories()
+        if child["parent_id"] == children_of and child["id"] in numbers
+    ]
+    groups = (
+        [Group("Category", links), *listing.groups(counts)] if links else listing.groups(counts)
+    )
+    return {"found": product_list(listing.wanted), "groups": groups}
+
+
+def _called(address: str) -> dict[str, Any] | None:
+    return next((c for c in categories() if address in (c["slug"], str(c["id"]))), None)
+
+
+def _trail(category: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+    """A category after those that it lies in, from the top."""
+    by_id = {c["id"]: c for c in categories()}
+    trail: list[dict[str, Any]] = []
+    while category is not None:
+        trail.insert(0, category)
+        category = by_id.get(category["parent_id"])
+    return trail
+
+
+def _similar(product: dict[str, Any]) -> list[dict[str, Any]]:
+    if not product["category"]:
+        return []
+    near = product_list(Wanted(category=product["category"]["slug"], in_stock=True, per_page=5))
+    return [item for item in near["items"] if item["id"] != product["id"]][:4]
+
+
+def _address(category: dict[str, Any]) -> str:
+    return url_for("storefront.category", slug=category["slug"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, false, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.orm import load_only
 
 from app.domain import pricing
@@ -35,6 +35,7 @@ class Item(NamedTuple):
     unit_price: int
     available: int
     price_seen: int
+    slug: str
 
     @property
     def line_total(self) -> int:
@@ -96,6 +97,14 @@ def read(buyer: Buyer) -> Contents:
     )
 
 
+def count_units(buyer: Buyer) -> int:
+    """How many units are in the buyer's cart; nothing is asked for whom there can be none."""
+    if buyer.user_id is None and buyer.guest_token is None:
+        return 0
+    query = select(func.sum(CartLine.quantity)).join(Cart).where(owned_by(buyer))
+    return int(db.session.scalar(query) or 0)
+
+
 # In the order of Item's fields: bare columns, since a cart is read with every change of it.
 _ITEM = (
     CartLine.id,
@@ -108,6 +117,7 @@ _ITEM = (
     Variant.price,
     CAN_BE_HAD,
     CartLine.price_seen,
+    Product.slug,
 )
 
 

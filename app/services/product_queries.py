@@ -1,17 +1,18 @@
 """Reading the catalogue: one product, or lists of them by filter, search and order."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, false, literal_column, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.domain.actor import Actor
+from app.domain.actor import ANONYMOUS, Actor
 from app.domain.text import words
 from app.errors import Invalid, NotFound
 from app.extensions import db
-from app.models import Product, Variant
-from app.services import category_service, product_search
+from app.models import Product
+from app.services import category_service, product_search, variant_options
 from app.services.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.services.product_search import Match
 from app.services.slugs import at_address
@@ -40,6 +41,9 @@ class Wanted:
     page: int | None = None
     cursor: str | None = None
     per_page: int = 20
+    # Pairs of an option's name and a value; of one name any value will do.
+    options: tuple[tuple[str, str], ...] = ()
+    reduced: bool = False
 
     @property
     def order(self) -> str:
@@ -80,7 +84,7 @@ def list_products(actor: Actor, wanted: Wanted) -> Page[Product] | Slice[Product
         Invalid: an order or cursor that cannot be, or a page that lies too deep.
     """
     refuse_impossible_order(wanted)
-    conditions = (*visible_to(actor), *_filters(wanted))
+    conditions = (*visible_to(actor), *filters(wanted).values())
     if not wanted.q:
         return _fetch(wanted, conditions, None)
     looked_for = words(wanted.q)
@@ -92,6 +96,13 @@ def list_products(actor: Actor, wanted: Wanted) -> Page[Product] | Slice[Product
         return found
     similar = product_search.by_similar_words(looked_for)
     return _fetch(wanted, conditions, similar) if similar else found
+
+
+def newest_slugs(limit: int) -> list[tuple[str, datetime]]:
+    """Slugs of what is on offer and when it was last changed, the newest first."""
+    query = select(Product.slug, Product.updated_at).where(*visible_to(ANONYMOUS))
+    newest = query.order_by(Product.created_at.desc(), Product.id).limit(limit)
+    return [(row.slug, row.updated_at) for row in db.session.execute(newest)]
 
 
 def refuse_impossible_order(wanted: Wanted) -> None:
@@ -128,22 +139,25 @@ def _with_parts(query: Select[Any]) -> Select[Any]:
     return query.options(joinedload(Product.category), selectinload(Product.variants))
 
 
-def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def filters(wanted: Wanted) -> dict[str, ColumnElement[bool]]:
+    """What each part of the wish asks of a product, beside the words."""
+    conditions: dict[str, ColumnElement[bool]] = {}
     if wanted.category:
-        conditions.append(Product.category_id.in_(category_service.ids_below(wanted.category)))
+        within = category_service.ids_below(wanted.category)
+        conditions["category"] = Product.category_id.in_(within)
     if wanted.min_price is not None:
-        conditions.append(Product.price >= wanted.min_price)
+        conditions["min_price"] = Product.price >= wanted.min_price
     if wanted.max_price is not None:
-        conditions.append(Product.price <= wanted.max_price)
+        conditions["max_price"] = Product.price <= wanted.max_price
     if wanted.is_active is not None:
-        conditions.append(Product.is_active.is_(wanted.is_active))
+        conditions["is_active"] = Product.is_active.is_(wanted.is_active)
     if wanted.in_stock is not None:
-        sellable = exists().where(
-            Variant.product_id == Product.id,
-            Variant.is_active,
-            Variant.deleted_at.is_(None),
-            Variant.on_hand > Variant.allocated,
-        )
-        conditions.append(sellable if wanted.in_stock else ~sellable)
+        sellable = exists().where(*variant_options.offered(in_stock=True))
+        conditions["in_stock"] = sellable if wanted.in_stock else ~sellable
+    if wanted.options:
+        chosen = variant_options.chosen(wanted.options)
+        offered = variant_options.offered(in_stock=bool(wanted.in_stock))
+        conditions["options"] = exists().where(*offered, *chosen.values())
+    if wanted.reduced:
+        conditions["reduced"] = Product.compare_at_price > Product.price
     return conditions

@@ -75,7 +75,13 @@ def problem(
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
     if not is_for_programs(request.path):
         response = current_app.make_response(
-            render_template("error.html", title=TITLES.get(status, "Error"), detail=detail)
+            render_template(
+                "error.html",
+                title=TITLES.get(status, "Error"),
+                detail=detail,
+                status=status,
+                code=code,
+            )
         )
         response.status_code = status
         return _finished(response, headers)

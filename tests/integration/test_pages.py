@@ -10,7 +10,9 @@ def test_all_that_a_page_names_is_there(anyone, page):
     html = anyone.get(page).text
 
     named = re.findall(r'(?:href|src)="([^"]+)"', html)
-    found = {path: anyone.get(path, buffered=True).status_code for path in named}
+    found = {
+        path: anyone.get(path, buffered=True, follow_redirects=True).status_code for path in named
+    }
 
     assert found == dict.fromkeys(named, 200)
     assert len(named) >= 3

@@ -1,0 +1,134 @@
+"""The account: orders, profile, password, and leaving."""
+
+from typing import Any
+
+from flask import Response, flash, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.errors import unless_refused
+from app.models import User
+from app.pages.blueprint import PageBlueprint, see
+from app.pages.forms import Form
+from app.pages.shell import form_page, page
+from app.pages.sign_in import farewell
+from app.schemas.paging import PageArgs
+from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
+from app.services import auth_service, order_service, user_service
+from app.services.order_service import Filters
+from app.services.paging import MAX_DEPTH
+from app.unit_of_work import in_transaction
+from app.utils.decorators import login_required
+from app.utils.identity import current_actor
+
+blp = PageBlueprint("account", __name__, url_prefix="/account")
+PROFILE, PASSWORD, CLOSE = ProfileSchema(), ChangePasswordSchema(), CloseAccountSchema()
+PAGE = PageArgs(only=["page"])
+LATEST, PER_PAGE = 3, 10
+
+
+@blp.get("")
+@login_required
+def overview() -> Response:
+    """Where everything of one's own is."""
+    return page("account.html", user=_me(), orders=_orders(1, LATEST).items)
+
+
+@blp.get("/orders")
+@login_required
+def orders() -> Response:
+    """One's own orders, newest first."""
+    refused = PAGE.validate(request.args)
+    wanted = 1 if refused else PAGE.load(request.args)["page"]
+    found = _orders(min(wanted, MAX_DEPTH // PER_PAGE), PER_PAGE)
+    return page("orders.html", found=found, page_href=_page_href)
+
+
+@blp.get("/profile")
+@login_required
+def show_profile() -> Response:
+    """One's name, to be changed."""
+    user = _me()
+    form = Form({"first_name": user.first_name, "last_name": user.last_name})
+    return form_page("profile.html", form, user=user)
+
+
+@blp.post("/profile")
+@login_required
+def change_profile() -> Response:
+    """Change one's name."""
+    actor, form = current_actor(), Form.sent()
+    changed = form.carry_out(
+        PROFILE,
+        lambda names: in_transaction(lambda: user_service.update_profile(actor, **names)),
+    )
+    if changed is None:
+        return form_page("profile.html", form, user=_me())
+    return _done("Your name is changed.")
+
+
+@blp.get("/password")
+@login_required
+def show_password() -> Response:
+    """The form for another password."""
+    return form_page("password.html", Form())
+
+
+@blp.post("/password")
+@login_required
+def change_password() -> Response:
+    """Set another password; all other sessions end."""
+    form = Form.sent()
+    changed = form.carry_out(PASSWORD, _change_password)
+    if changed is None:
+        return form_page("password.html", form)
+    return _done("Your password is changed. Everywhere else you are signed out.")
+
+
+@blp.get("/close")
+@login_required
+def show_close() -> Response:
+    """What deleting the account means."""
+    return form_page("close.html", Form())
+
+
+@blp.post("/close")
+@login_required
+def close() -> AnyResponse:
+    """Delete the account."""
+    form = Form.sent()
+    gone = form.carry_out(CLOSE, _close)
+    if gone is None:
+        return form_page("close.html", form)
+    return farewell("Your account is deleted. Farewell!")
+
+
+def _me() -> User:
+    return user_service.get_user(current_actor().user_id or 0)
+
+
+def _orders(number: int, per_page: int) -> Any:
+    mine = Filters(user_id=current_actor().user_id)
+    return order_service.page_of_orders(current_actor(), mine, number, per_page)
+
+
+def _page_href(number: int) -> str:
+    return url_for("account.orders", page=number)
+
+
+def _change_password(wishes: dict[str, str]) -> User:
+    actor = current_actor()
+    attempt = auth_service.try_own_password(actor, wishes["current_password"])
+    new_hash = auth_service.hash_password(wishes["new_password"])
+    outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
+    return unless_refused(outcome)
+
+
+def _close(proof: dict[str, str]) -> User:
+    actor = current_actor()
+    attempt = auth_service.try_own_password(actor, proof["password"])
+    return unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return see(url_for("account.overview"))

@@ -1,0 +1,84 @@
+"""The address book."""
+
+from typing import Any
+
+from flask import Response, flash, url_for
+
+from app.models import Address
+from app.pages.blueprint import PageBlueprint, see
+from app.pages.forms import Form
+from app.pages.shell import form_page, page
+from app.schemas.users import AddressSchema
+from app.services import address_service
+from app.services.checkout_service import ADDRESS_FIELDS
+from app.unit_of_work import in_transaction
+from app.utils.decorators import login_required
+from app.utils.identity import current_actor
+
+blp = PageBlueprint("addresses", __name__, url_prefix="/account/addresses")
+ADDRESS = AddressSchema()
+ONE = "/<int(max=9223372036854775807):address_id>"
+
+
+@blp.get("")
+@login_required
+def book() -> Response:
+    """All addresses."""
+    found = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
+    return page("addresses.html", addresses=found.items)
+
+
+@blp.get("/new")
+@login_required
+def show_new() -> Response:
+    """The form for another address."""
+    return form_page("address.html", Form(), address_id=None)
+
+
+@blp.post("/new")
+@login_required
+def add() -> Response:
+    """Put an address into the book."""
+    actor, form = current_actor(), Form.sent()
+    made = form.carry_out(
+        ADDRESS, lambda facts: in_transaction(lambda: address_service.add_address(actor, **facts))
+    )
+    return _answer(form, made, None, "The address is in your book.")
+
+
+@blp.get(ONE)
+@login_required
+def show_one(address_id: int) -> Response:
+    """An address, to be changed."""
+    entry = address_service.get_address(current_actor(), address_id)
+    form = Form({field: getattr(entry, field) for field in ADDRESS_FIELDS})
+    return form_page("address.html", form, address_id=address_id)
+
+
+@blp.post(ONE)
+@login_required
+def change(address_id: int) -> Response:
+    """Change an address; orders keep the one that they copied."""
+    actor, form = current_actor(), Form.sent()
+
+    def work(facts: dict[str, Any]) -> Address:
+        return in_transaction(lambda: address_service.update_address(actor, address_id, **facts))
+
+    return _answer(form, form.carry_out(ADDRESS, work), address_id, "The address is changed.")
+
+
+@blp.post(ONE + "/remove")
+@login_required
+def remove(address_id: int) -> Response:
+    """Take an address out of the book."""
+    actor = current_actor()
+    in_transaction(lambda: address_service.remove_address(actor, address_id))
+    flash("The address is removed.")
+    return see(url_for("addresses.book"))
+
+
+def _answer(form: Form, made: Address | None, address_id: int | None, message: str) -> Response:
+    if made is None:
+        return form_page("address.html", form, address_id=address_id)
+    flash(message)
+    return see(url_for("addresses.book"))

@@ -1,0 +1,35 @@
+"""The shop's kind of blueprint for pages: who visits, forms of our own only, nothing stored."""
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from app.errors import Unauthenticated
+from app.pages.csrf import check_csrf
+from app.utils.blueprints import forbid_storing
+from app.utils.sign_in_cookie import drop_stale_sign_in, identify_visitor
+
+
+class PageBlueprint(Blueprint):
+    """Pages show who is signed in, so no cache keeps them."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self.before_request(identify_visitor)
+        self.before_request(check_csrf)
+        self.after_request(drop_stale_sign_in)
+        self.after_request(forbid_storing)
+        self.register_error_handler(Unauthenticated, _ask_to_sign_in)
+
+
+def _ask_to_sign_in(_error: Unauthenticated) -> Any:
+    """Pages that need an account send people to the door, and back again afterwards."""
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    return see(url_for("sign_in.show_login", next=back))
+
+
+def see(address: str) -> Response:
+    """Send people on after a form (RFC 9110, 303): a reload does not send the form again."""
+    response = redirect(address, 303)
+    assert isinstance(response, Response)  # noqa: S101 - Flask's own, whatever its types say
+    return response

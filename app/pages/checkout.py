@@ -1,0 +1,195 @@
+"""Ordering: who and where to, a look over everything, and the order itself.
+
+What was filled in travels in the forms, not in the session: two tabs do not mix, and nothing
+personal is left behind. The last form carries an idempotency key, so that a double click or a
+reload orders once.
+"""
+
+import uuid
+from typing import Any
+
+import orjson
+from flask import Response, flash, url_for
+from marshmallow import EXCLUDE
+from marshmallow import fields as ma
+from marshmallow.validate import Range, Regexp
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.domain.money import to_text
+from app.domain.tokens import guest_order_token
+from app.models import Address, Order, User
+from app.pages import cookies
+from app.pages.blueprint import PageBlueprint, see
+from app.pages.forms import Form
+from app.pages.shell import form_page
+from app.schemas.auth import Email
+from app.schemas.base import Money, ShopSchema, Text, store_currency
+from app.schemas.orders import MAX_NOTE, MAX_TOTAL, OrderSchema
+from app.schemas.users import AddressSchema
+from app.services import address_service, cart_contents, checkout_service, user_service
+from app.services.checkout_service import Receipt, Wishes
+from app.services.idempotency_service import Request
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+
+blp = PageBlueprint("checkout_page", __name__)
+ORDER = OrderSchema()
+CHECKOUT = "checkout_page.show_checkout"
+
+
+class NoteForm(ShopSchema):
+    """What is said beside the address, and to which total it belongs."""
+
+    note = Text(MAX_NOTE, lines=True, load_default="")
+    key = ma.String(validate=Regexp(r"[0-9a-f]{32}\Z"))
+    expected_total = Money(high=MAX_TOTAL)
+
+
+class NewAddressForm(AddressSchema, NoteForm):
+    """A customer's order to an address that is written out."""
+
+
+class GuestForm(NewAddressForm):
+    """A guest's order."""
+
+    email = Email(required=True)
+
+
+class BookForm(NoteForm):
+    """A customer's order to an address of the book."""
+
+    address_id = ma.Integer(required=True, validate=Range(1, 2**63 - 1))
+
+
+GUEST, NEW_ADDRESS = GuestForm(unknown=EXCLUDE), NewAddressForm(unknown=EXCLUDE)
+BOOK = BookForm(unknown=EXCLUDE)
+
+
+@blp.get("/checkout")
+def show_checkout() -> AnyResponse:
+    """Who orders, and where it is to go."""
+    return _details(Form({"address_id": _first_address()}))
+
+
+@blp.post("/checkout")
+def review() -> AnyResponse:
+    """Everything once more, before it counts."""
+    form = Form.sent()
+    if form.values.pop("change", ""):
+        return _details(form)
+    wishes = form.carry_out(_schema(form), _wishes)
+    return _details(form) if wishes is None else _review(form, wishes)
+
+
+@blp.post("/checkout/order")
+def place() -> AnyResponse:
+    """Turn the cart into an order, once however often it is sent."""
+    form = Form.sent()
+    receipt = form.carry_out(_schema(form), lambda sent: _place(form, sent))
+    return _refused(form) if receipt is None else _confirmed(receipt)
+
+
+def _details(form: Form) -> AnyResponse:
+    cart = cart_contents.read(cookies.page_buyer())
+    if not cart.items:
+        return _nothing_to_order()
+    facts: dict[str, Any] = {"user": None, "addresses": ()}
+    if current_actor().user_id is not None:
+        facts = {"user": _user(), "addresses": _addresses()}
+    return form_page("checkout.html", form, cart=cart, **facts)
+
+
+def _review(form: Form, wishes: Wishes) -> AnyResponse:
+    cart = cart_contents.read(cookies.page_buyer())
+    if not cart.items:
+        return _nothing_to_order()
+    return form_page(
+        "review.html",
+        form,
+        cart=cart,
+        address=_chosen(wishes),
+        email=wishes.email or _user().email,
+        total=to_text(cart.subtotal, store_currency()),
+        key=uuid.uuid4().hex,
+        kept=_kept(form),
+    )
+
+
+def _schema(form: Form) -> ShopSchema:
+    if current_actor().user_id is None:
+        return GUEST
+    return BOOK if form.values.get("address_id") else NEW_ADDRESS
+
+
+def _wishes(sent: dict[str, Any]) -> Wishes:
+    sent.pop("key", None)
+    known = {name: sent.pop(name) for name in ("email", "address_id", "note") if name in sent}
+    expected = sent.pop("expected_total", None)
+    if "address_id" in known:
+        address_service.get_address(current_actor(), known["address_id"])
+    return Wishes(shipping_address=sent or None, expected_total=expected, **known)
+
+
+def _place(form: Form, sent: dict[str, Any]) -> Receipt:
+    buyer, key = cookies.page_buyer(), sent.pop("key", uuid.uuid4().hex)
+    keyed = Request(f"page:{key}", dict(sorted(sent.items())))
+    wishes, currency = _wishes(sent), store_currency()
+    return in_transaction(
+        lambda: checkout_service.place_order(buyer, wishes, currency, _dump, keyed)
+    )
+
+
+def _dump(order: Order) -> bytes:
+    return orjson.dumps(ORDER.dump(order))
+
+
+def _confirmed(receipt: Receipt) -> AnyResponse:
+    number = orjson.loads(receipt.answer)["number"]
+    flash("Thank you! Your order is placed.")
+    response = see(url_for("order_pages.show_order", number=number))
+    token = cookies.page_buyer().guest_token
+    if token is not None:
+        cookies.keep_order(response, number, guest_order_token(token, number))
+    return response
+
+
+def _refused(form: Form) -> AnyResponse:
+    """Back to where it can be put right: the cart, or the form."""
+    if form.code in ("out_of_stock", "cart_empty", "cart_too_large"):
+        flash(form.problem, "error")
+        return see(url_for("cart_page.show_cart"))
+    if form.code == "total_changed":
+        form.problem = "Prices have changed since you looked. Please look again before you order."
+    if form.code == "idempotency_key_reused":
+        form.problem = "This form was sent before with other contents. Please look again."
+    return _details(form)
+
+
+def _nothing_to_order() -> Response:
+    flash("Your cart is empty: there is nothing to order.", "error")
+    return see(url_for("cart_page.show_cart"))
+
+
+def _user() -> User:
+    return user_service.get_user(current_actor().user_id or 0)
+
+
+def _addresses() -> list[Address]:
+    found = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
+    return list(found.items)
+
+
+def _first_address() -> int | None:
+    entries = _addresses() if current_actor().user_id is not None else []
+    return entries[0].id if entries else None
+
+
+def _chosen(wishes: Wishes) -> Any:
+    if wishes.address_id is not None:
+        return address_service.get_address(current_actor(), wishes.address_id)
+    return wishes.shipping_address
+
+
+def _kept(form: Form) -> dict[str, str]:
+    dropped = ("csrf_token", "key", "expected_total", "change")
+    return {name: value for name, value in form.values.items() if name not in dropped}

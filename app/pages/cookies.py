@@ -1,0 +1,55 @@
+"""What a visitor's browser keeps: the token of a guest's cart, and those of guests' orders."""
+
+from flask import Response, current_app, request
+
+from app.domain.buyer import Buyer
+from app.services.cart_service import GUEST_CARTS_KEPT
+from app.services.order_service import Visitor
+from app.utils.identity import current_actor
+
+CART = "cart"
+ORDER = "order"
+
+
+def page_buyer() -> Buyer:
+    """Whose cart this visit is about: the account's, or else the cookie's."""
+    return Buyer(current_actor(), request.cookies.get(CART) or None)
+
+
+def page_visitor() -> Visitor:
+    """Who asks for an order: the account, or the holder of the cookie for that order's address."""
+    return Visitor(current_actor(), request.cookies.get(ORDER) or None)
+
+
+def keep_cart(response: Response, buyer: Buyer) -> None:
+    """Have the browser keep a guest's cart token for as long as the shop keeps the cart."""
+    if buyer.guest_token and buyer.guest_token != request.cookies.get(CART):
+        _keep(response, CART, buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
+
+
+def forget_cart(response: Response) -> None:
+    """The token is dead, or was another person's."""
+    if CART in request.cookies:
+        response.delete_cookie(CART, path="/", httponly=True, samesite="Lax", secure=_secure())
+
+
+def keep_order(response: Response, number: str, token: str) -> None:
+    """Have the browser show this order's secret at this order's address, and nowhere else."""
+    _keep(response, ORDER, token, f"/orders/{number}", days=90)
+
+
+def _keep(response: Response, name: str, value: str, path: str, days: int) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=days * 24 * 3600,
+        path=path,
+        httponly=True,
+        samesite="Lax",
+        secure=_secure(),
+    )
+
+
+def _secure() -> bool:
+    secure: bool = current_app.config["SESSION_COOKIE_SECURE"]
+    return secure

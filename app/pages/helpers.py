@@ -1,0 +1,33 @@
+"""What the templates may call."""
+
+from flask import Flask
+
+from app.pages.csrf import csrf_token
+from app.pages.formats import countries, number
+from app.pages.pictures import inline_picture
+from app.pages.seo import absolute, images
+from app.pages.statics import static
+
+FEW = 5
+"""From this many on, nobody has to hurry."""
+
+
+def register(app: Flask) -> None:
+    """Make them known to the templates."""
+    app.jinja_env.globals.update(
+        absolute=absolute,
+        countries=countries,
+        csrf_token=csrf_token,
+        picture=inline_picture,
+        product_images=images,
+        static=static,
+        stock_words=stock_words,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def stock_words(units: int) -> str:
+    """How many can be had, as a shop assistant would say it."""
+    if units == 0:
+        return "Sold out"
+    return f"Only {number(units)} left" if units < FEW else f"{number(units)} in stock"

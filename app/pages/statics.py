@@ -1,0 +1,68 @@
+"""Files and pages on the wire: named by their content, kept by browsers, compressed."""
+
+import gzip
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, Response, current_app, request, url_for
+
+YEAR = 365 * 24 * 3600
+SMALL = 600
+"""Below this many bytes compression gains nothing."""
+COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/xml")
+PLAIN_PATHS = ("/api", "/healthz", "/metrics")
+
+
+def register(app: Flask) -> None:
+    """Hang it around what the pages answer. The API is left to the proxy in front."""
+    app.after_request(compress)
+    app.after_request(keep_versioned)
+
+
+def static(name: str) -> str:
+    """The address of a file of ours; it changes with the content, so it may be kept for good."""
+    return url_for("static", filename=name, v=_version(current_app.static_folder or "", name))
+
+
+def keep_versioned(response: Response) -> Response:
+    """A file that was asked for by its version never changes (RFC 8246)."""
+    if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
+        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
+
+
+def compress(response: Response) -> Response:
+    """Send text in gzip to whoever takes it.
+
+    Secrets in a page are masked anew each time, so that sizes tell nothing about them (BREACH).
+    """
+    if response.mimetype not in COMPRESSED or request.path.startswith(PLAIN_PATHS):
+        return response
+    response.vary.add("Accept-Encoding")
+    is_whole = (
+        response.status_code not in (204, 206, 304) and "Content-Encoding" not in response.headers
+    )
+    if not is_whole or not request.accept_encodings["gzip"]:
+        return response
+    response.direct_passthrough = False
+    body = response.get_data()
+    if len(body) < SMALL:
+        return response
+    packed = _packed_file(body) if request.endpoint == "static" else gzip.compress(body, 5, mtime=0)
+    response.set_data(packed)
+    response.headers["Content-Encoding"] = "gzip"
+    etag, _weak = response.get_etag()
+    if etag:  # the same thing, though not the same bytes
+        response.set_etag(etag, weak=True)
+    return response
+
+
+@lru_cache(maxsize=32)
+def _packed_file(body: bytes) -> bytes:
+    return gzip.compress(body, 9, mtime=0)
+
+
+@lru_cache(maxsize=64)
+def _version(folder: str, name: str) -> str:
+    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
