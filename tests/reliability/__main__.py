@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.reliability.history import History
@@ -26,6 +27,30 @@ SCORED = {
 """Figures of the last line, and what they are called there."""
 
 
+@dataclass(frozen=True)
+class Played:
+    """A scene that is over."""
+
+    act: Act
+    report: Report
+    history: History
+    log: bytes
+    """What the shop wrote meanwhile."""
+    seconds: float
+    """All in all, with the start of the servers."""
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.report.violations
+
+    @property
+    def figures(self) -> dict[str, int | float]:
+        """What was counted, by name."""
+        counted = {"attempts": len(self.history), **self.report.figures}
+        return {**counted, "violations": len(self.report.violations)}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Play what the command line asks for: 0 when all held, else 1."""
     options = _options(arguments)
@@ -38,13 +63,12 @@ def main(arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     held = 0
     for act in acts:
-        report, history, seconds = _play(act, _scale(act, options), options.seed)
-        figures = {"attempts": len(history), **report.figures}
-        figures["violations"] = len(report.violations)
-        total.update(figures)
-        held += not report.violations
-        _tell(act, report, figures, seconds)
-        _keep(act, history, options.history, bad=bool(report.violations))
+        played = _play(act, _scale(act, options), options.seed)
+        total.update(played.figures)
+        held += played.held
+        _tell(played)
+        if options.history is not None or not played.held:
+            _keep(played, options.history or Path(tempfile.mkdtemp(prefix="shopswift-history-")))
     score = ", ".join(f"{total[name]:,} {words}" for name, words in SCORED.items())
     _say(f"score: {held} of {len(acts)} scenes held; {score}")
     return 0 if held == len(acts) else 1
@@ -74,36 +98,35 @@ def _scale(act: Act, options: argparse.Namespace) -> float:
     return act.long * (options.minutes / 10 if act.name == "mixed" else 1)
 
 
-def _play(act: Act, scale: float, seed: int) -> tuple[Report, History, float]:
-    """One scene in a setting of its own; also the seconds that it took, all in all."""
+def _play(act: Act, scale: float, seed: int) -> Played:
+    """Play one scene in a setting of its own."""
     began, history = time.monotonic(), History()
     dice = random.Random(f"{seed} {act.title}")
     with fire_setting(act.database, act.workers) as setting:
         report = act.run(setting, history, dice, scale)
-    return report, history, time.monotonic() - began
+        log = setting.log.read_bytes()
+    return Played(act, report, history, log, time.monotonic() - began)
 
 
-def _tell(act: Act, report: Report, figures: dict[str, int | float], seconds: float) -> None:
+def _tell(played: Played) -> None:
     """One line for the scene, and one for each violation."""
-    outcome = "BROKEN" if report.violations else "held"
-    told = ", ".join(f"{value:,} {name}" for name, value in figures.items())
-    _say(f"{act.title}: {outcome}; {told}; {seconds:.1f} s")
-    for violation in report.violations[:SHOWN]:
+    outcome = "held" if played.held else "BROKEN"
+    told = ", ".join(f"{value:,} {name}" for name, value in played.figures.items())
+    _say(f"{played.act.title}: {outcome}; {told}; {played.seconds:.1f} s")
+    violations = played.report.violations
+    for violation in violations[:SHOWN]:
         _say(f"  {violation}")
-    if len(report.violations) > SHOWN:
-        _say(f"  … and {len(report.violations) - SHOWN} more")
+    if len(violations) > SHOWN:
+        _say(f"  … and {len(violations) - SHOWN} more")
 
 
-def _keep(act: Act, history: History, folder: Path | None, bad: bool) -> None:
-    """Write the history where it was asked for; after a violation in any case."""
-    if folder is None:
-        if not bad:
-            return
-        folder = Path(tempfile.mkdtemp(prefix="shopswift-history-"))
+def _keep(played: Played, folder: Path) -> None:
+    """Write down every attempt, and what the shop logged."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{act.name}-{act.database}.jsonl"
-    history.write(file)
-    _say(f"  history: {file}")
+    name = f"{played.act.name}-{played.act.database}"
+    played.history.write(folder / f"{name}.jsonl")
+    (folder / f"{name}.log").write_bytes(played.log)
+    _say(f"  history and log: {folder / name}.*")
 
 
 def _say(line: str) -> None:

@@ -89,7 +89,7 @@ def _fill_carts(stage: Stage, count: int) -> list[str]:
             insert(lines),
             [
                 {
-                    "cart_id": id,
+                    "cart_id": cart_id,
                     "variant_id": variant,
                     "quantity": 1,
                     "price_seen": prices[variant],
