@@ -28,6 +28,9 @@ PLANTED = [
 ]
 FORBIDDEN_MODULES = {"subprocess", "pickle", "marshal", "shelve", "xml", "ctypes", "yaml"}
 ALLOWED_MODULES = {"xml.sax.saxutils"}  # writes, reads nothing
+NETWORK_MODULES = {
+    "socket", "ssl", "http", "urllib.request", "urllib3", "requests", "httpx", "smtplib", "ftplib",
+}  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
 
 
@@ -94,6 +97,15 @@ def test_the_shop_runs_no_commands_and_no_code_that_was_sent():
             assert called(node) not in FORBIDDEN_CALLS, (path, called(node))
 
 
+def test_the_shop_calls_nobody():
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            names = {name for name in whole(node) if name != "http.HTTPStatus"}
+            roots = names | {name.partition(".")[0] for name in names}
+
+            assert not roots & NETWORK_MODULES, path
+
+
 def test_no_template_lets_html_through():
     for path in (ROOT / "app/templates").rglob("*.*"):
         assert not re.search(r"\|\s*safe\b|autoescape|from_string", path.read_text("utf-8")), path
@@ -104,6 +116,14 @@ def imported(node: ast.AST) -> set[str]:
         return {alias.name.partition(".")[0] for alias in node.names}
     if isinstance(node, ast.ImportFrom) and node.module not in ALLOWED_MODULES:
         return {(node.module or "").partition(".")[0]}
+    return set()
+
+
+def whole(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return {f"{node.module}.{alias.name}" for alias in node.names}
     return set()
 
 
