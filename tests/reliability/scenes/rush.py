@@ -11,13 +11,14 @@ from tests.reliability.setting import Setting
 
 BUYERS, STOCK = 500, 100
 SECONDS_BETWEEN_KILLS = 0.5
+SECONDS_OF_KILLS = 20.0
 
 
 def run(setting: Setting, history: History, rng: random.Random, scale: float) -> Report:
     """Exactly what there is gets sold, and nobody is sent away while something is left."""
     with on_stage(setting, history, rng) as stage:
         sale = Sale(stage, size(BUYERS, scale), size(STOCK, scale))
-        with killing(stage, SECONDS_BETWEEN_KILLS) as kills:
+        with killing(stage, SECONDS_BETWEEN_KILLS, SECONDS_OF_KILLS) as kills:
             sale.hold()
         setting.wait_until_ready()
         sold = sum(attempt.status == 201 for attempt in sale.last_words)

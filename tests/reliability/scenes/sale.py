@@ -79,4 +79,7 @@ class Sale:
 
 def _buy(buyer: Shopper) -> Attempt:
     purchase = buyer.purchase()
-    return buyer.insist(lambda: buyer.place_order(purchase))
+    attempt = buyer.insist(lambda: buyer.place_order(purchase))
+    if attempt.outcome == "unknown":  # in a crowd whose connections were cut again and again
+        attempt = buyer.insist(lambda: buyer.place_order(purchase))
+    return attempt

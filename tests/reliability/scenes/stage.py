@@ -96,14 +96,18 @@ def in_turns(calls: Sequence[Callable[[], T]], threads: int) -> list[T]:
 
 
 @contextmanager
-def killing(stage: Stage, every: float) -> Iterator[list[Fault]]:
-    """Kill a random worker, at once and then again and again while the block runs."""
+def killing(stage: Stage, every: float, longest: float) -> Iterator[list[Fault]]:
+    """Kill a random worker, at once and then again and again while the block runs.
+
+    Not for ever, though (`longest` seconds): on a slow machine nobody would come through.
+    """
     kills: list[Fault] = []
     over = threading.Event()
     rng = random.Random(stage.rng.random())
 
     def kill_on() -> None:
-        while not over.wait(every if kills else every / 5):
+        end = stage.setting.clock() + longest
+        while not over.wait(every if kills else every / 5) and stage.setting.clock() < end:
             in_flight = stage.history.in_flight
             _pid, at = stage.setting.kill_worker(rng)
             kills.append(Fault("kill_worker", at, at, in_flight))
