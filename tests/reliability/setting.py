@@ -111,7 +111,8 @@ class Setting:
 
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers as they are now."""
-        return servers.children(self._gunicorn.pid) if self._gunicorn else []
+        gunicorn = self._gunicorn  # another thread may be restarting it
+        return servers.children(gunicorn.pid) if gunicorn else []
 
     def kill_worker(self, rng: random.Random) -> tuple[int, float]:
         """kill -9 one worker: its process id, and when by the setting's clock."""
