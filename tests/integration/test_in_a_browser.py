@@ -1,0 +1,97 @@
+"""What a real browser makes of the shop's rules: no inline code, and no way back to another site."""
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from app.utils.redirects import inside
+from tests import servers
+from tests.unit.test_redirects import EVIL, INSIDE, WORDS
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+REPORT = (
+    "document.addEventListener('securitypolicyviolation', e => console.error(e.violatedDirective))"
+)
+ORIGINS = (
+    "paths => [...new Set(paths.map(path => new URL(path, 'https://shop.example/login').origin))]"
+)
+SECONDS = 1000
+pytestmark = pytest.mark.only_on("sqlite")
+
+
+def chromium() -> str | None:
+    """CHROMIUM, or the first on the path."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a real browser, which notes what breaks the policy."""
+    program = chromium()
+    if program is None:
+        pytest.skip("no Chromium on this machine; CHROMIUM may name one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.add_init_script(REPORT)
+        yield page
+        browser.close()
+
+
+def complaints_of(page: Page) -> list[str]:
+    """The errors that the browser tells from now on."""
+    told: list[str] = []
+    page.on("console", lambda said: told.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: told.append(str(error)))
+    return told
+
+
+def test_the_documentation_works_and_breaks_no_rule(app, environ, page):
+    complaints = complaints_of(page)
+
+    with servers.shop(environ, workers=1) as address:
+        page.goto(f"{address}/api/docs")
+        page.locator('[id$="list_categories"] button').first.click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        status = page.locator(".live-responses-table .response-col_status").last
+        status.wait_for(timeout=30 * SECONDS)
+        told = status.inner_text()
+        page.get_by_role("button", name="Authorize").first.click()
+        page.get_by_role("heading", name="Available authorizations").wait_for()
+
+    assert told.startswith("200")
+    assert complaints == []
+
+
+def test_no_page_breaks_a_rule_and_inline_code_would(app, environ, page):
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
+    paths = [rule.rule for rule in rules if not rule.arguments]
+    client = app.test_client()
+    pages = [path for path in paths if client.get(path, buffered=True).mimetype == "text/html"]
+    complaints = complaints_of(page)
+
+    with servers.shop(environ, workers=1) as address:
+        for path in pages:
+            page.goto(address + path)
+        broken = list(complaints)
+        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')")
+        page.evaluate("document.head.appendChild(document.createElement('script')).text = 'x = 1'")
+
+    assert {"/", "/api/docs"} <= set(pages)
+    assert broken == []
+    assert any("style" in complaint for complaint in complaints)
+    assert page.evaluate("typeof x") == "undefined"
+
+
+def test_no_way_back_leads_out_of_the_shop(page):
+    odd = [*WORDS, "\r", "\0", "%5c%5c", "%2f%2f", "＼", "⁄"]
+    asked = ["/" + "".join(random.choices(odd, k=random.randint(0, 9))) for _ in range(3000)]
+
+    kept = [inside(target, "") for target in asked + EVIL + INSIDE]
+
+    assert page.evaluate(ORIGINS, [path for path in kept if path]) == ["https://shop.example"]
