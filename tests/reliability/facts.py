@@ -19,7 +19,7 @@ class WorldFacts:
     """By variant id."""
     users: dict[str, int] = field(default_factory=dict)
     """User ids by label; guests have none. Grows while people register."""
-    linger: float = 30.0
+    linger: float = 60.0
     """Seconds after a lost answer for which the request may still take effect."""
     cache_lag: float = 31.0
     """Seconds by which a product's answer may trail: an entry's life, where the cache can fail."""

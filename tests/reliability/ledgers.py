@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg2
@@ -230,5 +230,7 @@ def _users(read: _Reader) -> Iterator[User]:
 
 
 def _time(value: datetime | str) -> datetime:
-    """SQLite hands times over as text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    """SQLite hands times over as text, in UTC."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=timezone.utc)
+    return value

@@ -25,7 +25,7 @@ PLANTED = [
 seeds = st.integers(0, 2**32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, people=st.integers(1, 8), acts=st.integers(1, 12))
 def test_a_shop_that_keeps_the_contract_is_never_accused(seed: int, people: int, acts: int) -> None:
     run = play(seed, people=people, acts=acts)
@@ -40,7 +40,7 @@ def test_a_shop_with_a_fault_is_accused_within_a_few_runs(make: type[PretendShop
     assert any(check(run.history, run.books, run.facts) for run in runs)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=seeds)
 @pytest.mark.parametrize(("name", "plant"), PLANTED)
 def test_a_planted_fault_is_found_by_its_name(name: str, plant: Plant, seed: int) -> None:

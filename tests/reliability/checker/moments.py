@@ -4,8 +4,8 @@ Soundness. A request is carried out after it was sent and, if its answer came, b
 came; both moments are the client's, by one clock. So whatever an answered attempt did, it did
 within `[start, end]`. A 5xx is an answer too: it may have been done, but not later. A lost answer
 says nothing about the end: a request may sit in a queue while its sender has given up. `linger`
-bounds for how long. It is far above every limit that the shop works under (its statements, locks
-and pools give up after 20 s at most, and its workers are killed rather than left).
+bounds for how long. It is far above every limit that the shop works under: its statements, locks
+and pools give up after 20 s at most, and a worker that stops listening takes its queue along.
 """
 
 import math

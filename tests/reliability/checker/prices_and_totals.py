@@ -1,6 +1,7 @@
 """Prices and totals: everybody pays the price in force, and sums are sums."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from tests.reliability.checker.case import CART_ANSWERS, Case, Json
 from tests.reliability.history import Attempt
@@ -50,7 +51,7 @@ def an_expected_total_is_kept(case: Case) -> Iterator[Violation]:
     """Sound: the contract refuses an order whose total is not the one expected."""
     for attempt in case.ok("place_order"):
         expected = (attempt.body or {}).get("expected_total")
-        if expected is not None and attempt.answer["total"] != str(expected):
+        if expected is not None and Decimal(attempt.answer["total"]) != Decimal(str(expected)):
             detail = f"{attempt.answer['number']}: {attempt.answer['total']}, not {expected}."
             yield Violation("total_not_as_expected", detail, [attempt])
 

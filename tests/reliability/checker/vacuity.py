@@ -35,7 +35,7 @@ def kills_hit_something(case: Case) -> Iterator[Violation]:
     """Kills that meet no request under way, or cost none its answer, prove nothing."""
     if case.facts.kills is None:
         return
-    lost = [attempt for attempt in case.attempts if attempt.outcome == "unknown"]
+    lost = [attempt for attempt in case.attempts if attempt.status is None]
     starts = sorted(attempt.start for attempt in lost)
     ends = sorted(attempt.end for attempt in lost)
     if not any(bisect_left(starts, at) > bisect_left(ends, at) for at in case.facts.kills):
