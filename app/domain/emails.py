@@ -6,6 +6,14 @@ import email_validator
 from email_validator import EmailNotValidError, validate_email
 
 MAX_LENGTH = 254
+# What letters and marks draw nothing (Unicode, Default_Ignorable_Code_Point); controls and formats
+# are refused as such.
+_INVISIBLE = frozenset(
+    chr(code)
+    for first, last in [(0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+                        (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0000, 0xE0FFF)]
+    for code in range(first, last + 1)
+)  # fmt: skip
 
 # Nothing is sent to check an address, so names for tests and for networks of one's own may be used.
 for _domain in ("test", "local"):
@@ -20,9 +28,15 @@ class NotAnEmail(ValueError):
 def clean(text: str) -> str:
     """An address in its usual spelling: domain in lower case, the part before the @ as given.
 
+    Letters of another width or shape, such as those of a Japanese keyboard, become the usual ones
+    (NFKC), and what nobody can see is refused: no two accounts shall look like one address.
+
     Raises:
         NotAnEmail: the syntax is wrong, or it is longer than 254 characters.
     """
+    text = unicodedata.normalize("NFKC", text)
+    if any(char in _INVISIBLE for char in text):
+        raise NotAnEmail("There is a character in it that cannot be seen.")
     try:
         checked = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
@@ -35,7 +49,7 @@ def clean(text: str) -> str:
 def key(text: str) -> str:
     """What an address is compared by: without case and in one Unicode form.
 
-    Text that is no address has a key too, which no account has.
+    Text that is no address has a key too; what cannot be registered is found nowhere.
     """
     try:
         return _fold(clean(text))
@@ -46,4 +60,6 @@ def key(text: str) -> str:
 def _fold(text: str) -> str:
     # Folding can undo a normal form, so that it is made again (Unicode, toNFKC_Casefold).
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    local, at, domain = unicodedata.normalize("NFKC", folded).partition("@")
+    # The Turkish letters whose other case is a plain I or i, which case folding alone tells apart.
+    return local.replace("i\u0307", "i").replace("\u0131", "i") + at + domain

@@ -57,7 +57,11 @@ def test_the_password_is_stored_as_a_hash_only(app, account):
     assert PASSWORD not in user.password_hash
 
 
-@pytest.mark.parametrize("email", ["ann@example.com", "ANN@Example.COM", " Ann@example.com "])
+@pytest.mark.parametrize(
+    "email",
+    ["ann@example.com", "ANN@Example.COM", " Ann@example.com ", "ａｎｎ@example.com",
+     "ann＠ｅｘａｍｐｌｅ．ｃｏｍ", "ann@example。com", "Ⓐnn@example.com"],
+)  # fmt: skip
 def test_an_email_is_taken_in_whatever_case(app, anyone, account, email):
     response = anyone.post("/api/auth/register", json={**ACCOUNT, "email": email})
 
@@ -305,6 +309,11 @@ BAD_TOKENS = {
     "for another audience": {"aud": "elsewhere"},
     "without an audience": {"remove": ["aud"]},
     "of another issuer": {"iss": "elsewhere"},
+    "without an issuer": {"remove": ["iss"]},
+    "for the pages": {"aud": "shopswift-pages"},
+    "of no kind": {"remove": ["type"]},
+    "with a short key": {"key": "a"},
+    "with no key": {"key": b"\0"},
     "not valid yet": {"nbf": 4_000_000_000},
     "without a subject": {"remove": ["sub"]},
     "with a number as subject": {"sub": 1},

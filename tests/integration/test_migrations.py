@@ -96,6 +96,35 @@ def test_sessions_outlive_the_column_of_their_place(empty):
     assert answer.status_code == 200
 
 
+def test_accounts_with_turkish_letters_are_found_after_the_upgrade(empty):
+    migrate(empty, "upgrade", revision="0004")
+    old = [
+        "adm\u0131n@example.com",
+        "i\u0307an@f\u0131r\u0131n.example",
+        "s\u0131m@example.com",
+        "sim@example.com",
+    ]
+    with empty.app_context():
+        for number, key in enumerate(old):
+            db.session.execute(
+                text(
+                    "INSERT INTO users (email, email_key, password_hash, created_at, updated_at)"
+                    " VALUES (:email, :key, '', :now, :now)"
+                ),
+                {"email": f"{number}@example.com", "key": key, "now": "2026-11-22 12:00:00+00:00"},
+            )
+        db.session.commit()
+        db.session.remove()
+
+    migrate(empty, "upgrade")
+
+    with empty.app_context():
+        keys = db.session.scalars(text("SELECT email_key FROM users ORDER BY id")).all()
+    assert keys == [
+        "admin@example.com", "ian@f\u0131r\u0131n.example", "s\u0131m@example.com", "sim@example.com"
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def next_migration(tmp_path: Path):
     """Writes a folder of migrations with one more in it: these statements of `op`."""

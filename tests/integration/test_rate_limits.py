@@ -113,6 +113,16 @@ def test_a_forged_forwarded_for_does_not_help(shop):
     assert answers[-1] == 429
 
 
+def test_all_addresses_of_an_ipv6_network_share_a_limit(shop):
+    limited = shop()
+    answers = [
+        limited.test_client().get(ROUTE, environ_overrides={"REMOTE_ADDR": f"2001:db8::{n}"})
+        for n in range(4)
+    ]
+
+    assert answers[-1].status_code == 429
+
+
 def test_exactly_as_many_proxies_are_trusted_as_there_are(shop):
     limited = shop(TRUSTED_PROXIES="1")
 
