@@ -79,7 +79,7 @@ class _Clues:
         for asking in askings:
             if asking.key is not None:
                 self._by_key[asking.key].append(asking)
-            elif not asking.accepted:
+            elif asking.attempts[0].outcome == "unknown":
                 self._keyless.append(asking)
             for attempt in asking.accepted:
                 self._by_number[attempt.answer["number"]].append(asking)
