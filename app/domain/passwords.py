@@ -35,8 +35,9 @@ def weakness(password: str) -> str | None:
 
 
 def is_common(password: str) -> bool:
-    """Whether a password is on the list of common ones, in whatever case."""
-    return canonical(password).casefold() in common_passwords()
+    """Whether a password is on the list of common ones, in whatever case, width or shape of letters,
+    and with blanks around it or not."""
+    return unicodedata.normalize("NFKC", password).casefold().strip() in common_passwords()
 
 
 @cache

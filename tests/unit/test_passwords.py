@@ -38,7 +38,8 @@ def test_characters_are_counted_not_bytes():
     "password",
     ["password", "PASSWORD", "Password1", "12345678", "123456789", "qwertyuiop", "iloveyou", "sunshine",
      "football1", "1q2w3e4r", "aaaaaaaa", "19841984", "michael1", "letmein123", "trustno1", "admin123",
-     "p@ssw0rd", "Passw0rd", "P@$$w0rd", "йцукенгшщз", "MotDePasse", "summer2024"],
+     "p@ssw0rd", "Passw0rd", "P@$$w0rd", "йцукенгшщз", "MotDePasse", "summer2024",
+     "ｐａｓｓｗｏｒｄ", "Ｐａｓｓｗｏｒｄ１", "ⓟⓐⓢⓢⓦⓞⓡⓓ", " password ", "12345678\u3000"],
 )  # fmt: skip
 def test_what_everybody_guesses_first_is_weak(password):
     assert "guessed" in weakness(password)
