@@ -13,6 +13,7 @@ from app.utils.error_handlers import status_of
 T = TypeVar("T")
 TELLABLE = (Conflict, Invalid, TooManyAttempts, Unauthenticated)
 """Refusals that are told beside the form; all others have a page of their own."""
+EMPTY = "This is needed."
 SECRETS = ("password", "current_password", "new_password")
 
 
@@ -66,12 +67,13 @@ class Form:
 
     def _load(self, schema: Schema) -> dict[str, Any]:
         known = {field.data_key or name for name, field in schema.load_fields.items()}
+        sent = {name: value for name, value in self.values.items() if name in known}
         try:
-            loaded: dict[str, Any] = schema.load(
-                {name: value for name, value in self.values.items() if name in known}
-            )
+            loaded: dict[str, Any] = schema.load(sent)
         except ValidationError as error:
-            raise Invalid(dict(flatten(error.messages_dict))) from None
+            wrong = dict(flatten(error.messages_dict))
+            empty = {name: [EMPTY] for name in wrong if not sent.get(name)}
+            raise Invalid({**wrong, **empty}) from None
         return loaded
 
 
