@@ -222,6 +222,9 @@ class Production(Config):
     NAME = "production"
     DEFAULT_LOG_FORMAT = "json"
     JWT_COOKIE_SECURE = SESSION_COOKIE_SECURE = True
+    # Browsers take such a name from this very host alone, over HTTPS (RFC 6265bis, section 4.1.3).
+    JWT_ACCESS_COOKIE_NAME = "__Host-sign_in"
+    SESSION_COOKIE_NAME = "__Host-visit"
 
     def problems(self) -> list[str]:
         """Weak secrets, and SQLite unless ALLOW_SQLITE says that it is meant."""

@@ -13,29 +13,30 @@ ORDER = "order"
 
 def page_buyer() -> Buyer:
     """Whose cart this visit is about: the account's, or else the cookie's."""
-    return Buyer(current_actor(), request.cookies.get(CART) or None)
+    return Buyer(current_actor(), request.cookies.get(_cart_name()) or None)
 
 
 def page_visitor() -> Visitor:
     """Who asks for an order: the account, or the holder of the cookie for that order's address."""
-    return Visitor(current_actor(), request.cookies.get(ORDER) or None)
+    return Visitor(current_actor(), request.cookies.get(_order_name()) or None)
 
 
 def keep_cart(response: Response, buyer: Buyer) -> None:
     """Have the browser keep a guest's cart token for as long as the shop keeps the cart."""
-    if buyer.guest_token and buyer.guest_token != request.cookies.get(CART):
-        _keep(response, CART, buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
+    if buyer.guest_token and buyer.guest_token != request.cookies.get(_cart_name()):
+        _keep(response, _cart_name(), buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
 
 
 def forget_cart(response: Response) -> None:
     """The token is dead, or was another person's."""
-    if CART in request.cookies:
-        response.delete_cookie(CART, path="/", httponly=True, samesite="Lax", secure=_secure())
+    name = _cart_name()
+    if name in request.cookies:
+        response.delete_cookie(name, path="/", httponly=True, samesite="Lax", secure=_secure())
 
 
 def keep_order(response: Response, number: str, token: str) -> None:
     """Have the browser show this order's secret at this order's address, and nowhere else."""
-    _keep(response, ORDER, token, f"/orders/{number}", days=90)
+    _keep(response, _order_name(), token, f"/orders/{number}", days=90)
 
 
 def _keep(response: Response, name: str, value: str, path: str, days: int) -> None:
@@ -48,6 +49,15 @@ def _keep(response: Response, name: str, value: str, path: str, days: int) -> No
         samesite="Lax",
         secure=_secure(),
     )
+
+
+def _cart_name() -> str:
+    return f"__Host-{CART}" if _secure() else CART
+
+
+def _order_name() -> str:
+    # Of one address alone, which the prefix __Host- does not allow.
+    return f"__Secure-{ORDER}" if _secure() else ORDER
 
 
 def _secure() -> bool:

@@ -6,9 +6,12 @@ import pytest
 from flask import Flask, request
 
 from app import create_app
-from app.config import Testing
+from app.config import Production, Testing
+from app.pages import cookies
 from app.utils.security_headers import CREDENTIALS, HEADERS
 from tests import factories, servers
+from tests.integration.browsing import Browser
+from tests.integration.people import EMAIL, make_user
 from tests.integration.test_errors import exchange
 
 
@@ -208,6 +211,53 @@ def test_an_answer_that_sets_a_cookie_is_not_stored(app, environ):
         return response
 
     assert shop.test_client().get("/sets-a-cookie").headers["Cache-Control"] == "no-store"
+
+
+# --- Cookies
+
+
+@pytest.fixture
+def secure(app, environ) -> Flask:
+    """The shop with cookies as production has them, called over HTTPS."""
+    names = (
+        "JWT_COOKIE_SECURE",
+        "SESSION_COOKIE_SECURE",
+        "JWT_ACCESS_COOKIE_NAME",
+        "SESSION_COOKIE_NAME",
+    )
+    shop = create_app(
+        type("Secure", (Testing,), {n: getattr(Production, n) for n in names})(environ)
+    )
+    shop.config["PREFERRED_URL_SCHEME"] = "https"
+    return shop
+
+
+def test_production_cookies_are_for_this_host_https_and_no_script(secure):
+    shopper = Browser(secure)
+    with secure.app_context():
+        slug = factories.product().slug
+    make_user(secure)
+    shopper.get(f"/products/{slug}")
+    shopper.send("/cart/items", quantity="1")
+    guests = shopper.cookie("__Host-cart")
+
+    shopper.sign_in(EMAIL)
+
+    kept = [guests, shopper.cookie("__Host-sign_in"), shopper.cookie("__Host-visit")]
+    assert all(cookie.secure and cookie.http_only and cookie.same_site == "Lax" for cookie in kept)
+    assert all(cookie.path == "/" and cookie.origin_only for cookie in kept)
+    assert "1" in shopper.get("/cart").text
+    assert shopper.cookie("__Host-cart") is None
+
+
+def test_a_guests_order_stays_open_by_a_cookie_of_its_address_alone(secure):
+    with secure.test_request_context():
+        response = secure.make_response("")
+        cookies.keep_order(response, "SW-1", "secret")
+
+    (sent,) = response.headers.getlist("Set-Cookie")
+    assert sent.startswith("__Secure-order=secret; ")
+    assert {"Secure", "HttpOnly", "Path=/orders/SW-1", "SameSite=Lax"} < set(sent.split("; "))
 
 
 # --- Hosts
