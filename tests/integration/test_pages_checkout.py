@@ -1,0 +1,301 @@
+"""Ordering on the pages: as a guest or a customer, looked over, once."""
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.models import Order
+from tests import factories
+from tests.integration.books import assert_books_balance
+from tests.integration.browsing import Browser, links, sell_out
+from tests.integration.people import EMAIL, at_once, change, inside, make_user, only_row, rows
+from tests.integration.shopping import ADDRESS, stock
+
+DETAILS = {**ADDRESS, "email": "guest@example.com", "note": "Ring twice"}
+
+
+@pytest.fixture
+def mug(app: Flask) -> Any:
+    with app.app_context():
+        return factories.product(name="Mug", slug="mug", price=1400, stock=5)
+
+
+@pytest.fixture
+def guest(app: Flask, mug: Any) -> Browser:
+    """Somebody without an account, with two mugs in the cart."""
+    return with_mugs(Browser(app))
+
+
+@pytest.fixture
+def ann(app: Flask, mug: Any) -> Browser:
+    """A customer with two mugs in the cart."""
+    make_user(app)
+    browser = Browser(app)
+    browser.sign_in(EMAIL)
+    return with_mugs(browser)
+
+
+def with_mugs(browser: Browser) -> Browser:
+    browser.get("/products/mug")
+    browser.send("/cart/items", quantity="2")
+    return browser
+
+
+def look_over(browser: Browser, **fields: Any) -> Any:
+    """Fill in the checkout's form and come to the review."""
+    browser.get("/checkout")
+    browser.page = browser.send("/checkout", **{**DETAILS, **fields})
+    return browser.page
+
+
+def place(browser: Browser) -> Any:
+    """Send the review's form."""
+    return browser.send("/checkout/order")
+
+
+def test_a_guest_orders_and_gets_a_link_that_only_they_have(app, guest):
+    review = look_over(guest)
+
+    assert review.status_code == 200
+    assert "1 High Street" in review.text
+    assert "guest@example.com" in review.text
+    assert "Place the order: $28.00" in review.text
+    response = place(guest)
+    order = only_row(app, Order)
+    assert (response.status_code, response.headers["Location"]) == (303, f"/orders/{order.number}")
+    html = guest.follow(response).text
+    assert "Thank you!" in html
+    assert "Ring twice" in html
+    assert any("?token=" in link for link in links(html))
+    assert "There is nothing in it yet." in guest.get("/cart").text
+    inside(app, assert_books_balance)
+
+
+def test_the_link_opens_the_order_elsewhere_and_the_token_leaves_the_address(app, guest):
+    look_over(guest)
+    html = guest.follow(place(guest)).text
+    (link,) = (link for link in links(html) if "?token=" in link)
+    elsewhere = Browser(app)
+
+    response = elsewhere.get(link)
+
+    assert response.status_code == 303
+    assert "token" not in response.headers["Location"]
+    assert elsewhere.follow(response).status_code == 200
+
+
+def test_without_the_link_nobody_sees_a_guests_order(app, guest):
+    look_over(guest)
+    place(guest)
+    path = f"/orders/{only_row(app, Order).number}"
+    stranger = Browser(app)
+
+    assert stranger.get(path).status_code == 404
+    assert stranger.get(f"{path}?token=guessed").status_code == 404
+    assert stranger.get(path).status_code == 404
+
+
+def test_the_orders_secret_is_sent_to_that_orders_page_alone(app, guest):
+    look_over(guest)
+    place(guest)
+    number = only_row(app, Order).number
+
+    cookie = guest.cookie("order", path=f"/orders/{number}")
+
+    assert cookie.http_only
+    assert cookie.path == f"/orders/{number}"
+
+
+def test_a_double_click_orders_once(app, guest, mug):
+    look_over(guest)
+
+    first, second = place(guest), place(guest)
+
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(rows(app, Order)) == 1
+    assert stock(app, mug) == (5, 2)
+
+
+@pytest.mark.races
+def test_two_clicks_at_the_same_moment_order_once(app, guest, mug):
+    look_over(guest)
+    cookies = guest.client._cookies
+
+    def click() -> Any:
+        browser = Browser(app)
+        browser.client._cookies = dict(cookies)
+        browser.page = guest.page
+        return place(browser)
+
+    answers = at_once([click] * 4)
+
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert len(rows(app, Order)) == 1
+
+
+def test_a_second_order_of_the_same_is_another_order(app, guest):
+    look_over(guest)
+    place(guest)
+    with_mugs(guest)
+    look_over(guest)
+    place(guest)
+
+    assert len(rows(app, Order)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "told"),
+    [
+        ({"email": "nobody"}, "email", "@"),
+        ({"email": ""}, "email", "This is needed."),
+        ({"name": ""}, "name", "This is needed."),
+        ({"line1": "x" * 201}, "line1", "Between 1 and 200 characters."),
+        ({"country": ""}, "country", "This is needed."),
+        ({"country": "XX"}, "country", "Not a country code"),
+        ({"note": "x" * 2001}, "note", "Between 0 and 2000 characters."),
+        ({"city": "a\x00b"}, "city", "Control characters"),
+    ],
+)
+def test_what_is_wrong_is_told_beside_its_field_and_the_rest_is_kept(
+    app, guest, fields, field, told
+):
+    response = look_over(guest, **fields)
+
+    assert response.status_code == 422
+    said = re.search(rf'<small id="{field}-said">([^<]*)', response.text)
+    assert said
+    assert re.search(told, said.group(1))
+    assert 'value="Leeds"' in response.text or field == "city"
+
+
+def test_what_was_filled_in_can_be_changed_after_looking_it_over(app, guest):
+    look_over(guest)
+
+    response = guest.send("/checkout", change="1")
+
+    assert response.status_code == 200
+    assert 'value="1 High Street"' in response.text
+    assert "Ring twice</textarea>" in response.text
+    assert "aria-invalid" not in response.text
+
+
+def test_a_guest_is_offered_to_sign_in_and_comes_back(app, guest):
+    make_user(app)
+
+    assert "/login?next=/checkout" in links(guest.get("/checkout").text)
+    response = guest.sign_in(EMAIL, next="/checkout")
+
+    assert response.headers["Location"] == "/checkout"
+    assert "2 × Mug" in guest.follow(response).text
+
+
+def test_a_customer_orders_to_an_address_of_the_book(app, ann):
+    ann.get("/account/addresses/new")
+    ann.send("/account/addresses/new", **ADDRESS)
+    html = ann.get("/checkout").text
+    (chosen,) = re.findall(r'name="address_id" value="(\d+)"', html)
+
+    ann.page = ann.send("/checkout", address_id=chosen, note="")
+    response = place(ann)
+
+    order = only_row(app, Order)
+    assert order.user_id is not None
+    assert order.shipping_address["city"] == "Leeds"
+    assert order.email == EMAIL
+    assert "?token=" not in ann.follow(response).text
+
+
+def test_a_customer_orders_to_another_address_without_the_book(app, ann):
+    look_over(ann)
+    place(ann)
+
+    assert only_row(app, Order).shipping_address["line1"] == "1 High Street"
+
+
+def test_an_address_of_somebody_elses_book_is_refused(app, ann):
+    other = Browser(app)
+    make_user(app, email="other@example.com")
+    other.sign_in("other@example.com")
+    other.get("/account/addresses/new")
+    other.send("/account/addresses/new", **ADDRESS)
+    theirs = re.search(r"addresses/(\d+)", other.get("/account/addresses").text)
+    ann.get("/checkout")
+
+    response = ann.send("/checkout", address_id=theirs.group(1))
+
+    assert response.status_code == 404
+    assert rows(app, Order) == []
+
+
+def test_a_price_that_changed_meanwhile_is_shown_before_it_counts(app, guest, mug):
+    look_over(guest)
+    change(app, mug.variants[0], price=1500)
+
+    response = place(guest)
+
+    assert response.status_code == 409
+    assert "Prices have changed since you looked." in response.text
+    assert "$30.00" in response.text
+    assert rows(app, Order) == []
+
+
+def test_what_sold_out_meanwhile_leads_back_to_the_cart(app, guest, mug):
+    look_over(guest)
+    sell_out(app, mug, left=1)
+
+    response = place(guest)
+
+    assert response.headers["Location"] == "/cart"
+    assert "Of Mug only 1 can be had." in guest.follow(response).text
+    assert rows(app, Order) == []
+
+
+def test_the_form_of_an_order_cannot_be_sent_again_with_other_contents(app, guest):
+    look_over(guest)
+    review = guest.page
+    place(guest)
+    guest.page = review
+
+    response = guest.send("/checkout/order", line1="2 Other Street")
+
+    assert response.headers["Location"] == "/cart" or response.status_code == 422
+    assert len(rows(app, Order)) == 1
+
+
+def test_an_empty_cart_has_nothing_to_order(app):
+    browser = Browser(app)
+
+    response = browser.get("/checkout")
+
+    assert response.headers["Location"] == "/cart"
+    assert "there is nothing to order" in browser.follow(response).text
+
+
+@pytest.mark.parametrize("key", ["", "x", "\x00", "a" * 33, "é" * 32])
+def test_a_made_up_key_orders_nothing(app, guest, key):
+    look_over(guest)
+
+    response = guest.send("/checkout/order", key=key)
+
+    assert response.status_code == 422
+    assert rows(app, Order) == []
+
+
+def test_totals_cannot_be_made_up(app, guest):
+    look_over(guest)
+
+    assert guest.send("/checkout/order", expected_total="0.01").status_code == 409
+    assert guest.send("/checkout/order", total="0.01").status_code == 303
+    assert only_row(app, Order).total == 2800
+
+
+def test_the_review_without_its_cart_leads_to_the_cart(app, guest):
+    look_over(guest)
+    review = guest.page
+    place(guest)
+
+    assert guest.get("/checkout").headers["Location"] == "/cart"
+    guest.page = review
+    assert guest.send("/checkout").headers["Location"] == "/cart"
