@@ -1,5 +1,6 @@
 """How gunicorn serves the shop; found by itself when started in this folder. See `.env.example`."""
 
+import gc
 import json
 import sys
 import uuid
@@ -52,6 +53,12 @@ class ShopLogger(Logger):
 
 
 logger_class = ShopLogger
+
+
+def pre_fork(_server, _worker):
+    """Keep the collector away from what was loaded: a worker that counted through it would copy it
+    all, and at its end, as in a reload under load, spend half a second of a CPU on taking it apart."""
+    gc.freeze()
 
 
 def when_ready(server):
