@@ -1,6 +1,7 @@
 """What every answer tells browsers and caches, whichever way it comes about."""
 
 import re
+from itertools import chain
 
 import pytest
 from flask import Flask, request
@@ -258,6 +259,24 @@ def test_a_guests_order_stays_open_by_a_cookie_of_its_address_alone(secure):
     (sent,) = response.headers.getlist("Set-Cookie")
     assert sent.startswith("__Secure-order=secret; ")
     assert {"Secure", "HttpOnly", "Path=/orders/SW-1", "SameSite=Lax"} < set(sent.split("; "))
+
+
+def test_passwords_are_masked_known_to_password_managers_and_never_sent_back(app):
+    make_user(app)
+    visitor = Browser(app)
+    pages = [visitor.get(path).text for path in ("/login", "/register")]
+    visitor.get("/login")
+    pages.append(visitor.send("/login", email=EMAIL, password="a wrong one").text)
+    visitor.sign_in(EMAIL)
+    pages += [visitor.get(path).text for path in ("/account/password", "/account/close")]
+
+    fields = [re.findall(r"<input[^>]*password[^>]*>", page) for page in pages]
+
+    assert all(fields)
+    for field in chain.from_iterable(fields):
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(current|new)-password"', field)
+        assert "a wrong one" not in field
 
 
 # --- Hosts
