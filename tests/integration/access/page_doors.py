@@ -1,18 +1,85 @@
-"""The pages' lines, and those of files; people come with their sign-in cookie."""
+"""The pages' lines, and those of files; people come with their sign-in cookie, and with our forms."""
 
+from typing import Any
+
+from tests.factories import PASSWORD
 from tests.integration.access.table import doors
+from tests.integration.shopping import ADDRESS
 
-# A new route needs a line here, and below what a caller sends there, if anything. A cookie that is
-# not believed makes an anonymous visitor. 303 sends people to the sign-in page.
+# A new route needs a line here, and below what its form sends, if anything. 401 stands for being
+# sent to the sign-in page; 303 for being sent on after a form. A cookie that is not believed makes
+# an anonymous visitor, whose cart is empty.
 TABLE = """
-# method     route                                     anonymous owner other admin deactivated expired forged
+# method  route                                       anonymous owner other admin deactivated expired forged
 # files
-GET          /static/<filename>                              200   200   200   200         200     200    200
-GET          /media/<name>                                   200   200   200   200         200     200    200
+GET       /static/<filename>                                200   200   200   200         200     200    200
+GET       /media/<name>                                     200   200   200   200         200     200    200
 # app/pages/storefront.py
-GET          /                                               200   200   200   200         200     200    200
+GET       /                                                 200   200   200   200         200     200    200
+GET       /categories/<slug>                                200   200   200   200         200     200    200
+GET       /products/<slug>                                  200   200   200   200         200     200    200
+GET       /search                                           200   200   200   200         200     200    200
+# app/pages/seo.py
+GET       /pictures/<slug>.svg                              200   200   200   200         200     200    200
+GET       /robots.txt                                       200   200   200   200         200     200    200
+GET       /sitemap.xml                                      200   200   200   200         200     200    200
+# app/pages/sign_in.py: whoever is signed in is sent on to the account
+GET       /login                                            200   303   303   303         200     200    200
+POST      /login                                            303   303   303   303         303     303    303
+GET       /register                                         200   303   303   303         200     200    200
+POST      /register                                         303   303   303   303         303     303    303
+POST      /logout                                           401   303   303   303         401     401    401
+# app/pages/cart.py
+GET       /cart                                             200   200   200   200         200     200    200
+POST      /cart/items                                       303   303   303   303         303     303    303
+POST      /cart/items/<item_id>                             404   303   404   404         404     404    404
+POST      /cart/items/<item_id>/remove                      404   303   404   404         404     404    404
+# app/pages/checkout.py: with A's address; an empty cart sends back to the cart
+GET       /checkout                                         303   200   200   200         303     303    303
+POST      /checkout                                         303   200   404   404         303     303    303
+POST      /checkout/order                                   303   303   404   404         303     303    303
+# app/pages/orders.py
+GET       /orders/<number>                                  404   200   404   200         404     404    404
+POST      /orders/<number>/cancel                           404   303   404   303         404     404    404
+# app/pages/account.py
+GET       /account                                          401   200   200   200         401     401    401
+GET       /account/orders                                   401   200   200   200         401     401    401
+GET       /account/profile                                  401   200   200   200         401     401    401
+POST      /account/profile                                  401   303   303   303         401     401    401
+GET       /account/password                                 401   200   200   200         401     401    401
+POST      /account/password                                 401   303   303   303         401     401    401
+GET       /account/close                                    401   200   200   200         401     401    401
+POST      /account/close                                    401   303   303   409         401     401    401
+# app/pages/addresses.py
+GET       /account/addresses                                401   200   200   200         401     401    401
+GET       /account/addresses/new                            401   200   200   200         401     401    401
+POST      /account/addresses/new                            401   303   303   303         401     401    401
+GET       /account/addresses/<address_id>                   401   200   404   404         401     401    401
+POST      /account/addresses/<address_id>                   401   303   404   404         401     401    401
+POST      /account/addresses/<address_id>/remove            401   303   404   404         401     401    401
 """
 
-BODIES = {}
 
+def form(**fields: Any) -> Any:
+    """The same fields from whoever calls."""
+    return lambda _world: {"data": dict(fields)}
+
+
+BODIES = {
+    "POST /login": lambda world: {"data": {"email": world.email, "password": PASSWORD}},
+    "POST /register": lambda world: {"data": {"email": world.unused(), "password": PASSWORD}},
+    "POST /cart/items": lambda world: {"data": {"variant_id": world.product.variants[0].id}},
+    "POST /cart/items/<item_id>": form(quantity="3"),
+    "POST /checkout": lambda world: {"data": {"address_id": world.address_id}},
+    "POST /checkout/order": lambda world: {"data": {"address_id": world.address_id}},
+    "POST /account/profile": form(first_name="Someone"),
+    "POST /account/password": form(
+        current_password=PASSWORD, new_password="a rather different phrase"
+    ),
+    "POST /account/close": form(password=PASSWORD),
+    "POST /account/addresses/new": form(**ADDRESS),
+    "POST /account/addresses/<address_id>": form(**ADDRESS),
+}
+
+PAGES_USED_UP = {"POST /orders/<number>/cancel"}
 PAGE_DOORS = doors(TABLE, BODIES, is_page=True)

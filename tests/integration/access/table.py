@@ -26,12 +26,12 @@ class Door:
     @property
     def refused(self) -> list[str]:
         """The callers who are kept out."""
-        return [caller for caller in CALLERS if self.expected[caller] >= 303]
+        return [caller for caller in CALLERS if self.expected[caller] >= 400]
 
     @property
     def admitted(self) -> list[str]:
         """The callers who get what they want."""
-        return [caller for caller in CALLERS if self.expected[caller] < 303]
+        return [caller for caller in CALLERS if self.expected[caller] < 400]
 
 
 Bodies = Mapping[str, Callable[[Any], dict[str, Any]]]

@@ -1,6 +1,7 @@
 """The people of the matrix, and what the owner has that others are after."""
 
 import itertools
+import re
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from app.extensions import db
 from app.models import Base, Session
 from app.services import session_service
 from app.unit_of_work import in_transaction
+from app.utils.sign_in_cookie import AUDIENCE
 from app.utils.tokens import token_pair
 from tests import factories
 from tests.integration.access.table import Door
@@ -21,7 +23,6 @@ from tests.integration.conftest import Caller
 from tests.integration.people import bearer, change, inside
 from tests.integration.shopping import ADDRESS, fill
 
-FOR_PAGES = "shopswift-pages"
 PICTURE = "0" * 32
 FILE = f"{PICTURE}-320.webp"
 SECRET_STREET = "7 Nobody Knows Lane"
@@ -66,7 +67,7 @@ class World:
         change(self.app, users["deactivated"], is_active=False)
         tokens["expired"] = dict(tokens["owner"])
         for mine in tokens.values():
-            mine["page_token"] = self._signed({**_claims(mine["access_token"]), "aud": FOR_PAGES})
+            mine["page_token"] = self._signed({**_claims(mine["access_token"]), "aud": AUDIENCE})
         kinds = ("access_token", "refresh_token", "page_token")
         for kind in kinds:
             stale = {**_claims(tokens["expired"][kind]), "exp": int(time.time()) - 60}
@@ -93,16 +94,32 @@ class World:
             return Caller(self.app)
         return Caller(self.app, **bearer(self.tokens[name]["access_token"]))
 
+    def unused(self) -> str:
+        """An address that nobody has yet."""
+        return f"new{next(_numbers)}@example.com"
+
     def knock(self, door: Door, name: str) -> Answer:
-        """What somebody is answered at a door, with the owner's things in path and body."""
+        """What somebody is answered at a door, with the owner's things in path and body.
+
+        A page that sends people to the sign-in page says 401 in its own way.
+        """
         client = self.app.test_client()
         sent = door.sends(self)
         if name != "anonymous":
             sent |= self._credential(client, door, self.tokens[name])
+        if door.is_page and door.method == "POST":
+            sent["data"] = {**sent.get("data", {}), "csrf_token": self._csrf_token(client)}
         response = client.open(self.path(door), method=door.method, **sent)
-        answer = Answer(response.status_code, dict(response.headers), response.text)
+        is_sent_away = response.headers.get("Location", "").startswith("/login")
+        status = 401 if door.is_page and is_sent_away else response.status_code
+        answer = Answer(status, dict(response.headers), response.text)
         response.close()
         return answer
+
+    def _csrf_token(self, client: FlaskClient) -> str:
+        shown = client.get(f"/products/{self.product.slug}").text
+        (token, *_more) = re.findall('name="csrf_token" value="([^"]+)"', shown)
+        return str(token)
 
     def _credential(self, client: FlaskClient, door: Door, tokens: Any) -> dict[str, Any]:
         if door.is_page:
@@ -121,8 +138,10 @@ class World:
             "image": PICTURE,
             "item_id": self.item_id,
             "name": FILE if door.rule.startswith("/media") else "swagger-ui.css",
+            "number": self.order_number,
             "order": self.order_number,
             "product": self.product.id,
+            "slug": (self.category if "categories" in door.rule else self.product).slug,
             "user_id": self.owner_id,
         }
         path = door.rule
