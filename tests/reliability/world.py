@@ -82,7 +82,7 @@ def hire_owner(setting: Setting, history: History, rng: random.Random) -> Staff:
 def make_article(owner: Staff, facts: WorldFacts, name: str, stock: int, price: int) -> Article:
     """Something new to sell, of which the facts know from now on."""
     body = {"name": name, "stock": stock, "price": f"{price / 10**PLACES:.{PLACES}f}"}
-    made = owner.send("make_product", "POST", "/api/products", body).answer
+    made = owner.insist(lambda: owner.send("make_product", "POST", "/api/products", body)).answer
     variant_id = made["variants"][0]["id"]
     facts.on_hand[variant_id], facts.prices[variant_id] = stock, price
     return Article(made["id"], variant_id)

@@ -46,7 +46,10 @@ def run(setting: Setting, history: History, rng: random.Random, scale: float) ->
         )
         in_use = sum(code(attempt) == "idempotency_key_in_use" for attempt in history)
         figures = {"orders": len(people), "in_use": in_use}
-        return Report(figures, [*(v for some in violations for v in some), *_miscounted(stage)])
+        return Report(
+            figures,
+            [*(v for some in violations for v in some), *_miscounted(stage), *stage.check()],
+        )
 
 
 def _ten_at_once(person: Shopper, article: Article) -> list[Violation]:

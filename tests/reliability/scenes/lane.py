@@ -3,19 +3,22 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.reliability.history import Attempt
 from tests.reliability.scenes.stage import Stage, at_once, code
 from tests.reliability.shopper import Shopper
 
-T = TypeVar("T")
 LEAD = 0.006
 """Seconds by which one of two may start before the other; a request takes about as long."""
 
 
 class FalseStart(Exception):
     """What a race needs before it can begin was refused: that is a violation too."""
+
+
+class Unheard(Exception):
+    """An answer did not come, or was a 503: on a busy machine that may be, but tells nothing."""
 
 
 class Lane:
@@ -34,9 +37,13 @@ class Lane:
         self.rare = stage.article(stock=1)
         self.price = stage.facts.prices[self.one.variant_id]
 
-    def race(self, *calls: Callable[[], T]) -> list[T]:
-        """What the calls answer when they are made together, or nearly."""
-        return at_once([self._delayed(call) for call in calls])
+    def race(self, *calls: Callable[[], Attempt]) -> list[Attempt]:
+        """What the calls answer when they are made together, or nearly.
+
+        Raises:
+            Unheard: one has no answer.
+        """
+        return [heard(attempt) for attempt in at_once([self._delayed(call) for call in calls])]
 
     def guest(self, account: Shopper) -> Shopper:
         """Somebody who has not signed in yet, but will under this account."""
@@ -68,10 +75,10 @@ class Lane:
         stock: int = seen.answer["stock"]
         return stock
 
-    def _delayed(self, call: Callable[[], T]) -> Callable[[], T]:
+    def _delayed(self, call: Callable[[], Attempt]) -> Callable[[], Attempt]:
         pause = self.rng.choice((0.0, self.rng.uniform(0.0, LEAD)))
 
-        def run() -> T:
+        def run() -> Attempt:
             time.sleep(pause)
             return call()
 
@@ -87,9 +94,21 @@ def needed(attempt: Attempt) -> Attempt:
 
     Raises:
         FalseStart: it did not.
+        Unheard: it has no answer.
     """
-    if attempt.outcome != "ok":
+    if heard(attempt).outcome != "ok":
         raise FalseStart(f"{attempt.operation} was answered {attempt.status} {code(attempt)}")
+    return attempt
+
+
+def heard(attempt: Attempt) -> Attempt:
+    """An attempt that has an answer.
+
+    Raises:
+        Unheard: it has none.
+    """
+    if attempt.outcome == "unknown":
+        raise Unheard
     return attempt
 
 

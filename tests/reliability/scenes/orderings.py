@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from sqlalchemy import MetaData, Table, create_engine, insert, select
 
+from tests.reliability.checker import RULES, carts
 from tests.reliability.history import History
 from tests.reliability.scenes import Report
 from tests.reliability.scenes.stage import Stage, at_once, on_stage, size
@@ -21,6 +22,8 @@ LINES = (2, 8)
 """From, to: lines of a cart."""
 BUYERS = 32
 """Threads that order; as many requests as four workers of eight threads carry out at once."""
+WITHOUT_CARTS = tuple(rule for rule in RULES if rule not in carts.RULES)
+"""The rules of the checker but for those that ask who filled the carts: that was the scene itself."""
 ONE_CANCELLED_IN = 5
 """Of so many orders one is cancelled at once: that locks the same goods again."""
 
@@ -42,7 +45,8 @@ def run(setting: Setting, history: History, rng: random.Random, scale: float) ->
         cancels = sum(attempt.status == 200 for attempt in history.of("cancel"))
         deadlocks = setting.deadlocks() - before
         figures = {"orders": orders, "cancels": cancels, "deadlocks": deadlocks}
-        return Report(figures, [*_deadlocked(setting), *_refused(history), *_unresolved(history)])
+        violations = [*_deadlocked(setting), *_refused(history), *_unresolved(history)]
+        return Report(figures, [*violations, *stage.check(WITHOUT_CARTS)])
 
 
 def _order_on(buyer: Shopper, tokens: Iterator[str]) -> None:
@@ -89,16 +93,16 @@ def _fill_carts(stage: Stage, count: int) -> list[str]:
     now = datetime.now(timezone.utc)
     engine = create_engine(stage.setting.database_url)
     tables = MetaData()
-    carts, lines = (Table(name, tables, autoload_with=engine) for name in ("carts", "cart_lines"))
+    heads, lines = (Table(name, tables, autoload_with=engine) for name in ("carts", "cart_lines"))
     with engine.begin() as connection:
         connection.execute(
-            insert(carts),
+            insert(heads),
             [
                 {"token_hash": token_hash, "created_at": now, "updated_at": now}
                 for token_hash in hashes
             ],
         )
-        ids = connection.scalars(select(carts.c.id).where(carts.c.token_hash.in_(hashes)))
+        ids = connection.scalars(select(heads.c.id).where(heads.c.token_hash.in_(hashes)))
         connection.execute(
             insert(lines),
             [

@@ -23,4 +23,5 @@ def run(setting: Setting, history: History, rng: random.Random, scale: float) ->
         setting.wait_until_ready()
         sold = sum(attempt.status == 201 for attempt in sale.last_words)
         figures = {"orders": sold, "kills": len(kills), "hits": hits(kills, history)}
-        return Report(figures, sale.judge())
+        stage.facts.kills = [kill.start for kill in kills]
+        return Report(figures, [*sale.judge(), *stage.check()])

@@ -21,7 +21,7 @@ def run(setting: Setting, history: History, rng: random.Random, scale: float) ->
         sale = Sale(stage, size(BUYERS, scale), size(STOCK, scale))
         sale.hold()
         complaints = setting.log.read_text(errors="replace").count(LOCKED)
-        violations = [*sale.judge(), *server_errors(history)]
+        violations = [*sale.judge(), *server_errors(history), *stage.check()]
         if complaints:
             violations.append(Violation("sqlite_busy", f"{LOCKED}: {complaints} times in the log"))
         sold = sum(attempt.status == 201 for attempt in sale.last_words)

@@ -2,23 +2,28 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from itertools import count
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, create_engine, text
 
+from tests.reliability.checker import RULES
+from tests.reliability.checker.case import Case
 from tests.reliability.facts import WorldFacts
 from tests.reliability.faults import Fault
 from tests.reliability.history import Attempt, History
+from tests.reliability.ledgers import read_books
 from tests.reliability.setting import Setting
 from tests.reliability.shopper import Shopper
 from tests.reliability.violation import Violation
 from tests.reliability.world import PLACES, Article, hire_owner, make_article
 
 T = TypeVar("T")
+Rule = Callable[[Case], Iterable[Violation]]
 ENOUGH = 1_000_000
 """Stock that no scene sells out."""
 
@@ -35,6 +40,7 @@ class Stage:
         self.facts = WorldFacts(exponent=PLACES)
         self.owner = hire_owner(setting, History(), rng)
         self._people: list[Shopper] = []
+        self._numbers = count()
 
     def article(self, stock: int = ENOUGH) -> Article:
         """Something to sell, at a price of chance."""
@@ -43,7 +49,7 @@ class Stage:
 
     def guest(self) -> Shopper:
         """Somebody without an account."""
-        label = f"shopper-{len(self._people)}"
+        label = f"shopper-{next(self._numbers)}"
         person = Shopper(label, self.setting, self.history, random.Random(self.rng.random()))
         self._people.append(person)
         return person
@@ -54,6 +60,11 @@ class Stage:
         self.facts.users[person.label] = person.register().answer["id"]
         person.sign_in()
         return person
+
+    def check(self, rules: Iterable[Rule] = RULES) -> list[Violation]:
+        """What the common checker has to say, once all is settled."""
+        case = Case(self.history, read_books(self.setting.database_url), self.facts)
+        return [violation for rule in rules for violation in rule(case)]
 
     def close(self) -> None:
         """Send everybody home."""
