@@ -97,5 +97,11 @@ class _Clues:
         if asking.key is None and len(asking.orders) >= len(asking.attempts):
             return False
         if asking.is_guest:
-            return order.user_id is None
+            return order.user_id is None and _email_of(asking) in (None, order.email)
         return self._users.get(asking.user, order.user_id) == order.user_id
+
+
+def _email_of(asking: Asking) -> str | None:
+    """The address that a guest gave, who has no other name."""
+    email: str | None = (asking.attempts[0].body or {}).get("email")
+    return email
