@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
@@ -19,7 +19,9 @@ from app.services import audit_trail, inventory_service, paging
 from app.services.paging import Page, Slice, SortKey
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
-_WHOLE = (selectinload(Order.lines), selectinload(Order.events))
+# Status and history in one statement: read in two, they may be told from two moments. Lines never
+# change.
+_WHOLE = (selectinload(Order.lines), joinedload(Order.events))
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,14 @@ def _locked(visitor: Visitor, reference: str) -> Order:
     return _one(
         select(Order)
         .where(_called(reference), visitor.may_see())
-        .options(*_WHOLE)
+        .options(selectinload(Order.lines), selectinload(Order.events))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
 
 
 def _one(query: Select[Any]) -> Order:
-    order: Order | None = db.session.scalar(query)
+    order: Order | None = db.session.scalars(query).unique().one_or_none()
     if order is None:
         raise NotFound("order")
     return order

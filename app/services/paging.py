@@ -83,7 +83,7 @@ def fetch_page(query: Select[Any], page: int, per_page: int) -> Page[Any]:
         Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
     """
     refuse_too_deep(page, per_page)
-    rows = db.session.scalars(query.limit(per_page).offset((page - 1) * per_page)).all()
+    rows = db.session.scalars(query.limit(per_page).offset((page - 1) * per_page)).unique().all()
     counted = query.order_by(None).options().with_only_columns(1).limit(MAX_DEPTH + 1)
     total = db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
@@ -97,7 +97,7 @@ def fetch_slice(query: Select[Any], key: SortKey, cursor: str, per_page: int) ->
     """
     if cursor:
         query = query.where(key.after(*decode_cursor(cursor, key)))
-    rows = db.session.scalars(query.order_by(*key.order_by()).limit(per_page + 1)).all()
+    rows = db.session.scalars(query.order_by(*key.order_by()).limit(per_page + 1)).unique().all()
     if len(rows) <= per_page:
         return Slice(rows, per_page, None)
     rows = rows[:per_page]

@@ -6,6 +6,7 @@ from itertools import chain, pairwise
 
 import pytest
 import requests
+from sqlalchemy import event
 
 from app.domain.order_status import ALLOWED
 from app.extensions import db
@@ -333,3 +334,26 @@ def buy(client, url, product):
     body = {"email": "guest@example.com"}
     placed = client.post(f"{url}/api/orders", json=body, headers=headers, timeout=60)
     return [filled.status_code, placed.status_code]
+
+
+@pytest.mark.parametrize("path", ["/api/orders/{number}", "/api/orders", "/api/orders?cursor="])
+def test_an_order_that_moves_along_meanwhile_is_told_from_one_moment(app, admin, customer, path):
+    placed = order(customer, product_of(app, 5)).json
+    steps = iter(["processing"])
+
+    def move_along(_connection, _cursor, statement, *_rest):
+        if "FROM orders" in statement and (status := next(steps, None)):
+            mover = threading.Thread(target=move, args=(admin, placed, status))
+            mover.start()
+            mover.join(20)
+
+    with app.app_context():
+        event.listen(db.engine, "after_cursor_execute", move_along)
+        try:
+            answer = customer.get(path.format(**placed)).json
+        finally:
+            event.remove(db.engine, "after_cursor_execute", move_along)
+
+    told = answer["items"][0] if "per_page" in answer else answer
+    assert told["status"] == told["history"][-1]["status"]
+    assert next(steps, None) is None
