@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tests.reliability.scenes import (
     Scene,
+    fuzz,
     keys,
     mixed,
     orderings,
@@ -21,8 +22,8 @@ class Act:
     name: str
     run: Scene
     database: Database
-    quick: float
-    """In the run that is part of every test."""
+    quick: float | None
+    """In the run that is part of every test; None where it is left out there."""
     long: float = 1.0
     workers: int = 4
 
@@ -41,4 +42,5 @@ ACTS = (
     Act("races", races.run, "postgresql", quick=0.01),
     Act("races", races.run, "sqlite", quick=0.005, long=0.1),
     Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
+    Act("fuzz", fuzz.run, "postgresql", quick=None),  # small, it is a test of its own
 )
