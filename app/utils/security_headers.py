@@ -32,7 +32,9 @@ CREDENTIALS = ("Authorization", "Cookie", *GUEST_TOKENS.values())
 def secure(response: Response) -> Response:
     """Add the headers, and see that what depends on the caller is kept by no cache."""
     response.headers.extend({k: v for k, v in HEADERS.items() if k not in response.headers})
-    if (response.mimetype or "").endswith("xml"):  # as for text/, though the framework leaves it out
+    if (response.mimetype or "").endswith(
+        "xml"
+    ):  # as for text/, though the framework leaves it out
         response.mimetype_params.setdefault("charset", "utf-8")
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = TRANSPORT_SECURITY

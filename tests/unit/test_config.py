@@ -26,7 +26,10 @@ def test_without_any_setting_it_is_a_developers_shop():
     assert settings.problems() == []
     assert f"sqlite:///{ROOT}/instance/shopswift.db" == settings.SQLALCHEMY_DATABASE_URI
     assert (settings.HOST, settings.PORT, settings.WEB_CONCURRENCY) == ("127.0.0.1", 5000, 1)
-    assert (settings.CACHE_TYPE, settings.RATELIMIT_STORAGE_URI) == ("SimpleCache", "shop+memory://")
+    assert (settings.CACHE_TYPE, settings.RATELIMIT_STORAGE_URI) == (
+        "SimpleCache",
+        "shop+memory://",
+    )
     assert (settings.LOG_FORMAT, settings.STORE_CURRENCY) == ("text", "USD")
 
 
