@@ -1,0 +1,284 @@
+"""The faults that are planted: each a slip that real shops have made, and who has to notice it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Words of a file that are replaced; they stand there exactly once."""
+
+    path: str
+    old: str
+    new: str
+
+    def apply(self, text: str) -> str:
+        """The text with the fault in it.
+
+        Raises:
+            ValueError: the words are not there, or more than once: the mutant has to be mended.
+        """
+        found = text.count(self.old)
+        if found != 1:
+            raise ValueError(f"{self.path} has {self.old!r} {found} times, not once.")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault, the scene that has to notice it, and what it is to call it."""
+
+    name: str
+    fault: str
+    edits: tuple[Edit, ...]
+    scene: str
+    names: frozenset[str]
+    """Violations of which one proves that the fault was noticed; others may be its echo."""
+
+
+MIGRATION = "migrations/versions/20261122_1200_0001_the_shop.py"
+INVENTORY = "app/services/inventory_service.py"
+CHECKOUT = "app/services/checkout_service.py"
+CARTS = "app/services/cart_service.py"
+ORDERS = "app/services/order_service.py"
+CACHE = "app/services/catalogue_cache.py"
+UNIT_OF_WORK = "app/unit_of_work.py"
+
+NO_CHECK = Edit(
+    MIGRATION,
+    '"0 <= allocated AND allocated <= on_hand", name=',
+    '"1 = 1", name=',
+)
+"""The last guard of the stock, which would turn an oversale into a refusal."""
+STOCK = frozenset({"oversold", "not_exactly_sold", "stock_does_not_add_up", "allocation_wrong"})
+PRICES = frozenset({"price_not_in_force", "price_or_checkout"})
+CART = frozenset({"edit_or_checkout", "merge_or_checkout"})
+
+MUTANTS = (
+    Mutant(
+        "no_row_guard",
+        "Stock is checked on rows that nobody holds.",
+        (Edit(INVENTORY, "        .with_for_update(key_share=True)\n", ""), NO_CHECK),
+        "rush",
+        STOCK,
+    ),
+    Mutant(
+        "last_unit_kept",
+        "More is wanted than there is, although it is just as much.",
+        (Edit(INVENTORY, "if available < wish.quantity:", "if available <= wish.quantity:"),),
+        "rush",
+        STOCK,
+    ),
+    Mutant(
+        "no_key",
+        "The idempotency key is not looked at.",
+        (Edit("app/api/orders.py", "current_buyer(), keyed_request(),", "current_buyer(), None,"),),
+        "keys",
+        frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
+    ),
+    Mutant(
+        "no_second_try",
+        "Who loses the race for a key is refused by the database.",
+        (Edit(UNIT_OF_WORK, "ATTEMPTS = 3", "ATTEMPTS = 1"),),
+        "keys",
+        frozenset({"key_not_honoured"}),
+    ),
+    Mutant(
+        "answer_before_commit",
+        "The answer goes out while the commit is still to come.",
+        (
+            Edit(
+                UNIT_OF_WORK,
+                "            db.session.commit()\n            return result\n",
+                """\
+            db.session.flush()
+            session = db.session()
+            db.session.registry.clear()
+            db.session.info["effects"] = session.info.pop("effects", [])
+            __import__("threading").Timer(
+                0.03, lambda: (session.commit(), session.close())
+            ).start()
+            return result
+""",
+            ),
+        ),
+        "mixed",
+        frozenset(
+            {
+                "order_lost",
+                "list_lacks_order",
+                "list_miscounts",
+                "order_not_found",
+                "cart_lines_lost",
+                "status_misread",
+                "key_lost",
+                "cancel_not_done",
+            }
+        ),
+    ),
+    Mutant(
+        "ledger_in_second_transaction",
+        "Figures are committed before the ledger is written.",
+        (
+            Edit(
+                INVENTORY,
+                "    _write_ledger(order, reason, on_hand, allocated, actor)\n",
+                """\
+    from app.unit_of_work import after_commit, in_transaction
+
+    def write() -> None:
+        in_transaction(lambda: _write_ledger(order, reason, on_hand, allocated, actor))
+
+    after_commit(write)
+""",
+            ),
+        ),
+        "mixed",
+        frozenset({"ledger_wrong", "order_moved_stock_wrongly"}),
+    ),
+    Mutant(
+        "no_order_lock",
+        "Two cancels read the same status.",
+        (
+            Edit(
+                ORDERS,
+                "        .options(*_WHOLE)\n        .with_for_update()\n",
+                "        .options(*_WHOLE)\n",
+            ),
+            NO_CHECK,
+        ),
+        "races",
+        frozenset({"cancel_twice", "status_or_cancel"}),
+    ),
+    Mutant(
+        "cancel_again",
+        "An order can be cancelled as often as one likes, and gives back its stock each time.",
+        (
+            Edit(ORDERS, "    order.move_to(target)\n", "    order.status = target\n"),
+            NO_CHECK,
+        ),
+        "races",
+        frozenset({"cancel_twice", "status_or_cancel"}),
+    ),
+    Mutant(
+        "cancel_keeps_stock",
+        "A cancelled order gives nothing back.",
+        (Edit(ORDERS, '        "cancelled": inventory_service.release,\n', ""),),
+        "races",
+        frozenset({"cancel_twice", "status_or_cancel"}),
+    ),
+    Mutant(
+        "clients_price",
+        "An order is charged at the price that its buyer saw when filling the cart.",
+        (
+            Edit(CHECKOUT, '"unit_price": variant.price,', '"unit_price": row.line.price_seen,'),
+            Edit(
+                CHECKOUT,
+                "pricing.line_total(variant.price, row.line.quantity)",
+                "pricing.line_total(row.line.price_seen, row.line.quantity)",
+            ),
+        ),
+        "mixed",
+        frozenset({"price_not_in_force"}),
+    ),
+    Mutant(
+        "expected_total_ignored",
+        "A buyer who expects another total is charged all the same.",
+        (Edit(CHECKOUT, "if expected not in (None, totals.total):", "if False:"),),
+        "races",
+        PRICES,
+    ),
+    Mutant(
+        "stale_cache_checkout",
+        "Orders are charged at prices that a worker once remembered.",
+        (
+            Edit(CHECKOUT, "def _line(", "_remembered: dict[int, int] = {}\n\n\ndef _line("),
+            Edit(
+                CHECKOUT,
+                '"unit_price": variant.price,',
+                '"unit_price": _remembered.setdefault(variant.id, variant.price),',
+            ),
+            Edit(
+                CHECKOUT,
+                "pricing.line_total(variant.price, row.line.quantity)",
+                "pricing.line_total(_remembered[variant.id], row.line.quantity)",
+            ),
+        ),
+        "races",
+        PRICES,
+    ),
+    Mutant(
+        "cache_error_after_commit",
+        "A cache that is away fails a write that stands already.",
+        (
+            Edit(
+                CACHE,
+                "if names and _try(line, lambda: _set_tokens(names)) is None:",
+                "if names and not _set_tokens(names):",
+            ),
+            Edit(UNIT_OF_WORK, "        except Exception:  #", "        except KeyError:  #"),
+        ),
+        "mixed",
+        frozenset({"server_error"}),
+    ),
+    Mutant(
+        "lost_cart_lock",
+        "A cart is ordered while it is edited, and nobody waits.",
+        (
+            Edit(
+                CARTS,
+                "        .where(owned_by(buyer))\n        .with_for_update()\n",
+                "        .where(owned_by(buyer))\n",
+            ),
+        ),
+        "races",
+        CART,
+    ),
+    Mutant(
+        "wrong_cart_merge",
+        "Signing in keeps the larger quantity of the two carts, not both.",
+        (Edit(CARTS, "min(had + more, reachable, MAX_QUANTITY)", "max(had, more)"),),
+        "races",
+        CART,
+    ),
+    Mutant(
+        "cart_not_emptied",
+        "What was ordered stays in the cart.",
+        (Edit(CHECKOUT, "    cart_service.clear(cart)\n", ""),),
+        "races",
+        CART,
+    ),
+    Mutant(
+        "lost_refresh_guard",
+        "A refresh token can be spent by several at once.",
+        (
+            Edit(
+                "app/services/session_service.py",
+                "            Session.generation == generation,\n",
+                "",
+            ),
+        ),
+        "races",
+        frozenset({"refresh_at_once"}),
+    ),
+    Mutant(
+        "list_lags",
+        "A customer's orders are listed from a copy that trails by a second.",
+        (
+            Edit(
+                ORDERS,
+                "select(Order).where(Visitor(actor).may_see(), *_wanted(filters))",
+                "select(Order).where(Visitor(actor).may_see(), *_wanted(filters), Order.placed_at"
+                ' < utc_now() - __import__("datetime").timedelta(seconds=1))',
+            ),
+        ),
+        "mixed",
+        frozenset({"list_lacks_order", "list_miscounts"}),
+    ),
+    Mutant(
+        "anybodys_orders",
+        "Everybody is shown everybody's orders.",
+        (Edit(ORDERS, "        if self.actor.is_admin:\n", "        if True:\n"),),
+        "mixed",
+        frozenset({"list_shows_others", "order_of_another", "list_miscounts"}),
+    ),
+)
