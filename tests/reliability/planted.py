@@ -139,11 +139,7 @@ MUTANTS = (
         "no_order_lock",
         "Two cancels read the same status.",
         (
-            Edit(
-                ORDERS,
-                "        .options(*_WHOLE)\n        .with_for_update()\n",
-                "        .options(*_WHOLE)\n",
-            ),
+            Edit(ORDERS, "        .with_for_update()\n", ""),
             NO_CHECK,
         ),
         "races",
