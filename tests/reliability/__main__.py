@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.reliability.history import History
 from tests.reliability.lineup import ACTS, Act
+from tests.reliability.mutants import run_mutants
 from tests.reliability.scenes import Report
 from tests.reliability.setting import fire_setting
 
@@ -56,8 +57,6 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     _say(f"seed: {options.seed}")
     if options.mutants is not None:
-        from tests.reliability.mutants import run_mutants
-
         return run_mutants(options.mutants, options.seed)
     sizes = {act: _scale(act, options) for act in ACTS if _is_wanted(act, options)}
     total: Counter[str] = Counter()
