@@ -38,11 +38,11 @@ def sitemap() -> Response:
     for category in categories():
         loc = absolute(url_for("storefront.category", slug=category["slug"]))
         entries.append(f"<url><loc>{escape(loc)}</loc></url>")
-    for slug, changed in product_queries.newest_slugs(MAX_ENTRIES):
-        loc = absolute(url_for("storefront.product", slug=slug))
-        entries.append(
-            f"<url><loc>{escape(loc)}</loc><lastmod>{changed.date().isoformat()}</lastmod></url>"
-        )
+    products = escape(absolute("/products/"))  # slugs need no escaping
+    entries += [
+        f"<url><loc>{products}{slug}</loc><lastmod>{changed:%Y-%m-%d}</lastmod></url>"
+        for slug, changed in product_queries.newest_slugs(MAX_ENTRIES)
+    ]
     text = "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',

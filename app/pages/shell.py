@@ -7,7 +7,7 @@ from flask import Response, current_app, g, make_response, render_template
 
 from app.pages import cookies
 from app.services import cart_contents
-from app.utils.catalogue_answers import category_answer
+from app.utils.catalogue_answers import all_categories
 from app.utils.identity import current_actor
 
 
@@ -33,7 +33,7 @@ def form_page(template: str, form: Any, **facts: Any) -> Response:
 def categories() -> list[dict[str, Any]]:
     """All categories in tree order, each with its `depth`; asked for once a page."""
     if "categories" not in g:
-        g.categories = _with_depths(orjson.loads(category_answer().body)["items"])
+        g.categories = _with_depths(orjson.loads(all_categories().body)["items"])
     found: list[dict[str, Any]] = g.categories
     return found
 

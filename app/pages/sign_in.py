@@ -29,7 +29,15 @@ from app.utils.sign_in_cookie import give_sign_in, take_sign_in
 from app.utils.tokens import session_lifetime
 
 blp = PageBlueprint("sign_in", __name__)
-guarded = limiter.limit(lambda: current_app.config["RATELIMIT_AUTH"])
+
+
+def _limit() -> str:
+    config = current_app.config
+    limit: str = config["RATELIMIT_AUTH" if request.method == "POST" else "RATELIMIT_DEFAULT"]
+    return limit
+
+
+limiter.limit(_limit)(blp)
 CREDENTIALS = LoginSchema()
 NEW_ACCOUNT = RegisterSchema()
 
@@ -41,7 +49,6 @@ def show_login() -> AnyResponse:
 
 
 @blp.post("/login")
-@guarded
 def login() -> AnyResponse:
     """Sign in; the guest's cart comes along."""
     form = Form.sent()
@@ -58,7 +65,6 @@ def show_register() -> AnyResponse:
 
 
 @blp.post("/register")
-@guarded
 def register() -> AnyResponse:
     """Make an account, and sign in to it."""
     form = Form.sent()

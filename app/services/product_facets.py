@@ -43,6 +43,8 @@ def count(wanted: Wanted, currency: str) -> Facets:
     looked_for = words(wanted.q)
     if wanted.q and not looked_for:
         return Facets()
+    # Sizes of everything at once say nothing, and to count them costs most.
+    is_narrow = bool(wanted.q or wanted.category or wanted.options)
     found = product_search.by_words(looked_for).conditions if looked_for else ()
     base = (*visible_to(ANONYMOUS), *found)
     asked = filters(wanted)
@@ -50,7 +52,7 @@ def count(wanted: Wanted, currency: str) -> Facets:
         _by_category((*base, *_without(asked, "category"))),
         _by_price((*base, *_without(asked, "min_price", "max_price")), currency),
         _in_stock((*base, *_without(asked, "in_stock"))),
-        _by_option((*base, *_without(asked, "options", "in_stock")), wanted),
+        _by_option((*base, *_without(asked, "options", "in_stock")), wanted) if is_narrow else [],
     )
 
 

@@ -1,11 +1,10 @@
-"""The catalogue's public answers, ready to send or to draw a page from: cached alike for both."""
-
-from typing import Any
+"""The catalogue's answers, ready to send or to draw a page from: cached alike for both doors."""
 
 import orjson
 
-from app.domain.actor import ANONYMOUS
+from app.domain.actor import Actor
 from app.domain.address import id_or_slug
+from app.models import Product
 from app.schemas.base import store_currency
 from app.schemas.categories import show_category
 from app.schemas.products import show_product
@@ -19,36 +18,41 @@ ALL_CATEGORIES = 1_000
 """As many as a page's navigation takes."""
 
 
-def product_list(wanted: Wanted) -> dict[str, Any]:
-    """A list of products as the API answers it."""
+def product_list(actor: Actor, wanted: Wanted) -> Answer:
+    """A list of products; staff get a fresh one, with what only they may see."""
 
     def build() -> Answer:
-        found = product_queries.list_products(ANONYMOUS, wanted)
-        items = [show_product(product, store_currency()) for product in found.items]
+        found = product_queries.list_products(actor, wanted)
+        currency = store_currency()
+        items = [show_product(product, currency, actor.is_admin) for product in found.items]
         return list_answer(found, items)
 
-    body: dict[str, Any] = orjson.loads(catalogue_cache.listed("products", wanted, build).body)
-    return body
+    return build() if actor.is_admin else catalogue_cache.listed("products", wanted, build)
 
 
-def product_view(address: str) -> dict[str, Any]:
-    """One product as the API answers it.
+def product_at(actor: Actor, address: str) -> Answer:
+    """The product with this id or slug.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none that the caller may see.
     """
 
     def build() -> ProductAnswer:
-        product = product_queries.get_product(ANONYMOUS, address)
-        view = show_product(product, store_currency())
-        return ProductAnswer(answer(view, f"{product.version}-"), product.id, product.slug)
+        product = product_queries.get_product(actor, address)
+        return ProductAnswer(product_answer(product, actor), product.id, product.slug)
 
-    found = catalogue_cache.product(id_or_slug(address) or "", build)
-    view: dict[str, Any] = orjson.loads(found.body)
-    return view
+    if actor.is_admin:
+        return build().answer
+    return catalogue_cache.product(id_or_slug(address) or "", build)
 
 
-def category_answer() -> Answer:
+def product_answer(product: Product, actor: Actor) -> Answer:
+    """One product; its ETag begins with its version."""
+    view = show_product(product, store_currency(), actor.is_admin)
+    return answer(view, tag_prefix=f"{product.version}-")
+
+
+def all_categories() -> Answer:
     """All categories in tree order."""
 
     def build() -> Answer:

@@ -9,6 +9,8 @@ from app.domain.actor import ANONYMOUS, Actor
 from app.domain.networks import network_of
 from app.errors import Unauthenticated
 from app.services import session_service
+from app.utils.error_handlers import is_for_programs
+from app.utils.sign_in_cookie import sign_in_claims
 
 REFRESH_ENDPOINT = "auth.refresh"
 
@@ -32,10 +34,13 @@ def current_claims() -> dict[str, Any]:
 
 
 def read_token() -> None:
-    """Check the Bearer token's signature and claims, without the database, and name the caller
-    for the rate limits: the user, or else the address."""
+    """Check the token's signature and claims, without the database, and name the caller for the
+    rate limits: the user, or else the address. On pages a cookie brings it, to the API never."""
     g.rate_limit_key = f"address:{network_of(request.remote_addr)}"
     if not _sends_bearer():
+        signed_in = None if is_for_programs(request.path) else sign_in_claims()
+        if signed_in:
+            g.rate_limit_key = f"user:{signed_in['sub']}"
         return
     try:
         g.claims = _verified_claims()

@@ -42,7 +42,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
 @pytest.fixture(scope="session")
 def environ(database: str) -> dict[str, str]:
     """The settings of the shop under test; subprocesses can be started with them too."""
-    redis = os.environ["TEST_REDIS_URL"] if database.startswith("postgresql") else ""
+    redis = own_redis() if database.startswith("postgresql") else ""
     return {
         "FLASK_ENV": "testing",
         "DATABASE_URL": database,
@@ -52,6 +52,12 @@ def environ(database: str) -> dict[str, str]:
         "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",
         "LOG_LEVEL": "WARNING",
     }
+
+
+def own_redis() -> str:
+    """The URL of a Redis database of this worker's own: one must not read what another keeps."""
+    number = WORKER.removeprefix("gw") if WORKER.startswith("gw") else "0"
+    return f"{os.environ['TEST_REDIS_URL'].rpartition('/')[0]}/{number}"
 
 
 @pytest.fixture(scope="session")

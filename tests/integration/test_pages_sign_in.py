@@ -278,6 +278,21 @@ def test_too_many_forms_from_one_address_are_told_so(app, environ):
     assert "One moment, please" in browser.send("/login").text
 
 
+def test_people_who_are_signed_in_are_counted_by_themselves(app, environ):
+    from app import create_app
+
+    make_user(app)
+    limits = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "3 per hour"}
+    limited = create_app(Testing({**environ, **limits, "RATELIMIT_STORAGE_URL": "memory://"}))
+    ann, guest = Browser(limited), Browser(limited)
+    ann.sign_in(EMAIL)
+
+    guests = [guest.get("/").status_code for _ in range(4)]
+
+    assert guests[-1] == 429
+    assert ann.get("/").status_code == 200
+
+
 def test_a_deactivated_account_cannot_sign_in(app, browser):
     user = make_user(app)
     change(app, user, is_active=False)
