@@ -122,6 +122,7 @@ class OrderLine(Base):
         CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
         CheckConstraint("line_total = unit_price * quantity", name="line_total_adds_up"),
         UniqueConstraint("order_id", "variant_id"),
+        Index("ix_order_lines_sku", "sku"),
     )
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))

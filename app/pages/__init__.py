@@ -9,6 +9,7 @@ from app.pages import formats, helpers, seo, statics
 BLUEPRINTS = (
     "storefront", "sign_in", "cart", "checkout", "orders", "account", "addresses",
     "media",
+    "admin.dashboard", "admin.orders",
 )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """Money, numbers and times as people read them, in the store's locale."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_currency, format_decimal
 from flask import Flask, current_app
 
@@ -20,6 +20,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(amount)
     app.add_template_filter(number)
     app.add_template_filter(day)
+    app.add_template_filter(short_day)
     app.add_template_filter(moment)
     app.add_template_filter(country)
 
@@ -39,9 +40,14 @@ def number(value: int) -> str:
     return format_decimal(value, locale=_locale())
 
 
-def day(value: datetime) -> str:
-    """The date of an aware time, in UTC."""
-    return format_date(value.date(), "medium", locale=_locale())
+def day(value: date) -> str:
+    """A date, or that of an aware time, in UTC."""
+    return format_date(value, "medium", locale=_locale())
+
+
+def short_day(value: date) -> str:
+    """A date without its year: `22 Nov`, or as the locale has it."""
+    return format_skeleton("MMMd", value, locale=_locale())
 
 
 def moment(value: datetime) -> str:

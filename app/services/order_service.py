@@ -14,7 +14,7 @@ from app.domain.order_status import OrderStatus
 from app.domain.tokens import hash_token, read_order_number
 from app.errors import NotFound
 from app.extensions import db
-from app.models import Order, OrderEvent
+from app.models import Order, OrderEvent, OrderLine
 from app.services import audit_trail, inventory_service, paging
 from app.services.paging import Page, Slice, SortKey
 
@@ -45,13 +45,15 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which orders are wanted; `since` is inside the span, `before` is not."""
+    """Which orders are wanted; `since` is inside the span, `before` is not. `q` is a part of a
+    number or an email, and with `q_is_sku_too` also a whole SKU."""
 
     status: OrderStatus | None = None
     user_id: int | None = None
     q: str = ""
     since: datetime | None = None
     before: datetime | None = None
+    q_is_sku_too: bool = False
 
 
 def get_order(visitor: Visitor, reference: str) -> Order:
@@ -159,7 +161,11 @@ def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.before is not None:
         yield Order.placed_at < filters.before
     if filters.q:
-        yield or_(
+        ways = [
             Order.number.contains(filters.q.upper(), autoescape=True),
             Order.email.icontains(filters.q, autoescape=True),
-        )
+        ]
+        if filters.q_is_sku_too:
+            lines = select(OrderLine.order_id).where(OrderLine.sku == filters.q)
+            ways.append(Order.id.in_(lines))
+        yield or_(*ways)

@@ -57,6 +57,13 @@ POST      /account/addresses/new                            401   303   303   30
 GET       /account/addresses/<address_id>                   401   200   404   404         401     401    401
 POST      /account/addresses/<address_id>                   401   303   404   404         401     401    401
 POST      /account/addresses/<address_id>/remove            401   303   404   404         401     401    401
+# app/pages/admin
+GET       /admin                                            401   403   403   200         401     401    401
+GET       /admin/orders                                     401   403   403   200         401     401    401
+POST      /admin/orders                                     401   403   403   303         401     401    401
+GET       /admin/orders/<number>                            401   403   403   200         401     401    401
+POST      /admin/orders/<number>                            401   403   403   303         401     401    401
+GET       /admin/orders/<number>/packing-slip               401   403   403   200         401     401    401
 """
 
 
@@ -79,6 +86,7 @@ BODIES = {
     "POST /account/close": form(password=PASSWORD),
     "POST /account/addresses/new": form(**ADDRESS),
     "POST /account/addresses/<address_id>": form(**ADDRESS),
+    "POST /admin/orders/<number>": form(status="processing", note=""),
 }
 
 PAGES_USED_UP = {"POST /orders/<number>/cancel"}

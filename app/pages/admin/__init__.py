@@ -1,0 +1,1 @@
+"""The staff's doors: everything below /admin, for admins alone."""

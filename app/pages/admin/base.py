@@ -1,0 +1,61 @@
+"""What all of the staff's pages share: who may enter, and what surrounds them."""
+
+from typing import Any
+
+from flask import Response, current_app, make_response, render_template, request
+from marshmallow import Schema
+
+from app.errors import Forbidden, Unauthenticated
+from app.pages.blueprint import PageBlueprint
+from app.utils.identity import current_actor
+
+ROOMS = (
+    ("admin_dashboard.show", "Today"),
+    ("admin_orders.list_orders", "Orders"),
+    ("admin_products.list_products", "Products"),
+    ("admin_categories.list_categories", "Categories"),
+    ("admin_customers.list_customers", "Customers"),
+    ("admin_imports.show", "Import"),
+    ("admin_trail.list_events", "Audit trail"),
+)
+"""Endpoint and name of each part, in the order in which they stand at the top."""
+
+
+class AdminBlueprint(PageBlueprint):
+    """Anonymous visitors are sent to sign in, customers are refused, whatever they ask for."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(f"admin_{name}", import_name, **options)
+        self.before_request(_require_staff)
+
+
+def admin_page(template: str, status: int = 200, **facts: Any) -> Response:
+    """A page of the staff's in its surroundings."""
+    rooms = [room for room in ROOMS if room[0] in current_app.view_functions]
+    return make_response(
+        render_template(f"admin/{template}", rooms=rooms, actor=current_actor(), **facts), status
+    )
+
+
+def admin_form(template: str, form: Any, **facts: Any) -> Response:
+    """A staff's page around a form, answered as the form was."""
+    response = admin_page(template, form.status, form=form, **facts)
+    response.headers.update(form.headers)
+    return response
+
+
+def read_query(schema: Schema) -> dict[str, Any]:
+    """What the address asks for; what is empty, unknown or wrong asks for nothing."""
+    sent = {name: value for name, value in request.args.items() if value}
+    sent = {name: value for name, value in sent.items() if name in schema.load_fields}
+    wrong = schema.validate(sent)
+    loaded: dict[str, Any] = schema.load({n: v for n, v in sent.items() if n not in wrong})
+    return loaded
+
+
+def _require_staff() -> None:
+    actor = current_actor()
+    if actor.user_id is None:
+        raise Unauthenticated()
+    if not actor.is_admin:
+        raise Forbidden()

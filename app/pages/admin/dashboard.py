@@ -1,0 +1,31 @@
+"""Today: what waits, and how the shop does."""
+
+from flask import Response, current_app
+
+from app.domain.clock import utc_now
+from app.pages.admin import chart
+from app.pages.admin.base import AdminBlueprint, admin_page
+from app.services import report_service
+
+blp = AdminBlueprint("dashboard", __name__, url_prefix="/admin")
+
+
+@blp.get("")
+def show() -> Response:
+    """Orders to fulfil first, then the figures of the last 30 days."""
+    now = utc_now()
+    waiting, oldest = report_service.waiting()
+    days = report_service.days(now)
+    orders, revenue = sum(day.orders for day in days), sum(day.revenue for day in days)
+    return admin_page(
+        "dashboard.html",
+        waiting=waiting,
+        oldest=oldest,
+        days=list(zip(days, chart.bars([day.revenue for day in days]), strict=True)),
+        chart=chart,
+        orders=orders,
+        revenue=revenue,
+        average=round(revenue / orders) if orders else 0,
+        scarce=report_service.low_stock(current_app.config["STORE_LOW_STOCK"]),
+        sellers=report_service.best_sellers(now),
+    )
