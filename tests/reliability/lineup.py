@@ -34,11 +34,11 @@ class Act:
 
 
 ACTS = (
-    Act("mixed", mixed.run, "postgresql", quick=9 / 600),
-    Act("mixed", mixed.run, "sqlite", quick=5 / 600, long=0.2),
+    Act("mixed", mixed.run, "postgresql", quick=8 / 600),
+    Act("mixed", mixed.run, "sqlite", quick=4 / 600, long=0.2),
     Act("rush", rush.run, "postgresql", quick=0.1),
-    Act("keys", keys.run, "postgresql", quick=0.02),
-    Act("orderings", orderings.run, "postgresql", quick=0.02),
+    Act("keys", keys.run, "postgresql", quick=0.015),
+    Act("orderings", orderings.run, "postgresql", quick=0.01),
     Act("races", races.run, "postgresql", quick=0.01),
     Act("races", races.run, "sqlite", quick=0.005, long=0.1),
     Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
