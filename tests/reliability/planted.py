@@ -82,14 +82,17 @@ MUTANTS = (
     ),
     Mutant(
         "answer_before_commit",
-        "The answer goes out while the commit is still to come.",
+        "The answer to an order goes out while its commit is still to come.",
         (
             Edit(
                 UNIT_OF_WORK,
                 "            db.session.commit()\n            return result\n",
                 """\
-            db.session.flush()
             session = db.session()
+            if work.__module__ != "app.api.orders":
+                session.commit()
+                return result
+            session.flush()
             db.session.registry.clear()
             db.session.info["effects"] = session.info.pop("effects", [])
             __import__("threading").Timer(
@@ -103,15 +106,15 @@ MUTANTS = (
         frozenset(
             {
                 "order_lost",
+                "order_not_found",
                 "list_lacks_order",
                 "list_miscounts",
-                "order_not_found",
-                "cart_lines_lost",
                 "status_misread",
-                "key_lost",
-                "cancel_not_done",
+                "cart_differs",
+                "refused_against_cart",
+                "lines_not_as_in_cart",
             }
-        ),
+        ),  # fmt: skip
     ),
     Mutant(
         "ledger_in_second_transaction",
