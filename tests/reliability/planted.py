@@ -114,7 +114,7 @@ MUTANTS = (
                 "refused_against_cart",
                 "lines_not_as_in_cart",
             }
-        ),  # fmt: skip
+        ),
     ),
     Mutant(
         "ledger_in_second_transaction",
