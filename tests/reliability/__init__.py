@@ -14,5 +14,7 @@ lineup      all scenes, and how large they are
 ledgers     the final database, read once into plain rows
 checker/    history against database: every violation by name
 pretend/    a shop in memory, right and wrong, to try the checker on
-mutants     faults planted in a copy of the shop, which the scenes have to notice
+outages     shoppers who buy while a part of the shop is away, for the tests of faults
+planted     faults of the shop's code, and who has to notice them
+mutants     plants them one at a time in a copy of the shop, and sees that they are noticed
 """
