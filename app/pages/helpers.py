@@ -7,6 +7,7 @@ from app.pages.formats import countries, number
 from app.pages.pictures import inline_picture
 from app.pages.seo import absolute, images
 from app.pages.statics import static
+from app.schemas.products import show_image
 
 FEW = 5
 """From this many on, nobody has to hurry."""
@@ -20,6 +21,7 @@ def register(app: Flask) -> None:
         csrf_token=csrf_token,
         picture=inline_picture,
         product_images=images,
+        show_image=show_image,
         static=static,
         stock_words=stock_words,
     )

@@ -36,6 +36,7 @@ class Item(NamedTuple):
     available: int
     price_seen: int
     slug: str
+    images: list[dict[str, Any]]
 
     @property
     def line_total(self) -> int:
@@ -118,6 +119,7 @@ _ITEM = (
     CAN_BE_HAD,
     CartLine.price_seen,
     Product.slug,
+    Product.images,
 )
 
 

@@ -331,6 +331,24 @@ def test_a_product_without_a_picture_gets_the_same_drawing_every_time(browser):
     assert len(first.data) < 3000
 
 
+def test_a_product_with_pictures_shows_them_in_widths_to_choose_from(app, browser):
+    picture = {"id": "0" * 32, "alt": "A red mug", "width": 800, "height": 600}
+    with app.app_context():
+        factories.product(name="Mug", slug="mug", images=[picture])
+
+    html = browser.get("/products/mug").text
+    card = browser.get("/search").text
+    browser.get("/products/mug")
+    browser.send("/cart/items", quantity="1")
+    cart = browser.get("/cart").text
+
+    assert re.search(r'<img src="/media/0{32}-1280.webp" alt="A red mug" width="800"', html)
+    assert "-320.webp 320w, " in html
+    assert 'og:image" content="http://localhost/media/' in html
+    assert re.search(r'<img src="[^"]*" alt=""[^>]*loading="lazy"', card)
+    assert '<img src="/media/' in cart
+
+
 @pytest.mark.parametrize("name", ["12", "A", "a b", "..%2F", "a" * 200])
 def test_only_slugs_have_drawings(browser, name):
     assert browser.get(f"/pictures/{name}.svg").status_code == 404
