@@ -7,6 +7,7 @@ import time
 import pytest
 from psycopg2 import extensions
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from app import create_app, postgresql
 from app.config import Testing
@@ -82,6 +83,24 @@ def test_a_server_that_takes_no_writes_is_503_to_writers(app, environ):
 
     assert read.status_code == 200
     assert_is_unavailable(refused)
+
+
+def test_a_server_that_falls_silent_is_given_up_and_its_connection_is_dropped(app, monkeypatch):
+    monkeypatch.setattr("app.postgresql.REQUEST_SECONDS", 0.1)
+    with app.test_request_context():
+        silent = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with pytest.raises(OperationalError, match="silent") as given_up:
+            db.session.execute(text("SELECT pg_sleep(10)"))
+        db.session.remove()
+
+        assert given_up.value.connection_invalidated
+        assert db.session.scalar(text("SELECT pg_backend_pid()")) != silent
+
+
+def test_a_command_has_more_time_than_a_request(app, monkeypatch):
+    monkeypatch.setattr("app.postgresql.REQUEST_SECONDS", 0.1)
+    with app.app_context():
+        assert db.session.execute(text("SELECT pg_sleep(0.3)")).one()
 
 
 def test_statements_and_locks_end_by_themselves(app):
