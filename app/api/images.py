@@ -3,6 +3,8 @@
 from typing import Any
 
 from flask_smorest.fields import Upload
+from marshmallow import ValidationError
+from werkzeug.datastructures import FileStorage
 
 from app.domain.images import MAX_ALT
 from app.models import Product
@@ -18,10 +20,19 @@ from app.utils.uploads import keep_picture
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
 
 
+class SentFile(Upload):
+    """A file; a form may send plain text under the same name."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> FileStorage:
+        if not isinstance(value, FileStorage):
+            raise ValidationError("Send a file.")
+        return value
+
+
 class NewImageSchema(ShopSchema):
     """A picture to be shown."""
 
-    file = Upload(required=True, metadata={"description": "JPEG, PNG, WebP or GIF."})
+    file = SentFile(required=True, metadata={"description": "JPEG, PNG, WebP or GIF."})
     alt = Text(
         MAX_ALT,
         load_default="",

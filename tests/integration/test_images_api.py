@@ -154,6 +154,10 @@ def test_a_body_of_another_kind_is_refused(admin, path):
         f"{path}/images", data={"alt": "no file"}, content_type="multipart/form-data"
     )
     assert (unnamed.status_code, list(unnamed.json["errors"])) == (422, ["file"])
+    text = admin.post(
+        f"{path}/images", data={"file": "no file"}, content_type="multipart/form-data"
+    )
+    assert (text.status_code, list(text.json["errors"])) == (422, ["file"])
     odd = upload(admin, path, picture(), role="admin")
     assert (odd.status_code, list(odd.json["errors"])) == (422, ["role"])
 
