@@ -291,12 +291,15 @@ def test_passwords_are_masked_known_to_password_managers_and_never_sent_back(app
     ],
 )  # fmt: skip
 def test_only_hosts_that_are_named_are_answered(app, environ, host, status):
-    shop = made(environ, TRUSTED_HOSTS="shop.example, .shop.example")
+    client = made(environ, TRUSTED_HOSTS="shop.example, .shop.example").test_client()
 
-    response = shop.test_client().get("/api/products", headers={"Host": host})
+    response = client.get("/api/products", headers={"Host": host})
+    page = client.get("/login", headers={"Host": host})
 
     assert (response.status_code, lacking(response)) == (status, set())
+    assert (page.status_code, lacking(page)) == (status, set())
     assert status == 200 or response.mimetype == "application/problem+json"
+    assert page.mimetype == "text/html"
 
 
 @pytest.mark.parametrize("host", ["evil>; rel=x", 'a"b', "a b", "a\\b", "<x>"])
