@@ -2,7 +2,7 @@
 
 A scene is a function `run(setting, history, rng, scale) -> Report`. It makes its own goods and
 people in a fresh setting, writes every attempt into the history, and ends with all servers well.
-`scale` is 1.0 for the full size of the issue, less for a quick look.
+`scale` is 1.0 for the full size, less for a quick look.
 """
 
 import random
