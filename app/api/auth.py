@@ -9,7 +9,7 @@ from app.extensions import limiter
 from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
-from app.services import auth_service, session_service, user_service
+from app.services import auth_service, session_service
 from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import CART_TOKEN, header
@@ -27,8 +27,9 @@ GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer'
 @blp.response(201, UserSchema)
 def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
     """Make an account. Emails compare without regard to case."""
-    password_hash = auth_service.hash_password(wishes.pop("password"))
-    user = in_transaction(lambda: user_service.add(password_hash=password_hash, **wishes))
+    wishes["password_hash"] = auth_service.hash_password(wishes.pop("password"))
+    lifetime, client = session_lifetime(), request.remote_addr
+    user = in_transaction(lambda: auth_service.register(lifetime, client, **wishes))
     return user, {"Location": url_for("users.get_me")}
 
 

@@ -54,6 +54,18 @@ def hash_password(password: str) -> str:
     return hashed.decode()
 
 
+def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
+    """Make an account. Where it is made it is known from then on, for as long as a session lives:
+    whoever guesses from the same network does not keep its new owner from the first sign-in.
+
+    Raises:
+        Conflict: `email_taken`.
+    """
+    user = user_service.add(**facts)
+    session_service.note_place(user.id, lifetime, throttle_service.place_key(client))
+    return user
+
+
 def try_credentials(email: str, password: str, client: str | None = None) -> Attempt:
     """Compare a password with that of an address; the same work whether or not it has an account.
 

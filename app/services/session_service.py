@@ -32,7 +32,8 @@ def find_actor(session_id: int) -> Actor | None:
 
 
 def came_from(place: str | None) -> ColumnElement[bool]:
-    """Whether a user has or had a session begun at this place, for as long as such are kept."""
+    """Whether a user has or had a session begun at this place, or registered there, for as long as
+    sessions are kept."""
     if place is None:  # which would find the sessions whose place is not known
         return false()
     return exists().where(Session.user_id == User.id, Session.place == place)
@@ -51,6 +52,13 @@ def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Sessio
     db.session.add(session)
     db.session.flush()
     return session
+
+
+def note_place(user_id: int, lifetime: timedelta, place: str | None) -> None:
+    """Know a place without a sign-in there: a session that has ended already stands for it."""
+    now = utc_now()
+    db.session.add(Session(user_id=user_id, expires_at=now + lifetime, place=place, ended_at=now))
+    db.session.flush()
 
 
 def advance(session_id: int, generation: int, lifetime: timedelta) -> Session | None:

@@ -9,7 +9,7 @@ SP 800-63B, section 3.2.2, allows 100 failures in a row):
 - for a network whatever the account, in a day: one likely password for everybody.
 
 The second and the third do not count for, or lock out, a network from which the account was signed
-in to before. What is guessed at is counted whether or not it exists. It lives in the database, so
+in to before, or made. What is guessed at is counted whether or not it exists. It lives in the database, so
 that restarts and more workers do not weaken it.
 """
 

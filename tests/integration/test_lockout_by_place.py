@@ -152,6 +152,19 @@ def test_one_place_that_tries_many_accounts_is_locked_for_those_it_does_not_know
     assert status(app, AWAY, "p8@example.com") == 200
 
 
+def test_who_registers_where_others_guess_can_sign_in_there(app, few):
+    for number in range(9):
+        assert status(app, HOME, f"nobody{number}@example.com") in (401, 429)
+    facts = {"email": "new@example.com", "password": PASSWORD}
+    here = {"REMOTE_ADDR": HOME}
+
+    made = Caller(app).post("/api/auth/register", json=facts, environ_overrides=here)
+
+    assert made.status_code == 201
+    assert status(app, HOME, "nobody@example.com") == 429
+    assert status(app, HOME, "new@example.com") == 200
+
+
 def test_an_account_that_is_none_is_locked_in_the_same_way(app, account, few):
     assert guess_everywhere(app, 10, "nobody@example.com") == guess_everywhere(app, 10)
 
