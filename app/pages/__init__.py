@@ -10,6 +10,7 @@ BLUEPRINTS = (
     "storefront", "sign_in", "cart", "checkout", "orders", "account", "addresses",
     "media",
     "admin.dashboard", "admin.orders",
+    "admin.products", "admin.product_pictures", "admin.product_stock", "admin.categories",
 )  # fmt: skip
 
 

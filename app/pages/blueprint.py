@@ -1,5 +1,6 @@
 """The shop's kind of blueprint for pages: who visits, forms of our own only, nothing stored."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -11,12 +12,21 @@ from app.utils.sign_in_cookie import drop_stale_sign_in, identify_visitor
 
 
 class PageBlueprint(Blueprint):
-    """Pages show who is signed in, so no cache keeps them."""
+    """Pages show who is signed in, so no cache keeps them.
 
-    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+    `before_forms`: steps to take once the visitor is known, and before a form is read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        before_forms: Sequence[Callable[[], None]] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(name, import_name, **options)
-        self.before_request(identify_visitor)
-        self.before_request(check_csrf)
+        for step in (identify_visitor, *before_forms, check_csrf):
+            self.before_request(step)
         self.after_request(drop_stale_sign_in)
         self.after_request(forbid_storing)
         self.register_error_handler(Unauthenticated, _ask_to_sign_in)

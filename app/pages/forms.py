@@ -1,20 +1,30 @@
 """Forms: what was filled in, what is wrong with it, and what came of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask import request
 from marshmallow import Schema, ValidationError
 
-from app.errors import Conflict, Invalid, ShopError, TooManyAttempts, Unauthenticated
+from app.errors import (
+    Conflict,
+    Invalid,
+    PreconditionFailed,
+    ShopError,
+    TooManyAttempts,
+    Unauthenticated,
+)
 from app.utils.blueprints import flatten
 from app.utils.error_handlers import status_of
 
 T = TypeVar("T")
-TELLABLE = (Conflict, Invalid, TooManyAttempts, Unauthenticated)
+F = TypeVar("F", bound="Form")
+TELLABLE = (Conflict, Invalid, PreconditionFailed, TooManyAttempts, Unauthenticated)
 """Refusals that are told beside the form; all others have a page of their own."""
 EMPTY = "This is needed."
 SECRETS = ("password", "current_password", "new_password")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Form:
@@ -33,7 +43,7 @@ class Form:
         self.headers: dict[str, str] = {}
 
     @classmethod
-    def sent(cls) -> "Form":
+    def sent(cls: type[F]) -> F:
         """What this request brings."""
         return cls(request.form.to_dict())
 
@@ -67,14 +77,24 @@ class Form:
 
     def _load(self, schema: Schema) -> dict[str, Any]:
         known = {field.data_key or name for name, field in schema.load_fields.items()}
-        sent = {name: value for name, value in self.values.items() if name in known}
+        return self._read(
+            schema, {name: value for name, value in self.values.items() if name in known}
+        )
+
+    @staticmethod
+    def _read(schema: Schema, sent: Mapping[str, Any]) -> dict[str, Any]:
         try:
             loaded: dict[str, Any] = schema.load(sent)
         except ValidationError as error:
             wrong = dict(flatten(error.messages_dict))
-            empty = {name: [EMPTY] for name in wrong if not sent.get(name)}
+            empty = {name: [EMPTY] for name in wrong if "." not in name and not sent.get(name)}
             raise Invalid({**wrong, **empty}) from None
         return loaded
+
+
+def whole(text: str) -> int | str:
+    """The number that was written; what is none stays, for the schema to refuse."""
+    return int(text) if _WHOLE.fullmatch(text.strip()) else text
 
 
 def _spell(seconds: int) -> str:

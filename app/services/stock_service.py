@@ -1,6 +1,6 @@
 """Stock as staff see it: counted, corrected, and looked up in the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.domain.actor import Actor
 from app.domain.variant_rules import MAX_STOCK, VariantRequired
-from app.errors import Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Order, Product, StockMovement, Variant
 from app.services import audit_trail, inventory_service, paging
@@ -36,18 +36,23 @@ def change_stock(
     variant_id: int | None = None,
     delta: int | None = None,
     on_hand: int | None = None,
+    seen: Mapping[int, int] | None = None,
 ) -> Variant:
     """Correct what is on hand of a product's variant, by `delta` or to `on_hand`.
+
+    `seen`: what the caller saw on hand, by variant; None where that does not matter.
 
     Raises:
         NotFound: there is no such product.
         Invalid: `variant_required`, a variant of another product, or more than MAX_STOCK.
-        Conflict: `stock_promised`.
+        Conflict: `stock_promised`; `stock_changed`, where something else is on hand than was seen.
     """
     chosen = _choose(_variants_of(product), variant_id)
     variant = inventory_service.lock_variants([chosen.id])[chosen.id]
     if variant.deleted_at is not None:
         raise NotFound("product")
+    if seen is not None and seen.get(variant.id) != variant.on_hand:
+        raise Conflict("stock_changed", f"{variant.on_hand} of {variant.sku} are on hand by now.")
     change = delta if delta is not None else (on_hand or 0) - variant.on_hand
     if variant.on_hand + change > MAX_STOCK:
         raise Invalid({"delta": [f"At most {MAX_STOCK} on hand."]})

@@ -1,8 +1,9 @@
 """What all of the staff's pages share: who may enter, and what surrounds them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Response, current_app, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request, url_for
 from marshmallow import Schema
 
 from app.errors import Forbidden, Unauthenticated
@@ -22,11 +23,18 @@ ROOMS = (
 
 
 class AdminBlueprint(PageBlueprint):
-    """Anonymous visitors are sent to sign in, customers are refused, whatever they ask for."""
+    """Anonymous visitors are sent to sign in, customers are refused, whatever they ask for, and
+    before a form of theirs is read."""
 
-    def __init__(self, name: str, import_name: str, **options: Any) -> None:
-        super().__init__(f"admin_{name}", import_name, **options)
-        self.before_request(_require_staff)
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        before_forms: Sequence[Callable[[], None]] = (),
+        **options: Any,
+    ) -> None:
+        steps = (_require_staff, *before_forms)
+        super().__init__(f"admin_{name}", import_name, before_forms=steps, **options)
 
 
 def admin_page(template: str, status: int = 200, **facts: Any) -> Response:
@@ -51,6 +59,18 @@ def read_query(schema: Schema) -> dict[str, Any]:
     wrong = schema.validate(sent)
     loaded: dict[str, Any] = schema.load({n: v for n, v in sent.items() if n not in wrong})
     return loaded
+
+
+def page_href(schema: Schema) -> Callable[[int], str]:
+    """Leads to another page of this list, with whatever else the address asks for."""
+    args = {name: value for name, value in request.args.items() if name in schema.load_fields}
+    here = request.endpoint or ""
+
+    def href(page: int) -> str:
+        there: dict[str, Any] = {**args, **(request.view_args or {}), "page": page}
+        return url_for(here, **there)
+
+    return href
 
 
 def _require_staff() -> None:

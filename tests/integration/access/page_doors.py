@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.factories import PASSWORD
+from tests.integration.access.api_doors import picture
 from tests.integration.access.table import doors
 from tests.integration.shopping import ADDRESS
 
@@ -64,6 +65,30 @@ POST      /admin/orders                                     401   403   403   30
 GET       /admin/orders/<number>                            401   403   403   200         401     401    401
 POST      /admin/orders/<number>                            401   403   403   303         401     401    401
 GET       /admin/orders/<number>/packing-slip               401   403   403   200         401     401    401
+# app/pages/admin/products.py
+GET       /admin/products                                   401   403   403   200         401     401    401
+GET       /admin/products/new                               401   403   403   200         401     401    401
+POST      /admin/products/new                               401   403   403   303         401     401    401
+GET       /admin/products/<product>                         401   403   403   200         401     401    401
+POST      /admin/products/<product>                         401   403   403   303         401     401    401
+POST      /admin/products/<product>/on-sale                 401   403   403   303         401     401    401
+GET       /admin/products/<product>/delete                  401   403   403   200         401     401    401
+POST      /admin/products/<product>/delete                  401   403   403   303         401     401    401
+# app/pages/admin/product_pictures.py
+GET       /admin/products/<product>/pictures                401   403   403   200         401     401    401
+POST      /admin/products/<product>/pictures                401   403   403   303         401     401    401
+POST      /admin/products/<product>/pictures/arrange        401   403   403   303         401     401    401
+# app/pages/admin/product_stock.py
+GET       /admin/products/<product>/stock                   401   403   403   200         401     401    401
+POST      /admin/products/<product>/stock                   401   403   403   303         401     401    401
+# app/pages/admin/categories.py: the category still has a product
+GET       /admin/categories                                 401   403   403   200         401     401    401
+GET       /admin/categories/new                             401   403   403   200         401     401    401
+POST      /admin/categories/new                             401   403   403   303         401     401    401
+GET       /admin/categories/<category>                      401   403   403   200         401     401    401
+POST      /admin/categories/<category>                      401   403   403   303         401     401    401
+GET       /admin/categories/<category>/delete               401   403   403   200         401     401    401
+POST      /admin/categories/<category>/delete               401   403   403   409         401     401    401
 """
 
 
@@ -72,6 +97,11 @@ def form(**fields: Any) -> Any:
     return lambda _world: {"data": dict(fields)}
 
 
+def _variant(world: Any) -> str:
+    return str(world.product.variants[0].id)
+
+
+VARIANT = {"variants.0.price": "10", "variants.0.on": "1"}
 BODIES = {
     "POST /login": lambda world: {"data": {"email": world.email, "password": PASSWORD}},
     "POST /register": lambda world: {"data": {"email": world.unused(), "password": PASSWORD}},
@@ -86,6 +116,18 @@ BODIES = {
     "POST /account/close": form(password=PASSWORD),
     "POST /account/addresses/new": form(**ADDRESS),
     "POST /account/addresses/<address_id>": form(**ADDRESS),
+    "POST /admin/products/new": form(name="Another", **VARIANT),
+    "POST /admin/products/<product>": lambda world: {
+        "data": {"name": "Another", "version": "1", **VARIANT, "variants.0.id": _variant(world)}
+    },
+    "POST /admin/products/<product>/pictures": picture,
+    "POST /admin/products/<product>/pictures/arrange": form(version="1"),
+    "POST /admin/products/<product>/stock": lambda world: {
+        "data": {"number": "1", "reason": "delivery", f"seen-{_variant(world)}": "10"}
+    },
+    "POST /admin/products/<product>/delete": form(version="1"),
+    "POST /admin/categories/new": form(name="Another"),
+    "POST /admin/categories/<category>": form(name="Another"),
     "POST /admin/orders/<number>": form(status="processing", note=""),
 }
 

@@ -1,0 +1,165 @@
+"""Products for staff: found, made, changed, offered or taken off sale, deleted."""
+
+from typing import Any
+
+from flask import Response, flash, request, url_for
+from marshmallow import fields
+from marshmallow.validate import OneOf
+
+from app.models import Product
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
+from app.pages.admin.product_form import ProductForm
+from app.pages.admin.tree import tree
+from app.pages.blueprint import see
+from app.pages.forms import Form
+from app.schemas.base import Number, QuerySchema, ShopSchema, Text
+from app.schemas.products import ProductSchema
+from app.services import product_queries, product_service
+from app.services.paging import MAX_DEPTH
+from app.services.product_queries import Wanted
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+
+blp = AdminBlueprint("products", __name__, url_prefix="/admin/products")
+NEW, CHANGES = ProductSchema(), ProductSchema(partial=True)
+NOTHING = ShopSchema()
+SORTS = {
+    "": "Newest",
+    "created_at": "Oldest",
+    "name": "Name",
+    "price": "Price, low to high",
+    "-price": "Price, high to low",
+}
+PER_PAGE = 25
+MEANWHILE = (
+    "Somebody has changed this product since you opened it, so nothing was saved. What you wrote is"
+    " still here: saved again, it takes the place of theirs."
+)
+
+
+class ProductSieve(QuerySchema):
+    """Which products are looked for."""
+
+    q = Text(200, load_default="")
+    category = Text(200, load_default="")
+    is_active = fields.Boolean(load_default=None)
+    in_stock = fields.Boolean(load_default=None)
+    sort = fields.String(load_default=None, validate=OneOf(list(SORTS)))
+    page = Number(1, MAX_DEPTH, load_default=1)
+
+
+SIEVE = ProductSieve()
+
+
+@blp.get("")
+def list_products() -> Response:
+    """Products by words, category, whether they are on sale and to be had."""
+    asked = read_query(SIEVE)
+    page = min(asked.pop("page"), MAX_DEPTH // PER_PAGE)
+    wanted = Wanted(**asked, page=page, per_page=PER_PAGE)
+    found = product_queries.list_products(current_actor(), wanted)
+    return admin_page(
+        "products.html",
+        found=found,
+        wanted=wanted,
+        sorts=SORTS,
+        tree=tree(),
+        page_href=page_href(SIEVE),
+    )
+
+
+@blp.get("/new")
+def show_new() -> Response:
+    """The form for another product."""
+    return _new(ProductForm({"is_active": "1"}))
+
+
+@blp.post("/new")
+def create() -> Response:
+    """Make a product."""
+    actor, form = current_actor(), ProductForm.sent()
+    if form.redraw():
+        return _new(form)
+    made = form.carry_out(
+        NEW, lambda facts: in_transaction(lambda: product_service.create_product(actor, **facts))
+    )
+    if made is None:
+        return _new(form)
+    flash(f"{made.name} is in the catalogue. Pictures can be added now.")
+    return see(url_for(".show_product", product=made.id))
+
+
+@blp.get("/<product>")
+def show_product(product: str) -> Response:
+    """A product with its variants, to be changed."""
+    found = product_queries.get_product(current_actor(), product)
+    return _one(ProductForm.of(found), found)
+
+
+@blp.post("/<product>")
+def change(product: str) -> Response:
+    """Change a product and its variants, unless somebody else has meanwhile."""
+    actor, form = current_actor(), ProductForm.sent()
+    if form.redraw():
+        return _one(form, product_queries.get_product(actor, product))
+    changed = form.carry_out(
+        CHANGES,
+        lambda changes: in_transaction(
+            lambda: product_service.edit_product(actor, product, changes, [form.value("version")])
+        ),
+    )
+    if changed is None:
+        found = product_queries.get_product(actor, product)
+        tell_of_another(form, found)
+        return _one(form, found)
+    flash("The product is saved.")
+    return see(url_for(".show_product", product=changed.id))
+
+
+@blp.post("/<product>/on-sale")
+def put_on_sale(product: str) -> Response:
+    """Offer a product, or take it off sale; it keeps everything."""
+    actor, wish = current_actor(), {"is_active": request.form.get("is_active") == "1"}
+    changed = in_transaction(lambda: product_service.edit_product(actor, product, wish))
+    flash(f"{changed.name} is {'on sale' if changed.is_active else 'off sale'} now.")
+    return see(url_for(".show_product", product=changed.id))
+
+
+@blp.get("/<product>/delete")
+def confirm_deletion(product: str) -> Response:
+    """Ask whether a product is really to be deleted."""
+    found = product_queries.get_product(current_actor(), product)
+    return admin_form("product_delete.html", Form(), product=found)
+
+
+@blp.post("/<product>/delete")
+def delete(product: str) -> Response:
+    """Take a product out of the catalogue, as it was when that was confirmed."""
+    actor, form = current_actor(), Form.sent()
+
+    def work(_nothing: dict[str, Any]) -> bool:
+        version = [form.value("version")]
+        in_transaction(lambda: product_service.delete_product(actor, product, version))
+        return True
+
+    if not form.carry_out(NOTHING, work):
+        found = product_queries.get_product(actor, product)
+        return admin_form("product_delete.html", form, product=found)
+    flash("The product is deleted.")
+    return see(url_for(".list_products"))
+
+
+def tell_of_another(form: Form, product: Product) -> None:
+    """Where somebody was faster, say so, and let the form be sent again on purpose."""
+    if form.code == "precondition_failed":
+        form.problem = MEANWHILE
+        form.values["version"] = product.version
+
+
+def _new(form: ProductForm) -> Response:
+    return admin_form("product.html", form, product=None, tree=tree())
+
+
+def _one(form: ProductForm, product: Product) -> Response:
+    figures = {str(variant.id): variant.available for variant in product.variants}
+    return admin_form("product.html", form, product=product, figures=figures, tree=tree())
