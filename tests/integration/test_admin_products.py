@@ -172,6 +172,32 @@ def test_more_rows_are_drawn_and_nothing_is_saved(app, clerk, shirt):
     assert only_row(app, Product).version == 1
 
 
+def test_only_combinations_that_are_missing_get_a_row(clerk, shirt):
+    path = f"{LIST}/{shirt.id}"
+
+    drawn = save(clerk, path, draw="combinations", options__0__values="S\nM\nL\nXL")
+
+    sent = fields_of(drawn.text, path)
+    assert [sent[f"variants.{n}.options.0"] for n in range(4)] == ["S", "M", "L", "XL"]
+    assert sent["variants.3.price"] == "20.00"
+    assert "variants.4.price" not in sent
+
+
+def test_variants_off_sale_leave_room_for_new_ones(app, clerk):
+    sizes = [{"name": "Size", "values": ["S"]}]
+    variants = [{"options": {"Size": "S"}, "is_active": n == 0, "stock": 0} for n in range(110)]
+    made = inside(app, factories.product_with_variants, variants, options=sizes)
+    path = f"{LIST}/{made.id}"
+
+    shown = clerk.get(path).text
+    saved = save(clerk, path)
+
+    assert "20 more are off sale and not shown." in shown
+    assert fields_of(shown, path)["variants.90.sku"] == ""
+    assert saved.status_code == 303
+    assert [v.is_active for v in rows(app, Variant)] == [True] + 109 * [False]
+
+
 def test_combinations_end_where_a_product_is_full(clerk):
     clerk.get(NEW)
     values = "\n".join(map(str, range(50)))

@@ -22,6 +22,8 @@ from app.schemas.base import store_currency
 _CELL = re.compile(r"(options|variants)\.([0-9]{1,3})\.(.+)", re.S)
 FLAT = ("name", "slug", "description", "category_id", "compare_at_price", "version")
 NEW_ROWS = 3
+ROOM = 10
+"""Rows that stay free for new variants, however many are off sale."""
 
 Row = dict[str, Any]
 """Of an option: `name`, `values`. Of a variant: `id`, `sku`, `price`, `stock`, `on`, and `choices`,
@@ -56,7 +58,7 @@ class ProductForm(Form):
 
     @classmethod
     def of(cls, product: Product) -> "ProductForm":
-        """A product as it is; as many variants as fit, those on sale first."""
+        """A product as it is; after the variants on sale as many others as leave some room."""
         currency, was = store_currency(), product.compare_at_price
         values = {name: getattr(product, name) for name in FLAT}
         values["compare_at_price"] = None if was is None else to_text(was, currency)
@@ -64,8 +66,10 @@ class ProductForm(Form):
             {"name": option["name"], "values": "\n".join(option["values"])}
             for option in product.options
         ]
-        variants = sorted(product.variants, key=lambda variant: not variant.is_active)
-        return cls(values, options, [_shown(v, product, currency) for v in variants[:MAX_VARIANTS]])
+        off_sale = [variant for variant in product.variants if not variant.is_active]
+        on_sale = product.active_variants
+        variants = [*on_sale, *off_sale[: max(0, MAX_VARIANTS - ROOM - len(on_sale))]]
+        return cls(values, options, [_shown(v, product, currency) for v in variants])
 
     @property
     def option_rows(self) -> list[Row]:
