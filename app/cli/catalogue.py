@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import BinaryIO, TextIO
 
@@ -11,14 +11,13 @@ from flask import current_app
 
 from app.cli.shell import command, complain, progress
 from app.domain.actor import SYSTEM
-from app.domain.csv_rows import COLUMNS, BadRow, ImportRow, NotAProductList, ProductList
+from app.domain.csv_rows import COLUMNS, ImportRow, NotAProductList, ProductList, open_text
 from app.services import export_service, import_service
-from app.services.import_service import Outcome, Rehearsal
+from app.services.import_service import Outcome, Rehearsal, Work
 from app.unit_of_work import in_transaction
 
 BATCH = 2000
 """Rows a transaction."""
-Work = Callable[[Sequence[ImportRow]], Outcome]
 
 
 @command("import-products")
@@ -34,8 +33,7 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.
     """
-    # Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
-    with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as lines:
+    with open_text(file) as lines:
         total = _take_in(_open_list(lines), file, _rehearsal() if dry_run else _write)
     _report(total, dry_run)
 
@@ -65,30 +63,19 @@ def _open_list(lines: TextIO) -> ProductList:
 
 
 def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
-    """Give the rows to `work`, batch by batch; bad ones are reported as they come."""
-    total = Outcome()
-    rows = _accepted(listing, total)
+    """Give the rows to `work`, batch by batch; what is refused is reported as it comes."""
+    total, rows = Outcome(), iter(listing)
     size, at = _size(file), 0
     with progress(size, "import-products") as advance:
         while batch := list(islice(rows, BATCH)):
-            _add(total, work(batch))
+            done = import_service.sort_out(batch, work)
+            for row in done.refused:
+                complain(f"line {row.line}: {row.reason}")
+            total.add(done)
             if size is not None:
                 advance(file.tell() - at)
                 at = file.tell()
     return total
-
-
-def _accepted(rows: Iterable[ImportRow | BadRow], total: Outcome) -> Iterator[ImportRow]:
-    for row in rows:
-        if isinstance(row, ImportRow):
-            yield row
-        else:
-            _refuse(row, total)
-
-
-def _refuse(row: BadRow, total: Outcome) -> None:
-    total.refused.append(row)
-    complain(f"line {row.line}: {row.reason}")
 
 
 def _write(batch: Sequence[ImportRow]) -> Outcome:
@@ -98,15 +85,6 @@ def _write(batch: Sequence[ImportRow]) -> Outcome:
 def _rehearsal() -> Work:
     rehearsal = Rehearsal()
     return lambda batch: import_service.rehearse(batch, rehearsal)
-
-
-def _add(total: Outcome, done: Outcome) -> None:
-    total.created += done.created
-    total.updated += done.updated
-    total.unchanged += done.unchanged
-    total.categories += done.categories
-    for row in done.refused:
-        _refuse(row, total)
 
 
 def _report(total: Outcome, dry_run: bool) -> None:

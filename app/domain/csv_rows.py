@@ -7,11 +7,13 @@ What a row leaves out stays as it is. A missing column, a missing cell and an em
 """
 
 import csv
+import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, BinaryIO, TextIO
 
 from app.domain.category_path import read_path
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
@@ -71,10 +73,20 @@ class _Lines:
         self._read += 1
         return line
 
+    @property
+    def next_number(self) -> int:
+        """The number of the line that comes next."""
+        return self._read + 1
+
     def begin_row(self) -> int:
         """The number of the line on which the next row starts."""
         self._row.clear()
-        return self._read + 1
+        return self.next_number
+
+    def skip_to(self, number: int) -> None:
+        """Go on with this line, which is not behind us."""
+        deque(islice(self._lines, number - 1 - self._read), maxlen=0)
+        self._read = number - 1
 
     def give_up_row(self) -> None:
         """Give the lines of this row again, except for the first."""
@@ -83,11 +95,19 @@ class _Lines:
         self._read -= len(rest)
 
 
+def open_text(file: BinaryIO) -> TextIO:
+    """The lines of a product list in UTF-8, as `ProductList` reads them.
+
+    Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
+    """
+    return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+
+
 class ProductList:
     """The rows of a CSV text, read as they are asked for; `unknown` names the columns ignored."""
 
-    def __init__(self, lines: Iterable[str], currency: str) -> None:
-        """Read the header.
+    def __init__(self, lines: Iterable[str], currency: str, start: int = 0) -> None:
+        """Read the header, and go on with the row that begins on line `start`.
 
         Raises:
             NotAProductList: no header, a required column missing, or a column twice.
@@ -97,8 +117,30 @@ class ProductList:
         self._currency = currency
         self._header = self._read_header()
         self.unknown = [name for name in self._header if name and name not in COLUMNS]
+        if start >= self.next_line:
+            self._lines.skip_to(start)
+
+    @property
+    def next_line(self) -> int:
+        """The number of the line on which the next row begins."""
+        return self._lines.next_number
 
     def __iter__(self) -> Iterator[ImportRow | BadRow]:
+        for line, cells in self._rows():
+            yield cells if isinstance(cells, BadRow) else self._row(line, cells)
+
+    def repeated(self) -> set[str]:
+        """The SKUs of several rows, among the rows that are left; those are read thereby."""
+        once: set[str] = set()
+        again: set[str] = set()
+        place = self._header.index("sku")
+        for _line, cells in self._rows():
+            if not isinstance(cells, BadRow) and place < len(cells):
+                sku = cells[place].strip()
+                (again if sku in once else once).add(sku)
+        return again
+
+    def _rows(self) -> Iterator[tuple[int, list[str] | BadRow]]:
         while True:
             line = self._lines.begin_row()
             try:
@@ -107,10 +149,10 @@ class ProductList:
                 return
             except csv.Error as error:
                 self._lines.give_up_row()
-                yield BadRow(line, f"Not readable as CSV: {error}.")
+                yield line, BadRow(line, f"Not readable as CSV: {error}.")
                 continue
             if cells:
-                yield self._row(line, cells)
+                yield line, cells
 
     def _read_header(self) -> list[str]:
         try:

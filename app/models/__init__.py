@@ -2,6 +2,7 @@
 
 from app.models.base import Base
 from app.models.catalogue import Category, Product, StockMovement, Variant
+from app.models.imports import ImportJob
 from app.models.sales import (
     MAX_QUANTITY,
     Cart,
@@ -17,6 +18,6 @@ from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
-    "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "Session", "StockMovement",
-    "Store", "User", "Variant",
+    "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "Session",
+    "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

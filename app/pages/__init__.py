@@ -11,6 +11,7 @@ BLUEPRINTS = (
     "media",
     "admin.dashboard", "admin.orders",
     "admin.products", "admin.product_pictures", "admin.product_stock", "admin.categories",
+    "admin.customers", "admin.imports", "admin.trail",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ class CategoryPaths:
 
     ids: dict[Path, list[int]]
     by_name: dict[str, list[int]]
+    written: dict[int, Path]
     to_make: list[tuple[int, str, int | None]] = field(default_factory=list)
 
     def find_or_plan(self, path: Path, current: int | None) -> int | None:
@@ -43,6 +44,7 @@ class CategoryPaths:
         self.to_make.append((new_id, path[-1], parent))
         self.ids[key] = [new_id]
         self.by_name.setdefault(key[-1], []).append(new_id)
+        self.written[new_id] = path
         return new_id
 
 
@@ -53,11 +55,12 @@ def load() -> CategoryPaths:
     )
     names = {row.id: (row.name, row.parent_id) for row in rows}
     ids, by_name = defaultdict(list), defaultdict(list)
-    for category_id, path in paths(names).items():
+    written = paths(names)
+    for category_id, path in written.items():
         key = tuple(fold(name) for name in path)
         ids[key].append(category_id)
         by_name[key[-1]].append(category_id)
-    return CategoryPaths(dict(ids), dict(by_name))
+    return CategoryPaths(dict(ids), dict(by_name), written)
 
 
 def paths(names: Mapping[int, tuple[str, int | None]]) -> dict[int, Path]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
+from app.domain.category_path import write_path
 from app.domain.csv_rows import ImportRow
 from app.domain.listing import Offer
 from app.extensions import db
@@ -68,6 +69,19 @@ class Article:
             f"variants.{self.id}.on_hand": facts.on_hand,
             **dict(zip(SHEET_NAMES, facts.sheet, strict=True)),
         }
+
+
+def told(facts: Facts, tree: CategoryPaths) -> dict[str, Any]:
+    """The facts of an article by the columns of a list; prices in minor units."""
+    name, description, category_id, compare_at_price = facts.sheet
+    return {
+        "name": name,
+        "price": facts.price,
+        "stock": facts.on_hand,
+        "category": write_path(tree.written.get(category_id or 0, ())),
+        "compare_at_price": compare_at_price,
+        "description": description,
+    }
 
 
 def apply(row: ImportRow, article: Article, tree: CategoryPaths) -> None:

@@ -1,6 +1,6 @@
 """Product lists taken in, a batch of rows at a time: upserts by SKU, in the order of the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,13 +43,47 @@ class Outcome:
     categories: int = 0
     refused: list[BadRow] = field(default_factory=list)
 
+    def add(self, done: "Outcome") -> None:
+        """Count what became of more rows."""
+        self.created += done.created
+        self.updated += done.updated
+        self.unchanged += done.unchanged
+        self.categories += done.categories
+        self.refused += done.refused
+
+
+Work = Callable[[Sequence[ImportRow]], Outcome]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a row would do: the fields that would differ, as `import_articles.told` has them."""
+
+    line: int
+    sku: str
+    is_new: bool
+    changes: Changes
+
 
 @dataclass
 class Rehearsal:
-    """What a dry run remembers from batch to batch, since nothing of it is written."""
+    """What a dry run remembers from batch to batch, since nothing of it is written.
+
+    It shows what the first rows would do, as long as there is `room`.
+    """
 
     articles: dict[str, Article] = field(default_factory=dict)
     tree: CategoryPaths | None = None
+    room: int = 0
+    samples: list[Sample] = field(default_factory=list)
+
+    def note(self, row: ImportRow, before: Facts | None, after: Facts, tree: CategoryPaths) -> None:
+        """Keep what a row would do."""
+        if len(self.samples) < self.room:
+            old = {} if before is None else import_articles.told(before, tree)
+            changes = differences(old, import_articles.told(after, tree))
+            told = {name: pair for name, pair in changes.items() if any(map(_says, pair))}
+            self.samples.append(Sample(row.line, row.sku, before is None, told))
 
 
 @dataclass
@@ -58,6 +92,7 @@ class _Batch:
     tree: CategoryPaths
     outcome: Outcome = field(default_factory=Outcome)
     before: dict[str, Facts] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
 
     def take(self, row: ImportRow) -> None:
         """Apply a row to what is known, and count what it did."""
@@ -70,12 +105,23 @@ class _Batch:
             self.outcome.refused.append(BadRow(row.line, str(refusal)))
             return
         self.articles[row.sku] = article
-        if known is None:
-            self.outcome.created += 1
-        elif article.facts == before:
+        if known is not None and article.facts == before:
             self.outcome.unchanged += 1
-        else:
-            self.outcome.updated += 1
+            return
+        self.outcome.created += known is None
+        self.outcome.updated += known is not None
+        if self.rehearsal:
+            self.rehearsal.note(row, before if known else None, article.facts, self.tree)
+
+
+def sort_out(rows: Sequence[ImportRow | BadRow], work: Work) -> Outcome:
+    """What `work` makes of the rows that can be read; the others are refused along with its own,
+    in the order of their lines."""
+    good = [row for row in rows if isinstance(row, ImportRow)]
+    outcome = work(good) if good else Outcome()
+    outcome.refused += [row for row in rows if isinstance(row, BadRow)]
+    outcome.refused.sort(key=lambda row: row.line)
+    return outcome
 
 
 def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
@@ -105,11 +151,15 @@ def rehearse(rows: Sequence[ImportRow], rehearsal: Rehearsal) -> Outcome:
     rehearsal.tree = rehearsal.tree or category_paths.load()
     rehearsal.articles.update(import_articles.load(skus, lock=False))
     planned = len(rehearsal.tree.to_make)
-    batch = _Batch(rehearsal.articles, rehearsal.tree)
+    batch = _Batch(rehearsal.articles, rehearsal.tree, rehearsal=rehearsal)
     for row in rows:
         batch.take(row)
     batch.outcome.categories = len(rehearsal.tree.to_make) - planned
     return batch.outcome
+
+
+def _says(value: object) -> bool:
+    return value not in (None, "")
 
 
 def _make_categories(batch: _Batch) -> None:

@@ -84,7 +84,9 @@ def fetch_page(query: Select[Any], page: int, per_page: int) -> Page[Any]:
     """
     refuse_too_deep(page, per_page)
     rows = db.session.scalars(query.limit(per_page).offset((page - 1) * per_page)).unique().all()
-    counted = query.order_by(None).options().with_only_columns(1).limit(MAX_DEPTH + 1)
+    # The table stays even where no condition names it.
+    one = query.order_by(None).options().with_only_columns(literal(1), maintain_column_froms=True)
+    counted = one.limit(MAX_DEPTH + 1)
     total = db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
 

@@ -1,9 +1,11 @@
 """Rows of a product list: what is taken, what is refused, and with which words."""
 
+import io
+
 import pytest
 
 from app.domain.category_path import read_path, write_path
-from app.domain.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
+from app.domain.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
 from app.domain.text import NotText
 
 HEADER = "sku,name,price,stock,description,category,compare_at_price,currency"
@@ -139,3 +141,40 @@ def test_a_quote_left_open_in_a_long_file_costs_no_row_but_its_own():
     bad, *good = read('B-1,"Jug,4', *many)
 
     assert (bad.line, len(good), good[-1].line) == (2, 9000, 9002)
+
+
+def test_reading_goes_on_with_any_line_on_which_a_row_begins():
+    rows = ["A,One,1", '"B,never closed,1', '"C","Two', 'lines",2', "", "D,Four,x", "E,Five,5"]
+    lines = [f"{line}\n" for line in ("sku,name,price", *rows)]
+    whole, pieces, start = list(ProductList(lines, "USD")), [], 0
+    for _ in whole:
+        listing = ProductList(lines, "USD", start)
+        pieces.append(next(iter(listing)))
+        start = listing.next_line
+
+    assert pieces == whole
+    assert list(ProductList(lines, "USD", start)) == []
+    assert list(ProductList(lines, "USD", start=99)) == []
+
+
+def test_skus_of_several_rows_are_found():
+    lines = [
+        "price,name,sku\n",
+        "1,One,A\n",
+        "1,Two, B\n",
+        "1\n",
+        "2,One,A\n",
+        "x,Two,B\n",
+        "1,Three,C",
+    ]
+
+    assert ProductList(lines, "USD").repeated() == {"A", "B"}
+
+
+def test_text_is_utf8_with_or_without_a_mark_and_other_bytes_are_kept_to_be_refused():
+    file = io.BytesIO(b"\xef\xbb\xbfsku,name,price\r\nA,Cr\xe8me,1\rB,Cr\xc3\xa8me,1\n")
+
+    bad, good = ProductList(open_text(file), "USD")
+
+    assert bad == BadRow(2, "The text is not UTF-8.")
+    assert good.name == "Crème"

@@ -1,5 +1,6 @@
 """The pages' lines, and those of files; people come with their sign-in cookie, and with our forms."""
 
+import io
 from typing import Any
 
 from tests.factories import PASSWORD
@@ -89,6 +90,18 @@ GET       /admin/categories/<category>                      401   403   403   20
 POST      /admin/categories/<category>                      401   403   403   303         401     401    401
 GET       /admin/categories/<category>/delete               401   403   403   200         401     401    401
 POST      /admin/categories/<category>/delete               401   403   403   409         401     401    401
+# app/pages/admin/customers.py
+GET       /admin/customers                                  401   403   403   200         401     401    401
+GET       /admin/customers/<user_id>                        401   403   403   200         401     401    401
+POST      /admin/customers/<user_id>                        401   403   403   303         401     401    401
+# app/pages/admin/imports.py
+GET       /admin/import                                     401   403   403   200         401     401    401
+POST      /admin/import                                     401   403   403   303         401     401    401
+GET       /admin/import/<job_id>                            401   403   403   200         401     401    401
+POST      /admin/import/<job_id>                            401   403   403   303         401     401    401
+GET       /admin/export.csv                                 401   403   403   200         401     401    401
+# app/pages/admin/trail.py
+GET       /admin/audit-trail                                401   403   403   200         401     401    401
 """
 
 
@@ -116,6 +129,10 @@ BODIES = {
     "POST /account/close": form(password=PASSWORD),
     "POST /account/addresses/new": form(**ADDRESS),
     "POST /account/addresses/<address_id>": form(**ADDRESS),
+    "POST /admin/customers/<user_id>": form(is_active="true"),
+    "POST /admin/import": lambda _world: {
+        "data": {"file": (io.BytesIO(b"sku,name,price\nA,One,1\n"), "new.csv")}
+    },
     "POST /admin/products/new": form(name="Another", **VARIANT),
     "POST /admin/products/<product>": lambda world: {
         "data": {"name": "Another", "version": "1", **VARIANT, "variants.0.id": _variant(world)}

@@ -11,9 +11,10 @@ import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.domain.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
-from app.services import session_service
+from app.services import import_jobs, session_service
 from app.unit_of_work import in_transaction
 from app.utils.sign_in_cookie import AUDIENCE
 from app.utils.tokens import token_pair
@@ -87,6 +88,7 @@ class World:
         self.item_id = fill(owner, self.product).json["items"][0]["id"]
         for caller in (other, admin):
             fill(caller, self.product)
+        self.job_id = inside(self.app, _upload)
 
     def caller(self, name: str) -> Caller:
         """One of CALLERS, as the API knows them."""
@@ -137,6 +139,7 @@ class World:
             "filename": "icon.svg",
             "image": PICTURE,
             "item_id": self.item_id,
+            "job_id": self.job_id,
             "name": FILE if door.rule.startswith("/media") else "swagger-ui.css",
             "number": self.order_number,
             "order": self.order_number,
@@ -164,6 +167,13 @@ class World:
 def _signed_in(user_id: int) -> dict[str, str]:
     session = in_transaction(lambda: session_service.begin(user_id, timedelta(days=1)))
     return token_pair(session)
+
+
+def _upload() -> int:
+    data = b"sku,name,price\nNEW,Vase,1.00\n"
+    listing, source = import_jobs.read(data, "USD")
+    job = in_transaction(lambda: import_jobs.begin(ANONYMOUS, "list.csv", data, listing, source))
+    return job.id
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""Customers for staff: found, looked at, let in or not, and made staff."""
+
+from typing import Any
+
+from flask import Response, flash, url_for
+from marshmallow import fields
+from marshmallow.validate import OneOf
+
+from app.models import User
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
+from app.pages.blueprint import see
+from app.pages.forms import Form
+from app.schemas.base import ShopSchema
+from app.schemas.paging import PageArgs
+from app.schemas.users import ROLES, UserArgs
+from app.services import customer_service, order_service, user_service
+from app.services.order_service import Filters
+from app.services.paging import MAX_DEPTH
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+
+blp = AdminBlueprint("customers", __name__, url_prefix="/admin/customers")
+PER_PAGE, ORDERS = 25, 10
+
+
+class StandingSchema(ShopSchema):
+    """What staff change about an account, in the words of a form."""
+
+    role = fields.String(validate=OneOf(ROLES))
+    is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
+
+
+WANTED, ORDER_PAGE = UserArgs(exclude=["per_page"]), PageArgs(only=["page"])
+STANDING = StandingSchema()
+
+
+@blp.get("")
+def list_customers() -> Response:
+    """Accounts by email or name, role and standing, newest first."""
+    wanted = read_query(WANTED)
+    number = min(wanted.pop("page"), MAX_DEPTH // PER_PAGE)
+    found = user_service.list_users(number, PER_PAGE, **wanted)
+
+    return admin_page(
+        "customers.html", found=found, wanted=wanted, roles=ROLES, page_href=page_href(WANTED)
+    )
+
+
+@blp.get("/<int:user_id>")
+def show_customer(user_id: int) -> Response:
+    """One account with its orders."""
+    return _show(user_id, Form())
+
+
+@blp.post("/<int:user_id>")
+def change_customer(user_id: int) -> Response:
+    """Give an account another role, or close or open its door; its sessions end."""
+    actor, form = current_actor(), Form.sent()
+
+    def change(wishes: dict[str, Any]) -> User:
+        return in_transaction(lambda: user_service.update_user(actor, user_id, **wishes))
+
+    changed = form.carry_out(STANDING, change)
+    if changed is None:
+        return _show(user_id, form)
+    standing = "active" if changed.is_active else "deactivated"
+    flash(f"This account is {standing}, with the role {changed.role}.")
+    return see(url_for(".show_customer", user_id=user_id))
+
+
+def _show(user_id: int, form: Form) -> Response:
+    number = min(read_query(ORDER_PAGE)["page"], MAX_DEPTH // ORDERS)
+    user, actor = user_service.get_user(user_id), current_actor()
+    return admin_form(
+        "customer.html",
+        form,
+        user=user,
+        is_me=user.id == actor.user_id,
+        roles=ROLES,
+        figures=customer_service.figures(user_id),
+        found=order_service.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
+        page_href=page_href(ORDER_PAGE),
+    )

@@ -1,0 +1,130 @@
+"""Product lists in and out: uploaded, looked over, taken in with progress, and told about."""
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+
+from flask import Response, current_app, request, stream_with_context, url_for
+
+from app.domain.clock import utc_now
+from app.domain.csv_rows import COLUMNS
+from app.models import ImportJob
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page
+from app.pages.admin.changes import readable
+from app.pages.blueprint import see
+from app.pages.forms import Form
+from app.schemas.base import ShopSchema, store_currency
+from app.services import audit_names, export_service, import_jobs
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+from app.utils.uploads import allow_large_body
+
+SECONDS = 2.0
+"""How long one look at a job works on it."""
+CHUNK = 64 * 1024
+"""Characters of an export that are sent at once."""
+RECENT = 10
+NO_FIELDS = ShopSchema()
+
+
+def _allow_file() -> None:
+    """Staff may send more than a form: a file."""
+    if request.mimetype == "multipart/form-data":
+        allow_large_body(request)
+
+
+blp = AdminBlueprint("imports", __name__, url_prefix="/admin", before_forms=[_allow_file])
+
+
+@blp.get("/import")
+def show() -> Response:
+    """The form for a file, and what was imported lately."""
+    return _show(Form())
+
+
+@blp.post("/import")
+def upload() -> Response:
+    """Keep a file to be checked; nothing in the shop changes."""
+    form = Form.sent()
+    job = form.carry_out(NO_FIELDS, lambda _fields: _keep_file())
+    if job is None:
+        return _show(form)
+    return see(url_for(".show_job", job_id=job.id))
+
+
+@blp.get("/import/<int:job_id>")
+def show_job(job_id: int) -> Response:
+    """Where an import stands. One that is under way goes on while somebody looks: it was asked for
+    by a form, and a look only lends it the time."""
+    job = _worked_on(job_id) if request.method == "GET" else import_jobs.get(job_id)
+    samples = [
+        {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])
+    ]
+    page = admin_page("import_job.html", job=job, samples=samples)
+    if job.is_running:
+        page.headers["Refresh"] = "1"
+    return page
+
+
+@blp.post("/import/<int:job_id>")
+def start(job_id: int) -> Response:
+    """Take in a list that was checked."""
+    actor = current_actor()
+    in_transaction(lambda: import_jobs.start(actor, job_id))
+    return see(url_for(".show_job", job_id=job_id))
+
+
+@blp.get("/export.csv")
+def export() -> Response:
+    """The catalogue as a file that the import reads, sent while it is read; with `all`, also what
+    is not active."""
+    rows = export_service.product_rows(store_currency(), inactive="all" in request.args)
+    response = Response(stream_with_context(_as_csv(rows)), mimetype="text/csv")
+    name = f"products-{utc_now():%Y-%m-%d}.csv"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _show(form: Form) -> Response:
+    jobs = import_jobs.latest(RECENT)
+    return admin_form(
+        "imports.html",
+        form,
+        jobs=jobs,
+        names=audit_names.emails_of({job.user_id for job in jobs if job.user_id}),
+        columns=COLUMNS,
+        limit=current_app.config["MAX_UPLOAD_BYTES"],
+    )
+
+
+def _keep_file() -> ImportJob:
+    sent, actor = request.files.get("file"), current_actor()
+    data = sent.read() if sent else b""
+    listing, source = import_jobs.read(data, store_currency())
+    name = (sent.filename or "") if sent else ""
+    return in_transaction(lambda: import_jobs.begin(actor, name, data, listing, source))
+
+
+def _worked_on(job_id: int) -> ImportJob:
+    job, until = import_jobs.get(job_id), time.monotonic() + SECONDS
+    if not job.is_running:
+        return job
+    source, currency = import_jobs.source_of(job_id), store_currency()
+    while True:
+        job = in_transaction(lambda: import_jobs.step(job_id, source, currency))
+        if not job.is_running or time.monotonic() >= until:
+            return job
+
+
+def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(row)
+        if text.tell() >= CHUNK:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
