@@ -1,17 +1,22 @@
 """Money, numbers and times as people read them, in the store's locale."""
 
+import re
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import NumberFormatError, NumberPattern, format_decimal, parse_decimal
 from flask import Flask, current_app
 
 from app.domain.countries import COUNTRIES
-from app.domain.money import to_text
+from app.domain.money import places, to_text
 from app.schemas.base import store_currency
+
+_GROUPED = re.compile(r"[0-9][0-9.,'’\u00a0\u202f ]*")
+_PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def register(app: Flask) -> None:
@@ -32,7 +37,29 @@ def money(minor: int) -> str:
 
 def amount(text: str) -> str:
     """A decimal string of the store's currency, as answers of the API hold it."""
-    return format_currency(Decimal(text), store_currency(), locale=_locale())
+    currency = store_currency()
+    pattern = _money_pattern(_locale(), places(currency))
+    written: str = pattern.apply(Decimal(text), _locale(), currency, currency_digits=False)
+    return written
+
+
+def plain_amount(text: str) -> str:
+    """A decimal string from what people of the store's locale write; what is none stays."""
+    if _PLAIN.fullmatch(text) or not _GROUPED.fullmatch(text):
+        return text
+    try:
+        return f"{parse_decimal(text, _locale(), strict=True):f}"
+    except NumberFormatError:
+        return text
+
+
+@cache
+def _money_pattern(locale: str, size: int) -> NumberPattern:
+    """The locale's way to write money, with the places of ISO 4217: the locale's own data leave out
+    those for which there are no coins any more, and prices would be rounded."""
+    pattern: NumberPattern = copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (size, size)
+    return pattern
 
 
 def number(value: int) -> str:

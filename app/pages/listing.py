@@ -6,22 +6,24 @@ Everything stands in the query string, so that a list can be kept, sent and gone
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from marshmallow import fields as ma
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import Equal, OneOf, Range
 from werkzeug.datastructures import MultiDict
 
 from app.domain.money import to_text
-from app.pages.formats import amount
+from app.domain.text import NotText, clean
+from app.pages.formats import amount, plain_amount
 from app.schemas.base import Money, QuerySchema, Text, store_currency
 from app.services.paging import MAX_DEPTH
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
 
 PER_PAGE = 24
-LAST_PAGE = MAX_DEPTH // PER_PAGE
+LAST_PAGE = ceil(MAX_DEPTH / PER_PAGE)
 MAX_CHOICES = 20
 OPTION = "o."
 SORTS = {
@@ -33,14 +35,21 @@ SORTS = {
 }
 
 
+class Price(Money):
+    """An amount as an address has it, or as people of the store's locale write it: `12,50`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        return super()._deserialize(plain_amount(value), attr, data, **kwargs)
+
+
 class ListingArgs(QuerySchema):
     """What a page's address may say of a list; what cannot be read is left out."""
 
     q = Text(200, load_default="")
     category = Text(120, load_default="")
-    min_price = Money(load_default=None)
-    max_price = Money(load_default=None)
-    in_stock = ma.Boolean(load_default=None)
+    min_price = Price(load_default=None)
+    max_price = Price(load_default=None)
+    in_stock = ma.Boolean(load_default=None, validate=Equal(True))
     sort = ma.String(load_default=None, validate=OneOf(list(SORTS)))
     page = ma.Integer(load_default=1, validate=Range(1, LAST_PAGE))
 
@@ -173,10 +182,20 @@ def read_listing(path: str, args: MultiDict[str, str], **fixed: str) -> Listing:
     loaded: dict[str, Any] = {**ARGS.load(sent), **fixed}
     if loaded["sort"] == "relevance" and not loaded["q"]:
         del sent["sort"], loaded["sort"]
+    sent.update(_in_one_spelling(sent))
     options = _chosen_options(args)
     wanted = Wanted(**loaded, options=options, per_page=PER_PAGE)
     pairs = sent.items()
     return Listing(path, (*pairs, *((OPTION + name, value) for name, value in options)), wanted)
+
+
+def _in_one_spelling(sent: dict[str, str]) -> dict[str, str]:
+    """As our own links write it, so that they know again what was typed."""
+    found = {"in_stock": "true"} if "in_stock" in sent else {}
+    for name in ("min_price", "max_price"):
+        if name in sent:
+            found[name] = plain_amount(sent[name])
+    return found
 
 
 def _chosen_options(args: MultiDict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -189,7 +208,10 @@ def _chosen_options(args: MultiDict[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _is_sane(text: str) -> bool:
-    return 0 < len(text) <= 110 and text.isprintable()
+    try:
+        return clean(text, 1, 110) == text
+    except NotText:
+        return False
 
 
 def _range(low: int, high: int | None) -> str:

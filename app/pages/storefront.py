@@ -63,8 +63,9 @@ def category(slug: str) -> AnyResponse:
 def product(slug: str) -> AnyResponse:
     """One product, and what there is to choose of it."""
     shown = orjson.loads(catalogue_answers.product_at(ANONYMOUS, slug).body)
+    here = url_for("storefront.product", slug=shown["slug"])
     if slug != shown["slug"]:
-        return redirect(url_for("storefront.product", slug=shown["slug"]), 301)
+        return redirect(here, 301)
     trail = _trail(_called(shown["category"]["slug"])) if shown["category"] else []
     steps = [(store_name(), "/"), *((c["name"], _address(c)) for c in trail)]
     return page(
@@ -72,7 +73,7 @@ def product(slug: str) -> AnyResponse:
         product=shown,
         trail=trail,
         similar=_similar(shown),
-        data=[seo.breadcrumbs([*steps, (shown["name"], request.path)]), seo.product(shown)],
+        data=[seo.breadcrumbs([*steps, (shown["name"], here)]), seo.product(shown)],
     )
 
 

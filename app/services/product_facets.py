@@ -17,6 +17,7 @@ from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services import product_search, variant_options
 from app.services.product_queries import Wanted, filters, visible_to
+from app.services.product_search import Match
 
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Where the ranges of prices end, in major units of a currency with a hundredth."""
@@ -40,20 +41,32 @@ def question(wanted: Wanted) -> Wanted:
 
 def count(wanted: Wanted, currency: str) -> Facets:
     """The counts for a wish of somebody who is no staff; none where no word can be looked for."""
-    looked_for = words(wanted.q)
-    if wanted.q and not looked_for:
+    match = _meant(words(wanted.q))
+    if wanted.q and match is None:
         return Facets()
     # Sizes of everything at once say nothing, and to count them costs most.
     is_narrow = bool(wanted.q or wanted.category or wanted.options)
-    found = product_search.by_words(looked_for).conditions if looked_for else ()
+    found = match.conditions if match else ()
     base = (*visible_to(ANONYMOUS), *found)
     asked = filters(wanted)
+    # Of options that are chosen, only those that can be had: all but the category anew.
+    stocked = {**asked, **filters(replace(wanted, category="", in_stock=True))}
     return Facets(
         _by_category((*base, *_without(asked, "category"))),
         _by_price((*base, *_without(asked, "min_price", "max_price")), currency),
-        _in_stock((*base, *_without(asked, "in_stock"))),
+        _in_all((*base, *stocked.values())),
         _by_option((*base, *_without(asked, "options", "in_stock")), wanted) if is_narrow else [],
     )
+
+
+def _meant(looked_for: list[str]) -> Match | None:
+    """What a list of these words shows: where nothing has them all, what has similar ones."""
+    if not looked_for:
+        return None
+    visible = visible_to(ANONYMOUS)
+    tries = (product_search.by_words, product_search.by_similar_words)
+    matches = (attempt(looked_for) for attempt in tries)
+    return next((m for m in matches if m and product_search.any_product(m, visible)), None)
 
 
 def _without(asked: dict[str, Condition], *names: str) -> list[Condition]:
@@ -84,9 +97,8 @@ def price_steps(currency: str) -> list[int]:
     return [step * 10 ** (places(currency) or 2) for step in STEPS]
 
 
-def _in_stock(conditions: tuple[Condition, ...]) -> int:
-    sellable = select(Variant.id).where(*variant_options.offered(in_stock=True)).exists()
-    query = select(func.count()).select_from(Product).where(*conditions, sellable)
+def _in_all(conditions: tuple[Condition, ...]) -> int:
+    query = select(func.count()).select_from(Product).where(*conditions)
     return db.session.scalar(query) or 0
 
 

@@ -7,11 +7,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
+from werkzeug.datastructures import MultiDict
 
 from app import create_app
 from app.config import Testing
 from app.extensions import cache
 from app.models import Product
+from app.pages.formats import money
+from app.pages.listing import LAST_PAGE, PER_PAGE, read_listing
+from app.services.paging import MAX_DEPTH, Page
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.test_query_counts import counted
@@ -118,6 +122,7 @@ def test_ids_lead_to_the_address_by_name(browser, shelf):
         ("o.Size=S&o.Size=M&sort=price", ["Plain Tee", "Linen Shirt"]),
         ("o.Size=S&o.Colour=Blue", []),
         ("o.Size=M&o.Colour=Blue", ["Plain Tee"]),
+        ("in_stock=false&sort=price&max_price=20", ["Plain Tee", "Linen Shirt"]),
         ("o.Si%22ze=M", []),
         ("o.Size=%27%22%5C", []),
     ],
@@ -169,6 +174,63 @@ def test_a_choice_is_counted_under_all_others_but_not_under_itself(browser, shel
     assert "M" not in found
 
 
+def test_what_is_in_stock_is_counted_as_its_list_is(browser, shelf):
+    """Of a size that is chosen: a shirt that is left in other sizes only does not count."""
+    found = counts(browser.get("/search?o.Size=M").text)
+    listed = names(browser.get("/search?o.Size=M&in_stock=true").text)
+
+    assert found["In stock"] == "1"
+    assert listed == ["Plain Tee"]
+
+
+def test_choices_are_counted_for_words_with_a_slip_of_the_keyboard(browser, shelf):
+    response = browser.get("/search?q=linnen+shrt").text
+
+    assert counts(response).get("In stock") == ("1" if names(response) else None)
+
+
+@pytest.mark.parametrize("word", ["a\u00a0b", "\u3000".join("ab"), "\U0001f468\u200d\U0001f469"])
+def test_any_value_of_an_option_can_be_chosen(app, browser, word):
+    with app.app_context():
+        shelf = factories.category(slug="shelf").id
+        options = [{"options": {"Kind": word}}]
+        factories.product_with_variants(options, name="Odd", slug="odd", category_id=shelf)
+        factories.product(name="Even", category_id=shelf)
+
+    html = browser.get("/categories/shelf").text
+
+    assert names(browser.get(leads(html, word)).text) == ["Odd"]
+
+
+@pytest.mark.parametrize("spelling", ["true", "1", "on"])
+def test_what_is_in_stock_can_be_taken_back_however_it_is_spelt(browser, shelf, spelling):
+    html = browser.get(f"/search?in_stock={spelling}").text
+
+    assert len(names(html)) == 3
+    assert set(re.findall(r'href="([^"]*)"[^>]*>\s*(?:<span[^>]*>Remove )?(?:</span>|<span>)In stock',
+                          html)) == {"/search"}  # fmt: skip
+
+
+def test_the_last_page_that_lists_reach_is_not_the_first_one():
+    assert Page([], 1, PER_PAGE, MAX_DEPTH).pages == LAST_PAGE
+
+
+@pytest.mark.parametrize(
+    ("locale", "typed", "meant"),
+    [("de_DE", "12,50", 1250), ("de_DE", "12.50", 1250), ("de_DE", "1.000,5", 100_050),
+     ("de_DE", "12,505", None), ("en_US", "1,000", 100_000), ("en_US", "12,50", None),
+     ("fr_FR", "x", None), ("en_US", "1e3", None), ("en_US", "NaN", None), ("en_US", "-1", None)],
+)  # fmt: skip
+def test_prices_are_read_as_the_stores_locale_writes_them(app, monkeypatch, locale, typed, meant):
+    monkeypatch.setitem(app.config, "STORE_LOCALE", locale)
+    with app.test_request_context():
+        listing = read_listing("/search", MultiDict({"min_price": typed}))
+
+        assert listing.wanted.min_price == meant
+        assert bool(listing.pairs) == bool(meant)
+        assert re.fullmatch("[0-9.]*", listing.value("min_price"))
+
+
 def test_the_links_of_choices_keep_all_others(browser, shelf):
     html = browser.get("/search?q=&sort=price&page=2&o.Size=M").text
 
@@ -216,6 +278,32 @@ def test_a_list_costs_the_same_few_statements_at_any_length(app, browser):
     assert costs[0] == costs[1] <= 14
 
 
+# --- money ---
+
+
+@pytest.mark.parametrize("locale", ["en_US", "de_DE", "ja_JP"])
+def test_money_is_written_with_the_places_of_its_currency(app, monkeypatch, locale):
+    """The locales' own data would show 199.99 RSD as 200."""
+    monkeypatch.setitem(app.config, "STORE_LOCALE", locale)
+    for currency in ("USD", "EUR", "JPY", "KWD", "RSD", "IQD", "MGA", "CLF"):
+        monkeypatch.setitem(app.config, "STORE_CURRENCY", currency)
+        with app.app_context():
+            assert re.sub("[^0-9]", "", money(1_234_567)) == "1234567"
+
+
+def test_money_is_written_as_the_locale_has_it(app, monkeypatch):
+    written = []
+    for locale, currency in (("en_US", "USD"), ("de_DE", "EUR"), ("en_US", "JPY")):
+        monkeypatch.setitem(app.config, "STORE_LOCALE", locale)
+        monkeypatch.setitem(app.config, "STORE_CURRENCY", currency)
+        with app.app_context():
+            written += [money(490_000), money(-5)]
+
+    assert written == [
+        "$4,900.00", "-$0.05", "4.900,00\xa0€", "-0,05\xa0€", "¥490,000", "-¥5",
+    ]  # fmt: skip
+
+
 # --- one product ---
 
 
@@ -245,6 +333,10 @@ def test_a_simple_product_has_nothing_to_choose(browser, shelf):
 
     assert "radio" not in html
     assert "10 in stock" in html
+
+
+def test_what_comes_in_one_size_only_says_which(browser, shelf):
+    assert "M · Blue" in browser.get("/products/plain-tee").text
 
 
 def test_what_is_sold_out_cannot_be_put_into_the_cart(browser, shelf):
@@ -287,6 +379,10 @@ def test_a_product_describes_itself_to_search_engines(browser, shelf):
     assert [step["name"] for step in crumbs["itemListElement"]] == [
         "ShopSwift", "Clothes", "Shirts", "Linen Shirt",
     ]  # fmt: skip
+    canonical = re.findall(
+        'rel="canonical" href="([^"]*)"', browser.get("/products/linen-shirt/").text
+    )
+    assert canonical == ["http://localhost/products/linen-shirt"]
     assert product["offers"][0]["price"] == "20.00"
     assert [offer["availability"].rpartition("/")[2] for offer in product["offers"]] == [
         "InStock", "OutOfStock",
