@@ -8,10 +8,12 @@ from marshmallow import fields as ma
 from marshmallow.validate import Range
 
 from app.domain.buyer import Buyer
+from app.errors import NotFound
 from app.models import MAX_QUANTITY
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
-from app.pages.forms import Form
+from app.pages.formats import number
+from app.pages.forms import EMPTY, Form, whole
 from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services import cart_contents, cart_service
@@ -26,13 +28,14 @@ class Units(ma.Integer):
     """How many of something are wanted, as typed into a form."""
 
     def __init__(self, low: int, **kwargs: Any) -> None:
-        wrong = f"From {low} to {MAX_QUANTITY:,}."
-        super().__init__(validate=Range(low, MAX_QUANTITY, error=wrong), **kwargs)
+        self.wrong = f"The quantity has to be a whole number from {low} to {MAX_QUANTITY:,}."
+        super().__init__(validate=Range(low, MAX_QUANTITY, error=self.wrong), **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        if len(str(value)) > 9:
-            raise ValidationError(f"At most {MAX_QUANTITY:,}.")
-        return super()._deserialize(value, attr, data, **kwargs)
+        number = whole(value)
+        if isinstance(number, str):
+            raise ValidationError(self.wrong)
+        return super()._deserialize(number, attr, data, **kwargs)
 
 
 class AddForm(ShopSchema):
@@ -48,18 +51,22 @@ class ChangeForm(ShopSchema):
     quantity = Units(0, required=True)
 
 
-ADD, CHANGE = AddForm(), ChangeForm()
+ADD, CHANGE, NOTHING = AddForm(), ChangeForm(), ShopSchema()
 ITEM = "/cart/items/<int(max=9223372036854775807):item_id>"
 
 
 @blp.get("/cart")
 def show_cart() -> Response:
     """What is in the cart, at today's prices."""
+    return _cart()
+
+
+def _cart(status: int = 200) -> Response:
     contents = cart_contents.read(cookies.page_buyer())
     notices: dict[int, list[str]] = {}
     for warning in contents.warnings:
         notices.setdefault(warning.variant_id, []).append(warning.detail)
-    return page("cart.html", cart=contents, notices=notices)
+    return page("cart.html", status, cart=contents, notices=notices)
 
 
 @blp.post("/cart/items")
@@ -79,20 +86,34 @@ def add_item() -> Response:
 def change_item(item_id: int) -> Response:
     """Set the quantity of a line."""
     buyer, form = cookies.page_buyer(), Form.sent()
-    made = form.carry_out(
+    form.carry_out(
         CHANGE,
         lambda wanted: in_transaction(lambda: cart_service.change_item(buyer, item_id, **wanted)),
+        also=(NotFound,),
     )
-    if made is None:
-        _tell(form)
-    return see(url_for("cart_page.show_cart"))
+    return _changed(form)
 
 
 @blp.post(ITEM + "/remove")
 def remove_item(item_id: int) -> Response:
     """Remove a line."""
-    buyer = cookies.page_buyer()
-    in_transaction(lambda: cart_service.change_item(buyer, item_id, 0))
+    buyer, form = cookies.page_buyer(), Form()
+    form.carry_out(
+        NOTHING,
+        lambda _: in_transaction(lambda: cart_service.change_item(buyer, item_id, 0)),
+        also=(NotFound,),
+    )
+    return _changed(form)
+
+
+def _changed(form: Form) -> Response:
+    """The cart as it is now; also where the line was gone already, by a double click or from
+    another tab."""
+    if form.code == "not_found":
+        flash("That is no longer in your cart.", "error")
+        return _cart(form.status)
+    if form.code:
+        _tell(form)
     return see(url_for("cart_page.show_cart"))
 
 
@@ -107,6 +128,13 @@ def _tell(form: Form) -> None:
     shortages = form.extra.get("shortages", ())
     if shortages:
         left = shortages[0]["available"]
-        flash(f"Only {left} can be had at present." if left else "It is sold out.", "error")
+        flash(f"Only {number(left)} can be had at present." if left else "It is sold out.", "error")
+    elif "variant_id" in form.errors:
+        flash("Please choose which one you would like.", "error")
     else:
-        flash(form.error("quantity") or form.problem, "error")
+        flash(_wrong_quantity(form) or form.problem, "error")
+
+
+def _wrong_quantity(form: Form) -> str:
+    said = form.error("quantity")
+    return "Please say how many you would like." if said == EMPTY else said

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.domain.money import to_text
 from app.domain.tokens import guest_order_token
+from app.errors import NotFound
 from app.models import Address, Order, User
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
@@ -77,7 +78,7 @@ def review() -> AnyResponse:
     form = Form.sent()
     if form.values.pop("change", ""):
         return _details(form)
-    wishes = form.carry_out(_schema(form), _wishes)
+    wishes = form.carry_out(_schema(form), _wishes, also=(NotFound,))
     return _details(form) if wishes is None else _review(form, wishes)
 
 
@@ -85,8 +86,14 @@ def review() -> AnyResponse:
 def place() -> AnyResponse:
     """Turn the cart into an order, once however often it is sent."""
     form = Form.sent()
-    receipt = form.carry_out(_schema(form), lambda sent: _place(form, sent))
+    receipt = form.carry_out(_schema(form), lambda sent: _place(form, sent), also=(NotFound,))
     return _refused(form) if receipt is None else _confirmed(receipt)
+
+
+@blp.get("/checkout/order")
+def start_again() -> Response:
+    """Whoever comes back to the address of an order that was refused."""
+    return see(url_for(CHECKOUT))
 
 
 def _details(form: Form) -> AnyResponse:

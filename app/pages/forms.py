@@ -55,11 +55,20 @@ class Form:
         """What is wrong with a field, in one line."""
         return " ".join(self.errors.get(name, ()))
 
-    def carry_out(self, schema: Schema, work: Callable[[dict[str, Any]], T]) -> T | None:
-        """What `work` makes of the cleaned fields; None where it was refused, with why noted."""
+    def carry_out(
+        self,
+        schema: Schema,
+        work: Callable[[dict[str, Any]], T],
+        also: tuple[type[ShopError], ...] = (),
+    ) -> T | None:
+        """What `work` makes of the cleaned fields; None where it was refused, with why noted.
+
+        `also`: kinds of refusals that this form tells beside those that all do.
+        """
+        told: tuple[type[ShopError], ...] = (*TELLABLE, *also)
         try:
             return work(self._load(schema))
-        except TELLABLE as refusal:
+        except told as refusal:
             self.note(refusal)
             return None
 

@@ -73,13 +73,16 @@ def test_the_chosen_variant_goes_into_the_cart(app, browser):
     ("fields", "told"),
     [
         ({"quantity": "6"}, "Only 5 can be had at present."),
-        ({"quantity": "0"}, "From 1 to 100,000."),
-        ({"quantity": "-1"}, "From 1 to 100,000."),
-        ({"quantity": "1.5"}, "Not a valid integer."),
-        ({"quantity": "٣x"}, "Not a valid integer."),
-        ({"quantity": "9" * 5000}, "At most 100,000."),
-        ({"variant_id": "x"}, "Please look at the fields"),
-        ({"variant_id": "9" * 30}, "Please look at the fields"),
+        ({"quantity": "0"}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": "-1"}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": "1.5"}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": "1_0"}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": "٣x"}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": "9" * 5000}, "has to be a whole number from 1 to 100,000."),
+        ({"quantity": ""}, "Please say how many you would like."),
+        ({"variant_id": "x"}, "Please choose which one you would like."),
+        ({"variant_id": ""}, "Please choose which one you would like."),
+        ({"variant_id": "9" * 30}, "Please choose which one you would like."),
     ],
 )
 def test_what_cannot_go_into_the_cart_is_told_where_it_was_tried(app, browser, mug, fields, told):
@@ -112,6 +115,21 @@ def test_a_line_can_be_removed(app, browser, mug):
     browser.send(f"/cart/items/{only_row(app, CartLine).id}/remove")
 
     assert "There is nothing in it yet." in browser.get("/cart").text
+
+
+def test_a_line_that_is_gone_already_is_no_dead_end(app, browser, mug):
+    put_in(browser)
+    browser.get("/cart")
+    item = f"/cart/items/{only_row(app, CartLine).id}"
+    browser.send(f"{item}/remove")
+
+    removed = browser.send(f"{item}/remove")
+    changed = browser.send(item, quantity="2")
+
+    for answer in (removed, changed):
+        assert answer.status_code == 404
+        assert "That is no longer in your cart." in answer.text
+        assert "<h1>Your cart</h1>" in answer.text
 
 
 def test_more_than_there_is_is_refused_and_the_line_stays(app, browser, mug):

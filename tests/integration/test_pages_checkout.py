@@ -229,6 +229,27 @@ def test_an_address_of_somebody_elses_book_is_refused(app, ann):
     assert rows(app, Order) == []
 
 
+def test_an_address_that_left_the_book_meanwhile_is_told_beside_the_form(app, ann):
+    ann.get("/account/addresses/new")
+    ann.send("/account/addresses/new", **ADDRESS)
+    (chosen,) = re.findall(r'name="address_id" value="(\d+)"', ann.get("/checkout").text)
+    review = ann.send("/checkout", address_id=chosen, note="Ring twice")
+    ann.get("/account/addresses")
+    ann.send(f"/account/addresses/{chosen}/remove")
+    ann.page = review
+
+    response = place(ann)
+
+    assert response.status_code == 404
+    assert "There is no such address." in response.text
+    assert "Ring twice</textarea>" in response.text
+    assert rows(app, Order) == []
+
+
+def test_whoever_comes_back_to_a_refused_order_begins_at_the_checkout(guest):
+    assert guest.get("/checkout/order").headers["Location"] == "/checkout"
+
+
 def test_a_price_that_changed_meanwhile_is_shown_before_it_counts(app, guest, mug):
     look_over(guest)
     change(app, mug.variants[0], price=1500)

@@ -40,6 +40,7 @@ POST      /cart/items/<item_id>/remove                      404   303   404   40
 GET       /checkout                                         303   200   200   200         303     303    303
 POST      /checkout                                         303   200   404   404         303     303    303
 POST      /checkout/order                                   303   303   404   404         303     303    303
+GET       /checkout/order                                   303   303   303   303         303     303    303
 # app/pages/orders.py
 GET       /orders/<number>                                  404   200   404   200         404     404    404
 POST      /orders/<number>/cancel                           404   303   404   303         404     404    404
