@@ -2,11 +2,12 @@
 
 import os
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
-from tests import servers
+from tests import browser, servers
 
 _running = ExitStack()
 
@@ -28,9 +29,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which servers the tests use."""
+    """Say which servers the tests use, and which browser."""
     urls = config.stash.get(_URLS, {})
-    return [f"{name}: {make_url(url).render_as_string()}" for name, url in urls.items()]
+    used = [f"{name}: {make_url(url).render_as_string()}" for name, url in urls.items()]
+    return [*used, f"browser: {browser.chromium() or browser.MISSING}"]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say it in so many words where the tests in a browser were left out."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = sum(browser.MISSING in str(report.longrepr) for report in skipped)
+    if left_out:
+        line = f"{left_out} tests in a browser were skipped: {browser.MISSING}."
+        terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 _URLS = pytest.StashKey[dict[str, str]]()

@@ -1,45 +1,28 @@
 """What a real browser makes of the shop's rules: no inline code, and no way back to another site."""
 
-import os
 import random
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from app.utils.redirects import inside
-from tests import servers
+from tests import browser, servers
 from tests.unit.test_redirects import EVIL, INSIDE, WORDS
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-REPORT = (
-    "document.addEventListener('securitypolicyviolation', e => console.error(e.violatedDirective))"
-)
 ORIGINS = (
     "paths => [...new Set(paths.map(path => new URL(path, 'https://shop.example/login').origin))]"
 )
-SECONDS = 1000
 pytestmark = pytest.mark.only_on("sqlite")
-
-
-def chromium() -> str | None:
-    """CHROMIUM, or the first on the path."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page of a real browser, which notes what breaks the policy."""
-    program = chromium()
-    if program is None:
-        pytest.skip("no Chromium on this machine; CHROMIUM may name one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.add_init_script(REPORT)
+    with browser.started() as chromium:
+        page = chromium.new_page()
+        page.add_init_script(browser.REPORT)
         yield page
-        browser.close()
 
 
 def complaints_of(page: Page) -> list[str]:
@@ -59,7 +42,7 @@ def test_the_documentation_works_and_breaks_no_rule(app, environ, page):
         page.get_by_role("button", name="Try it out").click()
         page.get_by_role("button", name="Execute").click()
         status = page.locator(".live-responses-table .response-col_status").last
-        status.wait_for(timeout=30 * SECONDS)
+        status.wait_for(timeout=browser.PATIENCE)
         told = status.inner_text()
         page.get_by_role("button", name="Authorize").first.click()
         page.get_by_role("heading", name="Available authorizations").wait_for()

@@ -1,0 +1,76 @@
+"""What people do in the shop, as steps in a browser."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from app.services.seed_service import DEMO_ADMIN, DEMO_CUSTOMER
+
+CUSTOMER, STAFF = DEMO_CUSTOMER, DEMO_ADMIN
+THING, OTHER_THING = "washed-linen-duvet-cover", "stoneware-mug"
+ADDRESS = {
+    "Full name": "Ada Guest",
+    "Street and number": "1 Long Lane",
+    "Postal code": "N1 1AA",
+    "Town or city": "London",
+}
+
+
+def sign_in(page: Page, who: tuple[str, str], at: str = "/login") -> None:
+    """Sign in, on the way to `at` if that asks for it."""
+    page.goto(at)
+    page.get_by_label("Email").fill(who[0])
+    page.get_by_label("Password").fill(who[1])
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def register(page: Page, email: str) -> None:
+    """Make an account, and be signed in to it."""
+    page.goto("/register")
+    page.get_by_label("First name").fill("Robin")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill("a few words in a row")
+    page.get_by_role("button", name="Make the account").click()
+    expect(page.get_by_text("Your account is ready")).to_be_visible()
+
+
+def take(page: Page, thing: str, units: int = 1) -> None:
+    """Put something into the cart."""
+    page.goto(f"/products/{thing}")
+    page.get_by_label("Quantity").fill(str(units))
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_text("It is in your cart.")).to_be_visible()
+
+
+def look_over(page: Page, email: str = "") -> None:
+    """Fill in who and where to, from the cart on, up to the last look."""
+    page.get_by_role("button", name="Check out").click()
+    if email:
+        page.get_by_label("Email").fill(email)
+    for label, text in ADDRESS.items():
+        page.get_by_label(label).fill(text)
+    page.get_by_label("Country").select_option("GB")
+    page.get_by_role("button", name="Look it over").click()
+    expect(page.get_by_role("heading", name="Look it over")).to_be_visible()
+
+
+def place(page: Page) -> str:
+    """Place the order; its number."""
+    page.get_by_role("button", name="Place the order").click()
+    return placed(page)
+
+
+def placed(page: Page) -> str:
+    """The number of the order that is shown, freshly placed."""
+    page.wait_for_url(re.compile("/orders/"))
+    expect(page.get_by_text("Your order is placed.")).to_be_visible()
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def upload_list(page: Page, text: str) -> None:
+    """Upload a list of products, up to the preview of what it would do."""
+    file = {"name": "list.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.get_by_label("A list in CSV").set_input_files([file])
+    page.get_by_role("button", name="Look it over").click()
+    expect(page.get_by_role("heading", name="What this list would do")).to_be_visible()

@@ -1,0 +1,126 @@
+"""Every page of the shop: nothing that keeps people out, nothing that breaks a rule."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from app import create_app
+from app.config import Testing
+from tests.e2e import shopping
+from tests.e2e.addresses import pages_of, walk
+from tests.e2e.look import look_at
+from tests.e2e.shopping import CUSTOMER, STAFF, THING
+
+KEPT = {
+    "storefront.home": "home", "storefront.category": "category", "storefront.product": "product",
+    "sign_in.show_login": "login", "cart_page.show_cart": "cart",
+    "checkout_page.show_checkout": "checkout", "account.overview": "account",
+    "addresses.book": "addresses", "order_pages.show_order": "order",
+    "admin_dashboard.show": "admin-today", "admin_orders.list_orders": "admin-orders",
+    "admin_orders.show_order": "admin-order", "admin_products.list_products": "admin-products",
+    "admin_products.show_product": "admin-product", "admin_products_stock.show": "admin-stock",
+    "admin_categories.list_categories": "admin-categories",
+    "admin_customers.show_customer": "admin-customer", "admin_imports.show": "admin-imports",
+    "admin_imports.show_job": "admin-import", "admin_trail.list_events": "admin-trail",
+}  # fmt: skip
+"""The main pages, of which pictures are kept."""
+PLANTED = """() => {
+  const planted = document.createElement("div")
+  const pale = planted.appendChild(document.createElement("p"))
+  pale.textContent = "Hard to read"
+  Object.assign(pale.style, {color: "#ccc", background: "#fff", width: "2000px"})
+  for (let number = 0; number < 2; number++) {
+    const tiny = planted.appendChild(document.createElement("button"))
+    Object.assign(tiny.style, {width: "9px", height: "9px", padding: 0, margin: 0, border: 0})
+  }
+  document.querySelector("main").prepend(planted)
+}"""
+
+
+@pytest.fixture(scope="module")
+def app() -> Flask:
+    """The app for its routes alone."""
+    return create_app(Testing({"DATABASE_URL": "sqlite:////nowhere", "LOG_LEVEL": "WARNING"}))
+
+
+def test_every_page_that_anybody_sees(visit, app):
+    page = visit().new_page()
+    shopping.take(page, THING)
+
+    wrong = list(look_at_all(page, app, "guest"))
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_of_a_customer(visit, app):
+    page = visit().new_page()
+    shopping.sign_in(page, CUSTOMER)
+
+    wrong = list(look_at_all(page, app, "customer"))
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_of_the_staff(visit, app):
+    page = visit().new_page()
+    shopping.sign_in(page, STAFF, at="/admin/import")
+    shopping.upload_list(page, "sku,name,price\nWALK-1,Something to walk over,12.00\nWALK-2,,1\n")
+
+    wrong = list(look_at_all(page, app, "staff"))
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_step_of_buying(visit):
+    page = visit().new_page()
+    wrong: list[str] = []
+
+    page.goto("/cart")
+    wrong += look_at(page)
+    shopping.take(page, THING, units=2)
+    wrong += look_at(page)
+    shopping.look_over(page, email="axe@example.com")
+    wrong += look_at(page, "review")
+    shopping.place(page)
+    wrong += look_at(page, "confirmation")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_found_not_found_and_refused(visit):
+    page = visit().new_page()
+    wrong: list[str] = []
+
+    for address in ("/search?q=linen&in_stock=true", "/search?q=nothing+such", "/nothing/here"):
+        page.goto(address)
+        wrong += look_at(page)
+    page.get_by_role("combobox").press_sequentially("lin")
+    page.get_by_role("option").first.wait_for()
+    wrong += look_at(page, "suggestions")
+    page.goto("/register")
+    page.get_by_label("Email").fill("a@b")
+    page.get_by_label("Password").fill("password")
+    page.get_by_role("button", name="Make the account").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    wrong += look_at(page, "refused")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def look_at_all(page: Page, app: Flask, who: str) -> Iterator[str]:
+    """What is wrong with any page of theirs."""
+    for endpoint in walk(page, app, pages_of(app, who)):
+        yield from look_at(page, KEPT.get(endpoint, ""))
+
+
+def test_what_is_wrong_would_be_found(visit):
+    page = visit().new_page()
+    page.goto("/")
+
+    page.evaluate(PLANTED)
+    wrong = " ".join(look_at(page))
+
+    for rule in ("color-contrast", "target-size", "button-name", "wider than the screen"):
+        assert rule in wrong
