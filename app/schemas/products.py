@@ -126,6 +126,11 @@ class ProductSchema(ShopSchema):
         if not partial and "price" not in data and "variants" not in data:
             raise ValidationError({"price": ["Missing data for required field."]})
 
+    @validates_schema(skip_on_field_errors=False)
+    def _pictures_come_later(self, data: dict[str, Any], partial: Any = None, **_kw: Any) -> None:
+        if not partial and "images" in data:
+            raise ValidationError({"images": ["A new product has none: upload them to it."]})
+
 
 class ProductListArgs(CursorArgs):
     """What a client may ask of the list of products."""

@@ -40,7 +40,7 @@ def create_product(actor: Actor, **wishes: Any) -> Product:
         category=require_category(wishes.get("category_id")),
         compare_at_price=wishes.get("compare_at_price"),
         options=wishes.get("options", []),
-        images=arrange([], wishes.get("images", [])),
+        images=[],
         is_active=wishes.get("is_active", True),
         variants=[],
     )

@@ -120,13 +120,17 @@ def test_garbage_for_a_field(caller, rules, anyone):
 
 
 def body_fields(document: dict) -> dict[tuple[str, str], list[str]]:
-    """The fields that each operation's body may have."""
+    """The fields that each operation's JSON body may have."""
     found = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            if method != "parameters" and "requestBody" in operation:
-                schema = operation["requestBody"]["content"]["application/json"]["schema"]
-                name = schema["$ref"].rpartition("/")[2]
+            content = (
+                operation.get("requestBody", {}).get("content", {})
+                if method != "parameters"
+                else {}
+            )
+            if "application/json" in content:
+                name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
                 fields = list(document["components"]["schemas"][name]["properties"])
                 found[method.upper(), re.sub(r"{\w+}", "1", path)] = fields
     return found
