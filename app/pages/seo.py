@@ -86,7 +86,7 @@ def product(view: dict[str, Any]) -> dict[str, Any]:
         "@context": "https://schema.org",
         "@type": "Product",
         "name": view["name"],
-        "description": view["description"],
+        "description": view["description"] or view["name"],
         "url": address,
         "image": [absolute(path) for path in images(view)],
         "brand": {"@type": "Brand", "name": current_app.config["STORE_NAME"]},

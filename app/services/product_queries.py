@@ -151,7 +151,8 @@ def filters(wanted: Wanted) -> dict[str, ColumnElement[bool]]:
         conditions["max_price"] = Product.price <= wanted.max_price
     if wanted.is_active is not None:
         conditions["is_active"] = Product.is_active.is_(wanted.is_active)
-    if wanted.in_stock is not None:
+    # With options, those have to be in stock: asked below, and no need to ask it twice.
+    if wanted.in_stock is False or (wanted.in_stock and not wanted.options):
         sellable = exists().where(*variant_options.offered(in_stock=True))
         conditions["in_stock"] = sellable if wanted.in_stock else ~sellable
     if wanted.options:

@@ -186,6 +186,7 @@ def test_what_is_in_stock_is_counted_as_its_list_is(browser, shelf):
 def test_choices_are_counted_for_words_with_a_slip_of_the_keyboard(browser, shelf):
     response = browser.get("/search?q=linnen+shrt").text
 
+    assert names(response) in (["Linen Shirt"], [])  # SQLite does not guess
     assert counts(response).get("In stock") == ("1" if names(response) else None)
 
 
@@ -392,7 +393,15 @@ def test_a_product_describes_itself_to_search_engines(browser, shelf):
 def test_only_plain_lists_are_to_be_found(browser, shelf):
     assert "noindex" not in browser.get("/categories/clothes").text
     assert "noindex" in browser.get("/categories/clothes?o.Size=M").text
+    assert "noindex" in browser.get("/categories/clothes?page=9").text
     assert "noindex" in browser.get("/search").text
+
+
+def test_a_product_without_a_description_is_described_by_its_name(browser, shelf):
+    html = browser.get("/products/day-bag").text
+    described = [json.loads(text) for text in re.findall(r"ld\+json\">(.*?)</script>", html)]
+
+    assert described[-1]["description"] == "Day Bag"
 
 
 def test_the_sitemap_names_what_is_on_offer(app, browser, shelf):
