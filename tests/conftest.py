@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     left_out = sum(browser.MISSING in str(report.longrepr) for report in skipped)
     if left_out:
-        line = f"{left_out} tests in a browser were skipped: {browser.MISSING}."
+        line = f"Tests in a browser were skipped ({left_out}): {browser.MISSING}."
         terminalreporter.write_line(line, yellow=True, bold=True)
 
 

@@ -15,7 +15,7 @@ from tests.e2e import shopping
 from tests.e2e.conftest import seeded, settings
 
 DOCS = ROOT / "docs"
-SIZE = {"width": 1280, "height": 860}
+WIDTH = 1280
 MOST_BYTES = 150 * 1024
 
 
@@ -25,15 +25,16 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         environ = seeded(settings(f"sqlite:///{folder}/shop.db", Path(folder)))
         with browsers.started() as browser, servers.shop(environ) as address:
-            page = browser.new_page(base_url=address, viewport=SIZE, reduced_motion="reduce")
-            take(page, "/", "home")
-            take(page, "/products/linen-shirt", "product")
+            page = browser.new_page(base_url=address, reduced_motion="reduce")
+            take(page, "/", "home", 1260)
+            take(page, "/products/oak-chopping-board", "product", 860)
             shopping.sign_in(page, shopping.STAFF, at="/admin")
-            take(page, "/admin", "staff")
+            take(page, "/admin", "staff", 1140)
 
 
-def take(page: Page, address: str, name: str) -> None:
-    """Keep a picture of what stands at an address."""
+def take(page: Page, address: str, name: str, height: int) -> None:
+    """Keep a picture of what stands at an address, as far down as told."""
+    page.set_viewport_size({"width": WIDTH, "height": height})
     page.goto(address, wait_until="networkidle")
     file = DOCS / f"{name}.webp"
     with Image.open(BytesIO(page.screenshot())) as picture:
