@@ -71,7 +71,8 @@ def _sends_bearer() -> bool:
     if request.method == "OPTIONS":  # asks about the route, whoever asks
         return False
     # A scheme is written in any case (RFC 9110, section 11.1).
-    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
+    words = request.headers.get("Authorization", "").split(maxsplit=1)
+    return words[:1] != [] and words[0].lower() == "bearer"
 
 
 def _verified_claims() -> dict[str, Any]:

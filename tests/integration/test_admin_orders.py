@@ -160,9 +160,11 @@ def test_a_step_that_cannot_be_is_told_and_changes_nothing(app, staff, placed):
 def test_several_orders_are_moved_each_for_itself(app, staff, admin, customer, mug, placed):
     done = order(customer, mug).json
     move(admin, done, "processing", "shipped")
-    staff.get("/admin/orders?status=")
+    staff.get("/admin/orders?status=&endpoint=x")
     response = staff.send(
-        "/admin/orders?status=", order=[placed["number"], done["number"]], status="cancelled"
+        "/admin/orders?status=&amp;page=1",
+        order=[placed["number"], done["number"]],
+        status="cancelled",
     )
     page = staff.follow(response).text
 
@@ -172,7 +174,7 @@ def test_several_orders_are_moved_each_for_itself(app, staff, admin, customer, m
 
 
 def test_moving_nothing_says_so(staff, placed):
-    staff.get("/admin/orders?page=1")
+    staff.get("/admin/orders")
     response = staff.send("/admin/orders?page=1", status="shipped")
 
     assert "Choose orders" in staff.follow(response).text

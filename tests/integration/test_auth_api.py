@@ -347,7 +347,7 @@ def test_a_token_that_cannot_be_believed_is_401_even_where_anybody_may_come(
 
 @pytest.mark.parametrize(
     "value",
-    ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "bearer x", "Bearer x y", "Bearer é.é.é",
+    ["Bearer", "Bearer ", "Bearer x", "Bearer\tx", "Bearer a.b.c", "bearer x", "Bearer x y", "Bearer é.é.é",
      "Bearer " + "x" * 5000, "Bearer eyJhbGciOiJub25lIn0.e30.", "Bearer bnVsbA.bnVsbA.bnVsbA"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/users/me", "/api/products", "/api/auth/refresh"])

@@ -10,7 +10,7 @@ from app.domain.actor import Actor
 from app.domain.order_status import ALLOWED, STATUSES, OrderStatus
 from app.errors import Conflict, NotFound, ShopError
 from app.models import Order
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, read_query
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
@@ -45,12 +45,8 @@ def list_orders() -> Response:
     filters = Filters(wanted.get("status"), q=wanted.get("q", ""), q_is_sku_too=True)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
     found = order_service.page_of_orders(current_actor(), filters, number, PER_PAGE)
-
-    def href(page: int) -> str:
-        return _list_address({**wanted, "page": page})
-
     return admin_page(
-        "orders.html", found=found, filters=filters, statuses=STATUSES, page_href=href
+        "orders.html", found=found, filters=filters, statuses=STATUSES, page_href=page_href(SIEVE)
     )
 
 
@@ -62,7 +58,7 @@ def move_several() -> Response:
         flash("Choose orders, and what they become.", "error")
     else:
         _move_all(current_actor(), numbers[:MAX_AT_ONCE], target)
-    return see(_list_address(request.args.to_dict()))
+    return see(url_for(".list_orders", **read_query(SIEVE)))
 
 
 @blp.get("/<number>")
@@ -102,10 +98,6 @@ def _show(number: str, form: Form) -> Response:
     except NotFound:  # the account is closed
         buyer = None
     return admin_form("order.html", form, order=order, buyer=buyer, steps=ALLOWED[order.status])
-
-
-def _list_address(arguments: dict[str, Any]) -> str:
-    return url_for(".list_orders", **arguments)
 
 
 def _move_all(actor: Actor, numbers: list[str], target: OrderStatus) -> None:
