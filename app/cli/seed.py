@@ -58,6 +58,8 @@ def seed_db(
         "products", products, seed_service.products_there, seed_service.add_products, random_seed
     )
     made += _fill("orders", orders, seed_service.orders_there, seed_service.add_orders, random_seed)
+    if planted or made:
+        in_transaction(seed_service.settle)
     _report(planted or made > 0)
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import delete, select, text, update
 from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
-from app.models import AuditEvent, Base, Category, Store
-from app.services import audit_trail, catalogue_cache
+from app.models import AuditEvent, Base, Category, Order, OrderLine, Product, Store, Variant
+from app.services import audit_trail, bulk, catalogue_cache
 from app.services.seeding import generated, orders, written
 
 DEMO_CUSTOMER = ("demo@example.com", "shopswift demo shopper")
@@ -65,6 +65,11 @@ def add_orders(target: int, currency: str, seed: int, now: datetime) -> int:
     there = orders.fill_up(target, seed, currency, now)
     catalogue_cache.forget_catalogue()
     return there
+
+
+def settle() -> None:
+    """Let the database know how much there is now."""
+    bulk.refresh_statistics(Product, Variant, Category, Order, OrderLine)
 
 
 def empty() -> None:

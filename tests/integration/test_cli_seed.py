@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.domain.order_status import STATUSES
 from app.domain.passwords import weakness
@@ -63,6 +63,14 @@ def test_its_books_are_right(flask):
     assert result.stdout.startswith("audit: 90 products, ")
     assert result.stdout.endswith("0 violations.\n")
     assert result.exit_code == 0
+
+
+def test_postgresql_knows_at_once_how_much_came_in(flask):
+    flask("seed-db", "--products", "90")
+
+    if db.engine.dialect.name == "postgresql":
+        known = text("SELECT reltuples FROM pg_class WHERE relname = 'products'")
+        assert db.session.scalar(known) == 90
 
 
 def test_the_demo_logins_are_printed_and_work(flask, anyone):
