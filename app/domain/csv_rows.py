@@ -11,6 +11,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, TextIO
@@ -116,7 +117,7 @@ class ProductList:
         self._reader = csv.reader(self._lines, strict=True)
         self._currency = currency
         self._header = self._read_header()
-        self.unknown = [name for name in self._header if name and name not in COLUMNS]
+        self.unknown = [_shown(name) for name in self._header if name and name not in COLUMNS]
         if start >= self.next_line:
             self._lines.skip_to(start)
 
@@ -136,8 +137,9 @@ class ProductList:
         place = self._header.index("sku")
         for _line, cells in self._rows():
             if not isinstance(cells, BadRow) and place < len(cells):
-                sku = cells[place].strip()
-                (again if sku in once else once).add(sku)
+                with suppress(NotText):  # such a row is refused, however often it comes
+                    sku = clean_sku(cells[place])
+                    (again if sku in once else once).add(sku)
         return again
 
     def _rows(self) -> Iterator[tuple[int, list[str] | BadRow]]:
@@ -194,6 +196,11 @@ def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow |
         del values["stock"]
     facts = {name: values.pop(name) for name in REQUIRED}
     return ImportRow(line, **facts, given=values)
+
+
+def _shown(name: str) -> str:
+    """A column's name that can be stored and printed, whatever bytes it was written in."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 def _price(cell: str, currency: str) -> int:

@@ -286,6 +286,22 @@ def test_rows_in_another_encoding_or_currency_are_refused_by_line(staff):
     assert "This shop sells in USD." in page
 
 
+@pytest.mark.parametrize(
+    ("content", "outcome"),
+    [
+        ("sku,name,price,größe\nA,One,1,x\n".encode("latin-1"), (1, 0, 0, 0, 0)),
+        (b"sku,name,price,si\0ze\nA,One,1,x\n", (1, 0, 0, 0, 0)),
+        (b"sku,name,price\n\xe9,One,1\n\xe9,One,1\nA,One,1\n", (1, 0, 0, 2, 0)),
+        (b"sku,name,price\nA\0,One,1\nA\0,One,1\nA,One,1\n", (1, 0, 0, 2, 0)),
+    ],
+)
+def test_bytes_that_cannot_be_stored_break_nothing(staff, content, outcome):
+    sent = send_file(staff, content)
+
+    assert sent.status_code == 303, sent.text
+    assert figures(look_until(staff, sent.headers["Location"], "checked")) == outcome
+
+
 def test_a_file_may_be_larger_than_a_form_but_not_than_the_limit(app, staff):
     description = "x" * 19_000
     lines = ["sku,name,price,description", *(f"A{n},One,1,{description}" for n in range(80))]

@@ -56,6 +56,14 @@ def test_unknown_columns_are_named():
     assert rows.unknown == ["units_sold"]
 
 
+def test_names_of_unknown_columns_are_fit_to_be_stored_and_shown():
+    header = "sku,name,price,Größe,a\0b\n".encode("latin-1")
+
+    rows = ProductList(open_text(io.BytesIO(header)), "USD")
+
+    assert rows.unknown == ["gr\ufffd\ufffde", "a\ufffdb"]
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
@@ -169,6 +177,13 @@ def test_skus_of_several_rows_are_found():
     ]
 
     assert ProductList(lines, "USD").repeated() == {"A", "B"}
+
+
+def test_skus_that_no_article_can_have_are_not_among_them():
+    lines = [*2 * ["\udce9,One,1\n"], *2 * ["A\0,One,1\n"], *2 * [",One,1\n"]]
+    same = ["Caf\u00e9,One,1\n", "Cafe\u0301,One,1\n"]
+
+    assert ProductList(["sku,name,price\n", *lines, *same], "USD").repeated() == {"Caf\u00e9"}
 
 
 def test_text_is_utf8_with_or_without_a_mark_and_other_bytes_are_kept_to_be_refused():
