@@ -18,7 +18,13 @@ from app.domain.actor import Actor
 from app.errors import Invalid, ShopError, Unauthenticated
 from app.extensions import bcrypt, db
 from app.models import Session, User
-from app.services import cart_service, session_service, throttle_service, user_service
+from app.services import (
+    audit_trail,
+    cart_service,
+    session_service,
+    throttle_service,
+    user_service,
+)
 from app.services.throttle_service import Guard
 
 log = logging.getLogger(__name__)
@@ -166,6 +172,8 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
         return user
     if user.role == "admin":
         user_service.refuse_last_admin(user, user_service.lock_admins())
+        # Customers who leave are nobody's business; that staff are fewer is.
+        audit_trail.record(actor, "user.deleted", user.id, user_service.standing(user))
     user_service.bury(user)
     session_service.forget_places(user.id)
     return user

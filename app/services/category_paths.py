@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from app.domain.actor import Actor
 from app.domain.category_path import Path
+from app.domain.changes import differences
 from app.domain.text import fold, make_slug, with_suffix
 from app.extensions import db
 from app.models import Category
+from app.services import audit_trail
 
 
 @dataclass
@@ -76,11 +79,12 @@ def paths(names: Mapping[int, tuple[str, int | None]]) -> dict[int, Path]:
     return found
 
 
-def make_missing(tree: CategoryPaths) -> dict[int, int]:
+def make_missing(actor: Actor, tree: CategoryPaths) -> dict[int, int]:
     """Insert the categories that were planned, parents first: their ids by the negative ones."""
     made: dict[int, int] = {}
     if not tree.to_make:
         return made
+    rows = []
     taken = set(db.session.scalars(select(Category.slug)))
     for planned, name, parent in tree.to_make:
         slug = make_slug(name, "category")
@@ -90,4 +94,7 @@ def make_missing(tree: CategoryPaths) -> dict[int, int]:
         db.session.add(row)
         db.session.flush()
         made[planned] = row.id
+        rows.append(row)
+    states = {row.id: differences({}, audit_trail.category_state(row)) for row in rows}
+    audit_trail.record_many(actor, "category.created", states)
     return made

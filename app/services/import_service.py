@@ -134,7 +134,7 @@ def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
     batch.before = {sku: article.facts for sku, article in batch.articles.items()}
     for row in rows:
         batch.take(row)
-    _make_categories(batch)
+    _make_categories(actor, batch)
     now = utc_now()
     articles = batch.articles.values()
     changed = [a for a in articles if a.id and a.facts != batch.before[a.sku]]
@@ -162,8 +162,8 @@ def _says(value: object) -> bool:
     return value not in (None, "")
 
 
-def _make_categories(batch: _Batch) -> None:
-    made = category_paths.make_missing(batch.tree)
+def _make_categories(actor: Actor, batch: _Batch) -> None:
+    made = category_paths.make_missing(actor, batch.tree)
     batch.outcome.categories = len(made)
     for article in batch.articles.values():
         category_id = article.sheet.category_id

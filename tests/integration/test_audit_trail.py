@@ -9,11 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.actor import Actor
 from app.errors import Invalid
 from app.extensions import db
-from app.models import AuditEvent
+from app.models import AuditEvent, Category
 from app.services import audit_trail
 from app.services.audit_trail import Filters
 from tests import factories
-from tests.integration.people import inside, rows
+from tests.factories import PASSWORD
+from tests.integration.people import inside, make_user, rows
 from tests.integration.shopping import move, order
 
 
@@ -93,6 +94,17 @@ def test_roles_and_deactivations_are_noted_without_anything_personal(app, admin,
     assert event.changes == {"role": ["customer", "admin"], "is_active": [True, False]}
 
 
+def test_staff_who_leave_are_noted_and_customers_are_not(app, admin, customer):
+    make_user(app, email="another@example.com", role="admin")
+    for leaving in (customer, admin):
+        assert leaving.delete("/api/users/me", json={"password": PASSWORD}).status_code == 204
+
+    (event,) = rows(app, AuditEvent)
+    assert (event.user_id, event.action) == (admin.user_id, "user.deleted")
+    assert event.subject_id == admin.user_id
+    assert event.changes == {"role": ["admin", None], "is_active": [True, None]}
+
+
 def test_the_command_line_leaves_its_traces(app):
     shell = app.test_cli_runner()
     shell.invoke(args=["create-admin", "boss@example.com", "correct horse battery"])
@@ -117,6 +129,19 @@ def test_an_import_tells_what_each_row_changed_and_how_many_it_made(app, tmp_pat
         product.id: {f"variants.{variant_id}.price": [1000, 1100]},
         None: {"products": [None, 1]},
     }
+
+
+def test_categories_that_an_import_makes_are_followed_too(app, tmp_path):
+    sheet = tmp_path / "products.csv"
+    sheet.write_text("sku,name,price,category\nNEW,Vase,5.00,Home > Vases\n")
+    app.test_cli_runner().invoke(args=["import-products", str(sheet)])
+
+    home, vases = rows(app, Category)
+    made = [event for event in rows(app, AuditEvent) if event.action == "category.created"]
+    assert [event.subject_id for event in made] == [home.id, vases.id]
+    assert made[1].changes["name"] == [None, "Vases"]
+    assert made[1].changes["parent_id"] == [None, home.id]
+    assert {(event.user_id, event.door) for event in made} == {(None, "cli")}
 
 
 def test_an_import_that_changes_nothing_leaves_no_trace(app, tmp_path):
