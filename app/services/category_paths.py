@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.domain.actor import Actor
 from app.domain.category_path import Path
-from app.domain.changes import differences
+from app.domain.changes import Changes, differences
 from app.domain.text import fold, make_slug, with_suffix
 from app.extensions import db
 from app.models import Category
@@ -95,6 +95,8 @@ def make_missing(actor: Actor, tree: CategoryPaths) -> dict[int, int]:
         db.session.flush()
         made[planned] = row.id
         rows.append(row)
-    states = {row.id: differences({}, audit_trail.category_state(row)) for row in rows}
-    audit_trail.record_many(actor, "category.created", states)
+    changes_of: dict[int | None, Changes] = {
+        row.id: differences({}, audit_trail.category_state(row)) for row in rows
+    }
+    audit_trail.record_many(actor, "category.created", changes_of)
     return made
