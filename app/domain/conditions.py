@@ -5,7 +5,7 @@ from collections.abc import Collection
 from app.errors import PreconditionFailed
 
 
-def check_version(version: int, expected: Collection[str] | None) -> None:
+def check_version(version: int | str, expected: Collection[str] | None) -> None:
     """Refuse an edit of something that has changed since the caller saw it.
 
     `expected` holds the versions that the caller would accept, or None when any will do.

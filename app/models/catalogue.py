@@ -29,6 +29,11 @@ class Category(Timestamped, Base):
     )
     position: Mapped[int] = mapped_column(default=0, server_default="0")
 
+    @property
+    def version(self) -> str:
+        """Another one after every change."""
+        return self.updated_at.isoformat()
+
 
 class Product(Timestamped, Base):
     """Something the shop offers, in one or more variants."""

@@ -158,7 +158,8 @@ class OrderEvent(Base):
 
 
 class IdempotencyKey(Base):
-    """An order request that was carried out, and its answer, to be replayed for 24 hours."""
+    """A request that was carried out, and its answer, to be replayed for 24 hours: an order, or a
+    form of the staff's, whose answer is an id."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (UniqueConstraint("scope", "key"),)

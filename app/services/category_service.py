@@ -1,6 +1,6 @@
 """Categories: the tree that products are sorted into."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select, update
 from app.domain import category_tree
 from app.domain.actor import Actor
 from app.domain.address import id_or_slug
+from app.domain.conditions import check_version
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Category, Product
@@ -83,16 +84,22 @@ def create_category(
     return _counted(category)
 
 
-def edit_category(actor: Actor, address: str, changes: dict[str, Any]) -> Counted:
+def edit_category(
+    actor: Actor, address: str, changes: dict[str, Any], expected: Collection[str] | None = None
+) -> Counted:
     """Change the fields that are given: name, slug, description, parent_id, position.
+
+    `expected`: the versions at which the caller would change it; None for any.
 
     Raises:
         NotFound: there is no such category.
+        PreconditionFailed: it stands at another version.
         Conflict: `slug_taken`.
         Invalid: an unknown parent, or one that lies in the category itself.
     """
     everything = _lock_all() if changes.get("parent_id") is not None else ()
     category = _find(address, lock=True)
+    check_version(category.version, expected)
     if everything:
         _check_move(category, changes["parent_id"], everything)
     if "slug" in changes:

@@ -5,6 +5,7 @@ The IETF draft "The Idempotency-Key HTTP Header Field" describes the idea.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -61,6 +62,18 @@ def claim(request: Request, buyer: Buyer) -> IdempotencyKey:
         detail = "This Idempotency-Key was used with another body. Send a new key."
         raise Invalid(code="idempotency_key_reused", detail=detail)
     return row
+
+
+def once(request: Request, buyer: Buyer, work: Callable[[], int]) -> int:
+    """The id that `work` answers, or that it answered when the same request came before.
+
+    Raises: as `claim` does.
+    """
+    row = claim(request, buyer)
+    if row.answer is None:
+        row.answer = str(work()).encode()
+        db.session.flush()
+    return int(row.answer)
 
 
 def scope_of(buyer: Buyer) -> str:

@@ -82,6 +82,34 @@ def test_a_category_is_changed_and_moved(app, clerk, home, kitchen):
     assert len(rows(app, AuditEvent)) == 1
 
 
+def test_who_comes_second_is_told_and_may_insist(app, clerk, home):
+    path = f"{TREE}/{home.id}"
+    mine = {**fields_of(clerk.get(path).text, path), "name": "Mine"}
+    save(clerk, path, description="Theirs")
+
+    refused = clerk.client.post(path, data=mine)
+    kept = only_row(app, Category)
+    again = clerk.client.post(path, data=fields_of(refused.text, path))
+
+    assert refused.status_code == 412
+    assert "Somebody has changed this category" in refused.text
+    assert (kept.name, kept.description) == ("Home", "Theirs")
+    assert again.status_code == 303
+    assert only_row(app, Category).name == "Mine"
+
+
+@pytest.mark.parametrize("path", [NEW, f"{TREE}/{{id}}"])
+def test_a_second_click_does_nothing_more(app, clerk, home, path):
+    path = path.format(id=home.id)
+    sent = {**fields_of(clerk.get(path).text, path), "name": "Garden"}
+
+    answers = [clerk.client.post(path, data=sent) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert [row.name for row in rows(app, Category)].count("Garden") == 1
+    assert only_row(app, AuditEvent).subject == "category"
+
+
 def test_no_category_may_be_put_into_itself(app, clerk, home, kitchen):
     path = f"{TREE}/{home.id}"
 

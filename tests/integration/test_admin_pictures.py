@@ -195,6 +195,18 @@ def test_who_comes_second_is_told_and_may_insist(app, clerk, mug):
     assert only_row(app, Product).images[0]["alt"] == "Mine"
 
 
+def test_a_slip_does_not_hide_that_somebody_was_faster(app, clerk, mug):
+    action, alt = f"{path(mug)}/arrange", "alt-" + "a" * 32
+    mine = fields_of(clerk.get(path(mug)).text, action)
+    arrange(clerk, path(mug), alt_a="Theirs")
+
+    slip = clerk.client.post(action, data={**mine, alt: "x" * 301})
+    mended = clerk.client.post(action, data={**fields_of(slip.text, action), alt: "Mine"})
+
+    assert (slip.status_code, mended.status_code) == (422, 412)
+    assert only_row(app, Product).images[0]["alt"] == "Theirs"
+
+
 def test_a_picture_that_is_not_its_own_is_refused(app, clerk, mug):
     response = arrange(clerk, path(mug), place_d="1")
 

@@ -10,7 +10,7 @@ from app.domain.variant_rules import MAX_VARIANTS
 from app.models import AuditEvent, Product, Variant
 from tests import factories
 from tests.integration.browsing import Browser, form_of, hidden_fields, links
-from tests.integration.people import inside, make_user, only_row, rows
+from tests.integration.people import at_once, inside, make_user, only_row, rows
 from tests.integration.staff import fields_of, staff
 from tests.integration.test_query_counts import counted
 
@@ -320,6 +320,61 @@ def test_who_comes_second_is_told_and_may_insist(app, clerk, mug):
 
     assert again.status_code == 303
     assert only_row(app, Product).name == "Mine"
+
+
+def test_a_second_click_makes_no_second_product(app, clerk):
+    sent = {**fields_of(clerk.get(NEW).text, NEW), "name": "Mug", "variants.0.price": "5",
+            "variants.0.stock": "7", "variants.0.on": "1"}  # fmt: skip
+
+    first, second = (clerk.client.post(NEW, data=sent) for _ in range(2))
+
+    assert first.headers["Location"] == second.headers["Location"]
+    assert (only_row(app, Product).name, only_row(app, Variant).on_hand) == ("Mug", 7)
+    assert only_row(app, AuditEvent).action == "product.created"
+
+
+@pytest.mark.races
+def test_clicks_at_once_make_one_product(app, clerk):
+    sent = {**fields_of(clerk.get(NEW).text, NEW), "name": "Mug", "variants.0.price": "5",
+            "variants.0.on": "1"}  # fmt: skip
+
+    answers = at_once([lambda: clerk.client.post(NEW, data=sent) for _ in range(4)])
+
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert only_row(app, Product).name == "Mug"
+
+
+def test_the_same_contents_in_a_new_form_or_others_in_the_old_make_another(app, clerk):
+    mug = {"name": "Mug", "variants.0.price": "5", "variants.0.on": "1"}
+    forms = [fields_of(clerk.get(NEW).text, NEW) for _ in range(2)]
+
+    for sent in ({**forms[0], **mug}, {**forms[1], **mug}, {**forms[1], **mug, "name": "Jug"}):
+        assert clerk.client.post(NEW, data=sent).status_code == 303
+
+    assert [product.name for product in rows(app, Product)] == ["Mug", "Mug", "Jug"]
+
+
+def test_a_form_that_was_refused_may_be_sent_again(app, clerk, mug):
+    sent = {**fields_of(clerk.get(NEW).text, NEW), "name": "Cup", "variants.0.sku": "MUG",
+            "variants.0.price": "5", "variants.0.on": "1"}  # fmt: skip
+    assert clerk.client.post(NEW, data=sent).status_code == 409
+    save(clerk, f"{LIST}/{mug.id}", variants__0__sku="OTHER")
+
+    assert clerk.client.post(NEW, data=sent).status_code == 303
+    assert [product.name for product in rows(app, Product)] == ["Mug", "Cup"]
+
+
+def test_a_second_click_on_save_adds_no_second_variant(app, clerk, shirt):
+    path = f"{LIST}/{shirt.id}"
+    sent = fields_of(clerk.get(path).text, path)
+    sent |= {"options.0.values": "S\nM\nL", "variants.2.options.0": "L", "variants.2.price": "22",
+             "variants.2.stock": "4", "variants.2.on": "1"}  # fmt: skip
+
+    answers = [clerk.client.post(path, data=sent) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert [variant.is_active for variant in rows(app, Variant)] == 3 * [True]
+    assert only_row(app, Product).version == 2
 
 
 def test_a_product_is_taken_off_sale_and_put_back(app, clerk, mug):

@@ -6,8 +6,14 @@ from typing import Any
 from flask import Response, make_response, render_template, request, url_for
 from marshmallow import Schema
 
+from app.domain.buyer import Buyer
 from app.errors import Forbidden, Unauthenticated
+from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
+from app.pages.forms import Form
+from app.services import idempotency_service
+from app.services.idempotency_service import Request
+from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 ROOMS = (
@@ -20,6 +26,10 @@ ROOMS = (
     ("admin_trail.list_events", "Audit trail"),
 )
 """Endpoint and name of each part, in the order in which they stand at the top."""
+MEANWHILE = (
+    "Somebody has changed this {} since you opened it, so nothing was saved. What you wrote is"
+    " still here: saved again, it takes the place of theirs."
+)
 
 
 class AdminBlueprint(PageBlueprint):
@@ -43,7 +53,7 @@ def admin_page(template: str, status: int = 200, **facts: Any) -> Response:
     return make_response(page, status)
 
 
-def admin_form(template: str, form: Any, **facts: Any) -> Response:
+def admin_form(template: str, form: Form, **facts: Any) -> Response:
     """A staff's page around a form, answered as the form was."""
     response = admin_page(template, form.status, form=form, **facts)
     response.headers.update(form.headers)
@@ -69,6 +79,25 @@ def page_href(schema: Schema) -> Callable[[int], str]:
         return url_for(here, **there)
 
     return href
+
+
+def once(work: Callable[[], int]) -> int:
+    """The id that `work`, in a transaction, makes of the form that was sent.
+
+    The same form sent again, by a second click or a retry, does nothing more and gets the same id.
+    Every page masks its forms' CSRF token anew, so no two of them are alike; and one that was
+    changed after the Back button is another.
+    """
+    actor, sent = current_actor(), [request.path, sorted(request.form.items(multi=True))]
+    asked = Request(f"form:{Request('', sent).hash}", sent)
+    return in_transaction(lambda: idempotency_service.once(asked, Buyer(actor), work))
+
+
+def tell_of_another(form: Form, found: Product | Category) -> None:
+    """Where somebody was faster, say so, and let the form be sent again on purpose."""
+    if form.code == "precondition_failed":
+        form.problem = MEANWHILE.format(type(found).__name__.lower())
+        form.values["version"] = found.version
 
 
 def _require_staff() -> None:

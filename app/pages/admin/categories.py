@@ -7,20 +7,19 @@ from marshmallow import Schema
 
 from app.errors import ShopError
 from app.models import Category
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, tell_of_another
 from app.pages.admin.tree import outside, tree
 from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
 from app.services import category_service
-from app.services.category_service import Counted
 from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("categories", __name__, url_prefix="/admin/categories")
 NEW, CHANGES, NOTHING = CategorySchema(), CategorySchema(partial=True), ShopSchema()
-FIELDS = ("name", "slug", "description", "parent_id", "position")
+FIELDS = ("name", "slug", "description", "parent_id", "position", "version")
 
 
 class CategoryForm(Form):
@@ -60,9 +59,10 @@ def create() -> Response:
     """Add a category."""
     actor, form = current_actor(), CategoryForm.sent()
     made = form.carry_out(
-        NEW, lambda facts: in_transaction(lambda: category_service.create_category(actor, **facts))
+        NEW,
+        lambda facts: once(lambda: category_service.create_category(actor, **facts).category.id),
     )
-    return _new(form) if made is None else _done(made, "is in the tree.")
+    return _new(form) if made is None else _done(form, "is in the tree.")
 
 
 @blp.get("/<category>")
@@ -78,13 +78,19 @@ def change(category: str) -> Response:
     actor, form = current_actor(), CategoryForm.sent()
     changed = form.carry_out(
         CHANGES,
-        lambda changes: in_transaction(
-            lambda: category_service.edit_category(actor, category, changes)
+        lambda changes: once(
+            lambda: (
+                category_service.edit_category(
+                    actor, category, changes, [form.value("version")]
+                ).category.id
+            )
         ),
     )
     if changed is None:
-        return _one(form, category_service.get_category(category).category)
-    return _done(changed, "is saved.")
+        found = category_service.get_category(category).category
+        tell_of_another(form, found)
+        return _one(form, found)
+    return _done(form, "is saved.")
 
 
 @blp.get("/<category>/delete")
@@ -120,6 +126,6 @@ def _one(form: Form, category: Category) -> Response:
     )
 
 
-def _done(made: Counted, what: str) -> Response:
-    flash(f"{made.category.name} {what}")
+def _done(form: CategoryForm, what: str) -> Response:
+    flash(f"{form.value('name').strip()} {what}")
     return see(url_for(".list_categories"))

@@ -8,8 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Invalid, ShopError
 from app.models import Product
-from app.pages.admin.base import AdminBlueprint, admin_form
-from app.pages.admin.products import tell_of_another
+from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another
 from app.pages.blueprint import see
 from app.pages.forms import EMPTY, Form, whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image

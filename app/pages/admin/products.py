@@ -7,7 +7,15 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from app.models import Product
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
+from app.pages.admin.base import (
+    AdminBlueprint,
+    admin_form,
+    admin_page,
+    once,
+    page_href,
+    read_query,
+    tell_of_another,
+)
 from app.pages.admin.product_form import ProductForm
 from app.pages.admin.tree import tree
 from app.pages.blueprint import see
@@ -31,10 +39,6 @@ SORTS = {
     "-price": "Price, high to low",
 }
 PER_PAGE = 25
-MEANWHILE = (
-    "Somebody has changed this product since you opened it, so nothing was saved. What you wrote is"
-    " still here: saved again, it takes the place of theirs."
-)
 
 
 class ProductSieve(QuerySchema):
@@ -81,12 +85,12 @@ def create() -> Response:
     if form.redraw():
         return _new(form)
     made = form.carry_out(
-        NEW, lambda facts: in_transaction(lambda: product_service.create_product(actor, **facts))
+        NEW, lambda facts: once(lambda: product_service.create_product(actor, **facts).id)
     )
     if made is None:
         return _new(form)
-    flash(f"{made.name} is in the catalogue. Pictures can be added now.")
-    return see(url_for(".show_product", product=made.id))
+    flash(f"{form.value('name').strip()} is in the catalogue. Pictures can be added now.")
+    return see(url_for(".show_product", product=made))
 
 
 @blp.get("/<product>")
@@ -104,8 +108,10 @@ def change(product: str) -> Response:
         return _one(form, product_queries.get_product(actor, product))
     changed = form.carry_out(
         CHANGES,
-        lambda changes: in_transaction(
-            lambda: product_service.edit_product(actor, product, changes, [form.value("version")])
+        lambda changes: once(
+            lambda: (
+                product_service.edit_product(actor, product, changes, [form.value("version")]).id
+            )
         ),
     )
     if changed is None:
@@ -113,7 +119,7 @@ def change(product: str) -> Response:
         tell_of_another(form, found)
         return _one(form, found)
     flash("The product is saved.")
-    return see(url_for(".show_product", product=changed.id))
+    return see(url_for(".show_product", product=changed))
 
 
 @blp.post("/<product>/on-sale")
@@ -147,13 +153,6 @@ def delete(product: str) -> Response:
         return admin_form("product_delete.html", form, product=found)
     flash("The product is deleted.")
     return see(url_for(".list_products"))
-
-
-def tell_of_another(form: Form, product: Product) -> None:
-    """Where somebody was faster, say so, and let the form be sent again on purpose."""
-    if form.code == "precondition_failed":
-        form.problem = MEANWHILE
-        form.values["version"] = product.version
 
 
 def _new(form: ProductForm) -> Response:
