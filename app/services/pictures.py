@@ -69,10 +69,18 @@ def _open(data: bytes) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Just pixels in sRGB, with transparency where there is some."""
+    image = _in_eight_bits(image)
     has_alpha = image.has_transparency_data
     profile = image.info.get("icc_profile")
     plain = image.convert("RGBA" if has_alpha else "RGB")
     return plain if has_alpha or not profile else _in_srgb(image, profile) or plain
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Greys of 16 bits as all others: Pillow would take whatever is above 255 for white."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:

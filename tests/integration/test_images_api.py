@@ -97,6 +97,16 @@ def test_transparency_stays(anyone, admin, path):
     assert shown.getpixel((5, 5))[3] == 0
 
 
+def test_greys_of_sixteen_bits_stay_grey(anyone, admin, path):
+    file = io.BytesIO()
+    Image.new("I;16", (40, 30), 0x8000).save(file, "PNG")
+
+    made = upload(admin, path, file.getvalue())
+
+    shown = Image.open(io.BytesIO(anyone.get(made.json["sources"][0]["url"]).data))
+    assert all(120 <= part <= 136 for part in shown.convert("RGB").getpixel((20, 15)))
+
+
 def test_an_upload_may_be_repeated(anyone, admin, path):
     first, second = (upload(admin, path, picture(), alt="A mug") for _ in range(2))
 
