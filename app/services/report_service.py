@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import joinedload
 
 from app.extensions import db
@@ -31,9 +31,10 @@ class Day:
 
 @dataclass(frozen=True)
 class Seller:
-    """A variant that sold well: the name and SKU on its newest order line, and units ordered."""
+    """A variant that sold well: the name and SKU on its newest order line, and units ordered;
+    `product_id` is None where the product is deleted."""
 
-    product_id: int
+    product_id: int | None
     sku: str
     name: str
     units: int
@@ -63,20 +64,25 @@ def days(now: datetime) -> list[Day]:
 def best_sellers(now: datetime) -> list[Seller]:
     """The variants of which most units were ordered in the last DAYS days, the best first."""
     units = func.sum(OrderLine.quantity)
-    query = (
-        select(
-            func.max(OrderLine.product_id),
-            func.max(OrderLine.sku),
-            func.max(OrderLine.name),
-            units,
-        )
+    sold = (
+        select(func.max(OrderLine.id).label("newest"), units.label("units"))
         .join(Order, Order.id == OrderLine.order_id)
         .where(Order.placed_at >= _first_moment(now), Order.status != "cancelled")
         .group_by(OrderLine.variant_id)
         .order_by(units.desc(), OrderLine.variant_id)
         .limit(FEW)
+        .subquery()
     )
-    return [Seller(*row[:3], int(row[3])) for row in db.session.execute(query)]
+    query = (
+        select(Product.id, OrderLine.sku, OrderLine.name, sold.c.units)
+        .join(sold, sold.c.newest == OrderLine.id)
+        .outerjoin(Product, and_(Product.id == OrderLine.product_id, Product.deleted_at.is_(None)))
+        .order_by(sold.c.units.desc(), OrderLine.variant_id)
+    )
+    return [
+        Seller(product_id, sku, name, int(sum_of_units))
+        for product_id, sku, name, sum_of_units in db.session.execute(query)
+    ]
 
 
 def low_stock(threshold: int) -> Sequence[Variant]:
