@@ -8,7 +8,7 @@ from app.domain.clock import utc_now
 from app.models import Order, OrderEvent
 from app.services import report_service
 from tests import factories
-from tests.integration.browsing import Browser
+from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import change, inside, rows
 from tests.integration.shopping import guest_order, move, order, statements_for, stock
@@ -82,6 +82,19 @@ def test_best_sellers_are_those_of_which_most_units_were_ordered(app, customer, 
     assert [(seller.sku, seller.units) for seller in sellers] == [("VASE", 5), ("MUG-RED", 2)]
 
 
+def test_best_sellers_are_called_as_they_were_sold_last(app, admin, customer, staff):
+    vase = inside(app, factories.product, name="Vase", sku="VASE", stock=9)
+    order(customer, vase)
+    admin.patch(f"/api/products/{vase.id}", json={"name": "Jar", "sku": "JAR"})
+    order(customer, vase)
+    admin.delete(f"/api/products/{vase.id}")
+
+    (seller,) = inside(app, report_service.best_sellers, utc_now())
+
+    assert (seller.sku, seller.name, seller.units) == ("JAR", "Jar", 2)
+    assert f"/admin/products/{vase.id}" not in staff.get("/admin").text
+
+
 def test_low_stock_counts_what_can_be_sold(app, customer, mug):
     inside(app, factories.product, sku="PLENTY", stock=500)
     inside(app, factories.product, sku="OFF", stock=0, is_active=False)
@@ -143,6 +156,18 @@ def test_an_order_is_moved_along_with_a_word(app, staff, placed):
     last = rows(app, OrderEvent)[-1]
     assert (last.status, last.done_by) == ("processing", "staff")
     assert trail(app) == [("order.status_changed", {"status": ["pending", "processing"]})]
+
+
+def test_a_second_click_moves_an_order_once_and_says_no_other(app, staff, placed):
+    path = f"/admin/orders/{placed['number']}"
+    form = form_of(staff.get(path).text, path)
+    sent = {**hidden_fields(form), "status": "processing", "note": ""}
+
+    answers = [staff.client.post(path, data=sent) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert "The order is processing now." in staff.follow(answers[1]).text
+    assert len(rows(app, OrderEvent)) == 2
 
 
 def test_a_step_that_cannot_be_is_told_and_changes_nothing(app, staff, placed):

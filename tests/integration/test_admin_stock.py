@@ -94,8 +94,18 @@ def test_what_is_promised_to_orders_stays(app, clerk, mug):
 def test_a_second_click_counts_nothing_twice(app, clerk, mug):
     sent = {**fields_of(clerk.get(path(mug)).text, path(mug)), "number": "10", "reason": "delivery"}
 
-    first = clerk.client.post(path(mug), data=sent)
-    second = clerk.client.post(path(mug), data=sent)
+    answers = [clerk.client.post(path(mug), data=sent) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert "15 of MUG are on hand now." in clerk.follow(answers[1]).text
+    assert only_row(app, Variant).on_hand == 15
+
+
+def test_two_who_count_the_same_delivery_do_not_add_it_twice(app, clerk, mug):
+    delivery = {"number": "10", "reason": "delivery"}
+    forms = [{**fields_of(clerk.get(path(mug)).text, path(mug)), **delivery} for _ in range(2)]
+
+    first, second = (clerk.client.post(path(mug), data=sent) for sent in forms)
 
     assert (first.status_code, second.status_code) == (303, 409)
     assert "15 of MUG are on hand by now. Nothing was changed" in second.text

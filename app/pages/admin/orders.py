@@ -9,8 +9,14 @@ from marshmallow.validate import OneOf
 from app.domain.actor import Actor
 from app.domain.order_status import ALLOWED, STATUSES, OrderStatus
 from app.errors import Conflict, NotFound, ShopError
-from app.models import Order
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
+from app.pages.admin.base import (
+    AdminBlueprint,
+    admin_form,
+    admin_page,
+    once,
+    page_href,
+    read_query,
+)
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
@@ -72,14 +78,13 @@ def move(number: str) -> Response:
     """Move one order along, with a word for its history."""
     visitor, form = Visitor(current_actor()), Form.sent()
 
-    def step(wishes: dict[str, Any]) -> Order:
-        return in_transaction(
-            lambda: order_service.change_status(visitor, number, wishes["status"], wishes["note"])
-        )
+    def step(wishes: dict[str, Any]) -> int:
+        status, note = wishes["status"], wishes["note"]
+        return once(lambda: order_service.change_status(visitor, number, status, note).id)
 
-    moved = form.carry_out(STEP, step)
-    if moved is None:
+    if form.carry_out(STEP, step) is None:
         return _show(number, form)
+    moved = order_service.get_order(visitor, number)
     flash(f"The order is {moved.status} now.")
     return see(url_for(".show_order", number=moved.number))
 

@@ -6,13 +6,12 @@ from flask import Response, flash, url_for
 from marshmallow import Schema
 
 from app.errors import ShopError
-from app.pages.admin.base import AdminBlueprint, admin_form, page_href, read_query
+from app.pages.admin.base import AdminBlueprint, admin_form, once, page_href, read_query
 from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.stock import LedgerArgs, StockChangeSchema
 from app.services import product_queries, stock_service
 from app.services.paging import MAX_DEPTH
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("products_stock", __name__, url_prefix="/admin/products/<product>/stock")
@@ -59,17 +58,19 @@ def show(product: str) -> Response:
 
 @blp.post("")
 def change(product: str) -> Response:
-    """Correct what is on hand, unless it is no longer what was seen: so a second click counts
-    no delivery twice."""
+    """Correct what is on hand, unless it is no longer what was seen: two who count the same
+    delivery do not add it twice."""
     actor, form = current_actor(), StockForm.sent()
-    changed = form.carry_out(
+    changed_id = form.carry_out(
         CHANGE,
-        lambda wishes: in_transaction(
-            lambda: stock_service.change_stock(actor, product, **wishes, seen=form.seen)
+        lambda wishes: once(
+            lambda: stock_service.change_stock(actor, product, **wishes, seen=form.seen).id
         ),
     )
-    if changed is None:
+    if changed_id is None:
         return _page(product, form)
+    found = product_queries.get_product(actor, product)
+    changed = next(variant for variant in found.variants if variant.id == changed_id)
     flash(f"{changed.on_hand} of {changed.sku} are on hand now.")
     return see(url_for(".show", product=product))
 
