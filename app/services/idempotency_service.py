@@ -64,14 +64,14 @@ def claim(request: Request, buyer: Buyer) -> IdempotencyKey:
     return row
 
 
-def once(request: Request, buyer: Buyer, work: Callable[[], int]) -> int:
-    """The id that `work` answers, or that it answered when the same request came before.
+def once(request: Request, buyer: Buyer, work: Callable[[], int | None]) -> int:
+    """The id that `work` answers (0 for none), or that it answered when the same request came before.
 
     Raises: as `claim` does.
     """
     row = claim(request, buyer)
     if row.answer is None:
-        row.answer = str(work()).encode()
+        row.answer = str(work() or 0).encode()
         db.session.flush()
     return int(row.answer)
 

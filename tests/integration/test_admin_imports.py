@@ -307,7 +307,9 @@ def test_a_file_may_be_larger_than_a_form_but_not_than_the_limit(app, staff):
     lines = ["sku,name,price,description", *(f"A{n},One,1,{description}" for n in range(80))]
 
     assert figures(looked_over(staff, *lines)) == (80, 0, 0, 0, 0)
-    assert send_file(staff, b"x" * (Config.MAX_UPLOAD_BYTES + 1)).status_code == 413
+    refused = send_file(staff, b"x" * (Config.MAX_UPLOAD_BYTES + 1))
+    assert refused.status_code == 413
+    assert "This file is too large." in refused.text
 
 
 def test_names_of_files_are_shown_as_text(app, staff):

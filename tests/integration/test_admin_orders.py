@@ -198,6 +198,19 @@ def test_several_orders_are_moved_each_for_itself(app, staff, admin, customer, m
     assert stock(app, mug) == (19, 0)
 
 
+def test_a_second_click_on_several_says_no_other(app, staff, customer, mug, placed):
+    path, numbers = "/admin/orders?page=1", [placed["number"], order(customer, mug).json["number"]]
+    token = hidden_fields(form_of(staff.get(path).text, path) or "")
+    sent = {**token, "status": "processing", "order": [*numbers, numbers[0]]}
+
+    answers = [staff.client.post(path, data=sent) for _ in range(2)]
+
+    page = staff.follow(answers[1]).text
+    assert "2 orders are processing now." in page
+    assert "cannot become" not in page
+    assert len(trail(app)) == 2
+
+
 def test_moving_nothing_says_so(staff, placed):
     staff.get("/admin/orders")
     response = staff.send("/admin/orders?page=1", status="shipped")

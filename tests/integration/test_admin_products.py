@@ -400,6 +400,16 @@ def test_a_product_is_deleted_once_that_is_confirmed(app, clerk, mug):
     assert rows(app, AuditEvent)[-1].action == "product.deleted"
 
 
+def test_a_second_click_on_delete_says_no_other(app, clerk, mug):
+    path = f"{LIST}/{mug.id}/delete"
+    sent = fields_of(clerk.get(path).text, path)
+
+    answers = [clerk.client.post(path, data=sent) for _ in range(2)]
+
+    assert [answer.headers.get("Location") for answer in answers] == [LIST, LIST]
+    assert only_row(app, AuditEvent).action == "product.deleted"
+
+
 def test_a_product_that_changed_meanwhile_is_not_deleted(app, clerk, mug):
     path = f"{LIST}/{mug.id}/delete"
     clerk.get(path)

@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template, request, url_for
 from marshmallow import Schema
 
 from app.domain.buyer import Buyer
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, Invalid, Unauthenticated
 from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
@@ -81,14 +81,14 @@ def page_href(schema: Schema) -> Callable[[int], str]:
     return href
 
 
-def once(work: Callable[[], int]) -> int:
-    """The id that `work`, in a transaction, makes of the form that was sent.
+def once(work: Callable[[], int | None], part: str = "") -> int:
+    """The id that `work`, in a transaction, makes of the form that was sent, or of a part of it.
 
     The same form sent again, by a second click or a retry, does nothing more and gets the same id.
     Every page masks its forms' CSRF token anew, so no two of them are alike; and one that was
     changed after the Back button is another.
     """
-    actor, sent = current_actor(), [request.path, sorted(request.form.items(multi=True))]
+    actor, sent = current_actor(), [request.path, part, sorted(request.form.items(multi=True))]
     asked = Request(f"form:{Request('', sent).hash}", sent)
     return in_transaction(lambda: idempotency_service.once(asked, Buyer(actor), work))
 
@@ -98,6 +98,14 @@ def tell_of_another(form: Form, found: Product | Category) -> None:
     if form.code == "precondition_failed":
         form.problem = MEANWHILE.format(type(found).__name__.lower())
         form.values["version"] = found.version
+
+
+def too_large() -> Form:
+    """What is told of a file that weighs more than may be sent."""
+    form = Form()
+    form.note(Invalid({"file": ["This file is too large."]}))
+    form.status = 413
+    return form
 
 
 def _require_staff() -> None:

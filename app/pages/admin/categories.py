@@ -14,7 +14,6 @@ from app.pages.forms import Form, whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
 from app.services import category_service
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("categories", __name__, url_prefix="/admin/categories")
@@ -105,11 +104,10 @@ def delete(category: str) -> Response:
     """Remove a category, which has to be empty."""
     actor, form = current_actor(), Form.sent()
 
-    def work(_nothing: dict[str, Any]) -> bool:
-        in_transaction(lambda: category_service.delete_category(actor, category))
-        return True
-
-    if not form.carry_out(NOTHING, work):
+    gone = form.carry_out(
+        NOTHING, lambda _nothing: once(lambda: category_service.delete_category(actor, category))
+    )
+    if gone is None:
         found = category_service.get_category(category)
         return admin_form("category_delete.html", form, found=found)
     flash("The category is deleted.")

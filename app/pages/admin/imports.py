@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 
 from flask import Response, current_app, request, stream_with_context, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.domain.clock import utc_now
 from app.domain.csv_rows import COLUMNS
 from app.models import ImportJob
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, too_large
 from app.pages.admin.changes import readable
 from app.pages.blueprint import see
 from app.pages.forms import Form
@@ -84,6 +85,12 @@ def export() -> Response:
     name = f"products-{utc_now():%Y-%m-%d}.csv"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
+
+
+@blp.errorhandler(RequestEntityTooLarge)
+def refuse_large(_error: RequestEntityTooLarge) -> Response:
+    """Say beside the form that the file is too large."""
+    return _show(too_large())
 
 
 def _show(form: Form) -> Response:

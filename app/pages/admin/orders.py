@@ -24,7 +24,6 @@ from app.schemas.orders import ChangeStatusSchema
 from app.services import order_service, user_service
 from app.services.order_service import Filters, Visitor
 from app.services.paging import MAX_DEPTH
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("orders", __name__, url_prefix="/admin/orders")
@@ -59,11 +58,11 @@ def list_orders() -> Response:
 @blp.post("")
 def move_several() -> Response:
     """Move the chosen orders, each for itself: one that cannot go keeps none of the others."""
-    target, numbers = request.form.get("status", ""), request.form.getlist("order")
+    target, numbers = request.form.get("status", ""), dict.fromkeys(request.form.getlist("order"))
     if target not in STATUSES or not numbers:
         flash("Choose orders, and what they become.", "error")
     else:
-        _move_all(current_actor(), numbers[:MAX_AT_ONCE], target)
+        _move_all(current_actor(), list(numbers)[:MAX_AT_ONCE], target)
     return see(url_for(".list_orders", **read_query(SIEVE)))
 
 
@@ -120,7 +119,7 @@ def _move_all(actor: Actor, numbers: list[str], target: OrderStatus) -> None:
 
 def _try_to_move(actor: Actor, number: str, target: OrderStatus) -> ShopError | None:
     try:
-        in_transaction(lambda: order_service.change_status(Visitor(actor), number, target))
+        once(lambda: order_service.change_status(Visitor(actor), number, target).id, number)
     except (Conflict, NotFound) as refusal:
         return refusal
     return None

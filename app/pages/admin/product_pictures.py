@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Invalid, ShopError
 from app.models import Product
-from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another
+from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another, too_large
 from app.pages.blueprint import see
 from app.pages.forms import EMPTY, Form, whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
@@ -103,10 +103,7 @@ def arrange(product: str) -> Response:
 @blp.errorhandler(RequestEntityTooLarge)
 def refuse_large(_error: RequestEntityTooLarge) -> Response:
     """Say beside the form what a picture may weigh."""
-    form = Form()
-    form.note(Invalid({"file": ["This file is too large."]}))
-    form.status = 413
-    return _page((request.view_args or {})["product"], form)
+    return _page((request.view_args or {})["product"], too_large())
 
 
 def _answer(product: str, form: Form, changed: Product | None, message: str) -> Response:

@@ -1,7 +1,5 @@
 """Products for staff: found, made, changed, offered or taken off sale, deleted."""
 
-from typing import Any
-
 from flask import Response, flash, request, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
@@ -143,12 +141,12 @@ def delete(product: str) -> Response:
     """Take a product out of the catalogue, as it was when that was confirmed."""
     actor, form = current_actor(), Form.sent()
 
-    def work(_nothing: dict[str, Any]) -> bool:
-        version = [form.value("version")]
-        in_transaction(lambda: product_service.delete_product(actor, product, version))
-        return True
-
-    if not form.carry_out(NOTHING, work):
+    version = [form.value("version")]
+    gone = form.carry_out(
+        NOTHING,
+        lambda _nothing: once(lambda: product_service.delete_product(actor, product, version)),
+    )
+    if gone is None:
         found = product_queries.get_product(actor, product)
         return admin_form("product_delete.html", form, product=found)
     flash("The product is deleted.")
