@@ -145,7 +145,9 @@ BODIES = {
     },
     "POST /admin/products/<product>/delete": form(version="1"),
     "POST /admin/categories/new": form(name="Another"),
-    "POST /admin/categories/<category>": form(name="Another"),
+    "POST /admin/categories/<category>": lambda world: {
+        "data": {"name": "Another", "version": world.category.version}
+    },
     "POST /admin/orders/<number>": form(status="processing", note=""),
 }
 
