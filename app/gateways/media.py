@@ -37,12 +37,16 @@ class FolderStore:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished = Path(file.name)
-        unfinished.chmod(0o644)  # a web server in front runs as somebody else
-        unfinished.replace(path)
+            unfinished = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                unfinished.chmod(0o644)  # a web server in front runs as somebody else
+                unfinished.replace(path)
+            except OSError:  # such as a full disk, which needs no rubbish on top
+                unfinished.unlink(missing_ok=True)
+                raise
 
     def read(self, name: str) -> bytes | None:
         """A file's content, or None."""

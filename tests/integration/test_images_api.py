@@ -1,5 +1,6 @@
 """Pictures of products: made fit, kept by content, shown with the product."""
 
+import errno
 import io
 from typing import Any
 
@@ -40,6 +41,17 @@ def upload(caller, path, data, name="mug.jpg", **fields):
     response = caller.post(f"{path}/images", data={"file": (io.BytesIO(data), name), **fields})
     response.request.input_stream.close()  # the client's own, on disk where it is large
     return response
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        FolderStore(tmp_path, "/media").save(f"{'a' * 32}-320.webp", b"x")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", pictures.FORMATS)
