@@ -181,6 +181,13 @@ def test_the_trail_survives_the_emptying_of_the_shop(app, admin):
     assert [action for action, _ in trail(app)][:2] == ["category.created", "shop.emptied"]
 
 
+def test_a_demo_shop_leaves_its_trace_once(app):
+    for _ in range(2):
+        assert app.test_cli_runner().invoke(args=["seed-db"]).exit_code == 0
+
+    assert trail(app) == [("shop.seeded", {"demo": [None, "planted"]})]
+
+
 def test_the_trail_is_listed_newest_first_by_subject_and_by_person(app):
     ann, bob = Actor("admin", user_id=1), Actor("admin", user_id=2)
     with app.app_context():
