@@ -15,6 +15,9 @@ from tests.integration.access.page_doors import PAGE_DOORS, PAGES_USED_UP
 from tests.integration.access.table import Door
 from tests.integration.access.world import Answer, World
 
+# Who may enter is asked with the same statements on either database.
+pytestmark = pytest.mark.only_on("postgresql")
+
 DOORS = [*API_DOORS, *PAGE_DOORS]
 
 

@@ -6,6 +6,9 @@ from app import create_app
 from app.config import Testing
 from tests.integration.people import login, make_user
 
+# Headers are the same on either database.
+pytestmark = pytest.mark.only_on("sqlite")
+
 ORIGIN = "https://app.example"
 OTHERS = ["https://evil.example", "http://app.example", "https://app.example:8443", "null",
           "https://app.example.evil", "https://sub.app.example", "HTTPS://APP.EXAMPLE", ""]  # fmt: skip

@@ -15,6 +15,9 @@ from tests.integration.browsing import Browser
 from tests.integration.people import EMAIL, make_user
 from tests.integration.test_errors import exchange
 
+# Headers are the same on either database.
+pytestmark = pytest.mark.only_on("sqlite")
+
 
 def answers(app: Flask, part: str = "1", only: str | None = None, **options):
     """What each route answers to each of its methods: (endpoint, method, response)."""
@@ -371,7 +374,6 @@ def test_a_form_of_too_many_parts_is_refused(form):
 # --- What the server itself answers
 
 
-@pytest.mark.only_on("sqlite")
 def test_what_is_no_http_is_answered_with_them_too(app, environ):
     with servers.shop(environ, workers=1) as address:
         head, _problem = exchange(int(address.rpartition(":")[2]), b"nonsense\r\n\r\n")
@@ -380,7 +382,6 @@ def test_what_is_no_http_is_answered_with_them_too(app, environ):
     assert sent.items() >= HEADERS.items()
 
 
-@pytest.mark.only_on("sqlite")
 def test_the_server_believes_no_client_of_this_machine_more_than_others(app, environ):
     forged = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\nSCRIPT_NAME: /evil\r\n"
     with servers.shop(environ, workers=1) as address:

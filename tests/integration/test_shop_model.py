@@ -23,7 +23,7 @@ from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import inside
 from tests.integration.shop_model import FOLLOWS, Goods, Model
 
-EXAMPLES = {"sqlite": 40, "postgresql": 10}
+EXAMPLES = {"sqlite": 40, "postgresql": 5}
 PEOPLE = GOODS = st.integers(0, 1)
 QUANTITIES = st.integers(1, 6)
 
