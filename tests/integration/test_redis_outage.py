@@ -84,9 +84,14 @@ def test_after_a_restart_redis_counts_again(shop, redis):
     server.wait()
     assert calls(shop, 6)[-1] == 429
     start_again()
-    time.sleep(SKIP_SECONDS)
+    first = 429
+    for _ in range(10):  # on a busy machine Redis may miss its short time, and is skipped again
+        time.sleep(SKIP_SECONDS)
+        (first,) = calls(shop, 1)
+        if first == 200:
+            break
 
-    assert calls(shop, 6) == [200] * 5 + [429]
+    assert [first, *calls(shop, 5)] == [200] * 5 + [429]
 
 
 @pytest.mark.races
