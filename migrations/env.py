@@ -19,10 +19,13 @@ def run(connection: Connection) -> None:
     """Run the migrations; on SQLite with foreign keys off, and checked before the commit.
 
     SQLite changes a table by making it anew, and dropping the old one would delete its children.
+    On PostgreSQL each migration is a transaction, so that one can be done without any: see online.py.
     """
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:  # said to the driver itself: inside a transaction the pragma does nothing
         connection.connection.execute("PRAGMA foreign_keys = OFF")
+    else:
+        take_time(connection)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -31,6 +34,7 @@ def run(connection: Connection) -> None:
         include_name=include_name,
         render_as_batch=sqlite,
         transactional_ddl=True,
+        transaction_per_migration=not sqlite,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -38,6 +42,16 @@ def run(connection: Connection) -> None:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if broken:
                 raise RuntimeError(f"The migration would break foreign keys: {broken[:5]}")
+
+
+def take_time(connection: Connection) -> None:
+    """Let statements last as long as a large table needs; for locks they still wait 5 s only.
+
+    Whatever waits for a lock on a table keeps those waiting who come after it.
+    """
+    connection.exec_driver_sql("SET statement_timeout = 0")
+    connection.commit()
+    connection.connection.dbapi_connection.patience = None  # see app/postgresql.py
 
 
 def run_online() -> None:
@@ -50,7 +64,12 @@ def run_online() -> None:
 
 
 if context.is_offline_mode():
-    context.configure(url=str(db.engine.url), target_metadata=Base.metadata, literal_binds=True)
+    context.configure(
+        url=str(db.engine.url),
+        target_metadata=Base.metadata,
+        literal_binds=True,
+        transaction_per_migration=db.engine.dialect.name == "postgresql",
+    )
     with context.begin_transaction():
         context.run_migrations()
 else:

@@ -129,7 +129,7 @@ def test_accounts_with_turkish_letters_are_found_after_the_upgrade(empty):
 def next_migration(tmp_path: Path):
     """Writes a folder of migrations with one more in it: these statements of `op`."""
 
-    def write(body: str) -> str:
+    def write(body: str, down: str = "pass") -> str:
         folder = copytree(ROOT / "migrations", tmp_path / "migrations")
         content = f"""
             import sqlalchemy as sa
@@ -139,7 +139,7 @@ def next_migration(tmp_path: Path):
             def upgrade():
             {textwrap.indent(textwrap.dedent(body), " " * 16)}
             def downgrade():
-                pass
+            {textwrap.indent(textwrap.dedent(down), " " * 16)}
         """
         (folder / "versions" / "next.py").write_text(textwrap.dedent(content))
         return str(folder)
@@ -211,3 +211,57 @@ def test_the_migrations_can_be_printed_as_sql(empty, capsys):
     migrate(empty, "upgrade", sql=True)
 
     assert "CREATE TABLE products" in capsys.readouterr().out
+
+
+INDEX = """
+    from migrations import online
+    online.{}
+"""
+MAKE = INDEX.format('create_index("ix_products_slug", "products", ["slug"])')
+DROP = INDEX.format('drop_index("ix_products_slug", "products")')
+
+
+def test_an_index_is_made_and_dropped_online(empty, next_migration):
+    migrate(empty, "upgrade")
+    folder = next_migration(MAKE, down=DROP)
+
+    migrate(empty, "upgrade", directory=folder)
+    made = indexes(empty, "products")
+    migrate(empty, "downgrade", directory=folder, revision=newest())
+
+    assert made - indexes(empty, "products") == {"ix_products_slug"}
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_index_that_was_left_half_made_is_made_anew(empty, next_migration):
+    migrate(empty, "upgrade")
+    folder = next_migration(MAKE)
+    with empty.app_context():
+        factories.product()
+        db.session.execute(text("CREATE INDEX ix_products_slug ON products (name)"))
+        db.session.commit()
+
+    migrate(empty, "upgrade", directory=folder)
+
+    with empty.app_context():
+        query = text("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_products_slug'")
+        assert db.session.scalar(query).endswith("(slug)")
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_came_before_a_migration_that_fails_stays(empty, next_migration):
+    migrate(empty, "upgrade", revision="0001")
+    folder = next_migration('op.execute("INSERT INTO nowhere VALUES (1)")')
+
+    with pytest.raises(Exception, match="nowhere"):
+        migrate(empty, "upgrade", directory=folder)
+
+    with empty.app_context():
+        assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == newest()
+
+
+def indexes(app: Flask, table: str) -> set[str | None]:
+    with app.app_context():
+        found = {index["name"] for index in inspect(db.engine).get_indexes(table)}
+        db.engine.dispose()
+        return found
