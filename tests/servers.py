@@ -227,13 +227,18 @@ def gunicorn(
 
 
 def start_gunicorn(
-    environ: Mapping[str, str], workers: int, port: int, log: Path = Path(os.devnull)
+    environ: Mapping[str, str],
+    workers: int,
+    port: int,
+    log: Path = Path(os.devnull),
+    app: str = "manage:app",
 ) -> subprocess.Popen[bytes]:
-    """The shop on a gunicorn at `port`, once it is ready; whoever starts it ends it."""
+    """The shop on a gunicorn at `port`, once it is ready; whoever starts it ends it. Another `app`
+    tells that it is ready in the shop's way."""
     settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
     with log.open("ab") as lines:
         server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "manage:app"],
+            [sys.executable, "-m", "gunicorn", app],
             env={**os.environ, **environ, **settings},
             cwd=ROOT,
             stdout=lines,
