@@ -1,0 +1,24 @@
+"""What one request did so far: its statements, and what the cache said. One request a thread."""
+
+import threading
+
+
+class Tally(threading.local):
+    """Figures of the request that this thread serves; begun anew with each one."""
+
+    statements = 0
+    seconds = 0.0
+    """Spent waiting for statements."""
+    cache = ""
+    """What the last look into the cache came to: `hit`, `miss` or `away`; empty without one."""
+    is_open = False
+    """Whether the request is still counted among those under way."""
+
+    def begin(self) -> None:
+        """Forget the request before."""
+        self.statements = 0
+        self.seconds = 0.0
+        self.cache = ""
+
+
+now = Tally()
