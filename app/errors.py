@@ -72,6 +72,14 @@ class TooManyAttempts(ShopError):
         self.retry_after = retry_after
 
 
+class RateLimited(TooManyAttempts):
+    """More requests than one user or address may send."""
+
+    def __init__(self, retry_after: int) -> None:
+        detail = f"Too many requests. Try again in {retry_after} s."
+        super().__init__("rate_limited", detail, retry_after)
+
+
 class Unavailable(ShopError):
     """The shop cannot answer now, and will again soon."""
 

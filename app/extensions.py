@@ -1,6 +1,6 @@
 """The Flask extensions, unbound: `create_app` binds them."""
 
-from flask import current_app, g
+from flask import g
 from flask_bcrypt import Bcrypt
 from flask_caching import Cache
 from flask_jwt_extended import JWTManager
@@ -28,9 +28,5 @@ migrate = Migrate()
 jwt = JWTManager()
 bcrypt = Bcrypt()
 cache = Cache()
-limiter = Limiter(
-    key_func=lambda: g.rate_limit_key,
-    default_limits=[lambda: current_app.config["RATELIMIT_DEFAULT"]],
-)
-limiter.request_filter(lambda: not current_app.config["RATELIMIT_ENABLED"])
+limiter = Limiter(key_func=lambda: g.rate_limit_key)  # the default limit: app/utils/rate_limits.py
 api = ShopApi()

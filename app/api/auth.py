@@ -5,12 +5,12 @@ from typing import Any
 from flask import current_app, request, url_for
 
 from app.errors import unless_refused
-from app.extensions import limiter
 from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
 from app.services import auth_service, session_service
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import CART_TOKEN, header
 from app.utils.decorators import login_required
@@ -18,7 +18,7 @@ from app.utils.identity import current_claims
 from app.utils.tokens import session_lifetime, token_pair
 
 blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth", private=True)
-limiter.limit(lambda: current_app.config["RATELIMIT_AUTH"])(blp)
+rate_limits.be_strict(blp, lambda: current_app.config["RATELIMIT_AUTH"])
 GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer's.")
 
 

@@ -6,11 +6,11 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.extensions import limiter
 from app.services import catalogue_cache, store_service
+from app.utils import rate_limits
 
 blp = Blueprint("health", __name__, url_prefix="/healthz")
-limiter.exempt(blp)
+rate_limits.exempt(blp)
 
 
 @blp.get("/live")

@@ -6,7 +6,6 @@ from flask import Response, current_app, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import unless_refused
-from app.extensions import limiter
 from app.models import Session
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
@@ -22,6 +21,7 @@ from app.services import (
     user_service,
 )
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor
 from app.utils.redirects import inside
@@ -37,7 +37,7 @@ def _limit() -> str:
     return limit
 
 
-limiter.limit(_limit)(blp)
+rate_limits.be_strict(blp, _limit)
 CREDENTIALS = LoginSchema()
 NEW_ACCOUNT = RegisterSchema()
 

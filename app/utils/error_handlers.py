@@ -137,8 +137,7 @@ def handle_rate_limit(_error: RateLimitExceeded) -> Response:
     """Too many requests from one user or address."""
     limit = limiter.current_limit
     wait = max(1, int(limit.reset_at - time.time()) + 1) if limit else RETRY_AFTER_SECONDS
-    detail = f"Too many requests. Try again in {wait} s."
-    return problem(429, "rate_limited", detail, {"Retry-After": str(wait)})
+    return handle_refusal(errors.RateLimited(wait))
 
 
 def handle_http(error: HTTPException) -> Response | HTTPException:

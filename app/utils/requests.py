@@ -7,8 +7,10 @@ import uuid
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.extensions import limiter
-from app.utils import limit_storage  # noqa: F401 - makes its kind of storage known to the limiter
+from app.utils import (
+    limit_storage,  # noqa: F401 - makes its kind of storage known to the limiter
+    rate_limits,
+)
 from app.utils.cors import share
 from app.utils.error_handlers import is_for_programs
 from app.utils.identity import identify_caller, read_token
@@ -22,9 +24,8 @@ def register(app: Flask) -> None:
     """Hang the steps into the app, in the order in which the contract checks:
     route, rate limit, caller."""
     app.before_request(_begin)
-    limiter.init_app(app)
-    app.before_request(identify_caller)
-    app.before_request(_limit_form)
+    rate_limits.register(app)  # Flask-Limiter hangs itself in here
+    app.before_request(_enter)
     app.after_request(_finish)
 
 
@@ -35,6 +36,12 @@ def _begin() -> None:
     if request.routing_exception is not None:
         raise request.routing_exception
     read_token()
+
+
+def _enter() -> None:
+    rate_limits.check()
+    identify_caller()
+    _limit_form()
 
 
 def _limit_form() -> None:
