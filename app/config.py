@@ -78,6 +78,8 @@ class Config:
         self.STORE_CURRENCY = self._currency()
         self.STORE_LOCALE = self._locale()
         self.STORE_LOW_STOCK = self._int("STORE_LOW_STOCK", 5, 0)
+        # 90: for as long browsers keep the cookie of a guest's cart.
+        self.CART_DAYS = self._int("CART_DAYS", 30, 1, 90)
         self.HOST = self._text("HOST", "127.0.0.1")
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", 1)

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import catalogue, seed, upkeep, users
+from app.cli import catalogue, purge, seed, upkeep, users
 
 COMMANDS = (
     seed.seed_db,
@@ -11,6 +11,7 @@ COMMANDS = (
     catalogue.export_products,
     upkeep.audit,
     upkeep.doctor,
+    purge.purge,
     upkeep.export_openapi,
 )
 

@@ -3,12 +3,17 @@
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from flask import Flask, current_app
 
 NAME = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}\.webp")
+GOING = ".going"
+UNFINISHED = "unfinished-"
 
 
 class MediaStore(Protocol):
@@ -23,6 +28,12 @@ class MediaStore(Protocol):
     def url(self, name: str) -> str:
         """Where browsers find it."""
 
+    def saved_before(self, moment: datetime) -> Iterator[str]:
+        """The names of all files that were last saved before a moment."""
+
+    def discard(self, name: str, before: datetime) -> bool:
+        """Remove a file, unless it was saved after that moment; whether it is gone."""
+
 
 class FolderStore:
     """Files in a folder, which the shop itself serves, or a web server in front of it."""
@@ -33,10 +44,11 @@ class FolderStore:
     def save(self, name: str, data: bytes) -> None:
         """Write it whole or not at all: readers never see half a picture."""
         path = self._path(name)
-        if path.exists():
+        with suppress(OSError):
+            os.utime(path)  # wanted again: whoever discards what is old sees it
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as file:
             unfinished = Path(file.name)
             try:
                 file.write(data)
@@ -59,10 +71,47 @@ class FolderStore:
         """Its address, on our own host unless MEDIA_URL names another."""
         return f"{self._base_url}/{name}"
 
+    def saved_before(self, moment: datetime) -> Iterator[str]:
+        """Names of pictures; what a crash has left of others goes meanwhile."""
+        files = list(self._folder.iterdir()) if self._folder.is_dir() else []
+        for path in files:
+            if path.suffix == GOING:
+                with suppress(FileNotFoundError):
+                    os.utime(path)  # to be looked at another day
+                    path.replace(path.with_suffix(""))
+                continue
+            if not _is_older(path, moment):
+                continue
+            if NAME.fullmatch(path.name):
+                yield path.name
+            elif path.name.startswith(UNFINISHED):
+                path.unlink(missing_ok=True)
+
+    def discard(self, name: str, before: datetime) -> bool:
+        """Out of the way first, then looked at: `save` either has touched the file by then, and it
+        is put back, or does not find it, and writes it anew."""
+        path = self._path(name)
+        going = path.with_name(name + GOING)
+        try:
+            path.replace(going)
+            if _is_older(going, before):
+                going.unlink()
+                return True
+            going.replace(path)
+        except FileNotFoundError:  # somebody else discards it
+            pass
+        return False
+
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
             raise ValueError("This is no name of a picture.")
         return self._folder / name
+
+
+def _is_older(path: Path, moment: datetime) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < moment.timestamp()
+    return False
 
 
 def register(app: Flask) -> None:

@@ -1,0 +1,48 @@
+"""`purge`: what nobody needs any more, removed by the clock."""
+
+import time
+from functools import partial
+
+import click
+from flask import current_app
+
+from app.cli.shell import command
+from app.gateways import media
+from app.services import purge_service
+from app.services.purge_service import BATCH, Remains
+from app.unit_of_work import in_transaction
+
+SHORTEST_REST = 0.02
+"""Seconds between two batches."""
+
+
+@command("purge")
+@click.option("--dry-run", is_flag=True, help="Tell what would go, and change nothing.")
+def purge(dry_run: bool) -> None:
+    """Remove what nobody needs any more: old guests' carts, stored answers, sessions, counts of
+    failed sign-ins, uploaded lists, and files of pictures that no product shows.
+
+    Runs while the shop sells, in transactions of at most 1,000 rows, and rests between them. May
+    be interrupted at any time, and run again.
+    """
+    found = [
+        f"{purge_service.count(kind) if dry_run else _remove(kind)} {kind.name}"
+        for kind in purge_service.remains(current_app.config["CART_DAYS"])
+    ]
+    names = purge_service.orphaned_pictures(media.store())
+    files = len(names) if dry_run else purge_service.remove_pictures(media.store(), names)
+    done = "would go. A dry run: nothing was changed." if dry_run else "removed."
+    click.echo(f"purge: {', '.join(found)}, {files} files of pictures {done}")
+
+
+def _remove(kind: Remains) -> int:
+    removed = after = 0
+    while True:
+        begun = time.monotonic()
+        ids = in_transaction(partial(purge_service.remove_batch, kind, after))
+        removed += len(ids)
+        if len(ids) < BATCH:
+            return removed
+        after = ids[-1]
+        # On SQLite one writes at a time: half of it is left to the shop.
+        time.sleep(max(SHORTEST_REST, time.monotonic() - begun))
