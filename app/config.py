@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.domain.money import is_currency
+from app.statements import SLOW_SECONDS, WatchedPool
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
@@ -91,6 +92,7 @@ class Config:
         self.TRUSTED_PROXIES = self._int("TRUSTED_PROXIES", 0, 0, 10)
         self.LOG_LEVEL = self._choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.LOG_FORMAT = self._choice("LOG_FORMAT", self.DEFAULT_LOG_FORMAT, ("text", "json"))
+        self.METRICS_TOKEN = self._metrics_token()
         self.ALLOW_SQLITE = self._bool("ALLOW_SQLITE", False)
         self.MEDIA_FOLDER = self._text("MEDIA_FOLDER", str(ROOT / "instance" / "media"))
         self.MEDIA_URL = self._text("MEDIA_URL", "/media")
@@ -104,6 +106,7 @@ class Config:
             self.SQLALCHEMY_DATABASE_URI,
             pool_size=self._int("DB_POOL_SIZE", self.WEB_THREADS),
             max_overflow=self._int("DB_MAX_OVERFLOW", 2, 0),
+            slow_seconds=self._int("SLOW_QUERY_MS", 200, 0) / 1000,
         )
 
     def _read_redis(self) -> None:
@@ -189,6 +192,12 @@ class Config:
         except ValueError:
             raise ConfigurationError(f"{name} must be a URL like redis://host:6379/0.") from None
         return url
+
+    def _metrics_token(self) -> str:
+        token = self._text("METRICS_TOKEN", "")
+        if token and not re.fullmatch("[!-~]{16,}", token):
+            raise ConfigurationError("METRICS_TOKEN must be 16 or more ASCII letters and signs.")
+        return token
 
     def _currency(self) -> str:
         code = self._text("STORE_CURRENCY", "USD").upper()
@@ -280,11 +289,18 @@ def with_driver(url: str) -> str:
     return url
 
 
-def engine_options(url: str, pool_size: int, max_overflow: int) -> dict[str, Any]:
-    """How the engine connects: nobody waits longer than 3 s for a connection."""
+def engine_options(
+    url: str, pool_size: int, max_overflow: int, slow_seconds: float = 0
+) -> dict[str, Any]:
+    """How the engine connects: nobody waits longer than 3 s for a connection.
+
+    Statements that take `slow_seconds` or longer are logged; with 0 none are.
+    """
     options: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": max_overflow,
+        "poolclass": WatchedPool,
+        "execution_options": {SLOW_SECONDS: slow_seconds},
         "pool_timeout": 2.5,
         "hide_parameters": True,  # values of a statement are people's data: not for the log
     }

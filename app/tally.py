@@ -9,6 +9,8 @@ class Tally(threading.local):
     statements = 0
     seconds = 0.0
     """Spent waiting for statements."""
+    asked = 0.0
+    """When the last statement was sent, as `time.perf_counter` counts."""
     cache = ""
     """What the last look into the cache came to: `hit`, `miss` or `away`; empty without one."""
     is_open = False

@@ -5,7 +5,7 @@ from importlib import import_module
 from flask import Flask
 from werkzeug.routing import IntegerConverter
 
-from app.api import docs, health
+from app.api import docs, health, metrics
 from app.extensions import api
 
 BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "cart", "orders")
@@ -29,3 +29,4 @@ def register(app: Flask) -> None:
         api.register_blueprint(import_module(f"app.api.{name}").blp)
     app.register_blueprint(docs.blp)
     app.register_blueprint(health.blp)
+    app.register_blueprint(metrics.blp)

@@ -1,8 +1,11 @@
-"""Where a request comes from: the part of a network address that belongs to one customer."""
+"""Where a request comes from: the part of an address that belongs to one customer, and whether it
+is near."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str | None) -> str:
     """An IPv4 address as it is, an IPv6 address as its network of 64 bits; else the text given.
 
@@ -17,3 +20,11 @@ def network_of(address: str | None) -> str:
         mapped = found.ipv4_mapped
         return str(mapped or ipaddress.ip_network((int(found), 64), strict=False))
     return str(found)
+
+
+def is_private(address: str | None) -> bool:
+    """Whether an address is of this machine or of a private network (RFC 1918, RFC 4193)."""
+    try:
+        return ipaddress.ip_address(network_of(address).partition("/")[0]).is_private
+    except ValueError:
+        return False

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from flask import request
 from marshmallow import Schema, ValidationError
 
+from app import metrics
 from app.errors import (
     Conflict,
     Invalid,
@@ -74,6 +75,7 @@ class Form:
 
     def note(self, refusal: ShopError) -> None:
         """Keep a refusal, to be told beside the form."""
+        metrics.refused(refusal.code)
         self.status, self.code = status_of(refusal), refusal.code
         self.extra = refusal.extra
         self.errors = refusal.extra.get("errors", {})

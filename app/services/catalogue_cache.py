@@ -23,6 +23,7 @@ from flask_caching.backends.rediscache import RedisCache
 from redis.exceptions import RedisError
 from sqlalchemy.orm import SessionTransaction
 
+from app import metrics
 from app.domain.clock import utc_now
 from app.extensions import cache, db
 from app.unit_of_work import after_commit
@@ -73,7 +74,9 @@ def product(address: int | str, build: Callable[[], ProductAnswer]) -> Answer:
         return _remember(address, build())
     tokens, entry = _look_up(f"product:{product_id}", (_product_token(product_id), CATALOGUE))
     if entry is not None and address in entry[1]:
+        metrics.cache_looked_up("product", "hit")
         return Answer(*entry[2])
+    metrics.cache_looked_up("product", "miss" if tokens else "away")
     made = build()
     if tokens and made.product_id == product_id:
         names = (made.product_id, made.slug)
@@ -88,7 +91,9 @@ def listed(name: str, question: Any, build: Callable[[], Answer]) -> Answer:
     began = utc_now().timestamp()
     tokens, entry = _look_up(key, (LISTS,))
     if entry is not None and 0 <= began - entry[1] < LIST_SECONDS:
+        metrics.cache_looked_up(name, "hit")
         return Answer(*entry[2])
+    metrics.cache_looked_up(name, "miss" if tokens else "away")
     made = build()
     if tokens and len(made.body) <= MAX_LIST_BYTES:
         # The backends count in whole seconds: the life that counts is measured from `began`.
@@ -241,6 +246,7 @@ def _try(line: Line, question: Callable[[], T]) -> T | None:
             return question()
     except (RedisError, OSError) as error:
         line.skip_until = time.monotonic() + SKIP_SECONDS
+        metrics.cache_failed()
         log.warning("The cache did not answer: %s", type(error).__name__)
         return None
 

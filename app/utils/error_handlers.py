@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from app import errors
+from app import errors, metrics
 from app.extensions import limiter
 from app.unit_of_work import end_session
 
@@ -73,6 +73,7 @@ def problem(
     **extra: Any,
 ) -> Response:
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
+    metrics.refused(code)
     if not is_for_programs(request.path):
         response = current_app.make_response(
             render_template(
@@ -109,7 +110,7 @@ def _finished(response: Response, headers: dict[str, str] | None) -> Response:
 
 def is_for_programs(path: str) -> bool:
     """Whether programs call at this path, rather than people."""
-    return any(path == start or path.startswith(f"{start}/") for start in PROBLEM_PATHS)
+    return path.startswith(_BELOW) or path in PROBLEM_PATHS
 
 
 def status_of(error: errors.ShopError) -> int:

@@ -13,6 +13,7 @@ from app.utils.error_handlers import is_for_programs
 from app.utils.sign_in_cookie import sign_in_claims
 
 REFRESH_ENDPOINT = "auth.refresh"
+METRICS_ENDPOINT = "metrics.report"
 
 
 def current_actor() -> Actor:
@@ -70,6 +71,8 @@ def identify_caller() -> None:
 def _sends_bearer() -> bool:
     if request.method == "OPTIONS":  # asks about the route, whoever asks
         return False
+    if request.endpoint == METRICS_ENDPOINT and current_app.config["METRICS_TOKEN"]:
+        return False  # what is sent there is no token of an account
     # A scheme is written in any case (RFC 9110, section 11.1).
     words = request.headers.get("Authorization", "").split(maxsplit=1)
     return words[:1] != [] and words[0].lower() == "bearer"

@@ -7,6 +7,7 @@ import uuid
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app import metrics
 from app.utils import (
     limit_storage,  # noqa: F401 - makes its kind of storage known to the limiter
     rate_limits,
@@ -31,6 +32,7 @@ def register(app: Flask) -> None:
 
 def _begin() -> None:
     g.started = time.perf_counter()
+    metrics.request_began()
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
     if request.routing_exception is not None:
@@ -57,4 +59,9 @@ def _limit_form() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    return log_access(share(secure(response)))
+    share(secure(response))
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else None
+    metrics.request_ended(request.method, route, response.status_code, seconds)
+    log_access(route, response.status_code, seconds)
+    return response

@@ -66,6 +66,8 @@ GET          /api/docs                                       200   200   200   2
 GET          /api/docs/assets/<name>                         200   200   200   200         401     401    401
 GET          /healthz/live                                   200   200   200   200         401     401    401
 GET          /healthz/ready                                  200   200   200   200         401     401    401
+# app/api/metrics.py: from this machine
+GET          /metrics                                        200   200   200   200         401     401    401
 """
 
 
