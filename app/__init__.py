@@ -1,6 +1,8 @@
 """ShopSwift: an online shop's backend. `create_app` puts it together."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -10,9 +12,21 @@ from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.unit_of_work import end_session
 from app.utils import error_handlers, logs, requests
+from app.utils.security_headers import FixedHeaders
 from app.utils.strict_json import StrictJSONProvider
+from app.utils.visits import VisitSessions
 
 __version__ = "1.0.0"
+
+
+class Shop(Flask):
+    """Flask, spared what no request here needs."""
+
+    session_interface = VisitSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: nothing here is async, which else is asked of a dozen functions a request."""
+        return func
 
 
 def create_app(settings: config.Config | None = None, strict: bool = True) -> Flask:
@@ -25,7 +39,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
         ConfigurationError: the shop may not start like this; one line says why.
     """
     settings = settings or config.load()
-    app = Flask(__name__, instance_path=str(config.ROOT / "instance"))
+    app = Shop(__name__, instance_path=str(config.ROOT / "instance"))
     app.config.from_object(settings)
     app.extensions["settings"] = settings
     app.json = StrictJSONProvider(app)
@@ -34,6 +48,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     if strict:
         _refuse_problems(settings)
     logs.configure(app)
+    app.wsgi_app = FixedHeaders(app.wsgi_app)  # type: ignore[method-assign]
     _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
     media.register(app)

@@ -64,6 +64,8 @@ def end_session(_error: BaseException | None = None) -> None:
     What was only read ends with a rollback too. Where the connection has died since, that fails,
     after the answer was made: left alone, the server would send a 500 of its own instead.
     """
+    if not db.session.registry.has():
+        return
     session = db.session()
     try:
         session.close()

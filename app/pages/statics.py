@@ -41,7 +41,7 @@ def compress(response: Response) -> Response:
 
     Secrets in a page are masked anew each time, so that sizes tell nothing about them (BREACH).
     """
-    if response.mimetype not in COMPRESSED or request.path.startswith(PLAIN_PATHS):
+    if request.path.startswith(PLAIN_PATHS) or response.mimetype not in COMPRESSED:
         return response
     response.vary.add("Accept-Encoding")
     is_whole = (

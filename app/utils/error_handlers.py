@@ -48,6 +48,7 @@ INTERNAL_ERROR = "Something went wrong on our side."
 UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 READ_ONLY = "25006"  # a standby, or a server that is being moved
 PROBLEM_PATHS = ("/api", "/healthz", "/metrics")
+_BELOW = tuple(f"{path}/" for path in PROBLEM_PATHS)
 """Below these programs call, who are told in JSON; elsewhere people do, who get a page."""
 
 
