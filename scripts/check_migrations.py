@@ -76,7 +76,7 @@ def as_sql(script: Script) -> str:
             "literal_binds": True,
             "transactional_ddl": True,
             "transaction_per_migration": True,
-        },  # fmt: skip
+        },
     )
     with Operations.context(context), context.begin_transaction(_per_migration=True):
         script.module.upgrade()
