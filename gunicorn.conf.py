@@ -2,13 +2,17 @@
 
 import gc
 import json
+import os
+import shutil
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
 from gunicorn import util
 from gunicorn.glogging import Logger
 
+from app import metrics
 from app.config import ConfigurationError, load
 from app.utils.security_headers import HEADERS
 
@@ -35,6 +39,27 @@ keepalive = 5
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None
 control_socket_disable = True
+
+# The workers' figures for /metrics lie in a folder of this server's own, in memory where possible.
+FIGURES = "shopswift-figures-"
+home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def forget_figures_of_dead_servers():
+    """Remove what servers left behind that had no time to clean up; theirs is in the name."""
+    for left in home.glob(f"{FIGURES}*"):
+        try:
+            os.kill(int(left.name.removeprefix(FIGURES).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)  # somebody else's stays
+        except (OSError, ValueError):
+            continue
+
+
+if not metrics.is_shared():  # a hangup has this file read again
+    forget_figures_of_dead_servers()
+    metrics.share(Path(tempfile.mkdtemp(prefix=f"{FIGURES}{os.getpid()}-", dir=home)))
+
 # Only the shop judges X-Forwarded-Proto, by TRUSTED_PROXIES: gunicorn would believe every client
 # on this machine, in SCRIPT_NAME and PATH_INFO too.
 forwarded_allow_ips = ""
@@ -55,10 +80,27 @@ class ShopLogger(Logger):
 logger_class = ShopLogger
 
 
-def pre_fork(_server, _worker):
+def pre_fork(server, worker):
     """Keep the collector away from what was loaded: a worker that counted through it would copy it
     all, and at its end, as in a reload under load, spend half a second of a CPU on taking it apart."""
     gc.freeze()
+    worker.slot = metrics.free_slot(other.slot for other in server.WORKERS.values())
+
+
+def post_fork(_server, worker):
+    """Let the worker count in the files of its slot."""
+    limit = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW
+    metrics.take_slot(worker.slot, settings.DB_POOL_SIZE, limit)
+
+
+def child_exit(_server, worker):
+    """What a worker had under way, ends with it."""
+    metrics.leave_slot(worker.slot)
+
+
+def on_exit(_server):
+    """Take the figures along."""
+    metrics.forget()
 
 
 def when_ready(server):

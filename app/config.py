@@ -102,10 +102,12 @@ class Config:
     def _read_database(self) -> None:
         default = f"sqlite:///{ROOT / 'instance' / 'shopswift.db'}"
         self.SQLALCHEMY_DATABASE_URI = database_url(self._text("DATABASE_URL", default))
+        self.DB_POOL_SIZE = self._int("DB_POOL_SIZE", self.WEB_THREADS)
+        self.DB_MAX_OVERFLOW = self._int("DB_MAX_OVERFLOW", 2, 0)
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
             self.SQLALCHEMY_DATABASE_URI,
-            pool_size=self._int("DB_POOL_SIZE", self.WEB_THREADS),
-            max_overflow=self._int("DB_MAX_OVERFLOW", 2, 0),
+            pool_size=self.DB_POOL_SIZE,
+            max_overflow=self.DB_MAX_OVERFLOW,
             slow_seconds=self._int("SLOW_QUERY_MS", 200, 0) / 1000,
         )
 

@@ -9,7 +9,8 @@ Labels have few values, known beforehand: templates of routes, never paths; noth
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -68,8 +69,8 @@ class Figures:
         )
         self.connections = self._gauge(
             "database_connections",
-            "Connections to the database: the pools' size, open, in_use, overflow;"
-            " and waiting, who have asked for one.",
+            "Connections to the database: open, in_use, size (kept), limit (open at most);"
+            " and waiting, requests that have asked for one.",
             "state",
         )
 
@@ -179,16 +180,15 @@ def import_ended(step: str) -> None:
     _kept.imports.labels(step).inc()
 
 
-def rows_imported(created: int, updated: int, unchanged: int, refused: int) -> None:
-    """Rows of an uploaded list were taken in."""
-    told = {"created": created, "updated": updated, "unchanged": unchanged, "refused": refused}
-    for outcome, count in told.items():
+def rows_imported(counts: Mapping[str, int]) -> None:
+    """Rows of an uploaded list were taken in: how many with which outcome."""
+    for outcome, count in counts.items():
         _kept.import_rows.labels(outcome).inc(count)
 
 
-def sign_in_tried(outcome: str) -> None:
-    """A password was given at the sign-in: `right`, `wrong`, or `locked` where none is looked at."""
-    _kept.sign_ins.labels(outcome).inc()
+def password_tried(fits: bool) -> None:
+    """A password was compared at the sign-in."""
+    _kept.sign_ins.labels("right" if fits else "wrong").inc()
 
 
 def locked_out() -> None:
@@ -217,6 +217,12 @@ def share(folder: Path) -> None:
     _begin()
 
 
+def forget() -> None:
+    """Remove the folder, at the server's end."""
+    if _folder is not None:
+        shutil.rmtree(_folder, ignore_errors=True)
+
+
 def is_shared() -> bool:
     """Whether workers count together."""
     return _folder is not None
@@ -228,12 +234,15 @@ def free_slot(taken: Iterable[str]) -> str:
     return next(slot for slot in map(str, range(len(used) + 1)) if slot not in used)
 
 
-def take_slot(slot: str) -> None:
-    """In a new worker: go on counting in the files of this slot."""
+def take_slot(slot: str, pool_size: int, pool_limit: int) -> None:
+    """In a new worker: go on counting in the files of this slot. It keeps `pool_size` connections
+    to the database, and opens no more than `pool_limit`."""
     global _slot
     leave_slot(slot)
     _slot = slot
     _kept.workers.set(1)
+    _connections("size").set(pool_size)
+    _connections("limit").set(pool_limit)
 
 
 def leave_slot(slot: str) -> None:

@@ -21,6 +21,8 @@ NEVER_SLOW_SECONDS = 0.001
 LONGEST_TEXT = 2000
 
 log = logging.getLogger(__name__)
+# Each class of pools logs under its own name, at INFO whenever it is made anew.
+logging.getLogger(f"{__name__}.WatchedPool").setLevel(logging.WARNING)
 
 
 class WatchedPool(QueuePool):

@@ -13,9 +13,10 @@ from functools import cache
 
 from sqlalchemy import ColumnElement, select
 
+from app import metrics
 from app.domain import emails, passwords
 from app.domain.actor import Actor
-from app.errors import Invalid, ShopError, Unauthenticated
+from app.errors import Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import bcrypt, db
 from app.models import Session, User
 from app.services import (
@@ -26,6 +27,7 @@ from app.services import (
     user_service,
 )
 from app.services.throttle_service import Guard
+from app.unit_of_work import after_commit
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +125,8 @@ def sign_in(
     user = settle(
         attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
     )
+    if not isinstance(user, TooManyAttempts):  # then no password is looked at
+        after_commit(lambda: metrics.password_tried(fits=isinstance(user, User)))
     if isinstance(user, ShopError):
         return user
     if cart_token:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm.attributes import set_committed_value
 
+from app import metrics
 from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
@@ -30,6 +31,7 @@ from app.services import (
 from app.services.cart_contents import Row
 from app.services.idempotency_service import Request
 from app.services.inventory_service import OutOfStock, Wish
+from app.unit_of_work import after_commit
 
 ADDRESS_FIELDS = (
     "name", "line1", "line2", "city", "region", "postal_code", "country", "phone",
@@ -79,16 +81,14 @@ def place_order(
     order = _place(buyer, wishes, currency)
     answer = dump(order)
     if claim is not None:
-        claim.answer, claim.order_id = answer, order.id
-        db.session.flush()
+        idempotency_service.settle(claim, answer, order.id)
     return Receipt(answer)
 
 
 def _place(buyer: Buyer, wishes: Wishes, currency: str) -> Order:
     email = _customer_email(buyer, wishes) if buyer.user_id else _guest_email(wishes)
     address = _address(buyer, wishes)
-    cart, rows = _lock_lines(buyer)
-    variants = _lock_stock(rows)
+    cart_id, articles = _lock_articles(buyer)
     order = Order(
         number=new_order_number(),
         user_id=buyer.user_id,
@@ -98,12 +98,11 @@ def _place(buyer: Buyer, wishes: Wishes, currency: str) -> Order:
         shipping_address=address,
         note=wishes.note,
     )
-    lines = [_line(row, variants[row.variant.id]) for row in rows]
-    _set_totals(order, lines, wishes.expected_total)
-    _begin_history(order, buyer, utc_now())
-    _insert(order, lines)
-    inventory_service.allocate(order, order.lines, variants, buyer.actor)
-    cart_service.clear(cart)
+    _set_totals(order, articles, wishes.expected_total)
+    _insert(order, buyer, articles)
+    products = {article.product_id for article in articles}
+    inventory_service.allocate(order.id, _wishes(articles), products, buyer.actor)
+    cart_service.clear(cart_id)
     return order
 
 
@@ -131,65 +130,56 @@ def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
     return {field: getattr(entry, field) for field in ADDRESS_FIELDS}
 
 
-def _lock_lines(buyer: Buyer) -> tuple[Cart, list[Row]]:
-    cart = cart_service.lock_cart(buyer)
-    rows = cart_contents.rows_of(Cart.id == cart.id) if cart else []
-    if cart is None or not rows:
+class Article(NamedTuple):
+    """A line of the cart with its variant, which is locked, and product, as they are now."""
+
+    line_id: int
+    quantity: int
+    price_seen: int
+    variant_id: int
+    sku: str
+    options: dict[str, str]
+    price: int
+    available: int
+    product_id: int
+    name: str
+
+
+# In the order of Article's fields. Sorted before they are locked, the variants are locked in the
+# order that holds everywhere.
+_LOCK_ARTICLES = (
+    select(
+        CartLine.id,
+        CartLine.quantity,
+        CartLine.price_seen,
+        Variant.id,
+        Variant.sku,
+        Variant.options,
+        Variant.price,
+        CAN_BE_HAD,
+        Product.id,
+        Product.name,
+    )
+    .join_from(CartLine, Variant, Variant.id == CartLine.variant_id)
+    .join(Product, Product.id == Variant.product_id)
+    .where(CartLine.cart_id == bindparam("cart_id", type_=BigInteger()))
+    .order_by(Variant.id)
+    .with_for_update(key_share=True, of=Variant)
+)
+
+
+def _lock_articles(buyer: Buyer) -> tuple[int, list[Article]]:
+    """What is in the buyer's cart, in the order in which it was added.
+
+    Raises: as `place_order` does.
+    """
+    cart_id = cart_service.lock_cart(buyer)
+    rows = run(_LOCK_ARTICLES, cart_id=cart_id).all() if cart_id else []
+    if cart_id is None or not rows:
         raise Invalid(code="cart_empty", detail="The cart is empty.")
     if len(rows) > cart_service.MAX_LINES:
         detail = f"An order has room for {cart_service.MAX_LINES} lines."
         raise Invalid(code="cart_too_large", detail=detail)
-    return cart, rows
+    return cart_id, sorted(Article(*row) for row in rows)
 
 
-def _lock_stock(rows: Sequence[Row]) -> dict[int, Variant]:
-    variants = inventory_service.lock_variants(row.variant.id for row in rows)
-    withdrawn = {row.variant.id for row in rows if not inventory_service.is_offered(row.product)}
-    wishes = [Wish(row.variant.id, row.line.quantity) for row in rows]
-    short = inventory_service.shortages(wishes, variants, withdrawn)
-    if short:
-        raise OutOfStock(short)
-    return variants
-
-
-def _line(row: Row, variant: Variant) -> dict[str, Any]:
-    return {
-        "product_id": row.product.id,
-        "variant_id": variant.id,
-        "sku": variant.sku,
-        "name": row.product.name,
-        "options": variant.options,
-        "unit_price": variant.price,
-        "quantity": row.line.quantity,
-        "line_total": pricing.line_total(variant.price, row.line.quantity),
-    }
-
-
-def _set_totals(order: Order, lines: list[dict[str, Any]], expected: int | None) -> None:
-    totals = pricing.totals((line["unit_price"], line["quantity"]) for line in lines)
-    if expected not in (None, totals.total):
-        total = to_text(totals.total, order.currency)
-        raise Conflict("total_changed", f"The total is {total} {order.currency}.", total=total)
-    order.subtotal = totals.subtotal
-    order.discount_total = totals.discount_total
-    order.shipping_total = totals.shipping_total
-    order.tax_total = totals.tax_total
-    order.total = totals.total
-
-
-def _begin_history(order: Order, buyer: Buyer, now: datetime) -> None:
-    order.placed_at = order.updated_at = now
-    order.events = [
-        OrderEvent(status="pending", at=now, done_by=buyer.actor.by, user_id=buyer.user_id, note="")
-    ]
-    if buyer.guest_token:
-        order.guest_token_hash = hash_token(guest_order_token(buyer.guest_token, order.number))
-
-
-def _insert(order: Order, lines: list[dict[str, Any]]) -> None:
-    db.session.add(order)
-    db.session.flush()
-    # All at once, then read: SQLAlchemy sends rows one by one to SQLite when it wants their ids.
-    db.session.execute(insert(OrderLine), [{**line, "order_id": order.id} for line in lines])
-    written = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.id)
-    set_committed_value(order, "lines", list(db.session.scalars(written)))

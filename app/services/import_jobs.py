@@ -9,12 +9,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import undefer
 
+from app import metrics
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.domain.csv_rows import NotAProductList, ProductList, open_text
@@ -25,6 +27,7 @@ from app.services import category_paths, import_service
 from app.services.import_articles import Article, Sheet
 from app.services.import_service import Outcome, Rehearsal, Work
 from app.services.sweeping import sweep
+from app.unit_of_work import after_commit
 
 BATCH = 1000
 """Rows a transaction."""
@@ -125,7 +128,9 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
     if job.status == "checking":
         job.preview = _check(job, source, rows)
     else:
-        job.report = _counted(job.report, import_service.sort_out(rows, _import(job)))
+        outcome = import_service.sort_out(rows, _import(job))
+        job.report = _counted(job.report, outcome)
+        after_commit(lambda: metrics.rows_imported(_figures(outcome)))
     job.line, job.updated_at = listing.next_line, utc_now()
     if len(rows) < BATCH:
         _end(job)
@@ -154,6 +159,7 @@ def _locked(job_id: int) -> ImportJob:
 def _end(job: ImportJob) -> None:
     job.status = "checked" if job.status == "checking" else "done"
     job.memory = {}
+    after_commit(partial(metrics.import_ended, job.status))
     if job.status == "done":
         job.file, job.repeated = None, []
 
@@ -200,12 +206,15 @@ def _memory(rehearsal: Rehearsal, source: Source) -> dict[str, Any]:
 def _counted(before: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     told = before.get("told", [])
     more = [[row.line, row.reason] for row in outcome.refused]
-    figures = {
+    summed = {name: before.get(name, 0) + figure for name, figure in _figures(outcome).items()}
+    return {**before, **summed, "told": [*told, *more][:TOLD]}
+
+
+def _figures(outcome: Outcome) -> dict[str, int]:
+    return {
         "created": outcome.created,
         "updated": outcome.updated,
         "unchanged": outcome.unchanged,
         "categories": outcome.categories,
-        "refused": len(more),
+        "refused": len(outcome.refused),
     }
-    summed = {name: before.get(name, 0) + figure for name, figure in figures.items()}
-    return {**before, **summed, "told": [*told, *more][:TOLD]}

@@ -22,6 +22,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app import metrics
 from app.domain import emails
 from app.domain.clock import utc_now
 from app.domain.networks import network_of
@@ -29,6 +30,7 @@ from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginThrottle
 from app.services.sweeping import sweep
+from app.unit_of_work import after_commit
 
 FREE_FAILURES = 5
 FREE_FROM_ANYWHERE = 50
@@ -143,6 +145,7 @@ def record_failure(taken: Taken) -> None:
         doublings = row.failures - guard.free
         if doublings >= 0:
             row.locked_until = now + min(FIRST_LOCK * 2 ** min(doublings, 10), guard.longest)
+            after_commit(metrics.locked_out)
     if is_new:
         db.session.flush()
         sweep(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
