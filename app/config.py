@@ -17,6 +17,7 @@ from app.statements import SLOW_SECONDS, WatchedPool
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
 MIN_SECRET_BYTES = 32
+PLAIN_REDIS = "app.services.shared_cache.PlainRedis"
 REDIS_SECONDS = 0.08
 """How long one call to Redis may take: cache and limits together stay below 0.2 s a request."""
 
@@ -113,7 +114,7 @@ class Config:
 
     def _read_redis(self) -> None:
         self.REDIS_URL = self._redis_url("REDIS_URL", "")
-        self.CACHE_TYPE = "RedisCache" if self.REDIS_URL else "SimpleCache"
+        self.CACHE_TYPE = PLAIN_REDIS if self.REDIS_URL else "SimpleCache"
         self.CACHE_REDIS_URL = self.REDIS_URL or None
         self.CACHE_OPTIONS = redis_options() if self.REDIS_URL else {}
         self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)

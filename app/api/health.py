@@ -6,7 +6,7 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.services import catalogue_cache, store_service
+from app.services import shared_cache, store_service
 from app.utils import rate_limits
 
 blp = Blueprint("health", __name__, url_prefix="/healthz")
@@ -26,7 +26,7 @@ def ready() -> ResponseReturnValue:
     body: dict[str, Any] = {
         "status": "ok" if database == "ok" else "unavailable",
         "database": database,
-        "cache": catalogue_cache.state(),
+        "cache": shared_cache.state(),
     }
     if database == "ok":
         return body, 200, {"Cache-Control": "no-store"}

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.extensions import db
-from app.services import catalogue_cache, store_service
+from app.services import shared_cache, store_service
 
 Status = Literal["ok", "warning", "failed"]
 
@@ -101,7 +101,7 @@ def _admin() -> Finding:
 
 
 def _cache(redis_url: str) -> Finding:
-    state = catalogue_cache.state()
+    state = shared_cache.state()
     if not redis_url:
         return Finding("cache", "ok", "in process: with several processes, set REDIS_URL")
     status: Status = "ok" if state == "ok" else "failed"

@@ -63,8 +63,9 @@ class FixedHeaders:
 
 def secure(response: Response) -> Response:
     """See that what depends on the caller is kept by no cache."""
-    if "xml" in response.content_type and "charset" not in response.content_type:
-        response.content_type += "; charset=utf-8"  # the framework adds it to text/ only
+    kind = response.content_type or ""
+    if "xml" in kind and "charset" not in kind:
+        response.content_type = f"{kind}; charset=utf-8"  # the framework adds it to text/ only
     if "Set-Cookie" in response.headers:
         response.headers["Cache-Control"] = "no-store"
     elif not _is_the_same_for_everybody(response):

@@ -40,7 +40,7 @@ INVENTORY = "app/services/inventory_service.py"
 CHECKOUT = "app/services/checkout_service.py"
 CARTS = "app/services/cart_service.py"
 ORDERS = "app/services/order_service.py"
-CACHE = "app/services/catalogue_cache.py"
+CACHE = "app/services/shared_cache.py"
 UNIT_OF_WORK = "app/unit_of_work.py"
 
 NO_CHECK = Edit(
@@ -55,14 +55,21 @@ MUTANTS = (
     Mutant(
         "no_row_guard",
         "Stock is checked on rows that nobody holds.",
-        (Edit(INVENTORY, "        .with_for_update(key_share=True)\n", ""), NO_CHECK),
+        (
+            Edit(CHECKOUT, "    .with_for_update(key_share=True, of=Variant)\n", ""),
+            NO_CHECK,
+        ),
         "rush",
         STOCK,
     ),
     Mutant(
         "last_unit_kept",
         "More is wanted than there is, although it is just as much.",
-        (Edit(INVENTORY, "if available < wish.quantity:", "if available <= wish.quantity:"),),
+        (
+            Edit(
+                INVENTORY, "if wish.available < wish.quantity", "if wish.available <= wish.quantity"
+            ),
+        ),
         "rush",
         STOCK,
     ),
@@ -74,11 +81,17 @@ MUTANTS = (
         frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
     ),
     Mutant(
-        "no_second_try",
-        "Who loses the race for a key is refused by the database.",
-        (Edit(UNIT_OF_WORK, "ATTEMPTS = 3", "ATTEMPTS = 1"),),
+        "key_taken_over",
+        "Who sends a key again takes it over, and is served again.",
+        (
+            Edit(
+                "app/services/idempotency_service.py",
+                "where=IdempotencyKey.created_at <= bindparam",
+                "where=IdempotencyKey.created_at >= bindparam",
+            ),
+        ),
         "keys",
-        frozenset({"key_not_honoured"}),
+        frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
     ),
     Mutant(
         "answer_before_commit",
@@ -122,12 +135,14 @@ MUTANTS = (
         (
             Edit(
                 INVENTORY,
-                "    _write_ledger(order, reason, on_hand, allocated, actor)\n",
+                "    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)\n",
                 """\
     from app.unit_of_work import after_commit, in_transaction
 
+    facts = {"reason": reason, "user_id": actor.user_id, "at": utc_now(), **by}
+
     def write() -> None:
-        in_transaction(lambda: _write_ledger(order, reason, on_hand, allocated, actor))
+        in_transaction(lambda: run(_WRITE_LEDGER, facts))
 
     after_commit(write)
 """,
@@ -166,14 +181,7 @@ MUTANTS = (
     Mutant(
         "clients_price",
         "An order is charged at the price that its buyer saw when filling the cart.",
-        (
-            Edit(CHECKOUT, '"unit_price": variant.price,', '"unit_price": row.line.price_seen,'),
-            Edit(
-                CHECKOUT,
-                "pricing.line_total(variant.price, row.line.quantity)",
-                "pricing.line_total(row.line.price_seen, row.line.quantity)",
-            ),
-        ),
+        (Edit(CHECKOUT, "        Variant.price,\n", "        CartLine.price_seen,\n"),),
         "mixed",
         frozenset({"price_not_in_force"}),
     ),
@@ -191,13 +199,13 @@ MUTANTS = (
             Edit(CHECKOUT, "def _line(", "_remembered: dict[int, int] = {}\n\n\ndef _line("),
             Edit(
                 CHECKOUT,
-                '"unit_price": variant.price,',
-                '"unit_price": _remembered.setdefault(variant.id, variant.price),',
-            ),
-            Edit(
-                CHECKOUT,
-                "pricing.line_total(variant.price, row.line.quantity)",
-                "pricing.line_total(_remembered[variant.id], row.line.quantity)",
+                "    lines = [_line(article) for article in articles]\n",
+                """\
+    articles = [
+        a._replace(price=_remembered.setdefault(a.variant_id, a.price)) for a in articles
+    ]
+    lines = [_line(article) for article in articles]
+""",
             ),
         ),
         "price_or_checkout",
@@ -223,8 +231,8 @@ MUTANTS = (
         (
             Edit(
                 CARTS,
-                "        .where(owned_by(buyer))\n        .with_for_update()\n",
-                "        .where(owned_by(buyer))\n",
+                '_LOCK = update(Cart).values(updated_at=bindparam("now")).returning(Cart.id)',
+                "_LOCK = select(Cart.id)",
             ),
         ),
         "edit_or_checkout",
@@ -240,7 +248,7 @@ MUTANTS = (
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
-        (Edit(CHECKOUT, "    cart_service.clear(cart)\n", ""),),
+        (Edit(CHECKOUT, "    cart_service.clear(cart_id)\n", ""),),
         "edit_or_checkout",
         frozenset({"edit_or_checkout"}),
     ),

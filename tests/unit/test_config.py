@@ -180,7 +180,7 @@ def test_redis_serves_cache_and_limits_unless_the_limits_have_their_own():
     one = load({"REDIS_URL": "redis://a:1/0"})
     two = load({"REDIS_URL": "redis://a:1/0", "RATELIMIT_STORAGE_URL": "rediss://b:2/1"})
 
-    assert (one.CACHE_TYPE, one.CACHE_REDIS_URL) == ("RedisCache", "redis://a:1/0")
+    assert (one.CACHE_TYPE, one.CACHE_REDIS_URL) == (config.PLAIN_REDIS, "redis://a:1/0")
     assert one.RATELIMIT_STORAGE_URI == "shop+redis://a:1/0"
     assert two.RATELIMIT_STORAGE_URI == "shop+rediss://b:2/1"
 
