@@ -1,23 +1,20 @@
 """Measuring: workloads in turns, and the median of their rounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from statistics import median
+from random import Random
+from statistics import mean, median
 from typing import NamedTuple
 
 from tests.performance import cpu, load
-from tests.performance.load import Operation
-from tests.performance.setting import Setting
+from tests.performance.setting import Setting, serving
+from tests.performance.variants import STATEMENTS
+from tests.performance.workloads import Workload
 
-
-class Workload(NamedTuple):
-    """Something to measure: what is done to which server."""
-
-    name: str
-    server: str
-    operation: Operation
-    share: float = 1.0
-    """Of the seconds of a round, how many of them it needs."""
+WARMING_SECONDS = 0.5
+COUNTED = 12
+"""Operations whose statements are counted."""
 
 
 class Round(NamedTuple):
@@ -68,10 +65,8 @@ class Figures:
 def measure(
     setting: Setting, workloads: Sequence[Workload], rounds: int, seconds: float
 ) -> dict[str, Figures]:
-    """All workloads in turns, round by round, after a short one to warm up."""
+    """All workloads in turns, round by round, each after a moment to warm up."""
     figures = {workload.name: Figures() for workload in workloads}
-    for workload in workloads:
-        _round(setting, workload, seconds / 4)
     for _ in range(rounds):
         for workload in workloads:
             figures[workload.name].rounds.append(_round(setting, workload, seconds))
@@ -80,9 +75,48 @@ def measure(
 
 def _round(setting: Setting, workload: Workload, seconds: float) -> Round:
     server = setting.servers[workload.server]
+    warming = min(seconds / 4, WARMING_SECONDS)
+    load.run(server.port, workload.operation, warming, workload.connections)
     before, workers = setting.cpu(workload.server), cpu.by_child(server.pid)
-    run = load.run(server.port, workload.operation, seconds * workload.share)
+    run = load.run(server.port, workload.operation, seconds, workload.connections)
     after = cpu.spent(before, setting.cpu(workload.server))
     by_worker = cpu.spent(workers, cpu.by_child(server.pid)).values()
     cpu_ms = {part: value * 1000 / len(run.latencies) for part, value in after.items()}
     return Round(cpu_ms, run, max(by_worker) / max(sum(by_worker), 1e-9))
+
+
+def count_statements(
+    setting: Setting, workloads: Sequence[Workload], dice: Random
+) -> dict[str, float]:
+    """How many statements an operation takes on average, the third time: what is kept ready, is.
+
+    `dice` are those that the operations throw: they fall alike each time.
+    """
+    with serving(setting, ("counted", "counted_uncached"), workers=1) as counting:
+        return {
+            workload.name: _statements(counting, workload, dice)
+            for workload in workloads
+            if workload.counted
+        }
+
+
+def _statements(setting: Setting, workload: Workload, dice: Random) -> float:
+    port = setting.servers[workload.counted].port
+    counts: list[int] = []
+
+    def noting() -> Generator[bytes, load.Answer, None]:
+        steps, total = workload.operation(), 0
+        with suppress(StopIteration):
+            asked = next(steps)
+            while True:
+                answer = yield asked
+                total += int(answer.header(STATEMENTS))
+                asked = steps.send(answer)
+        counts.append(total)
+
+    for _ in range(3):
+        counts.clear()
+        dice.seed(1)
+        for _ in range(COUNTED):
+            load.run(port, noting, 0, connections=1)
+    return mean(counts)

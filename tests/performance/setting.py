@@ -5,9 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,17 +19,35 @@ import requests
 from app.config import ROOT, with_driver
 from tests import servers
 from tests.performance.cpu import cpu_seconds, name_of, parent_of
-from tests.servers import LOCALHOST, PostgreSQL, free_port
+from tests.servers import LOCALHOST, PostgreSQL, free_port, run_sql
 
 DURABLE = {"fsync": "on", "autovacuum": "on", "shared_buffers": "512MB", "max_connections": "200"}
 """A server that loses nothing, as a shop has it."""
-APPS = {
-    "shop": "manage:app",
-    "uncached": "tests.performance.uncached:app",
-    "hello": "tests.performance.hello:app",
-    "twins": "tests.performance.twins:app",
-}
 SECRETS = dict.fromkeys(("SECRET_KEY", "JWT_SECRET_KEY"), "only-for-a-benchmark-on-this-machine")
+UNLIMITED = {"RATELIMIT_ENABLED": "false"}
+# So high that nobody meets them: what is measured is what it costs to keep count.
+LIMITED = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "10000000 per minute",
+           "RATELIMIT_AUTH": "10000000 per minute"}  # fmt: skip
+DELIVERY = 1_000_000
+VARIANTS = "tests.performance.variants"
+
+
+class App(NamedTuple):
+    """Something that gunicorn serves, and settings of its own."""
+
+    target: str
+    environ: Mapping[str, str] = {}
+
+
+APPS = {
+    "shop": App("manage:app"),
+    "uncached": App(f"{VARIANTS}:uncached()"),
+    "limited": App("manage:app", LIMITED),
+    "hello": App("tests.performance.hello:app"),
+    "twins": App("tests.performance.twins:app"),
+    "counted": App(f"{VARIANTS}:counted()"),
+    "counted_uncached": App(f"{VARIANTS}:counted_uncached()"),
+}
 
 
 class Server(NamedTuple):
@@ -57,31 +76,57 @@ class Setting:
         return {name: cpu_seconds(pid) for name, pid in parts.items()}
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about the servers."""
+
+    database: str | None = None
+    redis: str | None = None
+    workers: int = 2
+    limits: bool = False
+
+
 @contextmanager
 def bench_setting(
-    database: str | None,
-    redis_url: str | None,
-    extra: Mapping[str, str],
-    workers: int,
-    seed: tuple[int, int],
-    apps: tuple[str, ...] = tuple(APPS),
+    options: Options, products: int, orders: int, apps: Sequence[str]
 ) -> Iterator[Setting]:
-    """The servers, over a database with `seed` products and orders."""  # fmt: skip
+    """The servers of these apps, over a database with so many products and orders."""
     with ExitStack() as stack:
-        maintenance = with_driver(database) if database else stack.enter_context(_postgresql())
+        maintenance = (
+            with_driver(options.database)
+            if options.database
+            else stack.enter_context(_postgresql())
+        )
         url = stack.enter_context(servers.database(maintenance, "shopswift_bench"))
-        cache = redis_url or stack.enter_context(servers.redis_server())
+        cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
             "FLASK_ENV": "production", "FLASK_APP": "manage.py", "DATABASE_URL": url,
-            "REDIS_URL": cache, **SECRETS, **extra,
+            "REDIS_URL": cache, **SECRETS, **(LIMITED if options.limits else UNLIMITED),
         }  # fmt: skip
-        _seed(environ, *seed)
+        _seed(environ, products, orders)
+        _stock_up(url)
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "servers.log"
-        running = {
-            name: stack.enter_context(_gunicorn(environ, APPS[name], workers, log)) for name in apps
-        }
-        plain = url.replace("+psycopg2", "")
-        yield Setting(environ, running, plain, _roots(plain, cache), log)
+        setting = Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log)
+        with serving(setting, apps, options.workers) as running:
+            yield running
+
+
+@contextmanager
+def serving(setting: Setting, apps: Sequence[str], workers: int) -> Iterator[Setting]:
+    """The setting with servers of these apps, which start side by side."""
+    with ExitStack() as stack, ThreadPoolExecutor() as starters:
+
+        def start(name: str) -> Server:
+            app, port = APPS[name], free_port()
+            environ = {**setting.environ, **app.environ}
+            try:
+                process = servers.start_gunicorn(environ, workers, port, setting.log, app.target)
+            except SystemExit as error:
+                sys.exit(f"{name}: {error}\n{setting.log.read_text()[-3000:]}")
+            stack.callback(_end, process)
+            return Server(process.pid, port)
+
+        yield replace(setting, servers=dict(zip(apps, starters.map(start, apps), strict=True)))
 
 
 def cold_start(setting: Setting, workers: int) -> float:
@@ -90,7 +135,7 @@ def cold_start(setting: Setting, workers: int) -> float:
     began = time.perf_counter()
     settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", APPS["shop"]],
+        [sys.executable, "-m", "gunicorn", APPS["shop"].target],
         env={**os.environ, **setting.environ, **settings},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -101,8 +146,7 @@ def cold_start(setting: Setting, workers: int) -> float:
             time.sleep(0.005)
         return time.perf_counter() - began
     finally:
-        server.terminate()
-        server.wait(40)
+        _end(server)
 
 
 def flask(environ: Mapping[str, str], *command: str) -> str:
@@ -145,15 +189,23 @@ def _seed(environ: Mapping[str, str], products: int, orders: int) -> None:
     )
 
 
-@contextmanager
-def _gunicorn(environ: Mapping[str, str], app: str, workers: int, log: Path) -> Iterator[Server]:
-    port = free_port()
-    server = servers.start_gunicorn(environ, workers, port, log, app)
-    try:
-        yield Server(server.pid, port)
-    finally:
-        server.terminate()
-        server.wait(40)
+def _stock_up(url: str) -> None:
+    """A delivery of everything, so that no number of buyers sells the shop out."""
+    run_sql(url, f"UPDATE variants SET on_hand = on_hand + {DELIVERY}")
+    run_sql(
+        url,
+        "INSERT INTO stock_movements (variant_id, on_hand_delta, allocated_delta, reason, at)"
+        f" SELECT id, {DELIVERY}, 0, 'delivery', now() FROM variants",
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(40)
+
+
+def _plain(url: str) -> str:
+    return url.replace("+psycopg2", "")
 
 
 def _roots(database_url: str, redis_url: str) -> dict[str, int]:

@@ -1,43 +1,116 @@
 """What is measured: the shop's work, and the limits made for the same work."""
 
 from random import Random
+from typing import NamedTuple
 
-import psycopg2
+from sqlalchemy import select
 
-from tests.performance import reads
-from tests.performance.measure import Workload
+from app.extensions import db
+from app.models import Product
+from app.services.seed_service import DEMO_CUSTOMER
+from tests.performance import hello, load, reads, writes
+from tests.performance.load import Operation
+from tests.performance.people import articles, in_shop, make_customers
 from tests.performance.setting import Setting
 
-NEWEST = "SELECT id, slug FROM products WHERE deleted_at IS NULL AND is_active ORDER BY created_at DESC, id"
+SEARCHED = "oak"
+POPULAR = 100
+"""Products that are looked at: few enough for all of them to be in the cache after a moment."""
 
 
-def workloads(setting: Setting) -> list[Workload]:
+class Workload(NamedTuple):
+    """Something to measure: what is done to which server."""
+
+    name: str
+    server: str
+    operation: Operation
+    counted: str = "counted"
+    """The server that tells how many statements it takes; empty for what is no shop."""
+    in_a_hurry: bool = True
+    """Whether it is measured with --quick, too."""
+    connections: int = 8
+
+
+class Material(NamedTuple):
+    """What the operations are about."""
+
+    newest: list[tuple[int, str]]
+    """Ids and slugs of all products, in the order of the list."""
+    found: list[int]
+    """Ids of the first twenty that a search finds."""
+    variants: list[int]
+    customers: list[writes.Customer]
+    people: list[tuple[str, str]]
+
+
+def workloads(setting: Setting, dice: Random) -> list[Workload]:
     """All of them; what is compared stands side by side."""
-    dice = Random(1)
-    products = _rows(setting, NEWEST)
-    newest = [id_ for id_, _slug in products[:20]]
-    dice.shuffle(products)
-    details = {
-        prefix: reads.popular([(f"{prefix}/{slug}", id_) for id_, slug in products], dice)
-        for prefix in ("/api/products", "/products")
-    }
-    listing = reads.page("/api/products?page=1&per_page=20", newest)
+    material = _material(setting, dice)
     return [
-        Workload("hello", "hello", reads.hello()),
-        Workload("list", "shop", listing),
-        Workload("list_uncached", "uncached", listing),
-        Workload("list_twin", "twins", reads.page("/products", newest)),
-        Workload("detail", "shop", details["/api/products"]),
-        Workload("detail_uncached", "uncached", details["/api/products"]),
-        Workload("detail_twin", "twins", details["/products"]),
+        Workload("hello", "hello", reads.hello(), ""),
+        *_reads(material, dice),
+        *_writes(setting, material, dice),
+        *_logins(material, dice),
     ]
 
 
-def _rows(setting: Setting, query: str) -> list[tuple[int, str]]:
-    connection = psycopg2.connect(setting.database_url)
-    try:
-        cursor = connection.cursor()
-        cursor.execute(query)
-        return list(cursor.fetchall())
-    finally:
-        connection.close()
+def _reads(material: Material, dice: Random) -> list[Workload]:
+    ids = [id_ for id_, _slug in material.newest[:20]]
+    products = dice.sample(material.newest, min(POPULAR, len(material.newest)))
+    detail, detail_twin = (
+        reads.popular([(f"{prefix}/{slug}", id_) for id_, slug in products], dice)
+        for prefix in ("/api/products", "/products")
+    )
+    listing = reads.page("/api/products?page=1&per_page=20", ids)
+    search = reads.page(f"/api/products?q={SEARCHED}&page=1&per_page=20", material.found)
+    return [
+        Workload("list", "shop", listing),
+        Workload("list_uncached", "uncached", listing, "counted_uncached"),
+        Workload("list_twin", "twins", reads.page("/products", ids), ""),
+        Workload("list_limited", "limited", listing, in_a_hurry=False),
+        Workload("detail", "shop", detail),
+        Workload("detail_uncached", "uncached", detail, "counted_uncached"),
+        Workload("detail_twin", "twins", detail_twin, ""),
+        Workload("detail_limited", "limited", detail, in_a_hurry=False),
+        Workload("search", "shop", search),
+        Workload("search_uncached", "uncached", search, "counted_uncached"),
+    ]
+
+
+def _writes(setting: Setting, material: Material, dice: Random) -> list[Workload]:
+    for customer in material.customers:
+        load.run(setting.servers["shop"].port, writes.fill_cart(customer), 0, connections=1)
+    buy = writes.purchase(material.variants, dice)
+    twin = writes.purchase(material.variants, dice, writes.TWIN)
+    add = writes.add_to_cart(material.variants, material.customers, dice)
+    return [
+        Workload("add_to_cart", "shop", add),
+        Workload("purchase", "shop", buy),
+        Workload("purchase_twin", "twins", twin, ""),
+    ]
+
+
+def _logins(material: Material, dice: Random) -> list[Workload]:
+    cheap = writes.login(material.people, dice)
+    return [
+        Workload("login", "shop", writes.login([DEMO_CUSTOMER], dice), connections=2),
+        Workload(
+            "login_hash", "hello", writes.check_password(12, hello.PASSWORD), "", connections=2
+        ),
+        Workload("login_cheap", "shop", cheap),
+        Workload("login_cheap_hash", "hello", writes.check_password(4, hello.PASSWORD), ""),
+    ]
+
+
+def _material(setting: Setting, dice: Random) -> Material:
+    with in_shop(setting.environ) as app:
+        query = (
+            select(Product.id, Product.slug)
+            .where(Product.deleted_at.is_(None), Product.is_active)
+            .order_by(Product.created_at.desc(), Product.id)
+        )
+        newest = [(row.id, row.slug) for row in db.session.execute(query)]
+        # What it finds is the tests' business; that it goes on finding it is ours.
+        shown = app.test_client().get(f"/api/products?q={SEARCHED}&per_page=20").get_json()
+        found = [item["id"] for item in shown["items"]]
+        return Material(newest, found, articles(), *make_customers(dice))

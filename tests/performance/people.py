@@ -1,0 +1,59 @@
+"""Customers for the benchmark, made by the shop itself, on its own database."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from random import Random
+
+from flask import Flask
+from sqlalchemy import select
+
+from app import create_app
+from app.config import load
+from app.extensions import db
+from app.models import Product, Variant
+from app.services import session_service
+from app.unit_of_work import in_transaction
+from app.utils.tokens import token_pair
+from tests import factories
+from tests.performance.writes import LINES, Customer
+
+CUSTOMERS = 32
+HASTY = {"BCRYPT_LOG_ROUNDS": "4", "ACCESS_TOKEN_MINUTES": "600", "LOG_LEVEL": "ERROR"}
+
+
+@contextmanager
+def in_shop(environ: Mapping[str, str]) -> Iterator[Flask]:
+    """The shop in this process, for a moment."""
+    app = create_app(load({**environ, **HASTY}))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+def make_customers(dice: Random) -> tuple[list[Customer], list[tuple[str, str]]]:
+    """Customers who are signed in, and the emails and passwords of as many whose passwords are
+    hashed in no time, so that it is seen what else a sign-in costs. Call it `in_shop`."""
+    variants = articles()
+    people = [factories.user() for _ in range(CUSTOMERS)]
+    sessions = [
+        in_transaction(lambda p=p: session_service.begin(p.id, timedelta(days=1))) for p in people
+    ]
+    customers = [
+        Customer(token_pair(session)["access_token"], dice.sample(variants, LINES))
+        for session in sessions
+    ]
+    return customers, [(person.email or "", factories.PASSWORD) for person in people]
+
+
+def articles() -> list[int]:
+    """Everything that can be bought, by its variant's id."""
+    query = (
+        select(Variant.id)
+        .join(Product, Product.id == Variant.product_id)
+        .where(Variant.is_active, Variant.deleted_at.is_(None))
+        .where(Product.is_active, Product.deleted_at.is_(None))
+        .order_by(Variant.id)
+    )
+    return list(db.session.scalars(query))
