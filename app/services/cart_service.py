@@ -5,8 +5,10 @@ after the other. Being in a cart reserves nothing.
 """
 
 from datetime import timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
 
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
@@ -15,31 +17,40 @@ from app.domain.variant_rules import VariantRequired
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
-from app.services import cart_contents, user_service
-from app.services.cart_contents import Contents, Row, owned_by
-from app.services.inventory_service import OutOfStock, can_be_had, shortage
-from app.services.sweeping import sweep
+from app.services import cart_contents, sweeping, user_service
+from app.services.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
+from app.services.inventory_service import ON_OFFER, OutOfStock, can_be_had, shortage
+from app.services.prepared import on_postgresql, run, upsert
 
 MAX_LINES = 5_000
 GUEST_CARTS_KEPT = timedelta(days=90)
 """For how long a guest's cart waits without a change; a customer's waits for ever."""
 
+# An update rather than FOR UPDATE: it locks the row, tells its id and notes the change in one.
+_LOCK = update(Cart).values(updated_at=bindparam("now")).returning(Cart.id)
+_LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
+_OPEN = insert(Cart).returning(Cart.id)
+_CLEAR = delete(CartLine).where(CartLine.cart_id == bindparam("cart_id"))
 
-def lock_cart(buyer: Buyer) -> Cart | None:
-    """The buyer's cart, locked until the commit; None while there is none."""
-    cart: Cart | None = db.session.scalar(
-        select(Cart)
-        .where(owned_by(buyer))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return cart
+
+def lock_cart(buyer: Buyer) -> int | None:
+    """The id of the buyer's cart, marked as changed and locked until the commit; None while there
+    is none."""
+    owner = owner_of(buyer)
+    if owner is None:
+        return None
+    locked = run(_LOCK_CUSTOMERS if buyer.user_id else _LOCK_GUESTS, owner=owner, now=utc_now())
+    cart_id: int | None = locked.scalar()
+    return cart_id
 
 
 def add_item(
     buyer: Buyer, quantity: int, product_id: int | None = None, variant_id: int | None = None
 ) -> tuple[Buyer, Contents]:
     """Put units of a variant into the buyer's cart, adding to those that are there.
+
+    Written first and judged by what is in the cart then, in three statements: what is refused is
+    rolled back.
 
     Returns:
         The buyer, with a new token where a guest's cart was opened; and what is in the cart now.
@@ -51,20 +62,23 @@ def add_item(
         Conflict: `cart_full`.
         Unauthenticated: the account was closed since the request came in.
     """
-    variant, product = _find_article(product_id, variant_id)
-    buyer, cart = _open_cart(buyer)
-    line = db.session.scalar(
-        select(CartLine)
-        .where(CartLine.cart_id == cart.id, CartLine.variant_id == variant.id)
-        .execution_options(populate_existing=True)
-    )
-    if line is None:
-        _refuse_full(cart)
-        line = CartLine(cart_id=cart.id, variant_id=variant.id, quantity=0)
-    _write(Row(line, variant, product), line.quantity + quantity)
-    db.session.add(line)
-    _touch(cart)
-    return buyer, cart_contents.read(buyer)
+    if quantity > MAX_QUANTITY:
+        raise _too_many()
+    buyer, cart_id = _open_cart(buyer)
+    article = {"product": product_id, "variant": variant_id}
+    values = {"cart_id": cart_id, "quantity": quantity, "now": utc_now(), **article}
+    adding = _adding(on_postgresql(), product_id is not None, variant_id is not None)
+    written = run(adding, values).all()
+    if len(written) != 1:
+        _find_article(product_id, variant_id)
+        raise _too_many()
+    contents = cart_contents.read_by_id(cart_id)
+    item = next(item for item in contents.items if item.variant_id == written[0].variant_id)
+    is_new = written[0].quantity == quantity
+    if is_new and len(contents.items) > MAX_LINES:
+        raise Conflict("cart_full", f"A cart has room for {MAX_LINES} lines.")
+    _refuse_short(item)
+    return buyer, contents
 
 
 def change_item(buyer: Buyer, item_id: int, quantity: int) -> Contents:
@@ -74,29 +88,25 @@ def change_item(buyer: Buyer, item_id: int, quantity: int) -> Contents:
         NotFound: the buyer's cart has no such line.
         OutOfStock: more than can be had now.
     """
-    cart, row = _find_item(buyer, item_id)
+    cart_id, row = _find_item(buyer, item_id)
     if quantity == 0:
         db.session.delete(row.line)
     else:
         _write(row, quantity)
-    _touch(cart)
-    return cart_contents.read(buyer)
+    db.session.flush()
+    return cart_contents.read_by_id(cart_id)
 
 
 def empty_cart(buyer: Buyer) -> None:
     """Remove every line."""
-    cart = lock_cart(buyer)
-    if cart is not None:
-        clear(cart)
+    cart_id = lock_cart(buyer)
+    if cart_id is not None:
+        clear(cart_id)
 
 
-def clear(cart: Cart) -> None:
+def clear(cart_id: int) -> None:
     """Remove every line of a locked cart."""
-    db.session.execute(
-        delete(CartLine).where(CartLine.cart_id == cart.id),
-        execution_options={"synchronize_session": False},
-    )
-    _touch(cart)
+    run(_CLEAR, cart_id=cart_id)
 
 
 def merge_guest_cart(token: str, user_id: int) -> None:
@@ -124,23 +134,25 @@ def merge_guest_cart(token: str, user_id: int) -> None:
     if guest_id in carts:
         _move_lines(carts[guest_id], carts[own_id])
         db.session.delete(carts[guest_id])
-        _touch(carts[own_id])
+        carts[own_id].updated_at = utc_now()
+        db.session.flush()
 
 
-def _open_cart(buyer: Buyer) -> tuple[Buyer, Cart]:
-    cart = lock_cart(buyer)
-    if cart is not None:
-        return buyer, cart
+def _open_cart(buyer: Buyer) -> tuple[Buyer, int]:
+    cart_id = lock_cart(buyer)
+    if cart_id is not None:
+        return buyer, cart_id
     if buyer.user_id is None:
-        sweep(Cart, Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT))
         buyer = Buyer(buyer.actor, new_token())
     else:
         user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart
-    cart = Cart(user_id=buyer.user_id, token_hash=buyer.guest_token_hash)
-    db.session.add(cart)
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
-    db.session.flush()
-    return buyer, cart
+    owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
+    new_id: int = run(_OPEN, owner).scalar_one()
+    if buyer.user_id is None and sweeping.is_time(new_id):
+        left = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
+        sweeping.sweep(Cart, left)
+    return buyer, new_id
 
 
 def _cart_id_of(user_id: int) -> int:
@@ -153,63 +165,89 @@ def _cart_id_of(user_id: int) -> int:
     return own_id
 
 
-def _touch(cart: Cart) -> None:
-    cart.updated_at = utc_now()
-    db.session.flush()
+@cache
+def _adding(is_postgresql: bool, by_product: bool, by_variant: bool) -> Any:
+    """The statement that adds units of each article on offer that fits; rightly there is one.
+
+    None is written where a line would get more than MAX_QUANTITY.
+    """
+    articles = (
+        select(
+            bindparam("cart_id", type_=BigInteger()),
+            Variant.id,
+            bindparam("quantity", type_=BigInteger()),
+            Variant.price,
+            bindparam("now", type_=CartLine.created_at.type),
+        )
+        .join(Product, Product.id == Variant.product_id)
+        .where(ON_OFFER)
+    )
+    if by_product:
+        articles = articles.where(Product.id == bindparam("product"))
+    if by_variant:
+        articles = articles.where(Variant.id == bindparam("variant"))
+    columns = ["cart_id", "variant_id", "quantity", "price_seen", "created_at"]
+    adding = upsert(CartLine, is_postgresql).from_select(columns, articles)
+    total = CartLine.quantity + adding.excluded.quantity
+    return adding.on_conflict_do_update(
+        index_elements=["cart_id", "variant_id"],
+        set_={"quantity": total, "price_seen": adding.excluded.price_seen},
+        where=total <= MAX_QUANTITY,
+    ).returning(CartLine.variant_id, CartLine.quantity)
+
+
+def _refuse_short(item: Item) -> None:
+    if item.available < item.quantity:
+        raise OutOfStock([shortage(item.variant_id, item.sku, item.quantity, item.available)])
+
+
+def _too_many() -> Invalid:
+    return Invalid({"quantity": [f"At most {MAX_QUANTITY} of one article."]})
 
 
 def _write(row: Row, quantity: int) -> None:
     if quantity > MAX_QUANTITY:
-        raise Invalid({"quantity": [f"At most {MAX_QUANTITY} of one article."]})
+        raise _too_many()
     available = can_be_had(row.variant, row.product)
     if available < quantity:
-        raise OutOfStock([shortage(row.variant.id, row.variant, quantity, available)])
+        raise OutOfStock([shortage(row.variant.id, row.variant.sku, quantity, available)])
     row.line.quantity = quantity
     row.line.price_seen = row.variant.price
 
 
-def _refuse_full(cart: Cart) -> None:
-    lines = db.session.scalar(
-        select(func.count()).select_from(CartLine).where(CartLine.cart_id == cart.id)
-    )
-    if (lines or 0) >= MAX_LINES:
-        raise Conflict("cart_full", f"A cart has room for {MAX_LINES} lines.")
+def _find_article(product_id: int | None, variant_id: int | None) -> None:
+    """Say what is wrong with an article that cannot be put into a cart.
 
-
-def _find_article(product_id: int | None, variant_id: int | None) -> tuple[Variant, Product]:
+    Raises: as `add_item` does.
+    """
     query = (
-        select(Variant, Product)
+        select(Variant.id, Product.id)
         .join(Product, Product.id == Variant.product_id)
-        .where(Variant.is_active, Variant.deleted_at.is_(None))
-        .where(Product.is_active, Product.deleted_at.is_(None))
+        .where(ON_OFFER)
         .limit(2)
     )
-    if variant_id is None:
-        found = db.session.execute(query.where(Product.id == product_id)).all()
-    else:
-        found = db.session.execute(query.where(Variant.id == variant_id)).all()
+    wanted = Product.id == product_id if variant_id is None else Variant.id == variant_id
+    found = db.session.execute(query.where(wanted)).all()
     if not found:
         raise NotFound("product" if variant_id is None else "variant")
     if len(found) > 1:
         raise VariantRequired()
-    variant, product = found[0]
-    if product_id not in (None, product.id):
+    if product_id not in (None, found[0][1]):
         raise Invalid({"variant_id": ["This variant belongs to another product."]})
-    return variant, product
 
 
-def _find_item(buyer: Buyer, item_id: int) -> tuple[Cart, Row]:
-    cart = lock_cart(buyer)
-    if cart is not None:
-        rows = cart_contents.rows_of((Cart.id == cart.id) & (CartLine.id == item_id))
+def _find_item(buyer: Buyer, item_id: int) -> tuple[int, Row]:
+    cart_id = lock_cart(buyer)
+    if cart_id is not None:
+        rows = cart_contents.rows_of((CartLine.cart_id == cart_id) & (CartLine.id == item_id))
         if rows:
-            return cart, rows[0]
+            return cart_id, rows[0]
     raise NotFound("item in this cart")
 
 
 def _move_lines(guest: Cart, own: Cart) -> None:
-    own_rows = {row.variant.id: row for row in cart_contents.rows_of(Cart.id == own.id)}
-    for row in cart_contents.rows_of(Cart.id == guest.id):
+    own_rows = {row.variant.id: row for row in cart_contents.rows_of(CartLine.cart_id == own.id)}
+    for row in cart_contents.rows_of(CartLine.cart_id == guest.id):
         if row.variant.id in own_rows:
             _add_up(own_rows[row.variant.id], row.line.quantity)
             db.session.delete(row.line)

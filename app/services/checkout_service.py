@@ -6,10 +6,10 @@ the cart. Rows are locked in the order that holds everywhere: user, cart, varian
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import BigInteger, bindparam, insert, select
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app import metrics
@@ -20,17 +20,11 @@ from app.domain.money import to_text
 from app.domain.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
-from app.models import Address, Cart, Order, OrderEvent, OrderLine, Variant
-from app.services import (
-    cart_contents,
-    cart_service,
-    idempotency_service,
-    inventory_service,
-    user_service,
-)
-from app.services.cart_contents import Row
+from app.models import Address, CartLine, Order, OrderEvent, OrderLine, Product, Variant
+from app.services import cart_service, idempotency_service, inventory_service, user_service
 from app.services.idempotency_service import Request
-from app.services.inventory_service import OutOfStock, Wish
+from app.services.inventory_service import CAN_BE_HAD, Wish
+from app.services.prepared import run
 from app.unit_of_work import after_commit
 
 ADDRESS_FIELDS = (
@@ -57,6 +51,20 @@ class Receipt:
     replayed: bool = False
 
 
+class Article(NamedTuple):
+    """A line of the cart with its variant, which is locked, and product, as they are now."""
+
+    line_id: int
+    quantity: int
+    variant_id: int
+    sku: str
+    options: dict[str, str]
+    price: int
+    available: int
+    product_id: int
+    name: str
+
+
 def place_order(
     buyer: Buyer,
     wishes: Wishes,
@@ -78,32 +86,39 @@ def place_order(
     claim = idempotency_service.claim(request, buyer) if request else None
     if claim is not None and claim.answer is not None:
         return Receipt(claim.answer, replayed=True)
-    order = _place(buyer, wishes, currency)
+    order, articles = _place(buyer, wishes, currency)
+    _tell(order, articles)
     answer = dump(order)
     if claim is not None:
         idempotency_service.settle(claim, answer, order.id)
     return Receipt(answer)
 
 
-def _place(buyer: Buyer, wishes: Wishes, currency: str) -> Order:
+def _place(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
     email = _customer_email(buyer, wishes) if buyer.user_id else _guest_email(wishes)
     address = _address(buyer, wishes)
     cart_id, articles = _lock_articles(buyer)
-    order = Order(
-        number=new_order_number(),
-        user_id=buyer.user_id,
-        status="pending",
-        currency=currency,
-        email=email,
-        shipping_address=address,
-        note=wishes.note,
-    )
-    _set_totals(order, articles, wishes.expected_total)
-    _insert(order, buyer, articles)
-    products = {article.product_id for article in articles}
-    inventory_service.allocate(order.id, _wishes(articles), products, buyer.actor)
+    lines = [_line(article) for article in articles]
+    facts = {
+        **_owner(buyer),
+        "status": "pending",
+        "currency": currency,
+        "email": email,
+        "shipping_address": address,
+        "note": wishes.note,
+        **_totals(lines, currency, wishes.expected_total),
+    }
+    order = _insert(facts, lines, buyer)
+    inventory_service.allocate(order.id, {line["product_id"] for line in lines}, buyer.actor)
     cart_service.clear(cart_id)
-    return order
+    return order, articles
+
+
+def _tell(order: Order, articles: Sequence[Article]) -> None:
+    """Count the order among the shop's figures, once it stands."""
+    sold_out = sum(article.available == article.quantity for article in articles)
+    facts = (order.total, order.currency, order.user_id is None, sold_out)
+    after_commit(lambda: metrics.order_placed(*facts))
 
 
 def _customer_email(buyer: Buyer, wishes: Wishes) -> str | None:
@@ -130,28 +145,12 @@ def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
     return {field: getattr(entry, field) for field in ADDRESS_FIELDS}
 
 
-class Article(NamedTuple):
-    """A line of the cart with its variant, which is locked, and product, as they are now."""
-
-    line_id: int
-    quantity: int
-    price_seen: int
-    variant_id: int
-    sku: str
-    options: dict[str, str]
-    price: int
-    available: int
-    product_id: int
-    name: str
-
-
 # In the order of Article's fields. Sorted before they are locked, the variants are locked in the
 # order that holds everywhere.
 _LOCK_ARTICLES = (
     select(
         CartLine.id,
         CartLine.quantity,
-        CartLine.price_seen,
         Variant.id,
         Variant.sku,
         Variant.options,
@@ -169,7 +168,7 @@ _LOCK_ARTICLES = (
 
 
 def _lock_articles(buyer: Buyer) -> tuple[int, list[Article]]:
-    """What is in the buyer's cart, in the order in which it was added.
+    """What is in the buyer's cart, all of it to be had, in the order in which it was added.
 
     Raises: as `place_order` does.
     """
@@ -180,6 +179,67 @@ def _lock_articles(buyer: Buyer) -> tuple[int, list[Article]]:
     if len(rows) > cart_service.MAX_LINES:
         detail = f"An order has room for {cart_service.MAX_LINES} lines."
         raise Invalid(code="cart_too_large", detail=detail)
-    return cart_id, sorted(Article(*row) for row in rows)
+    articles = sorted(Article._make(row) for row in rows)
+    inventory_service.refuse_short(
+        Wish(article.variant_id, article.sku, article.quantity, article.available)
+        for article in articles
+    )
+    return cart_id, articles
 
 
+def _line(article: Article) -> dict[str, Any]:
+    return {
+        "product_id": article.product_id,
+        "variant_id": article.variant_id,
+        "sku": article.sku,
+        "name": article.name,
+        "options": article.options,
+        "unit_price": article.price,
+        "quantity": article.quantity,
+        "line_total": pricing.line_total(article.price, article.quantity),
+    }
+
+
+def _owner(buyer: Buyer) -> dict[str, Any]:
+    """What names an order, and what opens it to a guest."""
+    number, token = new_order_number(), buyer.guest_token
+    secret = hash_token(guest_order_token(token, number)) if token else None
+    return {"number": number, "user_id": buyer.user_id, "guest_token_hash": secret}
+
+
+def _totals(lines: Sequence[dict[str, Any]], currency: str, expected: int | None) -> dict[str, int]:
+    totals = pricing.totals((line["unit_price"], line["quantity"]) for line in lines)
+    if expected not in (None, totals.total):
+        total = to_text(totals.total, currency)
+        raise Conflict("total_changed", f"The total is {total} {currency}.", total=total)
+    return {
+        "subtotal": totals.subtotal,
+        "discount_total": totals.discount_total,
+        "shipping_total": totals.shipping_total,
+        "tax_total": totals.tax_total,
+        "total": totals.total,
+    }
+
+
+_INSERT_ORDER = insert(Order).returning(Order.id)
+_INSERT_EVENT = insert(OrderEvent)
+_INSERT_LINES = insert(OrderLine).returning(OrderLine.id, OrderLine.variant_id)
+
+
+def _insert(facts: dict[str, Any], lines: Sequence[dict[str, Any]], buyer: Buyer) -> Order:
+    """Write an order with its lines and the first step of its history, in three statements.
+
+    It is answered as it was written, and known to no session.
+    """
+    now = utc_now()
+    facts = {**facts, "placed_at": now, "updated_at": now}
+    order_id = run(_INSERT_ORDER, facts).scalar_one()
+    step = {"status": "pending", "at": now, "done_by": buyer.actor.by, "user_id": buyer.user_id}
+    run(_INSERT_EVENT, {**step, "order_id": order_id, "note": ""})
+    written = run(_INSERT_LINES, [{**line, "order_id": order_id} for line in lines])
+    ids = {row.variant_id: row.id for row in written}
+    order = Order(id=order_id, **facts)
+    set_committed_value(order, "events", [OrderEvent(**step, note="")])
+    made = [OrderLine(id=ids[line["variant_id"]], **line) for line in lines]
+    set_committed_value(order, "lines", sorted(made, key=attrgetter("id")))
+    return order

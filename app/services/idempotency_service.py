@@ -8,17 +8,18 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid
-from app.extensions import db
 from app.models import IdempotencyKey
-from app.services.sweeping import sweep
+from app.services import sweeping
+from app.services.prepared import on_postgresql, run, upsert
 
 LIFETIME = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
@@ -38,30 +39,38 @@ class Request:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def claim(request: Request, buyer: Buyer) -> IdempotencyKey:
-    """The key's row: with an answer, to be replayed, or without one, for the caller to fill.
+class Claim(NamedTuple):
+    """A key of the caller's: with an answer, to be replayed, or without one, to be answered."""
+
+    id: int
+    answer: bytes | None = None
+
+
+def claim(request: Request, buyer: Buyer) -> Claim:
+    """Take the key, or find out what was answered to it.
 
     While another request with the key runs, this waits: for its row in the unique index
-    (PostgreSQL), or to begin writing at all (SQLite). If that one succeeds, the violation has the
-    work run afresh, and it finds the answer; if that one is refused, the key is free again.
+    (PostgreSQL), or to begin writing at all (SQLite). If that one succeeds, its answer is found;
+    if that one is refused, the key is free again. A key past its day is as good as new.
 
     Raises:
         Invalid: `idempotency_key_reused`, where the key came with another body before.
         Conflict: `idempotency_key_in_use`, where the other request takes too long.
     """
-    row = _find(request.key, scope_of(buyer))
-    if row is None:
+    now = utc_now()
+    row = {"scope": scope_of(buyer), "key": request.key, "request_hash": request.hash}
+    new_id = _take({**row, "created_at": now, "forgotten": now - LIFETIME})
+    if new_id is None:
+        return _found(row)
+    if sweeping.is_time(new_id):
         # Answers repeat addresses: they are not kept for longer than they are of use.
-        sweep(IdempotencyKey, IdempotencyKey.created_at <= utc_now() - LIFETIME)
-        row = IdempotencyKey(
-            scope=scope_of(buyer), key=request.key, request_hash=request.hash, created_at=utc_now()
-        )
-        db.session.add(row)
-        _flush()
-    if row.request_hash != request.hash:
-        detail = "This Idempotency-Key was used with another body. Send a new key."
-        raise Invalid(code="idempotency_key_reused", detail=detail)
-    return row
+        sweeping.sweep(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
+    return Claim(new_id)
+
+
+def settle(claimed: Claim, answer: bytes, order_id: int | None = None) -> None:
+    """Keep the answer to a request, to be given again."""
+    run(_SETTLE, claim_id=claimed.id, given=answer, order=order_id)
 
 
 def once(request: Request, buyer: Buyer, work: Callable[[], int | None]) -> int:
@@ -69,11 +78,12 @@ def once(request: Request, buyer: Buyer, work: Callable[[], int | None]) -> int:
 
     Raises: as `claim` does.
     """
-    row = claim(request, buyer)
-    if row.answer is None:
-        row.answer = str(work() or 0).encode()
-        db.session.flush()
-    return int(row.answer)
+    claimed = claim(request, buyer)
+    if claimed.answer is not None:
+        return int(claimed.answer)
+    made = work() or 0
+    settle(claimed, str(made).encode())
+    return made
 
 
 def scope_of(buyer: Buyer) -> str:
@@ -83,25 +93,48 @@ def scope_of(buyer: Buyer) -> str:
     return f"cart:{buyer.guest_token_hash}"
 
 
-def _find(key: str, scope: str) -> IdempotencyKey | None:
-    row: IdempotencyKey | None = db.session.scalar(
-        select(IdempotencyKey).where(IdempotencyKey.scope == scope, IdempotencyKey.key == key)
-    )
-    if row is None or utc_now() - row.created_at < LIFETIME:
-        return row
-    db.session.expunge(row)
-    db.session.execute(
-        delete(IdempotencyKey).where(IdempotencyKey.id == row.id),
-        execution_options={"synchronize_session": False},
-    )
-    return None
-
-
-def _flush() -> None:
+def _take(row: dict[str, Any]) -> int | None:
     try:
-        db.session.flush()
+        taken: int | None = run(_taking(on_postgresql()), row).scalar()
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
         detail = "A request with this Idempotency-Key is still running. Try again in a moment."
         raise Conflict("idempotency_key_in_use", detail) from None
+    return taken
+
+
+def _found(row: dict[str, Any]) -> Claim:
+    known = run(_FIND, asked_scope=row["scope"], asked_key=row["key"]).one()
+    if known.request_hash != row["request_hash"]:
+        detail = "This Idempotency-Key was used with another body. Send a new key."
+        raise Invalid(code="idempotency_key_reused", detail=detail)
+    return Claim(known.id, known.answer)
+
+
+@cache
+def _taking(is_postgresql: bool) -> Any:
+    """The statement that makes a key's row, or takes over one that is forgotten; where there is
+    another it changes nothing, but holds that one until the commit."""
+    names = ("scope", "key", "request_hash", "created_at")
+    taking = upsert(IdempotencyKey, is_postgresql).values({name: bindparam(name) for name in names})
+    return taking.on_conflict_do_update(
+        index_elements=["scope", "key"],
+        set_={
+            "request_hash": taking.excluded.request_hash,
+            "created_at": taking.excluded.created_at,
+            "answer": null(),
+            "order_id": null(),
+        },
+        where=IdempotencyKey.created_at <= bindparam("forgotten"),
+    ).returning(IdempotencyKey.id)
+
+
+_FIND = select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
+    IdempotencyKey.scope == bindparam("asked_scope"), IdempotencyKey.key == bindparam("asked_key")
+)
+_SETTLE = (
+    update(IdempotencyKey)
+    .where(IdempotencyKey.id == bindparam("claim_id"))
+    .values(answer=bindparam("given"), order_id=bindparam("order"))
+)

@@ -3,26 +3,28 @@
 Callers hold the variant's lock: `lock_variants` first, in one order everywhere (by id).
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, and_, case, insert, literal, select, update
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select, update
 
+from app import metrics
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
 from app.services import catalogue_cache
+from app.services.prepared import run
 
 
-@dataclass(frozen=True)
-class Wish:
-    """Units of one variant that somebody wants."""
+class Wish(NamedTuple):
+    """Units of one variant that somebody wants, and how many of it can be had."""
 
     variant_id: int
+    sku: str
     quantity: int
+    available: int
 
 
 class OutOfStock(Conflict):
@@ -50,31 +52,27 @@ def lock_variants(ids: Iterable[int]) -> dict[int, Variant]:
     return {variant.id: variant for variant in db.session.scalars(query)}
 
 
-def shortages(
-    wishes: Iterable[Wish], variants: dict[int, Variant], withdrawn: Collection[int] = ()
-) -> list[dict[str, object]]:
-    """What cannot be promised: `{variant_id, sku, requested, available}` for each short variant.
+def refuse_short(wishes: Iterable[Wish]) -> None:
+    """Let wishes pass that can all be promised, while the variants' locks are held.
 
-    A variant that is no longer offered has nothing available, nor has one that is named in
-    `withdrawn` because its product is not.
+    Raises:
+        OutOfStock: naming every variant that is short.
     """
-    found = []
-    for wish in wishes:
-        variant = variants.get(wish.variant_id)
-        gone = variant is None or wish.variant_id in withdrawn
-        available = 0 if variant is None or gone else offered(variant)
-        if available < wish.quantity:
-            found.append(shortage(wish.variant_id, variant, wish.quantity, available))
-    return found
+    short = [
+        shortage(wish.variant_id, wish.sku, wish.quantity, wish.available)
+        for wish in wishes
+        if wish.available < wish.quantity
+    ]
+    if short:
+        metrics.order_lacked_stock()
+        raise OutOfStock(short)
 
 
-def shortage(
-    variant_id: int, variant: Variant | None, requested: int, available: int
-) -> dict[str, object]:
+def shortage(variant_id: int, sku: str, requested: int, available: int) -> dict[str, object]:
     """One entry of `shortages` as clients see it."""
     return {
         "variant_id": variant_id,
-        "sku": variant.sku if variant else None,
+        "sku": sku,
         "requested": requested,
         "available": available,
     }
@@ -95,48 +93,33 @@ def can_be_had(variant: Variant, product: Product) -> int:
     return offered(variant) if is_offered(product) else 0
 
 
-CAN_BE_HAD = case(
-    (
-        and_(
-            Variant.is_active,
-            Variant.deleted_at.is_(None),
-            Product.is_active,
-            Product.deleted_at.is_(None),
-        ),
-        Variant.on_hand - Variant.allocated,
-    ),
-    else_=0,
+ON_OFFER = and_(
+    Variant.is_active,
+    Variant.deleted_at.is_(None),
+    Product.is_active,
+    Product.deleted_at.is_(None),
 )
+"""Whether a variant can be bought, for queries of variants and their products."""
+CAN_BE_HAD = case((ON_OFFER, Variant.on_hand - Variant.allocated), else_=0)
 """`can_be_had` for queries that read many articles at once."""
 
 
-def allocate(
-    order: Order,
-    lines: Sequence[OrderLine],
-    variants: dict[int, Variant],
-    actor: Actor | None = None,
-) -> None:
-    """Promise stock to every line of an order, or to none of them.
+def allocate(order_id: int, products: Iterable[int], actor: Actor) -> None:
+    """Promise to a new order what its lines say, which is of these products.
 
-    Raises:
-        OutOfStock: naming every line that is short.
+    Whoever calls holds the variants' locks, and had `refuse_short` look at the wishes.
     """
-    short = shortages((Wish(line.variant_id, line.quantity) for line in lines), variants)
-    if short:
-        raise OutOfStock(short)
-    _move_lines(order, lines, variants, "order placed", allocated=1, actor=actor)
+    _move_lines(order_id, products, "order placed", actor, allocated=1)
 
 
-def release(order: Order, variants: dict[int, Variant], actor: Actor) -> None:
+def release(order: Order, actor: Actor) -> None:
     """Give back what a cancelled order had been promised."""
-    _move_lines(order, order.lines, variants, "order cancelled", allocated=-1, actor=actor)
+    _lock_and_move(order, "order cancelled", actor, allocated=-1)
 
 
-def ship(order: Order, variants: dict[int, Variant], actor: Actor) -> None:
+def ship(order: Order, actor: Actor) -> None:
     """Take what leaves the house: on hand and allocated both fall."""
-    _move_lines(
-        order, order.lines, variants, "order shipped", on_hand=-1, allocated=-1, actor=actor
-    )
+    _lock_and_move(order, "order shipped", actor, on_hand=-1, allocated=-1)
 
 
 def adjust(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
@@ -187,60 +170,58 @@ def move(
     )
 
 
+def _lock_and_move(
+    order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
+) -> None:
+    run(_LOCK_LINES, order_id=order.id)
+    products = {line.product_id for line in order.lines}
+    _move_lines(order.id, products, reason, actor, on_hand=on_hand, allocated=allocated)
+
+
 def _move_lines(
-    order: Order,
-    lines: Sequence[OrderLine],
-    variants: dict[int, Variant],
+    order_id: int,
+    products: Iterable[int],
     reason: str,
+    actor: Actor,
     *,
     on_hand: int = 0,
     allocated: int = 0,
-    actor: Actor | None = None,
 ) -> None:
     """`move` for all lines of an order, each by its quantity times `on_hand` and `allocated`.
 
-    Two statements, however many lines there are.
+    Two statements, however many lines there are. Variants in the session keep their old figures.
     """
-    db.session.flush()
-    _update_figures(order, on_hand, allocated)
-    _write_ledger(order, reason, on_hand, allocated, actor)
-    for line in lines:
-        variant = variants[line.variant_id]
-        set_committed_value(variant, "on_hand", variant.on_hand + on_hand * line.quantity)
-        set_committed_value(variant, "allocated", variant.allocated + allocated * line.quantity)
-    for product_id in {variants[line.variant_id].product_id for line in lines}:
+    by = {"order_id": order_id, "on_hand_by": on_hand, "allocated_by": allocated}
+    run(_MOVE_FIGURES, by)
+    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)
+    for product_id in products:
         catalogue_cache.forget_product(product_id)
 
 
-def _update_figures(order: Order, on_hand: int, allocated: int) -> None:
-    mine = OrderLine.order_id == order.id
-    quantity = (
-        select(OrderLine.quantity).where(mine, OrderLine.variant_id == Variant.id).scalar_subquery()
-    )
-    db.session.execute(
-        update(Variant)
-        .where(Variant.id.in_(select(OrderLine.variant_id).where(mine)))
-        .values(
-            on_hand=Variant.on_hand + on_hand * quantity,
-            allocated=Variant.allocated + allocated * quantity,
-        ),
-        execution_options={"synchronize_session": False},
-    )
-
-
-def _write_ledger(
-    order: Order, reason: str, on_hand: int, allocated: int, actor: Actor | None
-) -> None:
-    row = {
-        StockMovement.variant_id: OrderLine.variant_id,
-        StockMovement.on_hand_delta: on_hand * OrderLine.quantity,
-        StockMovement.allocated_delta: allocated * OrderLine.quantity,
-        StockMovement.reason: literal(reason),
-        StockMovement.order_id: OrderLine.order_id,
-        StockMovement.user_id: literal(actor.user_id if actor else None, BigInteger()),
-        StockMovement.at: literal(utc_now(), StockMovement.at.type),
-    }
-    lines = (
-        select(*row.values()).where(OrderLine.order_id == order.id).order_by(OrderLine.variant_id)
-    )
-    db.session.execute(insert(StockMovement).from_select(list(row), lines))
+_ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())
+_ON_HAND = bindparam("on_hand_by", type_=BigInteger()) * OrderLine.quantity
+_ALLOCATED = bindparam("allocated_by", type_=BigInteger()) * OrderLine.quantity
+_LOCK_LINES = (
+    select(Variant.id)
+    .join(OrderLine, OrderLine.variant_id == Variant.id)
+    .where(_ORDER)
+    .order_by(Variant.id)
+    .with_for_update(key_share=True, of=Variant)
+)
+_MOVE_FIGURES = (
+    update(Variant)
+    .where(_ORDER, OrderLine.variant_id == Variant.id)
+    .values(on_hand=Variant.on_hand + _ON_HAND, allocated=Variant.allocated + _ALLOCATED)
+)
+_LEDGER_ROW = {
+    StockMovement.variant_id: OrderLine.variant_id,
+    StockMovement.on_hand_delta: _ON_HAND,
+    StockMovement.allocated_delta: _ALLOCATED,
+    StockMovement.reason: bindparam("reason", type_=String()),
+    StockMovement.order_id: OrderLine.order_id,
+    StockMovement.user_id: bindparam("user_id", type_=BigInteger()),
+    StockMovement.at: bindparam("at", type_=StockMovement.at.type),
+}
+_WRITE_LEDGER = insert(StockMovement).from_select(
+    list(_LEDGER_ROW), select(*_LEDGER_ROW.values()).where(_ORDER).order_by(OrderLine.variant_id)
+)

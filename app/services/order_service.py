@@ -1,6 +1,6 @@
 """Orders: found, listed, and moved along."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,13 +114,12 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
 
 
 def _move_stock(order: Order, target: OrderStatus, actor: Actor) -> None:
-    moves: Mapping[str, Any] = {
+    moves: Mapping[str, Callable[[Order, Actor], None]] = {
         "cancelled": inventory_service.release,
         "shipped": inventory_service.ship,
     }
     if target in moves:
-        variants = inventory_service.lock_variants(line.variant_id for line in order.lines)
-        moves[target](order, variants, actor)
+        moves[target](order, actor)
 
 
 def _locked(visitor: Visitor, reference: str) -> Order:

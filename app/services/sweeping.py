@@ -1,4 +1,4 @@
-"""Rows that are of no more use: a few of them go along with every new one, so none pile up."""
+"""Rows that are of no more use: some of them go along with new ones, so none pile up."""
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -6,14 +6,21 @@ from app.extensions import db
 from app.models import Base
 
 AT_ONCE = 100
-"""How many rows a new one takes along."""
+"""How many rows go at once."""
+TURN = 16
+"""Every how many new rows it is time to sweep, where they come often; far less than AT_ONCE."""
+
+
+def is_time(new_id: int) -> bool:
+    """Whether a new row with this id is one of those that take old ones along."""
+    return new_id % TURN == 0
 
 
 def sweep(table: type[Base], forgotten: ColumnElement[bool]) -> None:
     """Delete some of the rows that are forgotten; those that somebody holds stay for later."""
     old = select(table.id).where(forgotten).limit(AT_ONCE).with_for_update(skip_locked=True)
-    db.session.execute(
-        delete(table)
-        .where(table.id.in_(db.session.scalars(old).all()))
-        .execution_options(synchronize_session=False)
-    )
+    ids = db.session.scalars(old).all()
+    if ids:
+        db.session.execute(
+            delete(table).where(table.id.in_(ids)).execution_options(synchronize_session=False)
+        )

@@ -12,7 +12,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict
 from app.extensions import db
 from app.models import IdempotencyKey, Order
-from app.services import idempotency_service
+from app.services import idempotency_service, sweeping
 from app.services.idempotency_service import Request
 from app.unit_of_work import in_transaction
 from tests import factories
@@ -152,16 +152,20 @@ def test_a_key_is_forgotten_after_a_day(app, customer, product):
     assert orders(app) == 2
 
 
-def test_answers_past_their_day_are_swept_away_by_the_next_key(app, customer, product):
+def test_answers_past_their_day_are_swept_away_by_later_keys(app, customer, product):
     fill(customer, product)
     send(customer)
     change(app, only_row(app, IdempotencyKey), created_at=utc_now() - timedelta(hours=25))
-    fill(customer, product)
+    buyer = Buyer(Actor("customer", user_id=customer.user_id))
 
-    send(customer, key="another-key")
+    def ask(number):
+        in_transaction(lambda: idempotency_service.claim(Request(f"key {number}", {}), buyer))
 
-    assert only_row(app, IdempotencyKey).key == "another-key"
-    assert orders(app) == 2
+    for number in range(sweeping.TURN):
+        inside(app, lambda n=number: ask(n))
+
+    kept = inside(app, lambda: db.session.scalars(db.select(IdempotencyKey.key)).all())
+    assert sorted(kept) == sorted(f"key {number}" for number in range(sweeping.TURN))
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])

@@ -6,7 +6,7 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.buyer import Buyer
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
-from app.models import Order, OrderEvent, OrderLine, StockMovement, User, Variant
+from app.models import Order, OrderEvent, StockMovement, User, Variant
 from app.services import cart_service, checkout_service, inventory_service, order_service
 from app.services.checkout_service import Wishes
 from app.services.inventory_service import OutOfStock, Wish
@@ -82,7 +82,7 @@ def test_the_program_itself_may_move_an_order_along(buyer):
     ]  # fmt: skip
 
 
-def test_figures_of_loaded_variants_follow_the_orders_of_the_same_transaction(buyer):
+def test_figures_that_are_read_after_an_order_follow_it_in_the_same_transaction(buyer):
     product = factories.product(stock=5)
     put(buyer, product)
 
@@ -93,38 +93,39 @@ def test_figures_of_loaded_variants_follow_the_orders_of_the_same_transaction(bu
     assert in_transaction(place_and_look) == 4
 
 
-def test_shortages_name_every_variant_that_is_short_also_unknown_ones():
-    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
-    (few,), (many,) = scarce.variants, plenty.variants
-    variants = in_transaction(lambda: inventory_service.lock_variants([few.id, many.id]))
-    wishes = [Wish(few.id, 2), Wish(many.id, 2), Wish(10**9, 2)]
-
-    short = inventory_service.shortages(wishes, variants)
-
-    assert short == [
-        {"variant_id": few.id, "sku": few.sku, "requested": 2, "available": 1},
-        {"variant_id": 10**9, "sku": None, "requested": 2, "available": 0},
-    ]
-
-
-def test_stock_is_promised_to_all_lines_of_an_order_or_to_none():
-    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
-    movements = factories.count(StockMovement)
-    lines = [
-        OrderLine(variant_id=product.variants[0].id, quantity=2) for product in (plenty, scarce)
-    ]
-
-    def allocate():
-        variants = inventory_service.lock_variants(line.variant_id for line in lines)
-        inventory_service.allocate(Order(), lines, variants)
+def test_shortages_name_every_variant_that_is_short():
+    wishes = [Wish(1, "few", 2, 1), Wish(2, "many", 2, 2), Wish(3, "gone", 1, 0)]
 
     with pytest.raises(OutOfStock) as refusal:
-        in_transaction(allocate)
+        inventory_service.refuse_short(wishes)
+
+    assert refusal.value.extra["shortages"] == [
+        {"variant_id": 1, "sku": "few", "requested": 2, "available": 1},
+        {"variant_id": 3, "sku": "gone", "requested": 1, "available": 0},
+    ]
+
+
+def test_stock_is_promised_to_all_lines_of_an_order_or_to_none(buyer):
+    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
+    put(buyer, plenty, scarce)
+    change_stock(scarce, -1)
+    movements = factories.count(StockMovement)
+
+    with pytest.raises(OutOfStock) as refusal:
+        place(buyer)
 
     assert [short["variant_id"] for short in refusal.value.extra["shortages"]] == [
         scarce.variants[0].id
     ]
     assert factories.count(StockMovement) == movements
+
+
+def change_stock(product, delta):
+    def adjust():
+        variant = inventory_service.lock_variants([product.variants[0].id])[product.variants[0].id]
+        inventory_service.adjust(variant, delta, "Counted", SYSTEM)
+
+    in_transaction(adjust)
 
 
 def test_stock_that_can_be_sold_is_set_beside_what_is_promised(buyer):
