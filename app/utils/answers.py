@@ -1,5 +1,6 @@
 """Answers that are made once and sent many times: bytes with an ETag (RFC 9110, section 8.8.3)."""
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -9,6 +10,14 @@ from app.errors import PreconditionFailed
 from app.services.catalogue_cache import Answer, etag_of
 from app.services.paging import Page, Slice
 from app.utils.pagination import page_answer, slice_answer
+from app.utils.security_headers import CALLER
+
+JSON = "application/json"
+CONDITIONS = frozenset(
+    {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE",
+     "HTTP_RANGE"}
+)  # fmt: skip
+"""What makes a request conditional (RFC 9110, section 13), by the names of WSGI."""
 
 
 def answer(view: dict[str, Any], tag_prefix: str = "", facts: tuple[Any, ...] = ()) -> Answer:
@@ -28,9 +37,16 @@ def list_answer(found: Page[Any] | Slice[Any], items: list[Any]) -> Answer:
 
 def link_header(made: Answer) -> dict[str, str]:
     """The Link header of a list, for the address that this request came to."""
-    if len(made.facts) == 2:
-        return slice_answer(Slice((), *made.facts), [])[1]
-    return page_answer(Page((), *made.facts), [])[1]
+    place = (request.scheme, request.host, request.path)
+    return _link_header(place, request.query_string, made.facts)
+
+
+@lru_cache(maxsize=2048)
+def _link_header(_place: tuple[str, ...], _query: bytes, facts: tuple[Any, ...]) -> dict[str, str]:
+    # Made of the request, of which the arguments are all that it depends on.
+    if len(facts) == 2:
+        return slice_answer(Slice((), *facts), [])[1]
+    return page_answer(Page((), *facts), [])[1]
 
 
 def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -38,12 +54,14 @@ def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None)
 
     Caches may keep it, but ask each time: staff see more at the same address.
     """
-    response = current_app.response_class(made.body, status=status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["Vary"] = "Authorization"
-    response.headers.update(headers or {})
-    response.set_etag(made.etag)
-    if status == 200:
+    facts = {
+        "ETag": f'"{made.etag}"',
+        "Cache-Control": "no-cache",
+        "Vary": CALLER,
+        **(headers or {}),
+    }
+    response = current_app.response_class(made.body, status, facts, content_type=JSON)
+    if status == 200 and not CONDITIONS.isdisjoint(request.environ):
         response.make_conditional(request)
     if response.status_code == 412:
         raise PreconditionFailed("precondition_failed", "This is not what If-Match names.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from flask import Request, Response
+from flask import Request, Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
@@ -12,9 +12,31 @@ from app.errors import Invalid
 from app.utils.strict_json import read_body
 from app.utils.uploads import read_form
 
+REMEMBERED = 2048
+LONGEST_REMEMBERED = 200
+"""Of queries, in bytes: longer ones hardly come twice."""
+
 
 class StrictParser(FlaskParser):
-    """Reads bodies with `strict_json`, and reports wrong fields as the shop does."""
+    """Reads bodies with `strict_json`, and reports wrong fields as the shop does.
+
+    What a query string means never changes, so the last ones are remembered: reading them again
+    would cost more than many an answer does.
+    """
+
+    def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:
+        """What the request brings, as the schema reads it."""
+        query = request.query_string
+        if options.get("location") != "query" or len(query) > LONGEST_REMEMBERED:
+            return super().parse(argmap, req, **options)
+        known = _remembered()
+        key = (argmap, query)
+        if key not in known:
+            read = super().parse(argmap, req, **options)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = read
+        return dict(known[key])
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as parsed JSON."""
@@ -49,6 +71,12 @@ class ShopBlueprint(Blueprint):
             self.after_request(forbid_storing)
         else:
             self._prepare_doc_cbks.append(_document_as_public)
+
+
+def _remembered() -> dict[Any, dict[str, Any]]:
+    """Of this app, since prices are read in its currency."""
+    found: dict[Any, dict[str, Any]] = current_app.extensions.setdefault("remembered_queries", {})
+    return found
 
 
 def forbid_storing(response: Response) -> Response:
