@@ -8,10 +8,13 @@ from random import Random
 
 import orjson
 
-from tests.performance import cpu
+from app.config import ROOT
+from tests.performance import cpu, report
+from tests.performance.contention import measure_contention
 from tests.performance.measure import count_statements, measure
 from tests.performance.result import Result, describe, machine
-from tests.performance.setting import Options, Setting, bench_setting, cold_start
+from tests.performance.scale import measure_scale
+from tests.performance.setting import Options, Setting, bench_setting, cold_start, flask
 from tests.performance.table import as_text
 from tests.performance.workloads import Workload, workloads
 
@@ -19,31 +22,69 @@ APPS = ("shop", "uncached", "limited", "hello", "twins")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure what the command line asks for."""
+    """Measure what the command line asks for, and write it down."""
     options = _options(arguments)
     servers = Options(options.database, options.redis, options.workers, options.limits)
-    with bench_setting(servers, options.products, options.orders, APPS) as setting:
-        result = _measure(setting, options)
-    options.json.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    sys.stdout.write(as_text(result))
+    result: Result = {}
+    if options.contention:
+        result["contention"] = _contention(servers, options)
+    if options.scale:
+        result["scale"] = _scale(servers, options)
+    if not result:
+        result["work"] = _work(servers, options)
+    # What is measured mostly stands at the top: it is what is looked at most.
+    flat = {**result.get("work", {}), **{k: v for k, v in result.items() if k != "work"}}
+    options.json.write_bytes(_json(flat))
+    sys.stdout.write(as_text(flat))
+    if options.markdown:
+        _document(result, options.markdown)
     return 0
 
 
-def _measure(setting: Setting, options: argparse.Namespace) -> Result:
-    dice = Random(1)
-    wanted = [each for each in workloads(setting, dice) if _is_wanted(each, options)]
-    figures = measure(setting, wanted, options.rounds, options.seconds)
-    statements = count_statements(setting, wanted, dice)
-    settings = {
-        name: getattr(options, name)
-        for name in ("products", "orders", "workers", "limits", "rounds", "seconds")
+def _work(servers: Options, options: argparse.Namespace) -> Result:
+    with bench_setting(servers, options.products, options.orders, APPS) as setting:
+        dice = Random(1)
+        wanted = [each for each in workloads(setting, dice) if _is_wanted(each, options)]
+        figures = measure(setting, wanted, options.rounds, options.seconds)
+        statements = count_statements(setting, wanted, dice)
+        flask(setting.environ, "audit")
+        names = ("products", "orders", "workers", "limits", "rounds", "seconds")
+        return {
+            "machine": machine(setting),
+            "settings": {name: getattr(options, name) for name in names},
+            **describe(figures, statements),
+            "memory_mib": _memory(setting),
+            "cold_start_s": round(cold_start(setting, options.workers), 2),
+        }
+
+
+def _contention(servers: Options, options: argparse.Namespace) -> Result:
+    with bench_setting(servers, options.products, options.orders, ["shop"]) as setting:
+        measured = measure_contention(setting, options.rounds, options.seconds)
+        flask(setting.environ, "audit")
+        return {"machine": machine(setting), **measured}
+
+
+def _scale(servers: Options, options: argparse.Namespace) -> Result:
+    sizes = {
+        "small": (options.products, options.orders),
+        "big": (options.scale_products, options.scale_orders),
     }
+    with (
+        bench_setting(servers, *sizes["small"], ["uncached"], buyers=False) as small,
+        bench_setting(servers, *sizes["big"], ["uncached"], buyers=False) as big,
+    ):
+        questions = measure_scale(small, big, options.rounds, options.seconds)
+        described = {"small": _size(small, *sizes["small"]), "big": _size(big, *sizes["big"])}
+        return {"machine": machine(big), **described, "questions": questions}
+
+
+def _size(setting: Setting, products: int, orders: int) -> Result:
     return {
-        "machine": machine(setting),
-        "settings": settings,
-        **describe(figures, statements),
-        "memory_mib": _memory(setting),
-        "cold_start_s": round(cold_start(setting, options.workers), 2),
+        "products": products,
+        "orders": orders,
+        "products_a_second": round(products / setting.seeding["products"]),
+        "orders_a_second": round(orders / setting.seeding["orders"]),
     }
 
 
@@ -59,9 +100,24 @@ def _memory(setting: Setting) -> Result:
     }
 
 
+def _document(result: Result, target: Path) -> None:
+    known = orjson.loads(report.STATE.read_bytes()) if report.STATE.exists() else {}
+    known.update(result)
+    report.STATE.write_bytes(_json(known))
+    target.write_text(report.document(known))
+
+
+def _json(value: Result) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller, in less than a minute")
+    parser.add_argument("--quick", action="store_true", help="roughly, in less than a minute")
+    parser.add_argument("--contention", action="store_true", help="many buyers of one article")
+    parser.add_argument("--scale", action="store_true", help="a big shop next to a small one")
+    parser.add_argument("--scale-products", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--scale-orders", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--products", type=int, default=1000, metavar="N")
     parser.add_argument("--orders", type=int, default=1000, metavar="N")
     parser.add_argument("--database", metavar="URL", help="a PostgreSQL server, instead of our own")
@@ -71,10 +127,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=_names, metavar="NAMES", help="such as list,detail")
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--seconds", type=float, metavar="S", help="of one measurement")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, default=ROOT / "bench.json", metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="where to write it all up")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.8 if options.quick else 3.0)
+    if not (options.quick or options.only or options.markdown):
+        options.markdown = ROOT / "BENCHMARKS.md"
     return options
 
 

@@ -65,24 +65,32 @@ class Figures:
 def measure(
     setting: Setting, workloads: Sequence[Workload], rounds: int, seconds: float
 ) -> dict[str, Figures]:
-    """All workloads in turns, round by round, each after a moment to warm up."""
+    """All workloads in turns, and again, as often as there are rounds."""
     figures = {workload.name: Figures() for workload in workloads}
     for _ in range(rounds):
         for workload in workloads:
-            figures[workload.name].rounds.append(_round(setting, workload, seconds))
+            figures[workload.name].rounds.append(one_round(setting, workload, seconds))
     return figures
 
 
-def _round(setting: Setting, workload: Workload, seconds: float) -> Round:
+def one_round(setting: Setting, workload: Workload, seconds: float) -> Round:
+    """One measurement, after a moment to warm up."""
     server = setting.servers[workload.server]
-    warming = min(seconds / 4, WARMING_SECONDS)
-    load.run(server.port, workload.operation, warming, workload.connections)
+    _warm_up(server.port, workload, min(seconds / 4, WARMING_SECONDS))
     before, workers = setting.cpu(workload.server), cpu.by_child(server.pid)
     run = load.run(server.port, workload.operation, seconds, workload.connections)
     after = cpu.spent(before, setting.cpu(workload.server))
     by_worker = cpu.spent(workers, cpu.by_child(server.pid)).values()
     cpu_ms = {part: value * 1000 / len(run.latencies) for part, value in after.items()}
     return Round(cpu_ms, run, max(by_worker) / max(sum(by_worker), 1e-9))
+
+
+def _warm_up(port: int, workload: Workload, seconds: float) -> None:
+    done = 0
+    while True:
+        done += len(load.run(port, workload.operation, seconds, workload.connections).latencies)
+        if done >= workload.warming:
+            return
 
 
 def count_statements(

@@ -37,14 +37,14 @@ def make_customers(dice: Random) -> tuple[list[Customer], list[tuple[str, str]]]
     hashed in no time, so that it is seen what else a sign-in costs. Call it `in_shop`."""
     variants = articles()
     people = [factories.user() for _ in range(CUSTOMERS)]
-    sessions = [
-        in_transaction(lambda p=p: session_service.begin(p.id, timedelta(days=1))) for p in people
-    ]
-    customers = [
-        Customer(token_pair(session)["access_token"], dice.sample(variants, LINES))
-        for session in sessions
-    ]
+    customers = [Customer(token_of(person.id), dice.sample(variants, LINES)) for person in people]
     return customers, [(person.email or "", factories.PASSWORD) for person in people]
+
+
+def token_of(user_id: int) -> str:
+    """The access token of a new session of somebody's."""
+    session = in_transaction(lambda: session_service.begin(user_id, timedelta(days=1)))
+    return str(token_pair(session)["access_token"])
 
 
 def articles() -> list[int]:

@@ -43,6 +43,11 @@ def page(path: str, ids: Sequence[int]) -> Operation:
     return Reading(path, check).operation
 
 
+def any_of(operations: Sequence[Operation], dice: Random) -> Operation:
+    """One of several."""
+    return lambda: dice.choice(operations)()
+
+
 def popular(paths: Sequence[tuple[str, int]], dice: Random) -> Operation:
     """One of many products, a few of them much more often than the others (Zipf)."""
     readings = [Reading(path, _is_product(id_)) for path, id_ in paths]

@@ -69,6 +69,8 @@ class Setting:
     """The first processes of `database` and `cache`, where they are on this machine."""
     log: Path
     """What the servers write."""
+    seeding: Mapping[str, float]
+    """Seconds that it took to make the products and the orders."""
 
     def cpu(self, server: str) -> dict[str, float]:
         """CPU seconds used so far, by part: a server, the database, the cache."""
@@ -88,25 +90,30 @@ class Options:
 
 @contextmanager
 def bench_setting(
-    options: Options, products: int, orders: int, apps: Sequence[str]
+    options: Options, products: int, orders: int, apps: Sequence[str], buyers: bool = True
 ) -> Iterator[Setting]:
-    """The servers of these apps, over a database with so many products and orders."""
+    """The servers of these apps, over a database with so many products and orders, and enough of
+    everything for any number of buyers."""
     with ExitStack() as stack:
         maintenance = (
             with_driver(options.database)
             if options.database
             else stack.enter_context(_postgresql())
         )
-        url = stack.enter_context(servers.database(maintenance, "shopswift_bench"))
+        url = stack.enter_context(servers.database(maintenance, f"shopswift_bench_{products}"))
         cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
             "FLASK_ENV": "production", "FLASK_APP": "manage.py", "DATABASE_URL": url,
             "REDIS_URL": cache, **SECRETS, **(LIMITED if options.limits else UNLIMITED),
         }  # fmt: skip
-        _seed(environ, products, orders)
-        _stock_up(url)
+        seconds = _seed(environ, products, orders)
+        if buyers:
+            _stock_up(url)
+        run_sql(
+            url, "VACUUM ANALYZE"
+        )  # as a shop's own database does by itself, some minutes later
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "servers.log"
-        setting = Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log)
+        setting = Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log, seconds)
         with serving(setting, apps, options.workers) as running:
             yield running
 
@@ -182,11 +189,14 @@ def _postgresql() -> Iterator[str]:
             server.stop()
 
 
-def _seed(environ: Mapping[str, str], products: int, orders: int) -> None:
+def _seed(environ: Mapping[str, str], products: int, orders: int) -> dict[str, float]:
     flask(environ, "db", "upgrade")
-    flask(
-        environ, "seed-db", "--in-production", "--products", str(products), "--orders", str(orders)
-    )
+    seconds = {}
+    for what, number in (("products", products), ("orders", orders)):
+        began = time.perf_counter()
+        flask(environ, "seed-db", "--in-production", f"--{what}", str(number))
+        seconds[what] = time.perf_counter() - began
+    return seconds
 
 
 def _stock_up(url: str) -> None:

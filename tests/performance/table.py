@@ -2,19 +2,40 @@
 
 from typing import Any
 
-HEAD = f"{'':18}{'CPU ms':>9}  {'server + db + cache':22}{'x hello':>8}{'x twin':>8}{'ops/s':>8}{'p50':>8}{'p95':>8}{'p99':>8} ms{'SQL':>6}"
+HEAD = (
+    f"{'':18}{'CPU ms':>9}  {'server + db + cache':22}{'x hello':>8}{'x twin':>8}{'ops/s':>8}"
+    f"{'p50':>8}{'p95':>8}{'p99':>8} ms{'SQL':>6}"
+)
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """A table, and the figures that have no row in it."""
+    """Tables, and the figures that have no row in them."""
+    lines = _work(result) if "workloads" in result else []
+    for name, row in result.get("scale", {}).get("questions", {}).items():
+        lines.append(
+            f"{name:22} p95 {row['small_p95_ms']:.1f} -> {row['big_p95_ms']:.1f} ms, "
+            f"x {row['ratio']:.2f}; CPU {row['small_cpu_ms']:.1f} -> {row['big_cpu_ms']:.1f} ms"
+        )
+    if "contention" in result:
+        told = result["contention"]
+        lines.append(
+            f"{told['buyers']} buyers: {told['same']['rps']:.0f} purchases/s of one article, "
+            f"{told['different']['rps']:.0f} of different ones: x {told['ratio']:.2f}; "
+            f"{told['errors']} errors, {told['deadlocks']} deadlocks"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _work(result: dict[str, Any]) -> list[str]:
     rows = {"hello": result["hello"], **result["workloads"]}
     lines = [HEAD, *(_line(name, row) for name, row in rows.items())]
     memory = ", ".join(f"{name} {value}" for name, value in result["memory_mib"].items())
     lines.append(f"memory in MiB: {memory}; cold start: {result['cold_start_s']} s")
-    if "login" in rows and "beside_hash_ms" in rows["login"]:
-        beside, ratio = (rows["login"][f"beside_hash_{name}"] for name in ("ms", "hello_ratio"))
+    login = rows.get("login", {})
+    if "beside_hash_ms" in login:
+        beside, ratio = login["beside_hash_ms"], login["beside_hash_hello_ratio"]
         lines.append(f"login beside its hash: {beside:.2f} ms, {ratio:.2f} x hello")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _line(name: str, row: dict[str, Any]) -> str:
