@@ -11,6 +11,7 @@ from app import metrics
 from app.utils import (
     limit_storage,  # noqa: F401 - makes its kind of storage known to the limiter
     rate_limits,
+    unread,
 )
 from app.utils.cors import share
 from app.utils.error_handlers import is_for_programs
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     rate_limits.register(app)  # Flask-Limiter hangs itself in here
     app.before_request(_enter)
     app.after_request(_finish)
+    unread.register(app)
 
 
 def _begin() -> None:
