@@ -1,0 +1,302 @@
+"""nginx as it is shipped, in front of the real shop: sizes, addresses, slow clients, outages."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from tests import proxy, servers
+from tests.servers import LOCALHOST, free_port
+
+MIB = 1024 * 1024
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("front")
+
+
+@pytest.fixture(scope="module")
+def shop(folder, tmp_path_factory):
+    """The address of a shop behind nginx: one process, so that limits are counted exactly."""
+    settings = {
+        "FLASK_ENV": "testing",
+        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('shop') / 'shop.db'}",
+        "REDIS_URL": "",
+        "TRUSTED_PROXIES": "1",
+        "RATELIMIT_AUTH": "5 per minute",
+        "SECRET_KEY": "s" * 40,
+        "JWT_SECRET_KEY": "j" * 40,
+        "FLASK_SKIP_DOTENV": "1",
+    }
+    flask("db", "upgrade", **settings)
+    flask("seed-db", **settings)
+    with ExitStack() as running:
+        behind = running.enter_context(servers.shop(settings, workers=1))
+        ports = running.enter_context(proxy.nginx(folder, [behind.removeprefix("http://")]))
+        yield f"http://{LOCALHOST}:{ports[8080]}"
+
+
+def flask(*command, **settings):
+    """A command of the shop, in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "manage.py", *command],
+        env={"PATH": os.environ["PATH"], **settings},
+        cwd=proxy.ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def two_echoes(tmp_path):
+    """nginx in front of two servers that tell what they heard."""
+    with ExitStack() as running:
+        one, other = (running.enter_context(proxy.echo()) for _ in range(2))
+        ports = running.enter_context(proxy.nginx(tmp_path, [one.address, other.address]))
+        yield f"http://{LOCALHOST}:{ports[8080]}", one, other
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_nginx_takes_the_configuration_as_it_is(kind, tmp_path):
+    if proxy.version() < proxy.MODERN:
+        pytest.skip("this nginx is older than the one that is shipped")
+    conf = proxy.laid_out(tmp_path / "nginx", kind, {}, [])
+    certificate(tmp_path / "nginx" / "tls")
+
+    said = subprocess.run(proxy.command(conf, "-t"), capture_output=True, text=True)
+
+    assert said.returncode == 0, said.stderr
+    assert "warn" not in said.stderr
+
+
+def test_pages_and_answers_come_through(shop):
+    page = requests.get(shop, timeout=10)
+    answer = requests.get(f"{shop}/api/products", timeout=10)
+
+    assert "<!doctype html>" in page.text.lower()
+    assert (
+        f"{shop}/api/products?" in answer.headers["Link"]
+    )  # the host and port that were asked for
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert "Server" not in page.headers or "/" not in page.headers["Server"]
+
+
+def test_an_etag_that_gzip_made_weak_still_names_the_version_to_edit(shop, staff):
+    listed = requests.get(f"{shop}/api/products", params={"per_page": 1}, timeout=10).json()
+    product = f"{shop}/api/products/{listed['items'][0]['id']}"
+    read = requests.get(product, headers=staff, timeout=10)
+
+    edited = requests.patch(
+        product,
+        json={"name": "Mended"},
+        headers={**staff, "If-Match": read.headers["ETag"]},
+        timeout=10,
+    )
+    late = requests.patch(
+        product,
+        json={"name": "Lost"},
+        headers={**staff, "If-Match": read.headers["ETag"]},
+        timeout=10,
+    )
+
+    assert read.headers["ETag"].startswith("W/")
+    assert edited.status_code == 200
+    assert late.status_code == 412
+
+
+@pytest.fixture(scope="module")
+def staff(shop):
+    """The headers of a demo admin."""
+    login = {"email": "demo-admin@example.com", "password": "shopswift demo admin"}
+    answer = requests.post(f"{shop}/api/auth/login", json=login, timeout=10).json()
+    return {"Authorization": f"Bearer {answer['access_token']}"}
+
+
+@pytest.mark.parametrize("size", [2 * MIB, 10 * MIB, 12 * MIB], ids=["2", "10", "12 MiB"])
+def test_json_that_is_too_large_is_refused_in_the_shops_shape(shop, size):
+    for _attempt in range(5):
+        answer = requests.post(f"{shop}/api/cart/items", data=b'"' + b"x" * size + b'"',
+                               headers={"Content-Type": "application/json", "X-Request-ID": "mine"}, timeout=30)  # fmt: skip
+
+        assert answer.status_code == 413
+        assert answer.headers["Content-Type"] == PROBLEM
+        assert answer.json()["code"] == "content_too_large"
+        assert answer.json()["request_id"] == answer.headers["X-Request-ID"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(10 * MIB - 500, 422), (10 * MIB, 413), (11 * MIB, 413)]
+)
+def test_a_file_reaches_the_shop_up_to_its_limit(shop, staff, size, status):
+    listed = requests.get(f"{shop}/api/products", params={"per_page": 1}, timeout=10).json()
+    product = f"{shop}/api/products/{listed['items'][0]['id']}"
+
+    answer = requests.post(
+        f"{product}/images",
+        files={"file": ("big.png", b"x" * size)},
+        headers=staff,
+        timeout=60,
+    )
+
+    assert answer.status_code == status  # 422: it was read, and is no picture
+    assert answer.headers["Content-Type"] == PROBLEM
+
+
+def test_nobody_escapes_a_limit_by_making_up_an_address(shop):
+    body = {"email": "nobody@example.com", "password": "wrong wrong"}
+    answers = [
+        requests.post(
+            f"{shop}/api/auth/login",
+            json=body,
+            headers={"X-Forwarded-For": f"203.0.113.{n}"},
+            timeout=10,
+        ).status_code
+        for n in range(6)
+    ]
+
+    assert answers[-1] == 429
+
+
+def test_what_a_client_says_of_itself_is_thrown_away(two_echoes):
+    shop, *_ = two_echoes
+    made_up = {
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Port": "1",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Real-IP": "203.0.113.9",
+        "Forwarded": "for=203.0.113.9",
+        "X-Request-ID": "no good id",
+    }
+
+    heard = requests.get(shop, headers=made_up, timeout=10).json()
+
+    assert heard["x-forwarded-for"] == LOCALHOST
+    assert heard["x-forwarded-proto"] == "http"
+    assert heard["host"] == shop.removeprefix("http://")
+    assert len(heard["x-request-id"]) == 32
+    assert not set(heard) & {
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-real-ip",
+        "forwarded",
+    }
+
+
+def test_a_lost_read_is_asked_of_the_other_and_a_lost_write_of_nobody(two_echoes):
+    shop, one, other = two_echoes
+
+    read = requests.get(f"{shop}/lost", timeout=10)
+    time.sleep(2.5)  # until both are trusted again
+    written = requests.post(f"{shop}/lost", json={}, timeout=10)
+
+    assert read.status_code == written.status_code == 503
+    assert sorted(one.asked + other.asked) == ["GET /lost", "GET /lost", "POST /lost"]
+
+
+def test_a_write_goes_to_the_other_where_one_is_gone(tmp_path):
+    gone = f"{LOCALHOST}:{free_port()}"
+    with proxy.echo() as there, proxy.nginx(tmp_path, [gone, there.address]) as ports:
+        answers = [
+            requests.post(
+                f"http://{LOCALHOST}:{ports[8080]}/api/orders", json={}, timeout=10
+            ).status_code
+            for _ in range(4)
+        ]
+
+    assert answers == [200] * 4
+    assert there.asked == ["POST /api/orders"] * 4
+
+
+def test_while_the_shop_is_away_programs_get_a_problem_and_people_a_page(tmp_path):
+    with proxy.nginx(tmp_path, [f"{LOCALHOST}:{free_port()}"]) as ports:
+        api = requests.post(f"http://{LOCALHOST}:{ports[8080]}/api/cart/items", json={}, timeout=10)
+        page = requests.get(f"http://{LOCALHOST}:{ports[8080]}/cart", timeout=10)
+        own = requests.get(f"http://{LOCALHOST}:{ports[8081]}/", timeout=10)
+
+    assert (api.status_code, page.status_code, own.status_code) == (503, 503, 200)
+    assert api.headers["Content-Type"] == PROBLEM
+    assert api.json()["status"] == 503
+    assert api.json()["request_id"] == api.headers["X-Request-ID"]
+    assert api.headers["Retry-After"] == page.headers["Retry-After"] == "1"
+    assert api.headers["Cache-Control"] == "no-store"
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"GET /api/products HTTP/1.1\r\n\r\n", b"GET /api/products HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+     b"GET /api/%00 HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /api/products HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"],
+    ids=["no host", "two hosts", "nul", "too large"],
+)  # fmt: skip
+def test_what_nginx_cannot_read_is_refused_without_html_of_its_own(shop, head):
+    with socket.create_connection(("127.0.0.1", int(shop.rpartition(":")[2])), 10) as client:
+        client.sendall(head)
+        said = client.recv(65536)
+
+    assert said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+    assert b"nginx" not in said.partition(b"\r\n\r\n")[2]
+
+
+def test_files_that_never_change_are_kept_for_good_here_too(shop, folder):
+    page = requests.get(shop, timeout=10).text
+    address = shop + page[page.index("/static/") :].partition('"')[0]
+
+    first = requests.get(address, headers={"X-Request-ID": "first"}, timeout=10)
+    second = requests.get(address, headers={"X-Request-ID": "second"}, timeout=10)
+
+    assert first.content == second.content
+    assert second.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert second.headers["X-Request-ID"] == "second"
+    assert second.headers["X-Content-Type-Options"] == "nosniff"
+    assert any((folder / "nginx" / "tmp" / "files").rglob("*"))
+
+
+def test_two_hundred_slow_clients_keep_nobody_waiting(shop):
+    port = int(shop.rpartition(":")[2])
+    slow = b"POST /api/cart/items HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    with ExitStack() as clients:
+        for _ in range(200):
+            clients.enter_context(socket.create_connection((LOCALHOST, port), 10)).sendall(slow)
+
+        answers = {requests.get(f"{shop}/api/products", timeout=10).status_code for _ in range(20)}
+
+    assert answers == {200}
+
+
+def test_over_tls_the_shop_knows_of_it_and_plain_http_is_sent_there(tmp_path):
+    certificate(tmp_path / "nginx" / "tls")
+    known = tmp_path / "nginx" / "tls" / "fullchain.pem"
+    with proxy.echo() as behind, proxy.nginx(tmp_path, [behind.address], "tls") as ports:
+        plain, secure = (f"://{LOCALHOST}:{ports[port]}" for port in (8080, 8443))
+        sent = requests.get(f"http{plain}/a?b=c", allow_redirects=False, timeout=10)
+        heard = requests.get(f"https{secure}/", verify=known, timeout=10)
+        hidden = requests.get(f"https{secure}/metrics", verify=known, timeout=10)
+
+    assert sent.status_code == 308
+    assert sent.headers["Location"] == f"https://{LOCALHOST}/a?b=c"
+    assert heard.json()["x-forwarded-proto"] == "https"
+    assert hidden.status_code == 404
+    assert hidden.json()["code"] == "not_found"
+
+
+def certificate(folder):
+    """A certificate for this machine, signed by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
