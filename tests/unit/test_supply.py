@@ -83,6 +83,14 @@ def test_every_requirement_is_pinned_and_hashed(lock):
         assert "--hash=sha256:" in entry, entry
 
 
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_the_locks_were_made_from_the_requirements(name):
+    wanted = re.findall(r"(?m)^([\w.-]+==[\w.]+)", (ROOT / f"{name}.txt").read_text())
+    locked = re.findall(r"(?m)^([\w.-]+==[\w.]+)", (ROOT / f"{name}.lock").read_text())
+
+    assert {pin.lower() for pin in wanted} <= {pin.lower() for pin in locked}  # see scripts/lock
+
+
 def test_the_locks_are_installed_by_their_hashes_only():
     installs = re.findall(r"pip install .*", (ROOT / "scripts/venv.sh").read_text())
 
