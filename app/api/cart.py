@@ -33,7 +33,7 @@ def get_cart() -> Response:
 
 @blp.post("/items")
 @blp.doc(security=WELCOME)
-@blp.arguments(AddItemSchema)
+@blp.arguments(AddItemSchema())
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
 def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Put an article into the cart; more of the same adds up."""
@@ -47,7 +47,7 @@ def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
 
 @blp.route(ITEM, methods=["PATCH", "PUT"])
 @blp.doc(security=WELCOME)
-@blp.arguments(ChangeItemSchema)
+@blp.arguments(ChangeItemSchema())
 @blp.response(200, CartSchema)
 def change_item(wanted: dict[str, Any], item_id: int) -> Response:
     """Set the quantity of a line; 0 removes it."""

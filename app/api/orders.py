@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from flask import Response, url_for
+from flask import Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain.tokens import guest_order_token
@@ -16,6 +16,7 @@ from app.schemas.orders import (
     OrderSchema,
     PlacedOrderSchema,
     PlaceOrderSchema,
+    show_order,
 )
 from app.schemas.paging import list_schema
 from app.services import checkout_service, order_service
@@ -37,7 +38,6 @@ from app.utils.identity import current_actor
 from app.utils.pagination import page_answer, slice_answer
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
-order_schema = OrderSchema()
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
 OWNERS: list[dict[str, list[str]]] = [{"bearer": []}, {"order_token": []}]
 KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 24 hours.", 255)
@@ -46,7 +46,7 @@ KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 2
 @blp.post("")
 @blp.doc(parameters=[KEY], security=BUYERS)
 @login_or_token_required(CART_TOKEN)
-@blp.arguments(PlaceOrderSchema, required=False)
+@blp.arguments(PlaceOrderSchema(), required=False)
 @blp.response(201, PlacedOrderSchema)
 def place_order(wishes: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, whole or not at all."""
@@ -59,7 +59,7 @@ def place_order(wishes: dict[str, Any]) -> Response:
 
 @blp.get("")
 @login_required
-@blp.arguments(OrderListArgs, location="query")
+@blp.arguments(OrderListArgs(), location="query")
 @blp.response(200, list_schema(OrderSchema, cursors=True))
 def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
     """The caller's orders, newest first; to staff everybody's."""
@@ -67,41 +67,45 @@ def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
     filters = Filters(**wanted)
     if cursor is not None:
         part = order_service.slice_of_orders(current_actor(), filters, cursor, per_page)
-        return slice_answer(part, list(part.items))
-    found = order_service.page_of_orders(current_actor(), filters, page or 1, per_page)
-    return page_answer(found, list(found.items))
+        body, links = slice_answer(part, [show_order(order) for order in part.items])
+    else:
+        found = order_service.page_of_orders(current_actor(), filters, page or 1, per_page)
+        body, links = page_answer(found, [show_order(order) for order in found.items])
+    return jsonify(body), 200, links
 
 
 @blp.get("/<order>")
 @blp.doc(security=OWNERS)
 @login_or_token_required(ORDER_TOKEN)
 @blp.response(200, OrderSchema)
-def get_order(order: str) -> Order:
+def get_order(order: str) -> Response:
     """One order, by id or number."""
-    return order_service.get_order(_visitor(), order)
+    return _show(order_service.get_order(_visitor(), order))
 
 
 @blp.post("/<order>/cancel")
 @blp.doc(security=OWNERS)
 @login_or_token_required(ORDER_TOKEN)
-@blp.arguments(CancelSchema, required=False)
+@blp.arguments(CancelSchema(), required=False)
 @blp.response(200, OrderSchema)
-def cancel_order(wanted: dict[str, Any], order: str) -> Order:
+def cancel_order(wanted: dict[str, Any], order: str) -> Response:
     """Cancel an order that has not been shipped; what it was promised can be sold again."""
-    return in_transaction(
+    cancelled = in_transaction(
         lambda: order_service.change_status(_visitor(), order, "cancelled", **wanted)
     )
+    return _show(cancelled)
 
 
 @blp.route("/<order>/status", methods=["PATCH", "PUT"])
 @admin_required
-@blp.arguments(ChangeStatusSchema)
+@blp.arguments(ChangeStatusSchema())
 @blp.response(200, OrderSchema)
-def change_status(wanted: dict[str, Any], order: str) -> Order:
+def change_status(wanted: dict[str, Any], order: str) -> Response:
     """Move an order along."""
-    return in_transaction(
+    moved = in_transaction(
         lambda: order_service.change_status(_visitor(), order, wanted["status"], wanted["note"])
     )
+    return _show(moved)
 
 
 def _visitor() -> Visitor:
@@ -109,7 +113,11 @@ def _visitor() -> Visitor:
 
 
 def _dump(order: Order) -> bytes:
-    return orjson.dumps(order_schema.dump(order))
+    return orjson.dumps(show_order(order))
+
+
+def _show(order: Order) -> Response:
+    return jsonify(show_order(order))
 
 
 def _answer(receipt: Receipt, cart_token: str | None) -> Response:

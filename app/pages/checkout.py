@@ -25,7 +25,7 @@ from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import Email
 from app.schemas.base import Money, ShopSchema, Text, store_currency
-from app.schemas.orders import MAX_NOTE, MAX_TOTAL, OrderSchema
+from app.schemas.orders import MAX_NOTE, MAX_TOTAL, show_order
 from app.schemas.users import AddressSchema
 from app.services import address_service, cart_contents, checkout_service, user_service
 from app.services.checkout_service import Receipt, Wishes
@@ -34,7 +34,6 @@ from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = PageBlueprint("checkout_page", __name__)
-ORDER = OrderSchema()
 CHECKOUT = "checkout_page.show_checkout"
 
 
@@ -147,7 +146,7 @@ def _place(form: Form, sent: dict[str, Any]) -> Receipt:
 
 
 def _dump(order: Order) -> bytes:
-    return orjson.dumps(ORDER.dump(order))
+    return orjson.dumps(show_order(order))
 
 
 def _confirmed(receipt: Receipt) -> AnyResponse:

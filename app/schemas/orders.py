@@ -6,8 +6,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import OneOf
 
+from app.domain.clock import rfc3339
+from app.domain.money import to_text
 from app.domain.order_status import STATUSES
 from app.domain.periods import NotATime, first_moment, moment_after
+from app.models import Order, OrderEvent, OrderLine
 from app.schemas.auth import Email
 from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
@@ -15,6 +18,7 @@ from app.schemas.users import PostalAddressSchema
 
 MAX_TOTAL = 2**63 - 1
 MAX_NOTE = 2000
+_ADDRESS = tuple(PostalAddressSchema().fields)
 
 
 class PlaceOrderSchema(ShopSchema):
@@ -88,6 +92,60 @@ class PlacedOrderSchema(OrderSchema):
     guest_token = fields.String(
         metadata={"x-optional": True, "description": "For guests only: send it as X-Order-Token."}
     )
+
+
+def show_order(order: Order) -> dict[str, Any]:
+    """An order as `OrderSchema` describes it."""
+    currency = order.currency
+    return {
+        "id": order.id,
+        "number": order.number,
+        "user_id": order.user_id,
+        "status": order.status,
+        "currency": currency,
+        "subtotal": to_text(order.subtotal, currency),
+        "discount_total": to_text(order.discount_total, currency),
+        "shipping_total": to_text(order.shipping_total, currency),
+        "tax_total": to_text(order.tax_total, currency),
+        "total": to_text(order.total, currency),
+        "items": [_show_line(line, currency) for line in order.lines],
+        "shipping_address": _show_address(order),
+        "email": order.email,
+        "note": order.note,
+        "placed_at": rfc3339(order.placed_at),
+        "updated_at": rfc3339(order.updated_at),
+        "history": [_show_event(event) for event in order.events],
+    }
+
+
+def _show_line(line: OrderLine, currency: str) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "product_id": line.product_id,
+        "variant_id": line.variant_id,
+        "sku": line.sku,
+        "name": line.name,
+        "options": line.options,
+        "unit_price": to_text(line.unit_price, currency),
+        "quantity": line.quantity,
+        "line_total": to_text(line.line_total, currency),
+    }
+
+
+def _show_address(order: Order) -> dict[str, str] | None:
+    address = order.shipping_address
+    if address is None:
+        return None
+    return {name: address[name] for name in _ADDRESS if name in address}
+
+
+def _show_event(event: OrderEvent) -> dict[str, Any]:
+    return {
+        "status": event.status,
+        "at": rfc3339(event.at),
+        "by": event.done_by,
+        "note": event.note,
+    }
 
 
 class ChangeStatusSchema(ShopSchema):

@@ -5,7 +5,7 @@ after the other. Being in a cart reserves nothing.
 """
 
 from datetime import timedelta
-from functools import cache
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
@@ -20,7 +20,7 @@ from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
 from app.services import cart_contents, sweeping, user_service
 from app.services.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
 from app.services.inventory_service import ON_OFFER, OutOfStock, can_be_had, shortage
-from app.services.prepared import on_postgresql, run, upsert
+from app.services.prepared import run, upsert
 
 MAX_LINES = 5_000
 GUEST_CARTS_KEPT = timedelta(days=90)
@@ -67,7 +67,7 @@ def add_item(
     buyer, cart_id = _open_cart(buyer)
     article = {"product": product_id, "variant": variant_id}
     values = {"cart_id": cart_id, "quantity": quantity, "now": utc_now(), **article}
-    adding = _adding(on_postgresql(), product_id is not None, variant_id is not None)
+    adding = _ADD_BY[product_id is not None, variant_id is not None]
     written = run(adding, values).all()
     if len(written) != 1:
         _find_article(product_id, variant_id)
@@ -165,9 +165,8 @@ def _cart_id_of(user_id: int) -> int:
     return own_id
 
 
-@cache
-def _adding(is_postgresql: bool, by_product: bool, by_variant: bool) -> Any:
-    """The statement that adds units of each article on offer that fits; rightly there is one.
+def _adding(insert_into: Any, by_product: bool, by_variant: bool) -> Any:
+    """A statement that adds units of each article on offer that fits; rightly there is one.
 
     None is written where a line would get more than MAX_QUANTITY.
     """
@@ -187,13 +186,19 @@ def _adding(is_postgresql: bool, by_product: bool, by_variant: bool) -> Any:
     if by_variant:
         articles = articles.where(Variant.id == bindparam("variant"))
     columns = ["cart_id", "variant_id", "quantity", "price_seen", "created_at"]
-    adding = upsert(CartLine, is_postgresql).from_select(columns, articles)
+    adding = insert_into(CartLine).from_select(columns, articles)
     total = CartLine.quantity + adding.excluded.quantity
     return adding.on_conflict_do_update(
         index_elements=["cart_id", "variant_id"],
         set_={"quantity": total, "price_seen": adding.excluded.price_seen},
         where=total <= MAX_QUANTITY,
     ).returning(CartLine.variant_id, CartLine.quantity)
+
+
+_ADD_BY = {
+    (by_product, by_variant): upsert(partial(_adding, by_product=by_product, by_variant=by_variant))
+    for by_product, by_variant in ((True, False), (False, True), (True, True))
+}
 
 
 def _refuse_short(item: Item) -> None:

@@ -20,7 +20,7 @@ from app.domain.money import to_text
 from app.domain.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
-from app.models import Address, CartLine, Order, OrderEvent, OrderLine, Product, Variant
+from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
 from app.services import cart_service, idempotency_service, inventory_service, user_service
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
@@ -95,15 +95,15 @@ def place_order(
 
 
 def _place(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
-    email = _customer_email(buyer, wishes) if buyer.user_id else _guest_email(wishes)
+    cart, email = _lock_customer(buyer) if buyer.user_id else _lock_guest(buyer, wishes)
     address = _address(buyer, wishes)
-    cart_id, articles = _lock_articles(buyer)
+    cart_id, articles = _lock_articles(cart)
     lines = [_line(article) for article in articles]
     facts = {
         **_owner(buyer),
         "status": "pending",
         "currency": currency,
-        "email": email,
+        "email": wishes.email or email,
         "shipping_address": address,
         "note": wishes.note,
         **_totals(lines, currency, wishes.expected_total),
@@ -121,15 +121,33 @@ def _tell(order: Order, articles: Sequence[Article]) -> None:
     after_commit(lambda: metrics.order_placed(*facts))
 
 
-def _customer_email(buyer: Buyer, wishes: Wishes) -> str | None:
-    user = user_service.lock_caller(buyer.actor)
-    return wishes.email or user.email
+# The rows are locked in the order in which `of` names them.
+_LOCK_CUSTOMER = (
+    select(Cart.id, User.email)
+    .join_from(User, Cart, Cart.user_id == User.id)
+    .where(User.id == bindparam("user_id", type_=BigInteger()))
+    .where(User.is_active, User.deleted_at.is_(None))
+    .with_for_update(key_share=True, of=(User, Cart))
+)
 
 
-def _guest_email(wishes: Wishes) -> str:
+def _lock_customer(buyer: Buyer) -> tuple[int | None, str | None]:
+    """The id of a customer's cart and the account's address, both locked until the commit.
+
+    Raises:
+        Unauthenticated: the account was closed since the request came in.
+    """
+    locked = run(_LOCK_CUSTOMER, user_id=buyer.user_id).one_or_none()
+    if locked is None:
+        user = user_service.lock_caller(buyer.actor)
+        return cart_service.lock_cart(buyer), user.email
+    return locked.id, locked.email
+
+
+def _lock_guest(buyer: Buyer, wishes: Wishes) -> tuple[int | None, str]:
     if not wishes.email:
         raise Invalid({"email": ["Give an email address, or sign in."]})
-    return wishes.email
+    return cart_service.lock_cart(buyer), wishes.email
 
 
 def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
@@ -167,12 +185,11 @@ _LOCK_ARTICLES = (
 )
 
 
-def _lock_articles(buyer: Buyer) -> tuple[int, list[Article]]:
-    """What is in the buyer's cart, all of it to be had, in the order in which it was added.
+def _lock_articles(cart_id: int | None) -> tuple[int, list[Article]]:
+    """The id of a locked cart and what is in it, in the order in which it was added.
 
     Raises: as `place_order` does.
     """
-    cart_id = cart_service.lock_cart(buyer)
     rows = run(_LOCK_ARTICLES, cart_id=cart_id).all() if cart_id else []
     if cart_id is None or not rows:
         raise Invalid(code="cart_empty", detail="The cart is empty.")

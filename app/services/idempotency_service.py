@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, null, select, update
@@ -19,7 +18,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid
 from app.models import IdempotencyKey
 from app.services import sweeping
-from app.services.prepared import on_postgresql, run, upsert
+from app.services.prepared import run, upsert
 
 LIFETIME = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
@@ -95,7 +94,7 @@ def scope_of(buyer: Buyer) -> str:
 
 def _take(row: dict[str, Any]) -> int | None:
     try:
-        taken: int | None = run(_taking(on_postgresql()), row).scalar()
+        taken: int | None = run(_TAKE, row).scalar()
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
@@ -112,12 +111,11 @@ def _found(row: dict[str, Any]) -> Claim:
     return Claim(known.id, known.answer)
 
 
-@cache
-def _taking(is_postgresql: bool) -> Any:
+def _taking(insert_into: Any) -> Any:
     """The statement that makes a key's row, or takes over one that is forgotten; where there is
     another it changes nothing, but holds that one until the commit."""
     names = ("scope", "key", "request_hash", "created_at")
-    taking = upsert(IdempotencyKey, is_postgresql).values({name: bindparam(name) for name in names})
+    taking = insert_into(IdempotencyKey).values({name: bindparam(name) for name in names})
     return taking.on_conflict_do_update(
         index_elements=["scope", "key"],
         set_={
@@ -130,6 +128,7 @@ def _taking(is_postgresql: bool) -> Any:
     ).returning(IdempotencyKey.id)
 
 
+_TAKE = upsert(_taking)
 _FIND = select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
     IdempotencyKey.scope == bindparam("asked_scope"), IdempotencyKey.key == bindparam("asked_key")
 )

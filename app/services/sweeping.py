@@ -18,9 +18,10 @@ def is_time(new_id: int) -> bool:
 
 def sweep(table: type[Base], forgotten: ColumnElement[bool]) -> None:
     """Delete some of the rows that are forgotten; those that somebody holds stay for later."""
-    old = select(table.id).where(forgotten).limit(AT_ONCE).with_for_update(skip_locked=True)
-    ids = db.session.scalars(old).all()
-    if ids:
-        db.session.execute(
-            delete(table).where(table.id.in_(ids)).execution_options(synchronize_session=False)
-        )
+    rows = select(table.id).where(forgotten).limit(AT_ONCE).with_for_update(skip_locked=True)
+    # A query of its own, done once: joined to the rows it would be free to lock others each time.
+    old = rows.cte("old")
+    db.session.execute(
+        delete(table).where(table.id.in_(select(old.c.id))),
+        execution_options={"synchronize_session": False},
+    )

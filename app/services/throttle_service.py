@@ -18,9 +18,9 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app import metrics
 from app.domain import emails
@@ -29,6 +29,7 @@ from app.domain.networks import network_of
 from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginThrottle
+from app.services.prepared import upsert
 from app.services.sweeping import sweep
 from app.unit_of_work import after_commit
 
@@ -113,19 +114,24 @@ def take(guards: Collection[Guard]) -> Taken:
     Tries made at the same time thereby count one after another, in the order of their commits.
     """
     keys = sorted(guard.key for guard in guards)  # one order everywhere, or two would wait in turn
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    fresh = dialect.insert(LoginThrottle).values([{"key": key} for key in keys])
-    # An update that changes nothing: it waits for whoever holds the row, and then holds it.
-    db.session.execute(
-        fresh.on_conflict_do_update(index_elements=["key"], set_={"key": fresh.excluded.key})
-    )
     rows = db.session.scalars(
-        select(LoginThrottle)
-        .where(LoginThrottle.key.in_(keys))
-        .execution_options(populate_existing=True)
+        _TAKE[db.session.connection().dialect.name],
+        [{"key": key} for key in keys],
+        execution_options={"populate_existing": True},
     )
     found = {row.key: row for row in rows}
     return [(guard, found[guard.key]) for guard in guards]
+
+
+def _taking(insert_into: Any) -> Any:
+    fresh = insert_into(LoginThrottle)
+    # An update that changes nothing: it waits for whoever holds the row, and then holds it.
+    return fresh.on_conflict_do_update(
+        index_elements=["key"], set_={"key": fresh.excluded.key}
+    ).returning(LoginThrottle)
+
+
+_TAKE = upsert(_taking)
 
 
 def refusal_of(taken: Taken) -> TooManyAttempts | None:
