@@ -317,14 +317,17 @@ def engine_options(
 
 
 def redis_options() -> dict[str, Any]:
-    """For redis-py: short timeouts, no retries; its defaults would hold a request for seconds."""
+    """For redis-py: short timeouts, at most one retry; its defaults would hold a request long."""
     from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError as NoConnection
     from redis.retry import Retry
 
+    # A connection that Redis closed meanwhile is made anew; one that is silent is not asked twice.
+    again = Retry(NoBackoff(), 1, supported_errors=(NoConnection,))
     return {
         "socket_timeout": REDIS_SECONDS,
         "socket_connect_timeout": REDIS_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
+        "retry": again,
     }
 
 

@@ -23,7 +23,7 @@ from app import metrics
 from app.extensions import cache, db
 from app.services import shared_cache
 from app.services.local_cache import Gates, LocalCache
-from app.services.shared_cache import EVERYTHING
+from app.services.shared_cache import EVERYTHING, Found
 from app.unit_of_work import after_commit
 
 PRODUCT_SECONDS = 20
@@ -69,14 +69,19 @@ def product(address: int | str, build: Callable[[], ProductAnswer]) -> Answer:
     product_id = address if isinstance(address, int) else _hints.get(address)
     if product_id is None or not shared_cache.is_there():
         return _remember(address, build())
-    ready, tokens = _ready(product_id, address)
-    if ready is None and tokens:
+    found = _look_up(product_id)
+    ready = _ready(address, found)
+    if ready is None and found is None:
+        metrics.cache_looked_up("product", "away")
+        return _remember(address, build())
+    if ready is None:
         with _gates.alone(product_id):
-            ready, tokens = _ready(product_id, address)
+            found = _look_up(product_id)
+            ready = _ready(address, found)
             if ready is None:
-                return _made(address, product_id, tokens, build)
-    metrics.cache_looked_up("product", "hit" if ready else "away")
-    return ready or _remember(address, build())
+                return _made(address, product_id, found, build)
+    metrics.cache_looked_up("product", "hit")
+    return ready
 
 
 def listed(name: str, question: Hashable, build: Callable[[], Answer]) -> Answer:
@@ -97,31 +102,37 @@ def etag_of(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
-def _ready(product_id: int, address: int | str) -> tuple[Answer | None, tuple[bytes, ...]]:
-    """What is kept about a product, if it is true and has that address; and the present tokens."""
-    names = (_product_token(product_id), EVERYTHING)
-    tokens, entry = shared_cache.look_up(_product_key(product_id), names)
-    head, _, body = (entry or b"").partition(b"\n")
-    made_under, _, rest = head.partition(b" ")
-    if not tokens or made_under != b"-".join(tokens):
-        return None, tokens
-    etag, slug = rest.decode().split(" ")
-    return (Answer(body, etag) if address in (product_id, slug) else None), tokens
+def _look_up(product_id: int) -> Found | None:
+    return shared_cache.look_up(f"product:{product_id}", _names(product_id))
+
+
+def _ready(address: int | str, found: Found | None) -> Answer | None:
+    """The answer that was found, if it is true and the product has this address."""
+    if found is None or found.entry is None or None in found.tokens:
+        return None
+    head, _, body = found.entry.partition(b"\n")
+    made_under, _, facts = head.partition(b" ")
+    if made_under != _joined(found.tokens):
+        return None
+    id_, slug, etag = facts.decode().split(" ")
+    return Answer(body, etag) if str(address) in (id_, slug) else None
 
 
 def _made(
-    address: int | str,
-    product_id: int,
-    tokens: tuple[bytes, ...],
-    build: Callable[[], ProductAnswer],
+    address: int | str, product_id: int, found: Found | None, build: Callable[[], ProductAnswer]
 ) -> Answer:
-    metrics.cache_looked_up("product", "miss" if tokens else "away")
+    metrics.cache_looked_up("product", "miss")
+    tokens = shared_cache.with_tokens(_names(product_id), found) if found else None
     made = build()
     if tokens and made.product_id == product_id:
-        head = b"%b %b %b" % (b"-".join(tokens), made.answer.etag.encode(), made.slug.encode())
-        entry = b"%b\n%b" % (head, made.answer.body)
-        shared_cache.keep(_product_key(product_id), entry, PRODUCT_SECONDS)
+        facts = f"{made.product_id} {made.slug} {made.answer.etag}".encode()
+        entry = b"%b %b\n%b" % (_joined(tokens), facts, made.answer.body)
+        shared_cache.keep(f"product:{product_id}", entry, PRODUCT_SECONDS)
     return _remember(address, made)
+
+
+def _joined(tokens: tuple[bytes | None, ...]) -> bytes:
+    return b"-".join(token for token in tokens if token)
 
 
 def _remember(address: int | str, made: ProductAnswer) -> Answer:
@@ -205,8 +216,8 @@ def _stale() -> Stale:
     return kept
 
 
-def _product_key(product_id: int) -> str:
-    return f"product:{product_id}"
+def _names(product_id: int) -> tuple[str, str]:
+    return _product_token(product_id), EVERYTHING
 
 
 def _product_token(product_id: int) -> str:

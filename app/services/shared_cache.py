@@ -5,17 +5,19 @@ made good before anything is read again.
 """
 
 import logging
+import os
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple, TypeVar
 
 from cachelib.serializers import RedisSerializer
 from flask_caching.backends.base import BaseCache
 from flask_caching.backends.rediscache import RedisCache
+from redis import Redis
 from redis.exceptions import RedisError
 
 from app import metrics
@@ -46,9 +48,31 @@ class AsItIs(RedisSerializer):
 
 
 class PlainRedis(RedisCache):
-    """Flask-Caching's Redis, for values that are bytes already."""
+    """Flask-Caching's Redis, for values that are bytes already.
+
+    Each thread keeps a connection of its own. Taken from a pool for every question, it would be
+    asked each time whether it is still good, which costs as much again.
+    """
 
     serializer = AsItIs()
+
+    def __init__(self, host: Redis, **options: Any) -> None:
+        self._own = threading.local()
+        weakref.finalize(self, host.connection_pool.disconnect)
+        super().__init__(host, **options)
+
+    @property
+    def _read_client(self) -> Redis:
+        client: Redis | None
+        pid, client = getattr(self._own, "connected", (0, None))
+        if client is None or pid != os.getpid():  # a child must not speak on its parent's line
+            client = self._shared.client()  # type: ignore[no-untyped-call]
+            self._own.connected = os.getpid(), client
+        return client
+
+    @_read_client.setter
+    def _read_client(self, client: Redis) -> None:
+        self._shared = client
 
 
 @dataclass
@@ -73,7 +97,7 @@ class Line:
             return owed
 
 
-_lines: "WeakKeyDictionary[BaseCache, Line]" = WeakKeyDictionary()
+_lines: weakref.WeakKeyDictionary[BaseCache, Line] = weakref.WeakKeyDictionary()
 
 
 def is_there() -> bool:
@@ -88,18 +112,26 @@ def state() -> str:
     return "unreachable" if _ask(lambda: cache.has(EVERYTHING)) is None else "ok"
 
 
-def look_up(key: str, names: tuple[str, ...]) -> tuple[tuple[bytes, ...], bytes | None]:
-    """In one round trip: the present tokens of these names (empty when there is no talking to the
-    cache), and what is kept under `key`."""
+class Found(NamedTuple):
+    """The present tokens of some names, None where there is none yet; and what is kept."""
+
+    tokens: tuple[bytes | None, ...]
+    entry: bytes | None
+
+
+def look_up(key: str, names: tuple[str, ...]) -> Found | None:
+    """In one round trip: the tokens of these names, and what is kept under `key`; None while there
+    is no talking to the cache."""
     found = _ask(lambda: cache.get_many(key, *names))
-    if found is None:
-        return (), None
-    entry, *known = found
-    tokens = dict(zip(names, known, strict=True))
-    if None in known:
-        tokens.update(_ask(lambda: _set_tokens(n for n in names if tokens[n] is None)) or {})
-        return (() if None in tokens.values() else tuple(tokens.values())), None
-    return tuple(known), entry
+    return found and Found(tuple(found[1:]), found[0])
+
+
+def with_tokens(names: tuple[str, ...], found: Found) -> tuple[bytes, ...] | None:
+    """The tokens that were found, and new ones where there was none; None while the cache is away."""
+    known = {name: token for name, token in zip(names, found.tokens, strict=True) if token}
+    missing = [name for name in names if name not in known]
+    made = _ask(lambda: _set_tokens(missing)) if missing else {}
+    return None if made is None else tuple({**known, **made}[name] for name in names)
 
 
 def keep(key: str, entry: bytes, seconds: int) -> None:

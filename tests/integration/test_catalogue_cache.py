@@ -106,6 +106,16 @@ def test_a_hit_costs_one_round_trip(shop):
     assert {name: n for name, n in calls.items() if "reset" not in name} == {"cmdstat_mget": 1}
 
 
+def test_a_connection_that_redis_closed_is_made_anew_at_once(shop):
+    warm(shop)
+    shop.redis.client_kill_filter(_type="normal", skipme=True)
+
+    with counted(shop.here.app) as run:
+        answer = shop.here.get(f"{URL}/lamp")
+
+    assert (run, answer.json["name"]) == ([], "Lamp")
+
+
 def test_entries_do_not_outlive_an_outage_for_long(shop):
     warm(shop)
 
@@ -304,17 +314,16 @@ def test_a_list_that_was_read_before_an_edit_is_not_kept_after_it(shop):
 def test_what_many_want_at_once_is_made_once(shop, kind):
     made = []
 
-    def build_list():
+    def build():
         made.append(1)
         time.sleep(0.1)
         return Answer(b"{}", "tag")
 
     def ask():
         if kind == "a list":
-            return catalogue_cache.listed("test", (), build_list).body
-        answered = ProductAnswer(Answer(b"{}", "tag"), shop.product_id, "lamp")
+            return catalogue_cache.listed("test", (), build).body
         return catalogue_cache.product(
-            shop.product_id, lambda: answered if build_list() else answered
+            shop.product_id, lambda: ProductAnswer(build(), shop.product_id, "lamp")
         ).body
 
     answers = at_once(lambda: inside(shop.here.app, ask) for _ in range(8))
