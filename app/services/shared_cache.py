@@ -123,7 +123,7 @@ def look_up(key: str, names: tuple[str, ...]) -> Found | None:
     """In one round trip: the tokens of these names, and what is kept under `key`; None while there
     is no talking to the cache."""
     found = _ask(lambda: cache.get_many(key, *names))
-    return found and Found(tuple(found[1:]), found[0])
+    return None if found is None else Found(tuple(found[1:]), found[0])
 
 
 def with_tokens(names: tuple[str, ...], found: Found) -> tuple[bytes, ...] | None:
