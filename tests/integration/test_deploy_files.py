@@ -1,0 +1,245 @@
+"""What the files for containers promise, read as compose and the image's builder read them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+
+import pytest
+import yaml
+
+from app.config import ROOT, load
+from tests import servers
+
+DEVELOPMENT = "docker-compose.yml"
+PRODUCTION = "docker-compose.prod.yml"
+ON_TOP = ("-f", DEVELOPMENT, "-f", PRODUCTION)
+OURS = ("app", "migrate", "scheduler")
+SECRETS = {
+    "SECRET_KEY": "s" * 40,
+    "JWT_SECRET_KEY": "j" * 40,
+    "POSTGRES_PASSWORD": "letters1",
+    "TRUSTED_HOSTS": "shop.example",
+    "TLS_FOLDER": "/etc/shop",
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with compose's tags: `!override` stands before what replaces, instead of adding."""
+
+
+Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+
+
+def services(name):
+    """The services that one file describes."""
+    return yaml.load((ROOT / name).read_text("utf-8"), Loader)["services"]  # noqa: S506 - a safe one
+
+
+def compose(*arguments, **environ):
+    """docker-compose, which needs no engine to judge its files; skipped where there is none."""
+    program = shutil.which("docker-compose") or shutil.which(
+        "docker-compose", path=Path(sys.executable).parent
+    )
+    if program is None:
+        pytest.skip("no docker-compose on this machine")
+    return subprocess.run(
+        [program, *arguments],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environ},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_all_that_run_for_long_tell_how_they_are():
+    for name, service in services(DEVELOPMENT).items():
+        assert "healthcheck" in service, name
+        assert ("test" in service["healthcheck"]) == (name != "migrate")
+
+
+def test_the_shop_starts_after_what_it_needs():
+    waits = services(DEVELOPMENT)["app"]["depends_on"]
+
+    assert {name: how["condition"] for name, how in waits.items()} == {
+        "migrate": "service_completed_successfully",
+        "postgres": "service_healthy",
+        "redis": "service_healthy",
+    }
+    assert services(DEVELOPMENT)["nginx"]["depends_on"]["app"]["condition"] == "service_healthy"
+
+
+def test_only_nginx_is_reached_from_outside_and_in_development_from_this_machine_alone():
+    for file in (DEVELOPMENT, PRODUCTION):
+        assert [name for name, service in services(file).items() if "ports" in service] == ["nginx"]
+
+    assert services(DEVELOPMENT)["nginx"]["ports"] == ["127.0.0.1:${PORT:-5000}:8080"]
+
+
+def test_replicas_can_be_many():
+    app = services(DEVELOPMENT)["app"] | services(PRODUCTION)["app"]
+
+    assert not {"ports", "container_name", "hostname"} & set(app)
+
+
+@pytest.mark.parametrize("name", [*OURS, "nginx"])
+def test_what_is_ours_has_no_rights_to_lose(name):
+    service = services(DEVELOPMENT)[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in service
+
+
+def test_production_has_limits_for_all_and_starts_all_again():
+    for name, service in services(PRODUCTION).items():
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}, name
+        assert (service.get("restart") == "unless-stopped") == (name != "migrate")
+
+
+def test_production_plants_no_demo_shop():
+    assert "seed-db" in services(DEVELOPMENT)["migrate"]["command"][-1]
+    assert services(PRODUCTION)["migrate"]["command"] == ["flask", "db", "upgrade"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_production_takes_no_secret_that_everybody_knows(name):
+    settings = services(PRODUCTION)[name]["environment"]
+
+    assert settings["FLASK_ENV"] == "production"
+    for secret in ("SECRET_KEY", "JWT_SECRET_KEY", "TRUSTED_HOSTS"):
+        assert settings[secret].startswith(f"${{{secret}:?")
+    assert "${POSTGRES_PASSWORD:?" in settings["DATABASE_URL"]
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(
+    "files", [(DEVELOPMENT,), (DEVELOPMENT, PRODUCTION)], ids=["development", "production"]
+)
+def test_the_shop_takes_the_settings_that_compose_gives_it(name, files):
+    written = {k: str(v) for file in files for k, v in services(file)[name]["environment"].items()}
+    given = {k: filled(v) for k, v in written.items()}
+
+    settings = load(given)
+
+    assert settings.problems() == []
+    assert settings.SQLALCHEMY_DATABASE_URI.endswith("@postgres:5432/shopswift")
+    assert settings.TRUSTED_PROXIES == 1
+
+
+def filled(text):
+    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in."""
+    return re.sub(
+        r"\$\{([A-Z_]+)(?::-([^}]*)|:\?[^}]*)?\}", lambda m: SECRETS.get(m[1]) or m[2] or "", text
+    )
+
+
+def test_compose_itself_takes_the_files():
+    for arguments, settings in (((), {}), (ON_TOP, SECRETS)):
+        said = compose(*arguments, "config", "--quiet", **settings)
+
+        assert (said.returncode, said.stdout) == (0, ""), said.stderr
+
+
+@pytest.mark.parametrize("missing", SECRETS)
+def test_compose_refuses_production_without(missing):
+    settings = {name: value for name, value in SECRETS.items() if name != missing}
+
+    said = compose(*ON_TOP, "config", "--quiet", **settings)
+
+    assert said.returncode != 0
+    assert f"required variable {missing} is missing" in said.stderr
+
+
+def test_put_together_production_is_reached_over_its_own_ports_alone():
+    said = compose(*ON_TOP, "config", "--format", "json", **SECRETS)
+
+    nginx = json.loads(said.stdout)["services"]["nginx"]
+
+    assert [(port["published"], port["target"]) for port in nginx["ports"]] == [
+        ("80", 8080),
+        ("443", 8443),
+    ]
+    mounted = {volume["target"]: Path(volume["source"]).name for volume in nginx["volumes"]}
+    assert mounted["/etc/nginx/server.conf"] == "tls.conf"
+    assert mounted["/etc/nginx/tls"] == "shop"
+
+
+def test_the_linter_of_images_has_nothing_to_say():
+    program = shutil.which("hadolint") or shutil.which("hadolint", path=Path(sys.executable).parent)
+    if program is None:
+        pytest.skip("no hadolint on this machine")
+
+    said = subprocess.run([program, ROOT / "Dockerfile"], capture_output=True, text=True)
+
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+def test_the_image_has_all_that_the_shop_loads_and_no_secrets():
+    taken = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+
+    assert {"app", "migrations", "manage.py", "gunicorn.conf.py", "requirements.lock"} <= set(taken)
+    assert all((ROOT / name).exists() for name in taken)
+    assert not [name for name in taken if name.startswith((".env", "instance", ".git"))]
+    assert re.search(r"^USER 10001:10001$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+
+
+def test_the_health_check_asks_by_a_name_that_the_shop_answers_to(tmp_path):
+    settings = {
+        "FLASK_ENV": "testing",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db",
+        "REDIS_URL": "",
+        "SECRET_KEY": "s" * 40,
+        "JWT_SECRET_KEY": "j" * 40,
+        "TRUSTED_HOSTS": f".shop.example,{servers.LOCALHOST}",
+    }
+    migrated = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"],
+        env={"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1", **settings},
+        cwd=ROOT,
+        capture_output=True,
+    )
+    with servers.gunicorn(settings, 1) as (_server, address):
+        port = address.rpartition(":")[2]
+        asked = [healthy(port, names) for names in (settings["TRUSTED_HOSTS"], "other.example", "")]
+
+    assert migrated.returncode == 0
+    assert asked == [0, 1, 1]
+    assert healthy(port, "") == 1
+
+
+def healthy(port, names):
+    """How the container's health check ends."""
+    return subprocess.run(
+        [sys.executable, "-I", "deploy/container/healthy.py"],
+        env={"PORT": port, "TRUSTED_HOSTS": names},
+        cwd=ROOT,
+    ).returncode
+
+
+def test_the_clock_runs_its_command_again_and_again_also_where_it_fails(tmp_path):
+    mark = tmp_path / "runs"
+    script = (ROOT / "deploy/container/every").read_text("utf-8")
+    clock = tmp_path / "every"
+    clock.write_text(script.replace("/tmp/done", f"{tmp_path}/done"), "utf-8")  # noqa: S108
+
+    ran = subprocess.Popen(
+        ["sh", clock, "0.05", "sh", "-c", f"echo x >> {mark}; test $(wc -l < {mark}) -ge 2"]
+    )
+    try:
+        assert eventually(lambda: (tmp_path / "done").exists())
+    finally:
+        ran.terminate()
+        ran.wait(10)
+
+    assert len(mark.read_text().splitlines()) >= 2
+
+
+def eventually(condition):
+    """Whether it comes true, within a long while."""
+    return any(condition() or Event().wait(0.05) for _ in range(600))
