@@ -1,7 +1,9 @@
 """Alembic's environment: runs the migrations on the app's database."""
 
+import time
+
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.extensions import db
 from app.models import Base
@@ -26,6 +28,7 @@ def run(connection: Connection) -> None:
         connection.connection.execute("PRAGMA foreign_keys = OFF")
     else:
         take_time(connection)
+        take_turns(connection)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -52,6 +55,18 @@ def take_time(connection: Connection) -> None:
     connection.exec_driver_sql("SET statement_timeout = 0")
     connection.commit()
     connection.connection.dbapi_connection.patience = None  # see app/postgresql.py
+
+
+def take_turns(connection: Connection) -> None:
+    """Wait while somebody else migrates, so that several servers may begin by it.
+
+    By asking again and again: a statement that waits would itself keep indexes from being made.
+    The lock ends with the connection.
+    """
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(20261122)")):
+        connection.commit()
+        time.sleep(0.2)
+    connection.commit()
 
 
 def run_online() -> None:

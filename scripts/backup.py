@@ -11,6 +11,7 @@ nothing that would be missed. Set PG_BIN to the folder of pg_dump if it is not f
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -45,9 +46,11 @@ def back_up(folder: Path) -> Path:
     now = datetime.now(timezone.utc)
     target = folder / f"shop-{now:%Y%m%dT%H%M%S.%fZ}"
     unfinished = folder / f".{target.name}"
-    (unfinished / "media").mkdir(parents=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished.mkdir(mode=0o700)  # there are people's addresses in it
     try:
         _fill(unfinished, now)
+        os.sync()
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -61,6 +64,7 @@ def _fill(folder: Path, now: datetime) -> None:
     database = folder / NAMES[kind]
     # Pictures before the database, since `flask purge` may remove some after it; and after it
     # those that came in between. Each has a name that says its content, so none changes.
+    (folder / "media").mkdir()
     _copy_pictures(pictures, folder / "media")
     if kind == "sqlite":
         _copy_sqlite(Path(str(url.database)), database)

@@ -183,6 +183,7 @@ def test_the_oldest_backups_go(backup, tmp_path):
 
     left = sorted(path.name for path in (tmp_path / "backups").glob("shop-*"))
     assert left == [older[1], last.name]
+    assert last.stat().st_mode & 0o077 == 0
     assert (tmp_path / "backups" / "of-somebody-else").exists()
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from shutil import copytree
@@ -258,6 +260,19 @@ def test_what_came_before_a_migration_that_fails_stays(empty, next_migration):
 
     with empty.app_context():
         assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == newest()
+
+
+@pytest.mark.races
+@pytest.mark.only_on("postgresql")
+def test_several_who_migrate_at_once_take_turns(empty, environ):
+    with empty.app_context():
+        url = db.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"]
+    settings = {**os.environ, **environ, "DATABASE_URL": url}
+
+    running = [subprocess.Popen(command, env=settings, cwd=ROOT) for _ in range(3)]
+
+    assert [process.wait(120) for process in running] == [0, 0, 0]
 
 
 def indexes(app: Flask, table: str) -> set[str | None]:
