@@ -11,20 +11,21 @@ import orjson
 from app.config import ROOT
 from tests.performance import cpu, report
 from tests.performance.contention import measure_contention
-from tests.performance.measure import count_statements, measure
+from tests.performance.measure import measure
 from tests.performance.result import Result, describe, machine
 from tests.performance.scale import measure_scale
-from tests.performance.setting import Options, Setting, bench_setting, cold_start, flask
+from tests.performance.setting import Options, Setting, bench_setting, cold_start, flask, serving
+from tests.performance.statements import count_statements
 from tests.performance.table import as_text
 from tests.performance.workloads import Workload, workloads
 
-APPS = ("shop", "uncached", "limited", "hello", "twins")
+DOCUMENT = ROOT / "BENCHMARKS.md"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what the command line asks for, and write it down."""
     options = _options(arguments)
-    servers = Options(options.database, options.redis, options.workers, options.limits)
+    servers = Options(options.database, options.redis, options.limits)
     result: Result = {}
     if options.contention:
         result["contention"] = _contention(servers, options)
@@ -42,24 +43,35 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _work(servers: Options, options: argparse.Namespace) -> Result:
-    with bench_setting(servers, options.products, options.orders, APPS) as setting:
-        dice = Random(1)
-        wanted = [each for each in workloads(setting, dice) if _is_wanted(each, options)]
-        figures = measure(setting, wanted, options.rounds, options.seconds)
-        statements = count_statements(setting, wanted, dice)
-        flask(setting.environ, "audit")
-        names = ("products", "orders", "workers", "limits", "rounds", "seconds")
-        return {
-            "machine": machine(setting),
-            "settings": {name: getattr(options, name) for name in names},
-            **describe(figures, statements),
-            "memory_mib": _memory(setting),
-            "cold_start_s": round(cold_start(setting, options.workers), 2),
-        }
+    dice = Random(1)
+    with bench_setting(servers, options.products, options.orders) as prepared:
+        wanted = [each for each in workloads(prepared, dice) if _is_wanted(each, options)]
+        apps = sorted({"shop", *(workload.server for workload in wanted)})
+        with serving(prepared, apps, options.workers) as setting:
+            return _measured(setting, wanted, dice, options)
+
+
+def _measured(
+    setting: Setting, wanted: Sequence[Workload], dice: Random, options: argparse.Namespace
+) -> Result:
+    figures = measure(setting, wanted, options.rounds, options.seconds)
+    statements = count_statements(setting.environ, wanted, dice)
+    flask(setting.environ, "audit")
+    names = ("products", "orders", "workers", "limits", "rounds", "seconds")
+    return {
+        "machine": machine(setting),
+        "settings": {name: getattr(options, name) for name in names},
+        **describe(figures, statements),
+        "memory_mib": _memory(setting),
+        "cold_start_s": round(cold_start(setting, options.workers), 2),
+    }
 
 
 def _contention(servers: Options, options: argparse.Namespace) -> Result:
-    with bench_setting(servers, options.products, options.orders, ["shop"]) as setting:
+    with (
+        bench_setting(servers, options.products, options.orders) as prepared,
+        serving(prepared, ["shop"], options.workers) as setting,
+    ):
         measured = measure_contention(setting, options.rounds, options.seconds)
         flask(setting.environ, "audit")
         return {"machine": machine(setting), **measured}
@@ -71,8 +83,10 @@ def _scale(servers: Options, options: argparse.Namespace) -> Result:
         "big": (options.scale_products, options.scale_orders),
     }
     with (
-        bench_setting(servers, *sizes["small"], ["uncached"], buyers=False) as small,
-        bench_setting(servers, *sizes["big"], ["uncached"], buyers=False) as big,
+        bench_setting(servers, *sizes["small"], buyers=False) as small_shop,
+        bench_setting(servers, *sizes["big"], buyers=False) as big_shop,
+        serving(small_shop, ["uncached"], options.workers) as small,
+        serving(big_shop, ["uncached"], options.workers) as big,
     ):
         questions = measure_scale(small, big, options.rounds, options.seconds)
         described = {"small": _size(small, *sizes["small"]), "big": _size(big, *sizes["big"])}
@@ -80,12 +94,7 @@ def _scale(servers: Options, options: argparse.Namespace) -> Result:
 
 
 def _size(setting: Setting, products: int, orders: int) -> Result:
-    return {
-        "products": products,
-        "orders": orders,
-        "products_a_second": round(products / setting.seeding["products"]),
-        "orders_a_second": round(orders / setting.seeding["orders"]),
-    }
+    return {"products": products, "orders": orders, "seeding_s": round(setting.seeding, 1)}
 
 
 def _memory(setting: Setting) -> Result:
@@ -103,7 +112,8 @@ def _memory(setting: Setting) -> Result:
 def _document(result: Result, target: Path) -> None:
     known = orjson.loads(report.STATE.read_bytes()) if report.STATE.exists() else {}
     known.update(result)
-    report.STATE.write_bytes(_json(known))
+    if target == DOCUMENT:
+        report.STATE.write_bytes(_json(known))
     target.write_text(report.document(known))
 
 
@@ -133,7 +143,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.8 if options.quick else 3.0)
     if not (options.quick or options.only or options.markdown):
-        options.markdown = ROOT / "BENCHMARKS.md"
+        options.markdown = DOCUMENT
     return options
 
 

@@ -23,7 +23,7 @@ def measure_contention(setting: Setting, rounds: int, seconds: float) -> dict[st
 
     Any answer but a placed order ends the run, so that what is reported was sold without an error.
     """
-    with in_shop(setting.environ):
+    with in_shop(setting.environ) as app, app.app_context():
         variants = articles()[:BUYERS]
     buying = {"same": _buy(variants[:1]), "different": _buy(variants)}
     figures = {name: Figures() for name in buying}

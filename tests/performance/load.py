@@ -8,7 +8,7 @@ import resource
 import selectors
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 CONNECTION_LIFE = 100
@@ -67,18 +67,27 @@ def run(port: int, operation: Operation, seconds: float, connections: int = 8) -
     with selectors.DefaultSelector() as selector:
         began, cpu = time.perf_counter(), _own_cpu()
         clients = [_Client(port, operation, selector) for _ in range(connections)]
-        deadline = began + seconds
-        for client in clients:
-            client.begin()
-        while any(client.is_busy for client in clients):
-            ready = selector.select(PATIENCE)
-            if not ready:
-                raise WrongAnswer(f"No answer for {PATIENCE:.0f} s.")
-            for key, _events in ready:
-                key.data.receive(deadline)
+        try:
+            _keep_busy(clients, selector, began + seconds)
+        finally:
+            for client in clients:
+                client.close()
         took = time.perf_counter() - began
     latencies = [latency for client in clients for latency in client.latencies]
     return Run(latencies, sum(c.requests for c in clients), took, _own_cpu() - cpu)
+
+
+def _keep_busy(
+    clients: Sequence["_Client"], selector: selectors.BaseSelector, deadline: float
+) -> None:
+    for client in clients:
+        client.begin()
+    while any(client.is_busy for client in clients):
+        ready = selector.select(PATIENCE)
+        if not ready:
+            raise WrongAnswer(f"No answer for {PATIENCE:.0f} s.")
+        for key, _events in ready:
+            key.data.receive(deadline)
 
 
 class _Client:
@@ -122,7 +131,7 @@ class _Client:
         now = time.perf_counter()
         self.latencies.append(now - self._began)
         if self._requests_here >= CONNECTION_LIFE or now >= deadline:
-            self._close()
+            self.close()
         if now < deadline:
             self.begin()
         else:
@@ -137,7 +146,8 @@ class _Client:
         self.requests += 1
         self._requests_here += 1
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave the server; the next request finds another way in."""
         if self._socket is not None:
             self._selector.unregister(self._socket)
             self._socket.close()

@@ -1,20 +1,15 @@
 """Measuring: workloads in turns, and the median of their rounds."""
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
-from statistics import mean, median
+from statistics import median
 from typing import NamedTuple
 
 from tests.performance import cpu, load
-from tests.performance.setting import Setting, serving
-from tests.performance.variants import STATEMENTS
+from tests.performance.setting import Setting
 from tests.performance.workloads import Workload
 
 WARMING_SECONDS = 0.5
-COUNTED = 12
-"""Operations whose statements are counted."""
 
 
 class Round(NamedTuple):
@@ -91,40 +86,3 @@ def _warm_up(port: int, workload: Workload, seconds: float) -> None:
         done += len(load.run(port, workload.operation, seconds, workload.connections).latencies)
         if done >= workload.warming:
             return
-
-
-def count_statements(
-    setting: Setting, workloads: Sequence[Workload], dice: Random
-) -> dict[str, float]:
-    """How many statements an operation takes on average, the third time: what is kept ready, is.
-
-    `dice` are those that the operations throw: they fall alike each time.
-    """
-    with serving(setting, ("counted", "counted_uncached"), workers=1) as counting:
-        return {
-            workload.name: _statements(counting, workload, dice)
-            for workload in workloads
-            if workload.counted
-        }
-
-
-def _statements(setting: Setting, workload: Workload, dice: Random) -> float:
-    port = setting.servers[workload.counted].port
-    counts: list[int] = []
-
-    def noting() -> Generator[bytes, load.Answer, None]:
-        steps, total = workload.operation(), 0
-        with suppress(StopIteration):
-            asked = next(steps)
-            while True:
-                answer = yield asked
-                total += int(answer.header(STATEMENTS))
-                asked = steps.send(answer)
-        counts.append(total)
-
-    for _ in range(3):
-        counts.clear()
-        dice.seed(1)
-        for _ in range(COUNTED):
-            load.run(port, noting, 0, connections=1)
-    return mean(counts)

@@ -1,6 +1,6 @@
 """Customers for the benchmark, made by the shop itself, on its own database."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import create_app
-from app.config import load
+from app.config import Config, load
 from app.extensions import db
 from app.models import Product, Variant
 from app.services import session_service
@@ -23,21 +23,33 @@ HASTY = {"BCRYPT_LOG_ROUNDS": "4", "ACCESS_TOKEN_MINUTES": "600", "LOG_LEVEL": "
 
 
 @contextmanager
-def in_shop(environ: Mapping[str, str]) -> Iterator[Flask]:
-    """The shop in this process, for a moment."""
-    app = create_app(load({**environ, **HASTY}))
+def in_shop(
+    environ: Mapping[str, str], make: Callable[[Config], Flask] = create_app
+) -> Iterator[Flask]:
+    """The shop in this process, for a moment.
+
+    Send it requests outside of its context only: inside they would all share one `g`.
+    """
+    app = make(load({**environ, **HASTY}))
+    yield app
     with app.app_context():
-        yield app
-        db.session.remove()
         db.engine.dispose()
 
 
-def make_customers(dice: Random) -> tuple[list[Customer], list[tuple[str, str]]]:
-    """Customers who are signed in, and the emails and passwords of as many whose passwords are
-    hashed in no time, so that it is seen what else a sign-in costs. Call it `in_shop`."""
-    variants = articles()
-    people = [factories.user() for _ in range(CUSTOMERS)]
-    customers = [Customer(token_of(person.id), dice.sample(variants, LINES)) for person in people]
+def make_customers(
+    app: Flask, variants: Sequence[int], dice: Random
+) -> tuple[list[Customer], list[tuple[str, str]]]:
+    """Customers who are signed in and have full carts, and the emails and passwords of as many
+    whose passwords are hashed in no time, so that it is seen what else a sign-in costs."""
+    with app.app_context():
+        people = [factories.user() for _ in range(CUSTOMERS)]
+        tokens = [token_of(person.id) for person in people]
+    customers = [Customer(token, dice.sample(variants, LINES)) for token in tokens]
+    client = app.test_client()
+    for customer in customers:
+        headers = {"Authorization": f"Bearer {customer.token}"}
+        for variant in customer.variants:
+            client.post("/api/cart/items", json={"variant_id": variant}, headers=headers)
     return customers, [(person.email or "", factories.PASSWORD) for person in people]
 
 

@@ -65,7 +65,7 @@ def _row(small: Figures, big: Figures) -> dict[str, float]:
 
 def _workloads(setting: Setting) -> list[Workload]:
     dice = Random(1)
-    with in_shop(setting.environ):
+    with in_shop(setting.environ) as app, app.app_context():
         asked = {name: make(dice) for name, make in _QUESTIONS.items()}
     return [
         Workload(name, "uncached", _one_of(questions, dice), connections=CONNECTIONS)

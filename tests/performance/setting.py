@@ -29,7 +29,6 @@ UNLIMITED = {"RATELIMIT_ENABLED": "false"}
 LIMITED = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "10000000 per minute",
            "RATELIMIT_AUTH": "10000000 per minute"}  # fmt: skip
 DELIVERY = 1_000_000
-VARIANTS = "tests.performance.variants"
 
 
 class App(NamedTuple):
@@ -41,12 +40,10 @@ class App(NamedTuple):
 
 APPS = {
     "shop": App("manage:app"),
-    "uncached": App(f"{VARIANTS}:uncached()"),
+    "uncached": App("tests.performance.variants:uncached()"),
     "limited": App("manage:app", LIMITED),
     "hello": App("tests.performance.hello:app"),
     "twins": App("tests.performance.twins:app"),
-    "counted": App(f"{VARIANTS}:counted()"),
-    "counted_uncached": App(f"{VARIANTS}:counted_uncached()"),
 }
 
 
@@ -69,7 +66,7 @@ class Setting:
     """The first processes of `database` and `cache`, where they are on this machine."""
     log: Path
     """What the servers write."""
-    seeding: Mapping[str, float]
+    seeding: float
     """Seconds that it took to make the products and the orders."""
 
     def cpu(self, server: str) -> dict[str, float]:
@@ -82,18 +79,17 @@ class Setting:
 class Options:
     """What the command line says about the servers."""
 
-    database: str | None = None
-    redis: str | None = None
-    workers: int = 2
-    limits: bool = False
+    database: str | None
+    redis: str | None
+    limits: bool
 
 
 @contextmanager
 def bench_setting(
-    options: Options, products: int, orders: int, apps: Sequence[str], buyers: bool = True
+    options: Options, products: int, orders: int, buyers: bool = True
 ) -> Iterator[Setting]:
-    """The servers of these apps, over a database with so many products and orders, and enough of
-    everything for any number of buyers."""
+    """A cache, and a database with so many products and orders; for `buyers`, with enough of
+    everything for any number of them. No server of the shop runs yet: see `serving`."""
     with ExitStack() as stack:
         maintenance = (
             with_driver(options.database)
@@ -113,9 +109,7 @@ def bench_setting(
             url, "VACUUM ANALYZE"
         )  # as a shop's own database does by itself, some minutes later
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "servers.log"
-        setting = Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log, seconds)
-        with serving(setting, apps, options.workers) as running:
-            yield running
+        yield Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log, seconds)
 
 
 @contextmanager
@@ -189,14 +183,11 @@ def _postgresql() -> Iterator[str]:
             server.stop()
 
 
-def _seed(environ: Mapping[str, str], products: int, orders: int) -> dict[str, float]:
+def _seed(environ: Mapping[str, str], products: int, orders: int) -> float:
     flask(environ, "db", "upgrade")
-    seconds = {}
-    for what, number in (("products", products), ("orders", orders)):
-        began = time.perf_counter()
-        flask(environ, "seed-db", "--in-production", f"--{what}", str(number))
-        seconds[what] = time.perf_counter() - began
-    return seconds
+    began = time.perf_counter()
+    flask(environ, "seed-db", "--in-production", f"--products={products}", f"--orders={orders}")
+    return time.perf_counter() - began
 
 
 def _stock_up(url: str) -> None:

@@ -57,17 +57,6 @@ def add_to_cart(variants: Sequence[int], customers: Sequence[Customer], dice: Ra
     return lambda: customer() if dice.random() < 1 / 3 else guest()
 
 
-def fill_cart(customer: Customer) -> Operation:
-    """Every article of a customer, once."""
-
-    def steps() -> Steps:
-        for variant in customer.variants:
-            answer = yield _add(SHOP, variant, {"Authorization": f"Bearer {customer.token}"})
-            expect(answer, 201)
-
-    return steps
-
-
 def purchase(
     variants: Sequence[int], dice: Random, doors: Doors = SHOP, lines: int = 2
 ) -> Operation:
