@@ -10,8 +10,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Select, bindparam, false, select
 
 from app import metrics
 from app.domain import emails, passwords
@@ -26,6 +27,8 @@ from app.services import (
     throttle_service,
     user_service,
 )
+from app.services.prepared import run
+from app.services.session_service import CAME_FROM
 from app.services.throttle_service import Guard
 from app.unit_of_work import after_commit
 
@@ -83,7 +86,7 @@ def try_credentials(email: str, password: str, client: str | None = None) -> Att
         TooManyAttempts: the address is locked, for this client or for all that it does not know.
     """
     place = throttle_service.place_key(client)
-    account = _find(User.email_key == emails.key(email), place)
+    account = _find(_BY_EMAIL, email=emails.key(email), place=place)
     guards = throttle_service.login_guards(email, place, is_known=bool(account and account[2]))
     return _try(guards, account, password, place)
 
@@ -95,7 +98,7 @@ def try_own_password(actor: Actor, password: str) -> Attempt:
         TooManyAttempts: too many tries with this session.
     """
     guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
-    return _try(guards, _find(User.id == actor.user_id), password)
+    return _try(guards, _find(_BY_ID, user_id=actor.user_id), password)
 
 
 def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
@@ -183,10 +186,14 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     return user
 
 
-def _find(whose: ColumnElement[bool], place: str | None = None) -> Account | None:
-    query = select(User.id, User.password_hash, session_service.came_from(place))
-    row = db.session.execute(query.where(whose, User.deleted_at.is_(None))).one_or_none()
-    return row and (row[0], row[1], row[2])
+_ACCOUNTS = select(User.id, User.password_hash).where(User.deleted_at.is_(None))
+_BY_EMAIL = _ACCOUNTS.add_columns(CAME_FROM).where(User.email_key == bindparam("email"))
+_BY_ID = _ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id"))
+
+
+def _find(query: Select[Any], **values: Any) -> Account | None:
+    row: Any = run(query, values).one_or_none()
+    return row and (row[0], row[1], bool(row[2]))
 
 
 def _try(
@@ -203,17 +210,22 @@ def _try(
 def _still_fits(attempt: Attempt) -> User | None:
     if attempt.user_id is None or not attempt.fits:
         return None
-    return db.session.scalar(
-        select(User)
-        .where(
-            User.id == attempt.user_id,
-            User.password_hash == attempt.password_hash,
-            User.is_active,
-            User.deleted_at.is_(None),
-        )
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
+    values = {"user_id": attempt.user_id, "password_hash": attempt.password_hash}
+    user: User | None = db.session.scalar(_STILL_FITS, values)
+    return user
+
+
+_STILL_FITS = (
+    select(User)
+    .where(
+        User.id == bindparam("user_id"),
+        User.password_hash == bindparam("password_hash"),
+        User.is_active,
+        User.deleted_at.is_(None),
     )
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 @cache

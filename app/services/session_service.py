@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, false, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
+from app.services.prepared import run
 
 KEPT_AFTER = timedelta(days=1)
 """How long an expired session stays, to be looked at."""
@@ -31,27 +32,25 @@ def find_actor(session_id: int) -> Actor | None:
     return Actor(role=row.role, user_id=row.id, session_id=session_id) if row else None
 
 
-def came_from(place: str | None) -> ColumnElement[bool]:
-    """Whether a user has or had a session begun at this place, or registered there, for as long as
-    sessions are kept."""
-    if place is None:  # which would find the sessions whose place is not known
-        return false()
-    return exists().where(Session.user_id == User.id, Session.place == place)
+CAME_FROM = exists().where(Session.user_id == User.id, Session.place == bindparam("place"))
+"""Whether a user has or had a session begun at this place, or registered there, for as long as
+sessions are kept; at no place that is not known."""
+_MAKE_ROOM = delete(Session).where(
+    Session.user_id == bindparam("whose"), Session.expires_at < bindparam("before")
+)
+_BEGIN = insert(Session).returning(Session.id)
 
 
 def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Session:
     """Open a session for a user; those that expired long since make room.
 
-    `place` is how the database knows the network of whoever signs in.
+    `place` is how the database knows the network of whoever signs in. The session that is
+    returned is a copy: changing it changes nothing.
     """
     now = utc_now()
-    db.session.execute(
-        delete(Session).where(Session.user_id == user_id, Session.expires_at < now - KEPT_AFTER)
-    )
-    session = Session(user_id=user_id, expires_at=now + lifetime, place=place)
-    db.session.add(session)
-    db.session.flush()
-    return session
+    run(_MAKE_ROOM, whose=user_id, before=now - KEPT_AFTER)
+    facts = {"user_id": user_id, "expires_at": now + lifetime, "place": place, "generation": 0}
+    return Session(id=run(_BEGIN, facts).scalar_one(), **facts)
 
 
 def note_place(user_id: int, lifetime: timedelta, place: str | None) -> None:

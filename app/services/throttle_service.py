@@ -17,10 +17,10 @@ import hashlib
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, delete, select
 
 from app import metrics
 from app.domain import emails
@@ -29,7 +29,7 @@ from app.domain.networks import network_of
 from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginThrottle
-from app.services.prepared import upsert
+from app.services.prepared import run, upsert
 from app.services.sweeping import sweep
 from app.unit_of_work import after_commit
 
@@ -103,7 +103,7 @@ def refuse_locked(guards: Collection[Guard]) -> None:
         TooManyAttempts: one of the keys is locked.
     """
     keys = [guard.key for guard in guards]
-    refusal = _refusal(db.session.scalars(select(LoginThrottle).where(LoginThrottle.key.in_(keys))))
+    refusal = _refusal(run(_ENDS, keys=keys).scalars())
     if refusal:
         raise refusal
 
@@ -136,7 +136,7 @@ _TAKE = upsert(_taking)
 
 def refusal_of(taken: Taken) -> TooManyAttempts | None:
     """Why no password is looked at now, while one of the rows is locked."""
-    return _refusal(row for _guard, row in taken)
+    return _refusal(row.locked_until for _guard, row in taken)
 
 
 def record_failure(taken: Taken) -> None:
@@ -159,9 +159,14 @@ def record_failure(taken: Taken) -> None:
 
 def record_success(taken: Taken) -> None:
     """Start afresh what counts failures in a row; what counts those of a day goes on."""
-    for guard, row in taken:
-        if guard.in_a_row or row.failures == 0:
-            db.session.delete(row)
+    done = [row.id for guard, row in taken if guard.in_a_row or row.failures == 0]
+    run(_FORGET, ids=done)
+
+
+_ENDS = select(LoginThrottle.locked_until).where(
+    LoginThrottle.key.in_(bindparam("keys", expanding=True))
+)
+_FORGET = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
 
 
 def forget(*beginnings: str) -> None:
@@ -173,13 +178,11 @@ def forget(*beginnings: str) -> None:
         sweep(LoginThrottle, LoginThrottle.key.startswith(beginning))
 
 
-def _refusal(rows: Iterable[LoginThrottle]) -> TooManyAttempts | None:
+def _refusal(moments: Iterable[datetime | None]) -> TooManyAttempts | None:
     now = utc_now()
     # No lock is longer than the longest: one that ends later was set by a clock that was ahead.
     latest = now + LONGEST_LOCK
-    ends = [
-        row.locked_until for row in rows if row.locked_until and now < row.locked_until <= latest
-    ]
+    ends = [moment for moment in moments if moment and now < moment <= latest]
     if not ends:
         return None
     wait = math.ceil((max(ends) - now).total_seconds())
