@@ -237,6 +237,7 @@ def test_the_clock_runs_its_command_again_and_again_also_where_it_fails(tmp_path
         ran.terminate()
         ran.wait(10)
 
+    assert ran.returncode == 0
     assert len(mark.read_text().splitlines()) >= 2
 
 
