@@ -32,7 +32,7 @@ TRANSPORT_SECURITY = "max-age=31536000"
 OVER_TCP = tuple(HEADERS.items())
 OVER_TLS = (*OVER_TCP, ("Strict-Transport-Security", TRANSPORT_SECURITY))
 CREDENTIALS = ("Authorization", "Cookie", *GUEST_TOKENS.values())
-_SENT = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in CREDENTIALS)
+_SENT = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in CREDENTIALS)
 CALLER = "Authorization, Cookie"
 """The Vary header of answers that depend on it."""
 
@@ -81,7 +81,7 @@ def _keep_private(response: Response) -> None:
     """RFC 9111, section 5.2.2.5: an answer to somebody known is not stored; one to anybody may be,
     but is not taken for an answer to somebody known."""
     headers = response.headers
-    if any(name in request.environ for name in _SENT):
+    if not _SENT.isdisjoint(request.environ):
         headers["Cache-Control"] = "no-store"
     headers.setdefault("Cache-Control", "no-cache")
     if headers.get("Vary") != CALLER:
