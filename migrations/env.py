@@ -9,7 +9,10 @@ from app.extensions import db
 from app.models import Base
 
 # What each database needs for search is its own business: app/services/product_search.py.
-NOT_MODELLED = ("products_fts", "ix_products_search", "search_vector")
+NOT_MODELLED = (
+    "products_fts", "ix_products_search", "ix_orders_search", "search_vector", "search_words",
+    "ix_search_words",
+)  # fmt: skip
 
 
 def include_name(name: str | None, _kind: str, _parents: object) -> bool:

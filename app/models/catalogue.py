@@ -28,6 +28,8 @@ class Category(Timestamped, Base):
         ForeignKey("categories.id", ondelete="RESTRICT"), index=True
     )
     position: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Products on offer right in it: kept by triggers on `products`, never written here.
+    offered: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def version(self) -> str:
@@ -49,23 +51,22 @@ class Product(Timestamped, Base):
             postgresql_where=UNDELETED,
             sqlite_where=UNDELETED,
         ),
-        # One index for each order of the catalogue's lists, ties by id.
-        Index(
-            "ix_products_created_at_id",
-            "created_at",
-            "id",
-            postgresql_where=OFFERED,
-            sqlite_where=OFFERED,
-        ),
-        Index(
-            "ix_products_price_id", "price", "id", postgresql_where=OFFERED, sqlite_where=OFFERED
-        ),
-        Index(
-            "ix_products_name_key_id",
-            "name_key",
-            "id",
-            postgresql_where=OFFERED,
-            sqlite_where=OFFERED,
+        # One index for each order of lists, of all or of a category, ties by id; `is_active` for
+        # lists that leave out what is not: they find their ids without looking at the table.
+        *(
+            Index(
+                f"ix_products_{'_'.join(columns)}",
+                *columns,
+                postgresql_where=UNDELETED,
+                sqlite_where=UNDELETED,
+            )
+            for columns in (
+                ("created_at", "id", "is_active"),
+                ("price", "id", "is_active"),
+                ("name_key", "id", "is_active"),
+                ("category_id", "created_at", "id", "is_active"),
+                ("category_id", "price", "id", "is_active"),
+            )
         ),
         Index("ix_products_category_id", "category_id"),
     )

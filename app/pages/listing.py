@@ -145,7 +145,7 @@ class Listing:
             facets.in_stock,
             bool(self.wanted.in_stock),
         )
-        found = [Group("Availability", [stock] if facets.in_stock else [])]
+        found = [Group("Availability", [stock] if facets.in_stock != 0 else [])]
         found.append(Group("Price", self._prices(facets)))
         for name, values in facets.options:
             found.append(Group(name, self._options(name, values)))
@@ -163,7 +163,7 @@ class Listing:
             links.append(Link(href, _range(low, high), number, is_chosen))
         return links if len(links) > 1 or chosen != (0, None) else []
 
-    def _options(self, name: str, values: Sequence[tuple[str, int]]) -> list[Link]:
+    def _options(self, name: str, values: Sequence[tuple[str, int | None]]) -> list[Link]:
         made = set(self.wanted.options)
         return [
             Link(self.toggled(OPTION + name, value), value, number, (name, value) in made)

@@ -24,6 +24,7 @@ from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
 from app.services.product_queries import DEFAULT_SORT, SORTS
+from app.services.product_views import ProductView, VariantView
 
 
 class Sku(Text):
@@ -153,7 +154,9 @@ class ProductListArgs(CursorArgs):
 ProductListSchema = list_schema(ProductSchema, cursors=True)
 
 
-def show_product(product: Product, currency: str, staff: bool = False) -> dict[str, Any]:
+def show_product(
+    product: Product | ProductView, currency: str, staff: bool = False
+) -> dict[str, Any]:
     """A product as `ProductSchema` describes it; only staff see variants that are switched off."""
     active = product.active_variants
     stock = sum(variant.available for variant in active)
@@ -195,14 +198,14 @@ def show_image(image: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show_category(product: Product) -> dict[str, Any] | None:
+def _show_category(product: Product | ProductView) -> dict[str, Any] | None:
     category = product.category
     if category is None:
         return None
     return {"id": category.id, "name": category.name, "slug": category.slug}
 
 
-def _show_variant(variant: Variant, currency: str) -> dict[str, Any]:
+def _show_variant(variant: Variant | VariantView, currency: str) -> dict[str, Any]:
     return {
         "id": variant.id,
         "sku": variant.sku,

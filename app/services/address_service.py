@@ -15,8 +15,8 @@ MAX_ADDRESSES = 100
 
 def list_addresses(actor: Actor, page: int, per_page: int) -> Page[Address]:
     """The caller's addresses, oldest first."""
-    query = select(Address).where(Address.user_id == actor.user_id).order_by(Address.id)
-    return fetch_page(query, page, per_page)
+    query = select(Address).where(Address.user_id == actor.user_id)
+    return fetch_page(query, [Address.id.asc()], page, per_page)
 
 
 def get_address(actor: Actor, address_id: int) -> Address:

@@ -57,14 +57,14 @@ def list_events(filters: Filters, page: int, per_page: int) -> Page[AuditEvent]:
     Raises:
         Invalid: `use_cursor`, where the page lies too deep.
     """
-    query = select(AuditEvent).order_by(AuditEvent.id.desc())
+    query = select(AuditEvent)
     if filters.subject is not None:
         query = query.where(AuditEvent.subject == filters.subject)
     if filters.subject_id is not None:
         query = query.where(AuditEvent.subject_id == filters.subject_id)
     if filters.user_id is not None:
         query = query.where(AuditEvent.user_id == filters.user_id)
-    return fetch_page(query, page, per_page)
+    return fetch_page(query, [AuditEvent.id.desc()], page, per_page)
 
 
 def category_state(category: Category) -> State:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 
 from app.domain import category_tree
 from app.domain.actor import Actor
@@ -16,6 +16,11 @@ from app.models import Category, Product
 from app.services import audit_trail, catalogue_cache
 from app.services.paging import Page, refuse_too_deep
 from app.services.slugs import at_address, choose_slug
+
+_NODES = select(
+    Category.id, Category.slug, Category.parent_id, Category.name, Category.position,
+    Category.offered,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def list_categories(
     """
     refuse_too_deep(page, per_page)
     everything = db.session.scalars(select(Category)).all()
-    counts = category_tree.totals(_products_by_category(), everything)
+    counts = category_tree.totals({row.id: row.offered for row in everything}, everything)
     rows = category_tree.in_tree_order(everything)
     if only_children:
         rows = [row for row in rows if row.parent_id == parent_id]
@@ -155,13 +160,21 @@ def require_category(category_id: int | None) -> Category | None:
 def ids_below(address: str) -> set[int]:
     """The ids of a category and all below it; none for one that does not exist."""
     parsed = id_or_slug(address)
-    nodes = db.session.execute(
-        select(Category.id, Category.slug, Category.parent_id, Category.name, Category.position)
-    ).all()
+    nodes = _nodes()
     for node in nodes:
         if parsed in (node.id, node.slug):
             return category_tree.with_descendants(node.id, nodes)
     return set()
+
+
+def offered() -> dict[int, int]:
+    """How many products each category offers, with those below it; none is left out."""
+    nodes = _nodes()
+    return category_tree.totals({node.id: node.offered for node in nodes}, nodes)
+
+
+def _nodes() -> Sequence[Any]:
+    return db.session.execute(_NODES).all()
 
 
 def _find(address: str, lock: bool = False) -> Category:
@@ -195,16 +208,4 @@ def _check_move(category: Category, parent_id: int, everything: Sequence[Categor
 
 
 def _counted(category: Category) -> Counted:
-    ids = ids_below(str(category.id))
-    return Counted(category, sum(_products_by_category(ids).values()))
-
-
-def _products_by_category(ids: Sequence[int] | set[int] | None = None) -> dict[int, int]:
-    query = (
-        select(Product.category_id, func.count())
-        .where(Product.deleted_at.is_(None), Product.is_active, Product.category_id.is_not(None))
-        .group_by(Product.category_id)
-    )
-    if ids is not None:
-        query = query.where(Product.category_id.in_(ids))
-    return {id_: number for id_, number in db.session.execute(query) if id_ is not None}
+    return Counted(category, offered()[category.id])

@@ -71,8 +71,8 @@ def page_of_orders(actor: Actor, filters: Filters, page: int, per_page: int) -> 
     Raises:
         Invalid: `use_cursor`, where the page lies too deep.
     """
-    query = _listed(actor, filters).order_by(*NEWEST_FIRST.order_by())
-    return paging.fetch_page(query, page, per_page)
+    query = _listed(actor, filters)
+    return paging.fetch_page(query, NEWEST_FIRST.order_by(), page, per_page, _WHOLE)
 
 
 def slice_of_orders(actor: Actor, filters: Filters, cursor: str, per_page: int) -> Slice[Order]:
@@ -81,7 +81,7 @@ def slice_of_orders(actor: Actor, filters: Filters, cursor: str, per_page: int) 
     Raises:
         Invalid: a cursor that is none of ours.
     """
-    return paging.fetch_slice(_listed(actor, filters), NEWEST_FIRST, cursor, per_page)
+    return paging.fetch_slice(_listed(actor, filters), NEWEST_FIRST, cursor, per_page, _WHOLE)
 
 
 def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: str = "") -> Order:
@@ -147,7 +147,7 @@ def _called(reference: str) -> ColumnElement[bool]:
 
 
 def _listed(actor: Actor, filters: Filters) -> Select[Any]:
-    return select(Order).where(Visitor(actor).may_see(), *_wanted(filters)).options(*_WHOLE)
+    return select(Order).where(Visitor(actor).may_see(), *_wanted(filters))
 
 
 def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:

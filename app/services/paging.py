@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, literal, or_, select, tuple_
+from sqlalchemy.orm.interfaces import ORMOption
 
 from app.errors import Invalid
 from app.extensions import db
@@ -76,34 +77,87 @@ def refuse_too_deep(page: int, per_page: int) -> None:
         raise Invalid({"page": [detail]}, code="use_cursor", detail=detail)
 
 
-def fetch_page(query: Select[Any], page: int, per_page: int) -> Page[Any]:
-    """One page of an ordered query, and how many rows there are in all.
+def fetch_page(
+    query: Select[Any],
+    order: Sequence[ColumnElement[Any]],
+    page: int,
+    per_page: int,
+    options: Sequence[ORMOption] = (),
+) -> Page[Any]:
+    """One page of the entities that a query selects, loaded with `options`, and how many there are.
 
     Raises:
         Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
     """
     refuse_too_deep(page, per_page)
-    rows = db.session.scalars(query.limit(per_page).offset((page - 1) * per_page)).unique().all()
-    # The table stays even where no condition names it.
-    one = query.order_by(None).options().with_only_columns(literal(1), maintain_column_froms=True)
-    counted = one.limit(MAX_DEPTH + 1)
-    total = db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
+    rows = _entities(query, keys(query, order, per_page, (page - 1) * per_page), order, options)
+    total = db.session.scalar(counting(query)) or 0
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
 
 
-def fetch_slice(query: Select[Any], key: SortKey, cursor: str, per_page: int) -> Slice[Any]:
-    """The rows after a cursor (empty: from the start), in the key's order.
+def fetch_slice(
+    query: Select[Any], key: SortKey, cursor: str, per_page: int, options: Sequence[ORMOption] = ()
+) -> Slice[Any]:
+    """The entities after a cursor (empty: from the start), in the key's order.
+
+    Raises:
+        Invalid: a cursor that we did not make, or made for another order.
+    """
+    found = slice_keys(query, key, cursor, per_page)
+    return cut(_entities(query, found, key.order_by(), options), key, per_page)
+
+
+def keys(
+    query: Select[Any], order: Sequence[ColumnElement[Any]], limit: int, offset: int = 0
+) -> Subquery:
+    """The ids of some rows of a query, as `id`.
+
+    Ids are found in an index alone, so that the rows before a deep page are passed over without
+    being read; whole rows are read for what is shown only.
+    """
+    found = query.with_only_columns(_entity(query).id, maintain_column_froms=True)
+    return found.order_by(*order).limit(limit).offset(offset).subquery()
+
+
+def slice_keys(query: Select[Any], key: SortKey, cursor: str, per_page: int) -> Subquery:
+    """The ids of the rows after a cursor, and of one more, which tells whether it goes on.
 
     Raises:
         Invalid: a cursor that we did not make, or made for another order.
     """
     if cursor:
         query = query.where(key.after(*decode_cursor(cursor, key)))
-    rows = db.session.scalars(query.order_by(*key.order_by()).limit(per_page + 1)).unique().all()
+    return keys(query, key.order_by(), per_page + 1)
+
+
+def cut(rows: Sequence[Any], key: SortKey, per_page: int) -> Slice[Any]:
+    """The slice that these rows are, where one more than a slice's was read."""
     if len(rows) <= per_page:
         return Slice(rows, per_page, None)
     rows = rows[:per_page]
     return Slice(rows, per_page, encode_cursor(rows[-1], key))
+
+
+def counting(query: Select[Any]) -> Select[Any]:
+    """Counts a query's rows, up to one more than MAX_DEPTH."""
+    # The table stays even where no condition names it.
+    one = query.with_only_columns(literal(1), maintain_column_froms=True)
+    return select(func.count()).select_from(one.limit(MAX_DEPTH + 1).subquery())
+
+
+def _entities(
+    query: Select[Any],
+    found: Subquery,
+    order: Sequence[ColumnElement[Any]],
+    options: Sequence[ORMOption],
+) -> Sequence[Any]:
+    entity = _entity(query)
+    rows = select(entity).join(found, found.c.id == entity.id).options(*options).order_by(*order)
+    return db.session.scalars(rows).unique().all()
+
+
+def _entity(query: Select[Any]) -> Any:
+    return query.column_descriptions[0]["entity"]
 
 
 def encode_cursor(row: Any, key: SortKey) -> str:

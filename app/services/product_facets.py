@@ -2,12 +2,17 @@
 
 Each kind of choice is counted under all others that are made, but not under itself, so that a
 second value of the same kind can be seen before it is chosen. A fixed number of statements.
+
+Of more than MOST products only so many are looked at, the newest or those that are found first: the
+choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 thousand.
 """
 
+from bisect import bisect_right
+from collections import Counter
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, func, or_, select
 
 from app.domain import category_tree
 from app.domain.actor import ANONYMOUS
@@ -15,23 +20,27 @@ from app.domain.money import places
 from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services import product_search, variant_options
+from app.services import category_service, product_search, variant_options
 from app.services.product_queries import Wanted, filters, visible_to
 from app.services.product_search import Match
 
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Where the ranges of prices end, in major units of a currency with a hundredth."""
 MAX_OPTIONS, MAX_VALUES = 6, 12
+MOST = 1_000
+"""How many products are counted."""
 Condition = ColumnElement[bool]
+Number = int | None
 
 
 class Facets(NamedTuple):
-    """Counts of products. Prices in minor units; a range's ends are both inside, None is open."""
+    """Counts of products, None for many. Prices in minor units; a range's ends are both inside,
+    None is open."""
 
-    categories: list[tuple[int, int]] = []
-    prices: list[tuple[int, int | None, int]] = []
-    in_stock: int = 0
-    options: list[tuple[str, list[tuple[str, int]]]] = []
+    categories: list[tuple[int, Number]] = []
+    prices: list[tuple[int, int | None, Number]] = []
+    in_stock: Number = 0
+    options: list[tuple[str, list[tuple[str, Number]]]] = []
 
 
 def question(wanted: Wanted) -> Wanted:
@@ -46,17 +55,43 @@ def count(wanted: Wanted, currency: str) -> Facets:
         return Facets()
     # Sizes of everything at once say nothing, and to count them costs most.
     is_narrow = bool(wanted.q or wanted.category or wanted.options)
-    found = match.conditions if match else ()
-    base = (*visible_to(ANONYMOUS), *found)
-    asked = filters(wanted)
-    # Of options that are chosen, only those that can be had: all but the category anew.
-    stocked = {**asked, **filters(replace(wanted, category="", in_stock=True))}
+    finds = _Finds(wanted, match)
     return Facets(
-        _by_category((*base, *_without(asked, "category"))),
-        _by_price((*base, *_without(asked, "min_price", "max_price")), currency),
-        _in_all((*base, *stocked.values())),
-        _by_option((*base, *_without(asked, "options", "in_stock")), wanted) if is_narrow else [],
+        _by_category(finds),
+        _by_price(finds, currency),
+        _in_stock(finds),
+        _by_option(finds) if is_narrow else [],
     )
+
+
+class _Finds:
+    """The products of a wish, less some of its choices: MOST of them and one more are looked at."""
+
+    def __init__(self, wanted: Wanted, match: Match | None) -> None:
+        self.wanted, self.asked = wanted, filters(wanted)
+        self._base = (*visible_to(ANONYMOUS), *(match.conditions if match else ()))
+        # Without words there is an order that leads straight to some; a category has few enough.
+        self._newest_first = match is None and "category" not in self.asked
+        self._rows: dict[frozenset[str], list[Any]] = {}
+        self.has_words = match is not None
+
+    def some(self, *choices: Condition) -> Subquery:
+        """Ids, categories and prices under these choices."""
+        query = select(Product.id, Product.category_id, Product.price).where(*self._base, *choices)
+        if self._newest_first:
+            query = query.order_by(Product.created_at.desc())
+        return query.limit(MOST + 1).subquery()
+
+    def without(self, *names: str) -> list[Condition]:
+        """The choices that were made, but for these."""
+        return [condition for name, condition in self.asked.items() if name not in names]
+
+    def rows_without(self, *names: str) -> list[Any]:
+        """What is found without these choices; asked once where several leave out nothing."""
+        left = frozenset(self.asked.keys() - set(names))
+        if left not in self._rows:
+            self._rows[left] = _rows(select(self.some(*self.without(*names))))
+        return self._rows[left]
 
 
 def _meant(looked_for: list[str]) -> Match | None:
@@ -69,26 +104,27 @@ def _meant(looked_for: list[str]) -> Match | None:
     return next((m for m in matches if m and product_search.any_product(m, visible)), None)
 
 
-def _without(asked: dict[str, Condition], *names: str) -> list[Condition]:
-    return [condition for name, condition in asked.items() if name not in names]
-
-
-def _by_category(conditions: tuple[Condition, ...]) -> list[tuple[int, int]]:
-    query = select(Product.category_id, func.count()).where(*conditions)
-    own = {id_: n for id_, n in _rows(query.group_by(Product.category_id)) if id_ is not None}
+def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
+    if finds.asked.keys() <= {"category"} and not finds.has_words:
+        return [(id_, number) for id_, number in category_service.offered().items() if number]
+    rows = finds.rows_without("category")
+    own = Counter(row.category_id for row in rows if row.category_id is not None)
     nodes = _rows(select(Category.id, Category.parent_id, Category.name, Category.position))
-    return [pair for pair in category_tree.totals(own, nodes).items() if pair[1]]
+    totals = category_tree.totals(own, nodes)
+    return [(id_, _told(number, len(rows))) for id_, number in totals.items() if number]
 
 
-def _by_price(
-    conditions: tuple[Condition, ...], currency: str
-) -> list[tuple[int, int | None, int]]:
-    ends = price_steps(currency)
-    range_ = case(*((Product.price < end, n) for n, end in enumerate(ends)), else_=len(ends))
-    query = select(range_, func.count()).where(*conditions).group_by(range_).order_by(range_)
+def _by_price(finds: _Finds, currency: str) -> list[tuple[int, int | None, Number]]:
+    rows, ends = finds.rows_without("min_price", "max_price"), price_steps(currency)
+    counted = Counter(bisect_right(ends, row.price) for row in rows)
     starts = (0, *ends)
     lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], found) for n, found in _rows(query)]
+    return [(starts[n], lasts[n], _told(counted[n], len(rows))) for n in sorted(counted)]
+
+
+def _told(number: int, looked_at: int) -> Number:
+    """A count as far as it can be told: there may be more than were looked at."""
+    return None if looked_at > MOST else number
 
 
 def price_steps(currency: str) -> list[int]:
@@ -97,22 +133,25 @@ def price_steps(currency: str) -> list[int]:
     return [step * 10 ** (places(currency) or 2) for step in STEPS]
 
 
-def _in_all(conditions: tuple[Condition, ...]) -> int:
-    query = select(func.count()).select_from(Product).where(*conditions)
-    return db.session.scalar(query) or 0
+def _in_stock(finds: _Finds) -> Number:
+    # Of options that are chosen, only those that can be had: all but the category anew.
+    stocked = filters(replace(finds.wanted, category="", in_stock=True))
+    found = finds.some(*{**finds.asked, **stocked}.values())
+    number = db.session.scalar(select(func.count()).select_from(found)) or 0
+    return _told(number, number)
 
 
-def _by_option(
-    conditions: tuple[Condition, ...], wanted: Wanted
-) -> list[tuple[str, list[tuple[str, int]]]]:
-    pairs = variant_options.pairs()
-    chosen = variant_options.chosen(wanted.options)
+def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
+    some = select(finds.some(*finds.without("options", "in_stock"))).cte("some")
+    pairs, looked_at = variant_options.pairs(), select(func.count()).select_from(some)
+    chosen = variant_options.chosen(finds.wanted.options)
     number = func.count(Variant.product_id.distinct())
+    of_those = variant_options.offered(of=some.c.id, in_stock=bool(finds.wanted.in_stock))
     query = (
-        select(pairs.c.key, pairs.c.value, number)
-        .select_from(Product)
-        .join(Variant, Variant.product_id == Product.id)
-        .where(*conditions, *variant_options.offered(in_stock=bool(wanted.in_stock)))
+        select(pairs.c.key, pairs.c.value, number, looked_at.scalar_subquery())
+        .select_from(some)
+        .join(Variant, Variant.product_id == some.c.id)
+        .where(*of_those)
         .where(*(or_(pairs.c.key == name, fits) for name, fits in chosen.items()))
         .group_by(pairs.c.key, pairs.c.value)
         .order_by(number.desc(), pairs.c.value)
@@ -120,11 +159,13 @@ def _by_option(
     return _largest(_rows(query))
 
 
-def _largest(counted: list[Any]) -> list[tuple[str, list[tuple[str, int]]]]:
-    groups: dict[str, list[tuple[str, int]]] = {}
-    for name, value, number in counted:
-        groups.setdefault(name, []).append((value, number))
-    by_size = sorted(groups.items(), key=lambda group: (-sum(n for _, n in group[1]), group[0]))
+def _largest(counted: list[Any]) -> list[tuple[str, list[tuple[str, Number]]]]:
+    groups: dict[str, list[tuple[str, Number]]] = {}
+    sizes: Counter[str] = Counter()
+    for name, value, number, looked_at in counted:
+        groups.setdefault(name, []).append((value, _told(number, looked_at)))
+        sizes[name] += number
+    by_size = sorted(groups.items(), key=lambda group: (-sizes[group[0]], group[0]))
     return [(name, values[:MAX_VALUES]) for name, values in by_size[:MAX_OPTIONS]]
 
 

@@ -1,20 +1,42 @@
 """Reading the catalogue: one product, or lists of them by filter, search and order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, false, literal_column, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+from sqlalchemy.orm import joinedload
 
 from app.domain.actor import ANONYMOUS, Actor
 from app.domain.text import words
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
-from app.services import category_service, product_search, variant_options
-from app.services.paging import Page, Slice, SortKey, fetch_page, fetch_slice
+from app.services import category_service, product_search, product_views, variant_options
+from app.services.paging import (
+    MAX_DEPTH,
+    Page,
+    Slice,
+    SortKey,
+    counting,
+    cut,
+    keys,
+    refuse_too_deep,
+    slice_keys,
+)
 from app.services.product_search import Match
+from app.services.product_views import ProductView
 from app.services.slugs import at_address
 
 _COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
@@ -25,6 +47,14 @@ SORT_KEYS = {
 }
 SORTS = (*SORT_KEYS, "relevance")
 DEFAULT_SORT = "-created_at"
+_NOTHING, MANY = literal(0), literal(MAX_DEPTH + 1)
+
+Found = Page[ProductView] | Slice[ProductView]
+Conditions = Sequence[ColumnElement[bool]]
+Words = Sequence[str]
+Rows = tuple[list[ProductView], int]
+Part = tuple[int, int]
+"""How many rows, and after how many."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +82,7 @@ class Wanted:
 
 
 def get_product(actor: Actor, address: str) -> Product:
-    """A product by id or slug, with category and variants, read in one statement.
+    """A product by id or slug, with category and variants, to be changed; one statement.
 
     Raises:
         NotFound: there is none that this caller may see.
@@ -68,6 +98,18 @@ def get_product(actor: Actor, address: str) -> Product:
     return product
 
 
+def view_product(actor: Actor, address: str) -> ProductView:
+    """A product by id or slug, to be shown; one statement.
+
+    Raises:
+        NotFound: there is none that this caller may see.
+    """
+    found = product_views.one(*visible_to(actor), at_address(Product, address))
+    if found is None:
+        raise NotFound("product")
+    return found
+
+
 def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     """Undeleted products; inactive ones only for staff."""
     conditions: list[ColumnElement[bool]] = [Product.deleted_at.is_(None)]
@@ -77,22 +119,24 @@ def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     return tuple(conditions)
 
 
-def list_products(actor: Actor, wanted: Wanted) -> Page[Product] | Slice[Product]:
+def list_products(actor: Actor, wanted: Wanted) -> Found:
     """Products as filtered, searched and sorted: a slice where a cursor is given, else a page.
 
     Raises:
         Invalid: an order or cursor that cannot be, or a page that lies too deep.
     """
     refuse_impossible_order(wanted)
-    conditions = (*visible_to(actor), *filters(wanted).values())
+    visible = visible_to(actor)
+    narrowed = filters(wanted)
+    conditions = (*visible, *narrowed.values())
     if not wanted.q:
-        return _fetch(wanted, conditions, None)
+        return _fetch(wanted, conditions)
     looked_for = words(wanted.q)
     if not looked_for:
-        return _fetch(wanted, (*conditions, false()), None)
+        return _fetch(wanted, (*conditions, false()))
     match = product_search.by_words(looked_for)
-    found = _fetch(wanted, conditions, match)
-    if found.items or product_search.any_product(match, visible_to(actor)):
+    found = _fetch(wanted, conditions, match, () if narrowed else looked_for)
+    if found.items or product_search.any_product(match, visible):
         return found
     similar = product_search.by_similar_words(looked_for)
     return _fetch(wanted, conditions, similar) if similar else found
@@ -120,23 +164,75 @@ def refuse_impossible_order(wanted: Wanted) -> None:
 
 
 def _fetch(
-    wanted: Wanted, conditions: tuple[ColumnElement[bool], ...], match: Match | None
-) -> Page[Product] | Slice[Product]:
-    query = _with_parts(select(Product).where(*conditions))
-    if match is not None:
-        query = query.where(*match.conditions)
+    wanted: Wanted, conditions: Conditions, match: Match | None = None, all_words: Words = ()
+) -> Found:
+    """The products wanted; `all_words` are given where nothing but the words narrows the list."""
     key = SORT_KEYS.get(wanted.order)
+    query = select(Product).where(*conditions, *(match.conditions if match else ()))
     if wanted.cursor is not None and key is not None:
-        return fetch_slice(query, key, wanted.cursor, wanted.per_page)
-    if key is not None:
-        query = query.order_by(*key.order_by())
-    elif match is not None:
-        query = query.order_by(match.fitness.desc(), Product.id)
-    return fetch_page(query, wanted.page or 1, wanted.per_page)
+        found = slice_keys(query, key, wanted.cursor, wanted.per_page)
+        return cut(product_views.some(found, key.order_by(), _NOTHING)[0], key, wanted.per_page)
+    page = wanted.page or 1
+    refuse_too_deep(page, wanted.per_page)
+    part = (wanted.per_page, (page - 1) * wanted.per_page)
+    if match is None:
+        rows, total = _sorted(query, key or SORT_KEYS[DEFAULT_SORT], part)
+    elif key is None:
+        rows, total = _best(match, conditions, all_words, part)
+    elif key.column is Product.created_at and product_search.is_everywhere(all_words):
+        rows, total = _sorted(query, key, part, MANY)
+    else:
+        rows, total = _met_and_sorted(match, conditions, key, part)
+    return Page(rows, page, wanted.per_page, total, total_is_estimate=total > MAX_DEPTH)
 
 
-def _with_parts(query: Select[Any]) -> Select[Any]:
-    return query.options(joinedload(Product.category), selectinload(Product.variants))
+def _sorted(
+    query: Select[Any], key: SortKey, part: Part, known: ColumnElement[int] | None = None
+) -> Rows:
+    order = key.order_by()
+    total = counting(query).scalar_subquery() if known is None else known
+    return _with_total(product_views.some(keys(query, order, *part), order, total), total, part)
+
+
+def _met_and_sorted(match: Match, conditions: Conditions, key: SortKey, part: Part) -> Rows:
+    # Things that are called alike cost alike, and stand together by name: to walk along the order
+    # until some are met may take the whole catalogue. So they are found first, and sorted then.
+    met = product_search.met(match, conditions, key.column.label("key"))
+    limit, offset = part
+    by_key: list[Any] = [met.c.key.desc() if key.descending else met.c.key, met.c.id]
+    found = select(met.c.id).order_by(*by_key).limit(limit).offset(offset).subquery()
+    total = _counted(met)
+    return _with_total(product_views.some(found, key.order_by(), total), total, part)
+
+
+def _best(match: Match, conditions: Conditions, all_words: Words, part: Part) -> Rows:
+    found = product_search.best(match, conditions, *part)
+    total: ColumnElement[int] = _counted(product_search.met(match, conditions))
+    shown = product_views.some(found, [found.c.place], found.c.total)
+    rows, number = _with_total(shown, total, part)
+    if number <= product_search.MOST_RANKED or not product_search.has_limits():
+        return rows, number
+    if product_search.is_everywhere(all_words, in_names=True):
+        found, total = product_search.names_alone(match, conditions, *part), MANY
+    else:
+        found = product_search.names_first(match, conditions, *part)
+    order = [found.c.place, found.c.id]
+    return _with_total(product_views.some(found, order, total), total, part)
+
+
+def _counted(met: CTE) -> ColumnElement[int]:
+    some = select(literal(1)).select_from(met).limit(MAX_DEPTH + 1).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+def _with_total(
+    shown: tuple[list[ProductView], int | None], total: ColumnElement[int], part: Part
+) -> Rows:
+    """What is shown and how many there are in all: past the end, that has to be asked for."""
+    rows, number = shown
+    if number is None:
+        number = db.session.scalar(select(total)) if part[1] else 0
+    return rows, number or 0
 
 
 def filters(wanted: Wanted) -> dict[str, ColumnElement[bool]]:

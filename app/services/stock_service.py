@@ -74,12 +74,9 @@ def list_movements(
         NotFound: there is no such product.
     """
     ids = [v.id for v in _variants_of(product) if variant_id in (None, v.id)]
-    query = (
-        select(StockMovement)
-        .where(StockMovement.variant_id.in_(ids))
-        .order_by(StockMovement.id.desc())
-    )
-    found: Page[StockMovement] = paging.fetch_page(query, page, per_page)
+    query = select(StockMovement).where(StockMovement.variant_id.in_(ids))
+    newest_first = [StockMovement.id.desc()]
+    found: Page[StockMovement] = paging.fetch_page(query, newest_first, page, per_page)
     return replace(found, items=_entries(found.items))  # type: ignore[arg-type, return-value]
 
 

@@ -80,7 +80,7 @@ def list_users(
         query = query.where(User.role == role)
     if is_active is not None:
         query = query.where(User.is_active.is_(is_active))
-    return fetch_page(query.order_by(User.id.desc()), page, per_page)
+    return fetch_page(query, [User.id.desc()], page, per_page)
 
 
 def lock_caller(actor: Actor) -> User:

@@ -12,9 +12,9 @@ from app.models import Product, Variant
 Condition = ColumnElement[bool]
 
 
-def offered(in_stock: bool) -> tuple[Condition, ...]:
+def offered(in_stock: bool, of: Any = Product.id) -> tuple[Condition, ...]:
     """The variants of a product that are on offer; with `in_stock` those that can be had now."""
-    conditions: list[Any] = [Variant.product_id == Product.id]
+    conditions: list[Any] = [Variant.product_id == of]
     conditions += [Variant.is_active, Variant.deleted_at.is_(None)]
     if in_stock:
         conditions.append(Variant.on_hand > Variant.allocated)

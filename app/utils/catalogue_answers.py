@@ -12,6 +12,7 @@ from app.services import catalogue_cache, category_service, product_facets, prod
 from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
+from app.services.product_views import ProductView
 from app.utils.answers import answer, list_answer
 
 ALL_CATEGORIES = 1_000
@@ -38,7 +39,7 @@ def product_at(actor: Actor, address: str) -> Answer:
     """
 
     def build() -> ProductAnswer:
-        product = product_queries.get_product(actor, address)
+        product = product_queries.view_product(actor, address)
         return ProductAnswer(product_answer(product, actor), product.id, product.slug)
 
     if actor.is_admin:
@@ -46,7 +47,7 @@ def product_at(actor: Actor, address: str) -> Answer:
     return catalogue_cache.product(id_or_slug(address) or "", build)
 
 
-def product_answer(product: Product, actor: Actor) -> Answer:
+def product_answer(product: Product | ProductView, actor: Actor) -> Answer:
     """One product; its ETag begins with its version."""
     view = show_product(product, store_currency(), actor.is_admin)
     return answer(view, tag_prefix=f"{product.version}-")

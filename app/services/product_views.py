@@ -1,0 +1,125 @@
+"""Products as lists and answers show them: plain values instead of entities that could be changed.
+
+A page of products costs two statements, one product a single one, and no row becomes an object that
+the session watches.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, Subquery, select
+
+from app.extensions import db
+from app.models import Category, Product, Variant
+
+
+class CategoryName(NamedTuple):
+    """The category of a product, in short."""
+
+    id: int
+    name: str
+    slug: str
+
+
+class VariantView(NamedTuple):
+    """One article; `available` is what can be promised now, `price` in minor units."""
+
+    id: int
+    sku: str
+    options: dict[str, str]
+    price: int
+    available: int
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class ProductView:
+    """A product with its category and its variants; prices in minor units."""
+
+    id: int
+    name: str
+    slug: str
+    description: str
+    price: int
+    compare_at_price: int | None
+    options: list[dict[str, Any]]
+    images: list[dict[str, Any]]
+    is_active: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    name_key: str
+    category: CategoryName | None
+    variants: Sequence[VariantView]
+
+    @property
+    def active_variants(self) -> list[VariantView]:
+        """What can be bought of it."""
+        return [variant for variant in self.variants if variant.is_active]
+
+    @property
+    def stock(self) -> int:
+        """Units that can be sold now, over all active variants."""
+        return sum(variant.available for variant in self.active_variants)
+
+
+_FACTS: tuple[Any, ...] = (
+    Product.id, Product.name, Product.slug, Product.description, Product.price,
+    Product.compare_at_price, Product.options, Product.images, Product.is_active, Product.version,
+    Product.created_at, Product.updated_at, Product.name_key,
+)  # fmt: skip
+_CATEGORY: tuple[Any, ...] = (Category.id, Category.name, Category.slug)
+_VARIANT: tuple[Any, ...] = (
+    Variant.id, Variant.sku, Variant.options, Variant.price,
+    (Variant.on_hand - Variant.allocated).label("available"), Variant.is_active,
+)  # fmt: skip
+_END_OF_FACTS, _END_OF_CATEGORY = len(_FACTS), len(_FACTS) + len(_CATEGORY)
+_IN_ORDER = (Variant.position, Variant.id)
+
+
+def one(*conditions: ColumnElement[bool]) -> ProductView | None:
+    """The product that fits, of which there is one at most."""
+    query = (
+        _whole(*_VARIANT)
+        .join(Variant, Variant.product_id == Product.id)
+        .where(*conditions)
+        .order_by(*_IN_ORDER)
+    )
+    rows = db.session.execute(query).all()
+    variants = [VariantView(*row[_END_OF_CATEGORY:]) for row in rows]
+    return _view(rows[0], variants) if rows else None
+
+
+def some(
+    found: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
+) -> tuple[list[ProductView], int | None]:
+    """The products whose ids are found, in this order, and what `total` is, which the database
+    works out in the same statement; None where no product is found."""
+    query = _whole(total).join(found, found.c.id == Product.id).order_by(*order)
+    rows = db.session.execute(query).all()
+    variants = _variants_of([row[0] for row in rows]) if rows else {}
+    shown = [_view(row, variants[row[0]]) for row in rows]
+    return shown, rows[0][-1] if rows else None
+
+
+def _whole(*more: Any) -> Select[Any]:
+    query = select(*_FACTS, *_CATEGORY, *more).select_from(Product)
+    return query.outerjoin(Category, Category.id == Product.category_id)
+
+
+def _variants_of(product_ids: Collection[int]) -> dict[int, list[VariantView]]:
+    query = select(Variant.product_id, *_VARIANT).where(Variant.product_id.in_(product_ids))
+    found: dict[int, list[VariantView]] = defaultdict(list)
+    for product_id, *facts in db.session.execute(query.order_by(*_IN_ORDER)):
+        found[product_id].append(VariantView(*facts))
+    return found
+
+
+def _view(row: Row[Any], variants: Sequence[VariantView]) -> ProductView:
+    category: tuple[Any, ...] = row[_END_OF_FACTS:_END_OF_CATEGORY]
+    named = CategoryName(*category) if category[0] is not None else None
+    facts: tuple[Any, ...] = (*row[:_END_OF_FACTS], named, variants)
+    return ProductView(*facts)
