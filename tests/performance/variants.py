@@ -9,5 +9,5 @@ from app.config import Config, load
 def uncached(settings: Config | None = None) -> Flask:
     """The shop, without what makes its second answer cheaper than the first."""
     settings = settings or load()
-    settings.CACHE_TYPE = "NullCache"
+    settings.CACHE_TYPE, settings.CACHE_NO_NULL_WARNING = "NullCache", True
     return create_app(settings)
