@@ -1,118 +1,145 @@
-"""How many statements shopping costs: as many for fifty lines as for one; BEGIN is not counted."""
+"""Statements: counted for each request, told in its line, and logged when they were slow."""
+
+import io
+import json
+import logging
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
+from app import create_app, statements
+from app.config import Testing
+from app.extensions import db
 from tests import factories
-from tests.integration.shopping import ADDRESS, fill, inside
-from tests.integration.test_query_counts import counted
+from tests.figures import figure, read
+from tests.integration.conftest import Caller, signed_in
 
-FEW, MANY = 2, 50
-KEY = {"Idempotency-Key": "a-key"}
-GUEST = {"email": "guest@example.com", "shipping_address": ADDRESS}
-CUSTOMER = {"shipping_address": ADDRESS}
+SLEEP = {
+    "postgresql": "SELECT pg_sleep(0.03) WHERE :name = :name",
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+    " SELECT max(i) FROM n WHERE :name = :name",
+}
 
 
 @pytest.fixture
-def products(app):
-    return inside(app, lambda: [factories.product() for _ in range(MANY)])
+def shop(app, environ):
+    """Makes shops, and catches what they log."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+
+    def make(**settings: str):
+        made = create_app(
+            Testing({**environ, "LOG_LEVEL": "INFO", "LOG_FORMAT": "json", **settings})
+        )
+        stream = io.StringIO()
+        made.extensions["log"].setStream(stream)
+        return made, lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    yield make
+    root.handlers, root.level = before, level
 
 
-@pytest.fixture(params=[FEW, MANY])
-def shopper(request, anyone, products):
-    """A guest with so many lines in the cart."""
-    return filled(anyone, products[: request.param])
+def dawdle() -> str:
+    db.session.execute(text(SLEEP[db.engine.dialect.name]), {"name": "pat@example.com"})
+    return ""
 
 
-@pytest.fixture(params=[FEW, MANY])
-def account(request, customer, products):
-    """A customer with so many lines in the cart."""
-    return filled(customer, products[: request.param])
+def test_a_requests_line_tells_who_asked_what_it_took_and_what_the_cache_said(shop):
+    made, lines = shop()
+    caller = signed_in(made)
+
+    caller.get("/api/users/me")
+    Caller(made).get("/api/products?per_page=9")
+    Caller(made).get("/api/products?per_page=9")
+
+    own, missed, hit = lines()
+    assert (own["route"], own["user_id"], own["cache"]) == ("/api/users/me", caller.user_id, None)
+    assert own["statements"] > 0
+    assert own["sql_ms"] >= 0
+    assert (missed["user_id"], missed["cache"], hit["cache"]) == (None, "miss", "hit")
+    assert missed["statements"] > hit["statements"] == 0
 
 
-def filled(caller, products):
-    for product in products:
-        fill(caller, product)
-    return caller
+def test_what_one_request_did_is_not_told_of_the_next(shop):
+    made, lines = shop()
+
+    Caller(made).get("/api/products?per_page=8")
+    Caller(made).get("/healthz/live")
+
+    assert [(line["statements"], line["cache"]) for line in lines()[1:]] == [(0, None)]
 
 
-def place(app, caller, body, **headers):
-    with counted(app) as run:
-        response = caller.post("/api/orders", json=body, headers=headers)
-    assert response.status_code == 201
-    return response, len(run)
+def test_a_slow_statement_is_logged_without_its_values(shop):
+    made, lines = shop(SLOW_QUERY_MS="2")
+    made.add_url_rule("/api/dawdle", view_func=dawdle)
+    before = read(Caller(made).get("/metrics").text)
+
+    Caller(made).get("/api/dawdle", headers={"X-Request-ID": "mine"})
+
+    (slow,) = [line for line in lines() if line["logger"] == statements.__name__]
+    assert (slow["level"], slow["request_id"]) == ("WARNING", "mine")
+    assert slow["ms"] >= 2
+    assert slow["statement"].startswith(("SELECT pg_sleep", "WITH RECURSIVE"))
+    assert "pat@example.com" not in json.dumps(slow)
+    after = read(Caller(made).get("/metrics").text)
+    name = "shop_slow_statements_total"
+    assert figure(after, name) - figure(before, name) == 1
 
 
-def test_a_guests_order_takes_eight_statements(app, shopper):
-    assert place(app, shopper, GUEST)[1] == 8
+def test_with_zero_no_statement_is_slow(shop):
+    made, lines = shop(SLOW_QUERY_MS="0")
+    made.add_url_rule("/api/dawdle", view_func=dawdle)
+
+    Caller(made).get("/api/dawdle")
+
+    assert [line["logger"] for line in lines()] == ["shopswift.access"]
 
 
-def test_a_key_adds_two_and_seldom_one_that_looks_for_old_ones(app, shopper):
-    assert 10 <= place(app, shopper, GUEST, **KEY)[1] <= 11
+@pytest.mark.only_on("postgresql")
+def test_a_statement_that_was_given_up_is_the_slowest(shop):
+    made, lines = shop(SLOW_QUERY_MS="20")
+
+    def give_up() -> str:
+        with pytest.raises(SQLAlchemyError):
+            db.session.execute(text("SET LOCAL statement_timeout = 40; SELECT pg_sleep(5)"))
+        db.session.rollback()
+        return ""
+
+    made.add_url_rule("/api/give-up", view_func=give_up)
+
+    Caller(made).get("/api/give-up")
+
+    slow, line = lines()
+    assert "pg_sleep" in slow["statement"]
+    assert line["statements"] == 1
 
 
-def test_a_customers_order_adds_one_that_says_who_it_is(app, account):
-    assert place(app, account, CUSTOMER)[1] == 9
+def test_a_long_statement_is_cut(shop):
+    made, lines = shop(SLOW_QUERY_MS="2")
+    long = f"{SLEEP[db_name(made)]} OR '{'x' * 5000}' = :name"
+
+    def ask() -> str:
+        db.session.execute(text(long), {"name": "a"})
+        return ""
+
+    made.add_url_rule("/api/long", view_func=ask)
+
+    Caller(made).get("/api/long")
+
+    assert len(lines()[0]["statement"]) == statements.LONGEST_TEXT
 
 
-def test_a_customers_order_with_a_key_takes_eleven_statements_or_twelve(app, account):
-    assert 11 <= place(app, account, CUSTOMER, **KEY)[1] <= 12
+def test_making_pools_is_not_logged(shop):
+    made, lines = shop()
+
+    with made.app_context():
+        factories.user()
+        db.engine.dispose()
+
+    assert lines() == []
 
 
-def test_an_answer_that_is_given_again_takes_two_statements(app, shopper):
-    place(app, shopper, GUEST, **KEY)
-
-    with counted(app) as run:
-        again = shopper.post("/api/orders", json=GUEST, headers=KEY)
-
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert len(run) == 2
-
-
-def test_putting_something_into_a_cart_takes_three_statements(app, shopper, products):
-    with counted(app) as run:
-        assert fill(shopper, products[0]).status_code == 201
-
-    assert len(run) == 3
-
-
-def test_opening_a_guests_cart_takes_three_and_seldom_one_that_looks_for_old_ones(
-    app, anyone, products
-):
-    with counted(app) as run:
-        fill(anyone, products[0])
-
-    assert 3 <= len(run) <= 4
-
-
-def test_changing_a_line_takes_four_statements(app, shopper):
-    item = shopper.get("/api/cart").json["items"][0]["id"]
-
-    with counted(app) as run:
-        response = shopper.patch(f"/api/cart/items/{item}", json={"quantity": 3})
-
-    assert response.status_code == 200
-    assert len(run) == 4
-
-
-def test_a_cart_is_read_in_one_statement_and_emptied_in_two(app, shopper):
-    with counted(app) as run:
-        shopper.get("/api/cart")
-        assert len(run) == 1
-        run.clear()
-        shopper.delete("/api/cart")
-
-    assert len(run) == 2
-
-
-def test_an_order_is_read_in_two_statements_and_cancelled_in_eight(app, shopper):
-    placed = place(app, shopper, GUEST)[0].json
-    token = {"X-Order-Token": placed["guest_token"]}
-
-    with counted(app) as run:
-        shopper.get(f"/api/orders/{placed['id']}", headers=token)
-        assert len(run) == 2
-        run.clear()
-        cancelled = shopper.post(f"/api/orders/{placed['id']}/cancel", headers=token)
-
-    assert cancelled.json["status"] == "cancelled"
-    assert len(run) == 8
+def db_name(made) -> str:
+    with made.app_context():
+        return db.engine.dialect.name
