@@ -90,7 +90,7 @@ def pre_fork(server, worker):
 def post_fork(_server, worker):
     """Let the worker count in the files of its slot."""
     limit = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW
-    metrics.take_slot(worker.slot, settings.DB_POOL_SIZE, limit)
+    metrics.take_slot(worker.slot, threads, settings.DB_POOL_SIZE, limit)
 
 
 def child_exit(_server, worker):

@@ -40,6 +40,7 @@ class Figures:
         self._count_statements()
         self._count_sales()
         self._count_guards()
+        self._tell_zeros()
 
     def _count_requests(self) -> None:
         self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
@@ -48,12 +49,19 @@ class Figures:
         )
         self.in_flight = self._gauge("requests_in_flight", "Requests under way.")
         self.workers = self._gauge("workers", "Processes that answer requests.")
+        self.threads = self._gauge("threads", "Requests that they can answer at a time.")
         self.refusals = self._counter("refusals", "Requests refused, by the code told.", "code")
         self.cache_lookups = self._counter(
             "cache_lookups", "Looks for a ready answer: hit, miss, or away.", "kind", "outcome"
         )
         self.cache_failures = self._counter(
             "cache_failures", "Calls to the cache that failed; it is skipped for a second then."
+        )
+
+        self.replica_reads = self._counter(
+            "replica_reads",
+            "Reads that a replica may serve: by replica, or by the primary as it was behind or away.",
+            "outcome",
         )
 
     def _count_statements(self) -> None:
@@ -90,6 +98,15 @@ class Figures:
         self.limits_hit = self._counter("limits_hit", "Requests refused by a limit.", "limit")
         self.sign_ins = self._counter("sign_ins", "Passwords tried at the sign-in.", "outcome")
         self.lockouts = self._counter("lockouts", "Locks set by the guard against guessing.")
+
+    def _tell_zeros(self) -> None:
+        # Prometheus sees a rise only from a figure that it has seen before.
+        for code in ("internal_error", "unavailable", "out_of_stock", *LIMITS):
+            self.refusals.labels(code)
+        for limit in LIMITS.values():
+            self.limits_hit.labels(limit)
+        for outcome in ("right", "wrong"):
+            self.sign_ins.labels(outcome)
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"shop_{name}", told, labels, registry=self.registry)
@@ -151,6 +168,11 @@ def cache_looked_up(kind: str, outcome: str) -> None:
 def cache_failed() -> None:
     """A call to the cache failed."""
     _kept.cache_failures.inc()
+
+
+def replica_asked(outcome: str) -> None:
+    """A read was served by the `replica`; or by the primary, as that was `behind` or `away`."""
+    _kept.replica_reads.labels(outcome).inc()
 
 
 def statement_was_slow() -> None:
@@ -234,13 +256,14 @@ def free_slot(taken: Iterable[str]) -> str:
     return next(slot for slot in map(str, range(len(used) + 1)) if slot not in used)
 
 
-def take_slot(slot: str, pool_size: int, pool_limit: int) -> None:
+def take_slot(slot: str, threads: int, pool_size: int, pool_limit: int) -> None:
     """In a new worker: go on counting in the files of this slot. It keeps `pool_size` connections
     to the database, and opens no more than `pool_limit`."""
     global _slot
     leave_slot(slot)
     _slot = slot
     _kept.workers.set(1)
+    _kept.threads.set(threads)
     _connections("size").set(pool_size)
     _connections("limit").set(pool_limit)
 
