@@ -29,7 +29,8 @@ DOCKER = '''
 
     here = Path(__file__).parent
     arguments, image = sys.argv[1:], os.environ.get("SHOP_IMAGE", "")
-    if arguments[:1] == ["compose"]:
+    composing = arguments[:1] == ["compose"]
+    if composing:
         arguments = arguments[5:]  # after the two files
     state = json.loads((here / "state.json").read_text())
 
@@ -50,7 +51,8 @@ DOCKER = '''
             state[f"c{number}"] = {"image": image, "healthy": "broken" not in image}
         end(1 if "broken" in image else 0)
     elif verb == "rm":
-        for name in arguments[1:]:
+        stopped = [name for name, found in state.items() if not found["healthy"]]
+        for name in stopped if composing else arguments[1:]:
             del state[name]
     elif verb == "stop":
         for name in arguments[3:]:
