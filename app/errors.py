@@ -87,6 +87,10 @@ class Unavailable(ShopError):
         super().__init__("unavailable", detail)
 
 
+class TryAgain(Unavailable):
+    """What was read has changed since: the same work is to be begun afresh."""
+
+
 def unless_refused(outcome: T | ShopError) -> T:
     """The outcome; a refusal that was returned, so that its trace could be committed, is raised."""
     if isinstance(outcome, ShopError):

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from app.errors import TryAgain
 from app.extensions import db
 
 ATTEMPTS = 3
@@ -46,6 +47,7 @@ def _until_it_stands(work: Callable[[], T]) -> T:
     while True:
         try:
             _begin_writing()
+            db.session.info["attempt"] = attempt
             result = work()
             db.session.commit()
             return result
@@ -75,6 +77,12 @@ def end_session(_error: BaseException | None = None) -> None:
     db.session.remove()
 
 
+def is_another_try() -> bool:
+    """Whether this work was begun before, and something came in between: now it had better lock
+    what it reads."""
+    return bool(db.session.info.get("attempt", 1) > 1)
+
+
 def after_commit(effect: Effect) -> None:
     """Queue what may only happen once the transaction stands; forgotten when it does not."""
     _effects().append(effect)
@@ -83,7 +91,7 @@ def after_commit(effect: Effect) -> None:
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed on another try."""
     if not isinstance(error, DBAPIError):
-        return False
+        return isinstance(error, TryAgain)
     code = getattr(error.orig, "pgcode", None)
     if code is not None:
         return code in _TRY_AGAIN or code in _LOST_A_RACE

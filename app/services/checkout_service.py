@@ -1,7 +1,8 @@
 """Placing an order: the cart becomes a promise to deliver, whole or not at all.
 
 Everything happens in one transaction and in a fixed number of statements, whatever the size of
-the cart. Rows are locked in the order that holds everywhere: user, cart, variants by id.
+the cart. Rows are locked in the order that holds everywhere: user, cart, variants by id; those
+last, after everything else is written, since many may want the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from app.services import cart_service, idempotency_service, inventory_service, u
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
 from app.services.prepared import run
-from app.unit_of_work import after_commit
+from app.unit_of_work import after_commit, is_another_try
 
 ADDRESS_FIELDS = (
     "name", "line1", "line2", "city", "region", "postal_code", "country", "phone",
@@ -52,7 +53,7 @@ class Receipt:
 
 
 class Article(NamedTuple):
-    """A line of the cart with its variant, which is locked, and product, as they are now."""
+    """A line of the cart with its variant and product as they are now."""
 
     line_id: int
     quantity: int
@@ -86,18 +87,22 @@ def place_order(
     claim = idempotency_service.claim(request, buyer) if request else None
     if claim is not None and claim.answer is not None:
         return Receipt(claim.answer, replayed=True)
-    order, articles = _place(buyer, wishes, currency)
-    _tell(order, articles)
+    order, articles = _write(buyer, wishes, currency)
     answer = dump(order)
     if claim is not None:
         idempotency_service.settle(claim, answer, order.id)
+    # Last of all: whoever buys the same waits from here to the commit.
+    products = {article.product_id for article in articles}
+    inventory_service.allocate(order.id, products, len(articles))
+    _tell(order, articles)
     return Receipt(answer)
 
 
-def _place(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
+def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
+    """Write down everything but the stock's figures, and lock no variant yet."""
     cart, email = _lock_customer(buyer) if buyer.user_id else _lock_guest(buyer, wishes)
     address = _address(buyer, wishes)
-    cart_id, articles = _lock_articles(cart)
+    cart_id, articles = _read_articles(cart)
     lines = [_line(article) for article in articles]
     facts = {
         **_owner(buyer),
@@ -109,7 +114,7 @@ def _place(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Art
         **_totals(lines, currency, wishes.expected_total),
     }
     order = _insert(facts, lines, buyer)
-    inventory_service.allocate(order.id, {line["product_id"] for line in lines}, buyer.actor)
+    inventory_service.note_allocation(order.id, buyer.actor)
     cart_service.clear(cart_id)
     return order, articles
 
@@ -163,9 +168,8 @@ def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
     return {field: getattr(entry, field) for field in ADDRESS_FIELDS}
 
 
-# In the order of Article's fields. Sorted before they are locked, the variants are locked in the
-# order that holds everywhere.
-_LOCK_ARTICLES = (
+# In the order of Article's fields.
+_READ_ARTICLES = (
     select(
         CartLine.id,
         CartLine.quantity,
@@ -181,16 +185,20 @@ _LOCK_ARTICLES = (
     .join(Product, Product.id == Variant.product_id)
     .where(CartLine.cart_id == bindparam("cart_id", type_=BigInteger()))
     .order_by(Variant.id)
-    .with_for_update(key_share=True, of=Variant)
 )
+_LOCK_ARTICLES = _READ_ARTICLES.with_for_update(key_share=True, of=Variant)
 
 
-def _lock_articles(cart_id: int | None) -> tuple[int, list[Article]]:
+def _read_articles(cart_id: int | None) -> tuple[int, list[Article]]:
     """The id of a locked cart and what is in it, in the order in which it was added.
+
+    What is short is refused already. The variants are not locked, so that others need not wait:
+    where one changes before the end, `allocate` sees it, and the next try does lock them.
 
     Raises: as `place_order` does.
     """
-    rows = run(_LOCK_ARTICLES, cart_id=cart_id).all() if cart_id else []
+    reading = _LOCK_ARTICLES if is_another_try() else _READ_ARTICLES
+    rows = run(reading, cart_id=cart_id).all() if cart_id else []
     if cart_id is None or not rows:
         raise Invalid(code="cart_empty", detail="The cart is empty.")
     if len(rows) > cart_service.MAX_LINES:

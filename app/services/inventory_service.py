@@ -3,7 +3,7 @@
 Callers hold the variant's lock: `lock_variants` first, in one order everywhere (by id).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select, update
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select
 from app import metrics
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
-from app.errors import Conflict
+from app.errors import Conflict, TryAgain
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
 from app.services import catalogue_cache
@@ -53,7 +53,7 @@ def lock_variants(ids: Iterable[int]) -> dict[int, Variant]:
 
 
 def refuse_short(wishes: Iterable[Wish]) -> None:
-    """Let wishes pass that can all be promised, while the variants' locks are held.
+    """Let wishes pass that can all be promised.
 
     Raises:
         OutOfStock: naming every variant that is short.
@@ -104,22 +104,34 @@ CAN_BE_HAD = case((ON_OFFER, Variant.on_hand - Variant.allocated), else_=0)
 """`can_be_had` for queries that read many articles at once."""
 
 
-def allocate(order_id: int, products: Iterable[int], actor: Actor) -> None:
-    """Promise to a new order what its lines say, which is of these products.
+def note_allocation(order_id: int, actor: Actor) -> None:
+    """Write into the ledger what `allocate` is going to do, which locks nothing yet."""
+    _write_ledger(order_id, "order placed", actor, allocated=1)
 
-    Whoever calls holds the variants' locks, and had `refuse_short` look at the wishes.
+
+def allocate(order_id: int, products: Collection[int], lines: int) -> None:
+    """Promise stock to all lines of a new order, at the prices that they tell, or to none.
+
+    It is one statement, so that others wait for these variants no longer than for the commit.
+
+    Raises:
+        TryAgain: the stock or the price of one has changed since it was read, so that another
+            look tells what to do.
     """
-    _move_lines(order_id, products, "order placed", actor, allocated=1)
+    by = {"order_id": order_id, "on_hand_by": 0, "allocated_by": 1}
+    if run(_ALLOCATE, by).rowcount != lines:
+        raise TryAgain()
+    _forget(products)
 
 
 def release(order: Order, actor: Actor) -> None:
     """Give back what a cancelled order had been promised."""
-    _lock_and_move(order, "order cancelled", actor, allocated=-1)
+    _move_lines(order, "order cancelled", actor, allocated=-1)
 
 
 def ship(order: Order, actor: Actor) -> None:
     """Take what leaves the house: on hand and allocated both fall."""
-    _lock_and_move(order, "order shipped", actor, on_hand=-1, allocated=-1)
+    _move_lines(order, "order shipped", actor, on_hand=-1, allocated=-1)
 
 
 def adjust(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
@@ -170,53 +182,61 @@ def move(
     )
 
 
-def _lock_and_move(
-    order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
-) -> None:
-    run(_LOCK_LINES, order_id=order.id)
-    products = {line.product_id for line in order.lines}
-    _move_lines(order.id, products, reason, actor, on_hand=on_hand, allocated=allocated)
-
-
 def _move_lines(
-    order_id: int,
-    products: Iterable[int],
-    reason: str,
-    actor: Actor,
-    *,
-    on_hand: int = 0,
-    allocated: int = 0,
+    order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
 ) -> None:
     """`move` for all lines of an order, each by its quantity times `on_hand` and `allocated`.
 
     Two statements, however many lines there are. Variants in the session keep their old figures.
     """
+    run(_MOVE_FIGURES, order_id=order.id, on_hand_by=on_hand, allocated_by=allocated)
+    _write_ledger(order.id, reason, actor, on_hand=on_hand, allocated=allocated)
+    _forget({line.product_id for line in order.lines})
+
+
+def _write_ledger(
+    order_id: int, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
+) -> None:
     by = {"order_id": order_id, "on_hand_by": on_hand, "allocated_by": allocated}
-    run(_MOVE_FIGURES, by)
     run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)
+
+
+def _forget(products: Iterable[int]) -> None:
     for product_id in products:
         catalogue_cache.forget_product(product_id)
 
 
 _ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())
-_ON_HAND = bindparam("on_hand_by", type_=BigInteger()) * OrderLine.quantity
-_ALLOCATED = bindparam("allocated_by", type_=BigInteger()) * OrderLine.quantity
-_LOCK_LINES = (
-    select(Variant.id)
+_ON_HAND = bindparam("on_hand_by", type_=BigInteger())
+_ALLOCATED = bindparam("allocated_by", type_=BigInteger())
+# Sorted before they are locked: in the order that holds everywhere.
+_HELD = (
+    select(Variant.id, OrderLine.quantity, OrderLine.unit_price)
     .join(OrderLine, OrderLine.variant_id == Variant.id)
     .where(_ORDER)
     .order_by(Variant.id)
     .with_for_update(key_share=True, of=Variant)
+    .subquery("held")
 )
 _MOVE_FIGURES = (
     update(Variant)
-    .where(_ORDER, OrderLine.variant_id == Variant.id)
-    .values(on_hand=Variant.on_hand + _ON_HAND, allocated=Variant.allocated + _ALLOCATED)
+    .where(Variant.id == _HELD.c.id)
+    .values(
+        on_hand=Variant.on_hand + _ON_HAND * _HELD.c.quantity,
+        allocated=Variant.allocated + _ALLOCATED * _HELD.c.quantity,
+    )
+)
+# Judged by the variants as they are once they are locked (PostgreSQL, "Read Committed").
+_ALLOCATE = _MOVE_FIGURES.where(
+    Variant.is_active,
+    Variant.deleted_at.is_(None),
+    Variant.price == _HELD.c.unit_price,
+    Variant.on_hand - Variant.allocated >= _HELD.c.quantity,
 )
 _LEDGER_ROW = {
     StockMovement.variant_id: OrderLine.variant_id,
-    StockMovement.on_hand_delta: _ON_HAND,
-    StockMovement.allocated_delta: _ALLOCATED,
+    StockMovement.on_hand_delta: _ON_HAND * OrderLine.quantity,
+    StockMovement.allocated_delta: _ALLOCATED * OrderLine.quantity,
     StockMovement.reason: bindparam("reason", type_=String()),
     StockMovement.order_id: OrderLine.order_id,
     StockMovement.user_id: bindparam("user_id", type_=BigInteger()),

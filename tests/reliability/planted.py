@@ -54,9 +54,9 @@ STOCK = frozenset({"oversold", "not_exactly_sold", "stock_does_not_add_up", "all
 MUTANTS = (
     Mutant(
         "no_row_guard",
-        "Stock is checked on rows that nobody holds.",
+        "Stock is checked when it is read, and not again when it is promised.",
         (
-            Edit(CHECKOUT, "    .with_for_update(key_share=True, of=Variant)\n", ""),
+            Edit(INVENTORY, "    Variant.on_hand - Variant.allocated >= _HELD.c.quantity,\n", ""),
             NO_CHECK,
         ),
         "rush",
@@ -196,6 +196,7 @@ MUTANTS = (
         "stale_cache_checkout",
         "Orders are charged at prices that a worker once remembered.",
         (
+            Edit(INVENTORY, "    Variant.price == _HELD.c.unit_price,\n", ""),
             Edit(CHECKOUT, "def _line(", "_remembered: dict[int, int] = {}\n\n\ndef _line("),
             Edit(
                 CHECKOUT,
