@@ -1,6 +1,7 @@
 """What is for sale: the front page, categories, search, and products."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,8 +26,8 @@ def home() -> Response:
     """The front page: what is reduced, what is new, and where things are."""
     return page(
         "home.html",
-        featured=_list(Wanted(reduced=True, in_stock=True, per_page=FEATURED))["items"],
-        newest=_list(Wanted(per_page=NEWEST))["items"],
+        featured=_first(Wanted(reduced=True, in_stock=True, per_page=FEATURED)),
+        newest=_first(Wanted(per_page=NEWEST)),
     )
 
 
@@ -95,6 +96,12 @@ def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[
     return {"found": _list(listing.wanted), "groups": groups}
 
 
+def _first(wanted: Wanted) -> list[dict[str, Any]]:
+    """The newest that fit; by cursor, so that nobody counts the rest."""
+    items: list[dict[str, Any]] = _list(replace(wanted, cursor=""))["items"]
+    return items
+
+
 def _list(wanted: Wanted) -> dict[str, Any]:
     # Staff look at the shop's window as everybody does.
     found: dict[str, Any] = orjson.loads(catalogue_answers.product_list(ANONYMOUS, wanted).body)
@@ -118,8 +125,8 @@ def _trail(category: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
 def _similar(product: dict[str, Any]) -> list[dict[str, Any]]:
     if not product["category"]:
         return []
-    near = _list(Wanted(category=product["category"]["slug"], in_stock=True, per_page=5))
-    return [item for item in near["items"] if item["id"] != product["id"]][:4]
+    near = _first(Wanted(category=product["category"]["slug"], in_stock=True, per_page=5))
+    return [item for item in near if item["id"] != product["id"]][:4]
 
 
 def _address(category: dict[str, Any]) -> str:

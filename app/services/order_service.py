@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    any_,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
@@ -165,6 +176,14 @@ def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:
             Order.email.icontains(filters.q, autoescape=True),
         ]
         if filters.q_is_sku_too:
-            lines = select(OrderLine.order_id).where(OrderLine.sku == filters.q)
-            ways.append(Order.id.in_(lines))
+            ways.append(_has_sku(filters.q))
         yield or_(*ways)
+
+
+def _has_sku(sku: str) -> ColumnElement[bool]:
+    lines = select(OrderLine.order_id).where(OrderLine.sku == sku)
+    if db.engine.dialect.name != "postgresql":
+        return Order.id.in_(lines)
+    # An array is looked up by an index along with the other ways; IN would be asked of each order.
+    ids: Any = func.array(lines.scalar_subquery(), type_=ARRAY(BigInteger))
+    return Order.id == any_(ids)

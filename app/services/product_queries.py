@@ -1,6 +1,6 @@
 """Reading the catalogue: one product, or lists of them by filter, search and order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,14 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Select,
+    Subquery,
     exists,
     false,
     func,
     literal,
     literal_column,
     select,
+    union_all,
 )
 from sqlalchemy.orm import joinedload
 
@@ -48,6 +50,9 @@ SORT_KEYS = {
 SORTS = (*SORT_KEYS, "relevance")
 DEFAULT_SORT = "-created_at"
 _NOTHING, MANY = literal(0), literal(MAX_DEPTH + 1)
+
+MOST_BRANCHES = 20
+"""Of more categories at once, products are looked for along the order of all."""
 
 Found = Page[ProductView] | Slice[ProductView]
 Conditions = Sequence[ColumnElement[bool]]
@@ -127,10 +132,11 @@ def list_products(actor: Actor, wanted: Wanted) -> Found:
     """
     refuse_impossible_order(wanted)
     visible = visible_to(actor)
-    narrowed = filters(wanted)
+    within = category_service.ids_below(wanted.category) if wanted.category else set()
+    narrowed = filters(wanted, within)
     conditions = (*visible, *narrowed.values())
     if not wanted.q:
-        return _fetch(wanted, conditions)
+        return _fetch(wanted, conditions, within=within)
     looked_for = words(wanted.q)
     if not looked_for:
         return _fetch(wanted, (*conditions, false()))
@@ -164,9 +170,14 @@ def refuse_impossible_order(wanted: Wanted) -> None:
 
 
 def _fetch(
-    wanted: Wanted, conditions: Conditions, match: Match | None = None, all_words: Words = ()
+    wanted: Wanted,
+    conditions: Conditions,
+    match: Match | None = None,
+    all_words: Words = (),
+    within: Collection[int] = (),
 ) -> Found:
-    """The products wanted; `all_words` are given where nothing but the words narrows the list."""
+    """The products wanted; `all_words` are given where nothing but the words narrows the list,
+    `within` the categories where there are no words."""
     key = SORT_KEYS.get(wanted.order)
     query = select(Product).where(*conditions, *(match.conditions if match else ()))
     if wanted.cursor is not None and key is not None:
@@ -176,7 +187,7 @@ def _fetch(
     refuse_too_deep(page, wanted.per_page)
     part = (wanted.per_page, (page - 1) * wanted.per_page)
     if match is None:
-        rows, total = _sorted(query, key or SORT_KEYS[DEFAULT_SORT], part)
+        rows, total = _sorted(query, key or SORT_KEYS[DEFAULT_SORT], part, within=within)
     elif key is None:
         rows, total = _best(match, conditions, all_words, part)
     elif key.column is Product.created_at and product_search.is_everywhere(all_words):
@@ -187,11 +198,35 @@ def _fetch(
 
 
 def _sorted(
-    query: Select[Any], key: SortKey, part: Part, known: ColumnElement[int] | None = None
+    query: Select[Any],
+    key: SortKey,
+    part: Part,
+    known: ColumnElement[int] | None = None,
+    within: Collection[int] = (),
 ) -> Rows:
     order = key.order_by()
     total = counting(query).scalar_subquery() if known is None else known
-    return _with_total(product_views.some(keys(query, order, *part), order, total), total, part)
+    several = 1 < len(within) <= MOST_BRANCHES and key.column is not Product.name_key
+    found = _merged(query, key, part, sorted(within)) if several else keys(query, order, *part)
+    return _with_total(product_views.some(found, order, total), total, part)
+
+
+def _merged(query: Select[Any], key: SortKey, part: Part, categories: Sequence[int]) -> Subquery:
+    """The ids of a part of several categories' products: each is in order by an index, and the first
+    of all are among the first of each.
+
+    Along the order of all products, those of a dear category come last.
+    """
+    limit, offset = part
+    columns = query.with_only_columns(Product.id, key.column.label("key"))
+    each = [
+        columns.where(Product.category_id == category).order_by(*key.order_by())
+        .limit(limit + offset).subquery()
+        for category in categories
+    ]  # fmt: skip
+    all_ = union_all(*(select(one.c.id, one.c.key) for one in each)).subquery()
+    by_key = [all_.c.key.desc() if key.descending else all_.c.key.asc(), all_.c.id]
+    return select(all_.c.id).order_by(*by_key).limit(limit).offset(offset).subquery()
 
 
 def _met_and_sorted(match: Match, conditions: Conditions, key: SortKey, part: Part) -> Rows:
@@ -235,11 +270,14 @@ def _with_total(
     return rows, number or 0
 
 
-def filters(wanted: Wanted) -> dict[str, ColumnElement[bool]]:
-    """What each part of the wish asks of a product, beside the words."""
+def filters(
+    wanted: Wanted, within: Collection[int] | None = None
+) -> dict[str, ColumnElement[bool]]:
+    """What each part of the wish asks of a product, beside the words; `within` are the ids of its
+    category and those below, where they are known."""
     conditions: dict[str, ColumnElement[bool]] = {}
     if wanted.category:
-        within = category_service.ids_below(wanted.category)
+        within = category_service.ids_below(wanted.category) if within is None else within
         conditions["category"] = Product.category_id.in_(within)
     if wanted.min_price is not None:
         conditions["min_price"] = Product.price >= wanted.min_price

@@ -74,7 +74,7 @@ def _search_names_and_orders() -> None:
     online.create_index(
         "ix_orders_search",
         "orders",
-        [sa.text("number gin_trgm_ops"), sa.text("lower(email) gin_trgm_ops")],
+        [sa.text("number gin_trgm_ops"), sa.text("email gin_trgm_ops")],
         postgresql_using="gin",
         postgresql_with={"fastupdate": "off"},
     )
