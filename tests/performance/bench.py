@@ -63,8 +63,13 @@ def _measured(
         "settings": {name: getattr(options, name) for name in names},
         **describe(figures, statements),
         "memory_mib": _memory(setting),
-        "cold_start_s": round(cold_start(setting, options.workers), 2),
+        "cold_start_s": round(_quickest_start(setting, options), 2),
     }
+
+
+def _quickest_start(setting: Setting, options: argparse.Namespace) -> float:
+    """Of a few: whatever else the machine does can only make one longer."""
+    return min(cold_start(setting, options.workers) for _ in range(min(options.rounds, 3)))
 
 
 def _contention(servers: Options, options: argparse.Namespace) -> Result:

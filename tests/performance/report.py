@@ -89,7 +89,7 @@ Every answer is checked, its status and what it says: ids, lines, totals. One th
 run. Afterwards `flask audit` proves the books.
 
 Memory under this load, in MiB: {_memory(result["memory_mib"])}. Cold start, from the command to the
-first answer: {result["cold_start_s"]} s.
+first answer, the quickest of a few: {result["cold_start_s"]} s.
 
 ### Is the load tool in the way?
 
