@@ -11,7 +11,7 @@ from app import api, cli, config, pages, startup
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.unit_of_work import end_session
-from app.utils import error_handlers, logs, requests
+from app.utils import error_handlers, logs, requests, telemetry
 from app.utils.security_headers import FixedHeaders
 from app.utils.strict_json import StrictJSONProvider
 from app.utils.visits import VisitSessions
@@ -53,6 +53,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     _bind_extensions(app)
     media.register(app)
     requests.register(app)
+    telemetry.register(app)
     error_handlers.register(app)
     api.register(app)
     pages.register(app)

@@ -94,6 +94,8 @@ class Config:
         self.LOG_LEVEL = self._choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.LOG_FORMAT = self._choice("LOG_FORMAT", self.DEFAULT_LOG_FORMAT, ("text", "json"))
         self.METRICS_TOKEN = self._metrics_token()
+        self.OTEL_EXPORTER_OTLP_ENDPOINT = self._text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+        self.OTEL_SERVICE_NAME = self._text("OTEL_SERVICE_NAME", "shopswift")
         self.ALLOW_SQLITE = self._bool("ALLOW_SQLITE", False)
         self.MEDIA_FOLDER = self._text("MEDIA_FOLDER", str(ROOT / "instance" / "media"))
         self.MEDIA_URL = self._text("MEDIA_URL", "/media")

@@ -1,6 +1,7 @@
 """What one request did so far: its statements, and what the cache said. One request a thread."""
 
 import threading
+from typing import Any
 
 
 class Tally(threading.local):
@@ -13,6 +14,8 @@ class Tally(threading.local):
     """When the last statement was sent, as `time.perf_counter` counts."""
     cache = ""
     """What the last look into the cache came to: `hit`, `miss` or `away`; empty without one."""
+    span: Any = None
+    """The trace of the last statement, where there are traces."""
     is_open = False
     """Whether the request is still counted among those under way."""
 

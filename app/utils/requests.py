@@ -64,6 +64,7 @@ def _finish(response: Response) -> Response:
     share(secure(response))
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else None
+    g.status = response.status_code
     metrics.request_ended(request.method, route, response.status_code, seconds)
     log_access(route, response.status_code, seconds)
     return response

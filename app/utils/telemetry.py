@@ -1,0 +1,123 @@
+"""Traces by OpenTelemetry, where an endpoint for them is set: requests, statements, Redis.
+
+Its packages are no part of the shop: `requirements-otel.txt`. A trace holds what the log does:
+templates of routes, statements without values, no address, no query string, nobody's data. That is
+why requests and statements are noted here, not by OpenTelemetry's own instruments, which tell
+clients' addresses, and whole messages of the database that may quote an email.
+"""
+
+import logging
+from functools import partial
+from typing import Any
+
+from flask import Flask, g, request
+from sqlalchemy import event
+from sqlalchemy.engine import Engine, ExceptionContext
+
+from app import tally
+from app.extensions import db
+
+PATH = "/v1/traces"
+MISSING = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed, so nothing is traced:"
+    " pip install -r requirements-otel.txt"
+)
+log = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Trace, if the settings say where to; nothing is imported if they do not."""
+    endpoint = app.config["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    if not endpoint:
+        return
+    try:
+        provider = _provider(endpoint.rstrip("/") + PATH, app.config["OTEL_SERVICE_NAME"])
+    except ImportError:
+        log.warning("%s", MISSING)
+        return
+    app.extensions["traces"] = provider
+    tracer = provider.get_tracer("shopswift")
+    app.before_request_funcs[None].insert(0, partial(_begin, tracer))
+    app.teardown_request(_end)
+    with app.app_context():
+        for engine in db.engines.values():
+            _watch(engine, tracer)
+
+
+def _provider(endpoint: str, service: str) -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    # Sends from a thread of its own, which it starts anew in each forked worker.
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    RedisInstrumentor().instrument(tracer_provider=provider)
+    return provider
+
+
+def _begin(tracer: Any) -> None:
+    from opentelemetry import context, propagate, trace
+
+    route = request.url_rule.rule if request.url_rule else None
+    facts = {"http.request.method": request.method, "http.route": route or "unknown"}
+    caller = propagate.extract(request.headers)  # W3C Trace Context
+    span = tracer.start_span(
+        f"{request.method} {route or 'unknown'}",
+        context=caller,
+        kind=trace.SpanKind.SERVER,
+        attributes=facts,
+    )
+    g.trace = span, context.attach(trace.set_span_in_context(span, caller))
+
+
+def _end(error: BaseException | None) -> None:
+    from opentelemetry import context
+
+    span, token = g.pop("trace", (None, None))
+    if span is None:
+        return
+    context.detach(token)
+    status = g.get("status", 500)
+    span.set_attribute("http.response.status_code", status)
+    span.set_attribute("shop.request_id", g.get("request_id", "-"))
+    if status >= 500:
+        _fail(span, type(error).__name__ if error else str(status))
+    span.end()
+
+
+def _watch(engine: Engine, tracer: Any) -> None:
+    """Note each statement of an engine; one thread sends one at a time."""
+
+    def begin(_connection: Any, _cursor: Any, statement: str, *_facts: Any) -> None:
+        facts = {"db.system.name": engine.dialect.name, "db.query.text": statement}
+        name = (statement.split(maxsplit=1) or ["SQL"])[0].upper()
+        tally.now.span = tracer.start_span(name, kind=_client(), attributes=facts)
+
+    def end(*_facts: Any) -> None:
+        tally.now.span.end()
+        tally.now.span = None
+
+    def fail(failure: ExceptionContext) -> None:
+        if tally.now.span is not None:
+            _fail(tally.now.span, type(failure.original_exception).__name__)
+            end()
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", fail)
+
+
+def _client() -> Any:
+    from opentelemetry.trace import SpanKind
+
+    return SpanKind.CLIENT
+
+
+def _fail(span: Any, kind: str) -> None:
+    from opentelemetry.trace import StatusCode
+
+    span.set_attribute("error.type", kind)  # its message may quote people's data
+    span.set_status(StatusCode.ERROR)
