@@ -93,13 +93,13 @@ def place_order(
         idempotency_service.settle(claim, answer, order.id)
     # Last of all: whoever buys the same waits from here to the commit.
     products = {article.product_id for article in articles}
-    inventory_service.allocate(order.id, products, len(articles))
+    inventory_service.allocate(order.id, products, len(articles), buyer.actor)
     _tell(order, articles)
     return Receipt(answer)
 
 
 def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
-    """Write down everything but the stock's figures, and lock no variant yet."""
+    """Write down everything but what becomes of the stock, and lock no variant yet."""
     cart, email = _lock_customer(buyer) if buyer.user_id else _lock_guest(buyer, wishes)
     address = _address(buyer, wishes)
     cart_id, articles = _read_articles(cart)
@@ -114,7 +114,6 @@ def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Art
         **_totals(lines, currency, wishes.expected_total),
     }
     order = _insert(facts, lines, buyer)
-    inventory_service.note_allocation(order.id, buyer.actor)
     cart_service.clear(cart_id)
     return order, articles
 

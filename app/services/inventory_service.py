@@ -104,15 +104,11 @@ CAN_BE_HAD = case((ON_OFFER, Variant.on_hand - Variant.allocated), else_=0)
 """`can_be_had` for queries that read many articles at once."""
 
 
-def note_allocation(order_id: int, actor: Actor) -> None:
-    """Write into the ledger what `allocate` is going to do, which locks nothing yet."""
-    _write_ledger(order_id, "order placed", actor, allocated=1)
-
-
-def allocate(order_id: int, products: Collection[int], lines: int) -> None:
+def allocate(order_id: int, products: Collection[int], lines: int, actor: Actor) -> None:
     """Promise stock to all lines of a new order, at the prices that they tell, or to none.
 
-    It is one statement, so that others wait for these variants no longer than for the commit.
+    Guarded in the statement itself, so that others wait for these variants no longer than for the
+    ledger and the commit. The ledger comes second: its rows follow each other as the figures did.
 
     Raises:
         TryAgain: the stock or the price of one has changed since it was read, so that another
@@ -121,6 +117,7 @@ def allocate(order_id: int, products: Collection[int], lines: int) -> None:
     by = {"order_id": order_id, "on_hand_by": 0, "allocated_by": 1}
     if run(_ALLOCATE, by).rowcount != lines:
         raise TryAgain()
+    _write_ledger(order_id, "order placed", actor, allocated=1)
     _forget(products)
 
 
