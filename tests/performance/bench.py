@@ -25,7 +25,7 @@ DOCUMENT = ROOT / "BENCHMARKS.md"
 def main(arguments: Sequence[str]) -> int:
     """Measure what the command line asks for, and write it down."""
     options = _options(arguments)
-    servers = Options(options.database, options.redis, options.limits)
+    servers = Options(options.database, options.redis, options.limits, options.keep)
     result: Result = {}
     if options.contention:
         result["contention"] = _contention(servers, options)
@@ -136,6 +136,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--products", type=int, default=1000, metavar="N")
     parser.add_argument("--orders", type=int, default=1000, metavar="N")
     parser.add_argument("--database", metavar="URL", help="a PostgreSQL server, instead of our own")
+    parser.add_argument("--keep", action="store_true", help="its databases, for the next time")
     parser.add_argument("--redis", metavar="URL", help="instead of a Valkey of our own")
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     parser.add_argument("--limits", action="store_true", help="with rate limits on")
@@ -145,6 +146,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=ROOT / "bench.json", metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="where to write it all up")
     options = parser.parse_args(arguments)
+    if options.keep and not options.database:
+        parser.error("--keep needs --database: our own server goes away with all that is in it.")
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.8 if options.quick else 3.0)
     if not (options.quick or options.only or options.markdown):

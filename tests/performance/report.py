@@ -65,8 +65,9 @@ AGAIN = """\
 ./scripts/bench --scale      # a million products and orders: an hour, several GB of disk
 ```
 
-It brings its own PostgreSQL and Valkey; `--database` and `--redis` name others. `--only list,detail`
-measures less, `--workers`, `--products`, `--rounds` and `--limits` change how.
+It brings its own PostgreSQL and Valkey; `--database` and `--redis` name others, and `--keep` leaves in
+that database server what was made, so that the next `--scale` begins at once. `--only list,detail`
+measures less; `--workers`, `--products`, `--rounds` and `--limits` change how.
 """
 
 
@@ -169,10 +170,16 @@ question in up to 200 ways: words, places and orders by chance. The goal is ≤ 
 
 {_table(head, lines)}
 
-`flask seed-db` took {big["seeding_s"] / 60:.0f} minutes to make the big one.
-
+{_seeding(big["seeding_s"])}
 {_machine(result["machine"])}
 """
+
+
+def _seeding(seconds: float) -> str:
+    """Nothing where the shop had been kept from another time."""
+    if seconds < 60:
+        return ""
+    return f"`flask seed-db` took {seconds / 60:.0f} minutes to make the big one.\n"
 
 
 def _contention(result: Result) -> str:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +82,8 @@ class Options:
     database: str | None
     redis: str | None
     limits: bool
+    keep: bool = False
+    """Whether databases stay, to be used again: making a million of something takes a while."""
 
 
 @contextmanager
@@ -96,7 +98,12 @@ def bench_setting(
             if options.database
             else stack.enter_context(_postgresql())
         )
-        url = stack.enter_context(servers.database(maintenance, f"shopswift_bench_{products}"))
+        name = f"shopswift_bench_{products}"
+        url = (
+            _kept(maintenance, name)
+            if options.keep
+            else stack.enter_context(servers.database(maintenance, name))
+        )
         cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
             "FLASK_ENV": "production", "FLASK_APP": "manage.py", "DATABASE_URL": url,
@@ -181,6 +188,13 @@ def _postgresql() -> Iterator[str]:
             yield server.url
         finally:
             server.stop()
+
+
+def _kept(maintenance: str, name: str) -> str:
+    """The URL of a database that is made where it is not there yet."""
+    with suppress(psycopg2.errors.DuplicateDatabase):
+        run_sql(maintenance, f'CREATE DATABASE "{name}"')
+    return maintenance.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _seed(environ: Mapping[str, str], products: int, orders: int) -> float:
