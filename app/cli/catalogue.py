@@ -35,6 +35,8 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     """
     with open_text(file) as lines:
         total = _take_in(_open_list(lines), file, _rehearsal() if dry_run else _write)
+    if total.created and not dry_run:
+        in_transaction(import_service.settle)
     _report(total, dry_run)
 
 

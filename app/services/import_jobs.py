@@ -162,6 +162,7 @@ def _end(job: ImportJob) -> None:
     after_commit(partial(metrics.import_ended, job.status))
     if job.status == "done":
         job.file, job.repeated = None, []
+        import_service.settle()
 
 
 def _import(job: ImportJob) -> Work:

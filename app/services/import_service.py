@@ -13,9 +13,9 @@ from app.domain.csv_rows import BadRow, ImportRow
 from app.domain.listing import derived
 from app.domain.text import make_slug, with_suffix
 from app.extensions import db
-from app.models import Product, Variant
+from app.models import Category, Product, Variant
 from app.services import audit_trail, catalogue_cache, category_paths, import_articles
-from app.services.bulk import update_rows
+from app.services.bulk import refresh_statistics, update_rows
 from app.services.bulk_catalogue import (
     NewProduct,
     NewVariant,
@@ -143,6 +143,11 @@ def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
     _record(actor, changed, batch)
     catalogue_cache.forget_catalogue()
     return batch.outcome
+
+
+def settle() -> None:
+    """Let the database know how much there is, after many rows came in."""
+    refresh_statistics(Product, Variant, Category)
 
 
 def rehearse(rows: Sequence[ImportRow], rehearsal: Rehearsal) -> Outcome:
