@@ -10,8 +10,10 @@ from babel import Locale, UnknownLocaleError
 from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
 
 from app.domain.money import is_currency
+from app.postgresql import HastyConnection
 from app.statements import SLOW_SECONDS, WatchedPool
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,12 +109,28 @@ class Config:
         self.SQLALCHEMY_DATABASE_URI = database_url(self._text("DATABASE_URL", default))
         self.DB_POOL_SIZE = self._int("DB_POOL_SIZE", self.WEB_THREADS)
         self.DB_MAX_OVERFLOW = self._int("DB_MAX_OVERFLOW", 2, 0)
+        self.DATABASE_POOLER = self._bool("DATABASE_POOLER", False)
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(
             self.SQLALCHEMY_DATABASE_URI,
             pool_size=self.DB_POOL_SIZE,
             max_overflow=self.DB_MAX_OVERFLOW,
             slow_seconds=self._int("SLOW_QUERY_MS", 200, 0) / 1000,
+            behind_pooler=self.DATABASE_POOLER,
         )
+        replica = self._text("DATABASE_REPLICA_URL", "")
+        self.SQLALCHEMY_BINDS = self._replica_engines(replica) if replica else {}
+
+    def _replica_engines(self, text: str) -> dict[str, dict[str, Any]]:
+        """For `app.replica`: one to read from, and one to ask the primary how far it is."""
+        url, primary = database_url(text, "DATABASE_REPLICA_URL"), self.SQLALCHEMY_DATABASE_URI
+        if url.startswith("sqlite") or primary.startswith("sqlite"):
+            raise ConfigurationError("DATABASE_REPLICA_URL needs PostgreSQL here and there.")
+        options = replica_options(self.SQLALCHEMY_ENGINE_OPTIONS)
+        one = {"pool_size": 1, "max_overflow": 0}
+        return {
+            "replica": {**options, "url": url},
+            "watched_primary": {**options, **one, "url": primary},
+        }
 
     def _read_redis(self) -> None:
         self.REDIS_URL = self._redis_url("REDIS_URL", "")
@@ -268,7 +286,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     return ENVIRONMENTS[name](environ)
 
 
-def database_url(text: str) -> str:
+def database_url(text: str, name: str = "DATABASE_URL") -> str:
     """The URL of a database that the shop can use, with its driver named.
 
     Raises:
@@ -278,11 +296,11 @@ def database_url(text: str) -> str:
     try:
         url = make_url(with_driver(text))
     except (ArgumentError, ValueError):
-        raise ConfigurationError("DATABASE_URL is not the URL of a database.") from None
+        raise ConfigurationError(f"{name} is not the URL of a database.") from None
     if url.drivername not in ("sqlite", "postgresql+psycopg2"):
-        raise ConfigurationError("DATABASE_URL must start with postgresql:// or sqlite:///.")
+        raise ConfigurationError(f"{name} must start with postgresql:// or sqlite:///.")
     if not url.database or url.database == ":memory:":
-        raise ConfigurationError("DATABASE_URL must name a database, or a file for SQLite.")
+        raise ConfigurationError(f"{name} must name a database, or a file for SQLite.")
     return url.render_as_string(hide_password=False)
 
 
@@ -295,11 +313,16 @@ def with_driver(url: str) -> str:
 
 
 def engine_options(
-    url: str, pool_size: int, max_overflow: int, slow_seconds: float = 0
+    url: str,
+    pool_size: int,
+    max_overflow: int,
+    slow_seconds: float = 0,
+    behind_pooler: bool = False,
 ) -> dict[str, Any]:
     """How the engine connects: nobody waits longer than 3 s for a connection.
 
-    Statements that take `slow_seconds` or longer are logged; with 0 none are.
+    Statements that take `slow_seconds` or longer are logged; with 0 none are. A pooler, whose
+    connections serve many, refuses to set anything on them: there the role's own settings count.
     """
     options: dict[str, Any] = {
         "pool_size": pool_size,
@@ -311,11 +334,27 @@ def engine_options(
     }
     if url.startswith("postgresql"):
         options["pool_pre_ping"] = True
-        options["connect_args"] = {
-            "connect_timeout": 2,
-            "options": "-c lock_timeout=5s -c statement_timeout=20s -c timezone=utc",
-        }
+        options["connect_args"] = {"connect_timeout": 2}
+        if not behind_pooler:
+            settings = "-c lock_timeout=5s -c statement_timeout=20s -c timezone=utc"
+            options["connect_args"]["options"] = settings
     return options
+
+
+def replica_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a server that another one can stand in for: nothing is waited for.
+
+    A connection that has died is found out by using it; and the figures of the pool are of the
+    primary's alone.
+    """
+    hasty = {**options["connect_args"], "connection_factory": HastyConnection}
+    return {
+        **options,
+        "connect_args": hasty,
+        "poolclass": QueuePool,
+        "pool_timeout": 0.1,
+        "pool_pre_ping": False,
+    }
 
 
 def redis_options() -> dict[str, Any]:

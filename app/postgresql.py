@@ -22,11 +22,34 @@ REQUEST_SECONDS = 8.0
 BATCH_SECONDS = 25.0
 """For a statement of a command: more than `statement_timeout`, which a living server keeps."""
 
+HASTY_SECONDS = 0.4
+"""For whatever is asked of a server that another one can stand in for: once, then that is asked."""
+
 
 class PatientConnection(extensions.connection):
     """A connection that knows how long it may be silent, in seconds."""
 
     patience = GREETING_SECONDS
+
+    def expect_greeting(self) -> None:
+        """Until the next use the pool says no more than "SELECT 1"."""
+        self.patience = GREETING_SECONDS
+
+    def expect_work(self) -> None:
+        """From here on it runs what a request or a command asks."""
+        self.patience = REQUEST_SECONDS if has_request_context() else BATCH_SECONDS
+
+
+class HastyConnection(PatientConnection):
+    """A connection to a server that another one can stand in for, so that waiting is no use."""
+
+    patience = HASTY_SECONDS
+
+    def expect_greeting(self) -> None:
+        """As ever."""
+
+    def expect_work(self) -> None:
+        """As ever."""
 
 
 def wait(connection: Any) -> None:
@@ -71,16 +94,16 @@ def _make_patient(
     dialect: Dialect, _record: Any, _arguments: Any, options: Mapping[str, Any]
 ) -> None:
     if dialect.name == "postgresql":
-        options["connection_factory"] = PatientConnection  # type: ignore[index]
+        options.setdefault("connection_factory", PatientConnection)  # type: ignore[attr-defined]
 
 
 @event.listens_for(Pool, "checkout")
 def _expect_work(connection: Any, _record: Any, _proxy: Any) -> None:
     if isinstance(connection, PatientConnection):
-        connection.patience = REQUEST_SECONDS if has_request_context() else BATCH_SECONDS
+        connection.expect_work()
 
 
 @event.listens_for(Pool, "checkin")
 def _expect_greeting(connection: Any, _record: Any) -> None:
-    if isinstance(connection, PatientConnection):  # the pool says "SELECT 1" before the next use
-        connection.patience = GREETING_SECONDS
+    if isinstance(connection, PatientConnection):
+        connection.expect_greeting()

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
@@ -71,23 +71,23 @@ def _report(statement: str, seconds: float) -> None:
     log.warning("Slow statement, %(ms)s ms: %(statement)s", facts, extra={"facts": facts})
 
 
-@event.listens_for(Pool, "connect")
+@event.listens_for(WatchedPool, "connect")
 def _opened(_connection: Any, _record: Any) -> None:
     metrics.connections_changed("open", 1)
 
 
-@event.listens_for(Pool, "close")
+@event.listens_for(WatchedPool, "close")
 def _closed(_connection: Any, _record: Any) -> None:
     metrics.connections_changed("open", -1)
 
 
-@event.listens_for(Pool, "checkout")
+@event.listens_for(WatchedPool, "checkout")
 def _taken(_connection: Any, record: Any, _proxy: Any) -> None:
     record.record_info["in_use"] = True
     metrics.connections_changed("in_use", 1)
 
 
-@event.listens_for(Pool, "checkin")
+@event.listens_for(WatchedPool, "checkin")
 def _returned(_connection: Any, record: Any) -> None:
     # One that failed before it was handed out comes back as well.
     if record.record_info.pop("in_use", False):

@@ -61,8 +61,15 @@ class PostgreSQL:
     written is safe in the kernel's hands even without fsync.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str], like: Path | None = None) -> None:
-        """A new cluster in `folder`, or a copy of one that `save` put into `like`."""
+    def __init__(
+        self,
+        folder: Path,
+        options: Mapping[str, str],
+        like: Path | None = None,
+        following: "PostgreSQL | None" = None,
+    ) -> None:
+        """A new cluster in `folder`; or a copy of one that `save` put into `like`; or a streaming
+        replica of a server that runs."""
         # PostgreSQL refuses to run as root, and the other user may not be able to read the venv.
         as_user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
         self.port = free_port()
@@ -80,7 +87,9 @@ class PostgreSQL:
         if as_user:
             for path in (self._data, *self._data.rglob("*")):
                 shutil.chown(path, "nobody")
-        if like is None:
+        if following is not None:
+            self._follow(following)
+        elif like is None:
             self._initialise()
 
     def start(self) -> None:
@@ -126,6 +135,16 @@ class PostgreSQL:
             for pid in children(self._server.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
+
+    def _follow(self, primary: "PostgreSQL") -> None:
+        source = f"host={LOCALHOST} port={primary.port} user=shop"
+        subprocess.run(
+            [self._binaries / "pg_basebackup", "-D", self._data, "-d", source, "-R", "-X", "stream",
+             "--checkpoint=fast", "--no-sync"],
+            check=True,
+            capture_output=True,
+            **self._common,
+        )  # fmt: skip
 
     def _initialise(self) -> None:
         subprocess.run(

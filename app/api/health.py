@@ -6,6 +6,7 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import replica
 from app.services import shared_cache, store_service
 from app.utils import rate_limits
 
@@ -21,13 +22,16 @@ def live() -> ResponseReturnValue:
 
 @blp.get("/ready")
 def ready() -> ResponseReturnValue:
-    """200 when the database answers and is migrated; the cache is reported, not required."""
+    """200 when the database answers and is migrated; cache and replica are reported, not
+    required."""
     database = database_state()
     body: dict[str, Any] = {
         "status": "ok" if database == "ok" else "unavailable",
         "database": database,
         "cache": shared_cache.state(),
     }
+    if (copy := replica.state()) is not None:
+        body["replica"] = copy
     if database == "ok":
         return body, 200, {"Cache-Control": "no-store"}
     return body, 503, {"Cache-Control": "no-store", "Retry-After": "1"}

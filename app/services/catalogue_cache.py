@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from flask_caching.backends.nullcache import NullCache
 from sqlalchemy.orm import SessionTransaction
 
-from app import metrics
+from app import metrics, replica
 from app.extensions import cache, db
 from app.services import shared_cache
 from app.services.local_cache import Gates, LocalCache
@@ -85,7 +85,8 @@ def product(address: int | str, build: Callable[[], ProductAnswer]) -> Answer:
 
 
 def listed(name: str, question: Hashable, build: Callable[[], Answer]) -> Answer:
-    """The public answer to a list's `question` (its arguments), at most LIST_SECONDS old."""
+    """The public answer to a list's `question` (its arguments), at most LIST_SECONDS old: what
+    a replica trails by is part of its age."""
     lists, key = _lists(), (name, question)
     ready: Answer | None = lists.get(key)
     if ready is None:
@@ -148,9 +149,9 @@ def _listed_anew(
 ) -> Answer:
     metrics.cache_looked_up(name, "miss")
     began = lists.begin()
-    made = build()
+    made, shown = replica.read(build, lists.cleared)
     if len(made.body) <= MAX_LIST_BYTES and not isinstance(cache.cache, NullCache):
-        lists.put(key, made, len(made.body), began)
+        lists.put(key, made, len(made.body), began._replace(at=min(began.at, shown)))
     return made
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import replica
 from app.extensions import db
 from app.services import shared_cache, store_service
 
@@ -36,6 +37,7 @@ def examine(
         yield _guarded("migrations", lambda: _migrations(migrations))
         yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
         yield _guarded("admin", _admin)
+    yield from _replica(config["SQLALCHEMY_BINDS"])
     yield _cache(config["REDIS_URL"])
 
 
@@ -98,6 +100,13 @@ def _admin() -> Finding:
     if count:
         return Finding("admin", "ok", f"{count} active")
     return Finding("admin", "warning", "nobody runs the shop yet: flask create-admin")
+
+
+def _replica(engines: Mapping[str, Any]) -> Iterator[Finding]:
+    state = replica.state()
+    if state is not None:
+        status: Status = "ok" if state == "ok" else "warning"  # the primary stands in for it
+        yield Finding("replica", status, f"{public_url(engines['replica']['url'])}: {state}")
 
 
 def _cache(redis_url: str) -> Finding:

@@ -25,6 +25,8 @@ class LocalCache:
 
     seconds: float
     max_bytes: int
+    cleared: float = float("-inf")
+    """When everything was last forgotten on purpose."""
     _kept: Kept = field(default_factory=dict)
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,6 +54,7 @@ class LocalCache:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
+            self.cleared = time.monotonic()
             self._forget()
 
     def _forget(self) -> None:

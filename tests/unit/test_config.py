@@ -279,6 +279,45 @@ def test_the_example_describes_exactly_the_variables_that_are_read():
     assert set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == read
 
 
+REPLICA = "postgres://shop:pw@copy.example/shop"
+
+
+def test_without_a_replica_there_is_one_engine():
+    assert load({"DATABASE_URL": POSTGRES}).SQLALCHEMY_BINDS == {}
+
+
+def test_a_replica_is_read_and_its_primary_watched():
+    engines = load({"DATABASE_URL": POSTGRES, "DATABASE_REPLICA_URL": REPLICA}).SQLALCHEMY_BINDS
+
+    assert engines["replica"]["url"] == "postgresql+psycopg2://shop:pw@copy.example/shop"
+    assert engines["watched_primary"]["url"] == "postgresql+psycopg2://shop:pw@db.example/shop"
+    assert engines["watched_primary"]["pool_size"] == 1
+
+
+@pytest.mark.parametrize(
+    ("primary", "replica", "why"),
+    [
+        ("sqlite:////tmp/shop.db", REPLICA, "needs PostgreSQL"),
+        (POSTGRES, "sqlite:////tmp/copy.db", "needs PostgreSQL"),
+        (POSTGRES, "mysql://copy.example/shop", "REPLICA_URL must start with"),
+        (POSTGRES, "copy.example", "REPLICA_URL is not the URL"),
+    ],
+)
+def test_a_replica_that_cannot_be_is_refused(primary, replica, why):
+    with pytest.raises(ConfigurationError, match=why):
+        load({"DATABASE_URL": primary, "DATABASE_REPLICA_URL": replica})
+
+
+@pytest.mark.parametrize("pooler", ["true", "false"])
+def test_a_pooler_is_sent_no_settings(pooler):
+    engines = load(
+        {"DATABASE_URL": POSTGRES, "DATABASE_REPLICA_URL": REPLICA, "DATABASE_POOLER": pooler}
+    )
+
+    for options in (engines.SQLALCHEMY_ENGINE_OPTIONS, engines.SQLALCHEMY_BINDS["replica"]):
+        assert ("options" in options["connect_args"]) is (pooler == "false")
+
+
 def test_the_example_itself_can_be_copied_and_used(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "ROOT", tmp_path)
     (tmp_path / ".env").write_bytes((ROOT / ".env.example").read_bytes())
