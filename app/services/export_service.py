@@ -10,7 +10,7 @@ from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services.category_paths import paths
 
-_AT_ONCE = 2000
+AT_ONCE = 2000
 
 
 def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, ...]]:
@@ -27,7 +27,7 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
         .join(Product, Product.id == Variant.product_id)
         .where(Variant.deleted_at.is_(None), Product.deleted_at.is_(None))
         .order_by(Variant.id)
-        .execution_options(yield_per=_AT_ONCE)
+        .execution_options(yield_per=AT_ONCE)
     )  # fmt: skip
     if not inactive:
         query = query.where(Variant.is_active, Product.is_active)

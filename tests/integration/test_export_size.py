@@ -1,0 +1,35 @@
+"""An export takes no more memory for a large catalogue than for a small one."""
+
+import tracemalloc
+from collections import deque
+
+from app.domain.clock import utc_now
+from app.extensions import db
+from app.services import export_service, seed_service
+from app.services.export_service import AT_ONCE
+from app.unit_of_work import in_transaction
+
+
+def fill(products: int) -> None:
+    in_transaction(lambda: seed_service.add_products(products, "USD", 1, utc_now()))
+    db.session.remove()
+
+
+def peak_of_an_export() -> int:
+    """Bytes, while rows are read and let go of."""
+    tracemalloc.start()
+    deque(export_service.product_rows("USD"), maxlen=0)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    db.session.remove()
+    return peak
+
+
+def test_an_export_holds_a_few_thousand_rows_at_a_time(app):
+    with app.app_context():
+        fill(3 * AT_ONCE)
+        peak_of_an_export()  # what is made once
+        small = peak_of_an_export()
+        fill(9 * AT_ONCE)
+
+        assert peak_of_an_export() < 1.2 * small
