@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gunicorn import util
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from app import metrics
 from app.config import ConfigurationError, load
@@ -24,7 +25,6 @@ except ConfigurationError as error:
 host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
 bind = f"{host}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
-worker_class = "gthread"
 threads = settings.WEB_THREADS
 
 # Loaded before the fork: a refusal to start ends the server, not one worker after the other.
@@ -66,6 +66,20 @@ forwarded_allow_ips = ""
 
 accesslog = None  # the shop logs its requests itself, without what is private in them
 loglevel = "warning" if settings.LOG_LEVEL in ("WARNING", "ERROR") else "info"
+
+
+class ShopWorker(ThreadWorker):
+    """One that turns new callers away as soon as it is to stop: they would wait in its queue, and
+    be cut off at its end. Whoever balances the load sees at once to ask another."""
+
+    def set_accept_enabled(self, enabled):
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+
+worker_class = ShopWorker
 
 
 class ShopLogger(Logger):
