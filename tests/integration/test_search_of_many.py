@@ -1,0 +1,75 @@
+"""Searches that find thousands: names first, pages that fit together, totals as far as they go."""
+
+import pytest
+
+from app.domain.clock import utc_now
+from app.extensions import db
+from app.models import Category, Product, Variant
+from app.services import bulk
+from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.unit_of_work import in_transaction
+
+URL = "/api/products"
+
+
+def stock_up(app, number: int, name: str, description: str) -> None:
+    """So many products, which the database has looked at."""
+    now = utc_now()
+    start = name.lower().replace(" ", "-")
+    new = [
+        NewProduct(f"{name} {n}", f"{start}-{n}", [NewVariant(f"{start}-{n}", 100 + n % 7)], now,
+                   description=description)
+        for n in range(number)
+    ]  # fmt: skip
+    with app.app_context():
+        in_transaction(lambda: add_products(new, "test"))
+        in_transaction(lambda: bulk.refresh_statistics(Product, Variant, Category))
+        db.session.remove()
+
+
+def page_of(caller, page: int, per_page: int = 100, **more):
+    return caller.get(URL, query_string={"page": page, "per_page": per_page, **more}).json
+
+
+@pytest.mark.only_on("postgresql")
+def test_of_more_than_a_thousand_finds_names_come_first(app, anyone):
+    stock_up(app, 1_100, "Shade", "Fits every lamp.")
+    stock_up(app, 130, "Lamp", "Gives light.")
+
+    first, second = page_of(anyone, 1, q="lamp"), page_of(anyone, 2, q="lamp")
+    names = [item["name"].split()[0] for item in first["items"] + second["items"]]
+    ids = [item["id"] for item in first["items"] + second["items"]]
+
+    assert names == ["Lamp"] * 130 + ["Shade"] * 70
+    assert ids[:130] == sorted(ids[:130])
+    assert len(set(ids)) == 200
+    assert (first["total"], "total_is_estimate" in first) == (1_230, False)
+    assert page_of(anyone, 13, q="lamp")["items"]
+    assert page_of(anyone, 14, q="lamp") == {**first, "items": [], "page": 14}
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_word_that_is_everywhere_is_not_counted(app, anyone):
+    stock_up(app, 13_000, "Lamp", "Gives light.")
+
+    best, newest = page_of(anyone, 2, q="lamp"), page_of(anyone, 2, q="lamp", sort="-created_at")
+    by_price = page_of(anyone, 1, q="lamp", sort="-price")
+
+    for found in (best, newest, by_price):
+        assert found["total_is_estimate"] is True
+        assert found["total"] == 10_001
+        assert len(found["items"]) == 100
+    assert {item["price"] for item in by_price["items"]} == {"1.06"}
+    # All were made at once: whatever the order, equal ones stand by id.
+    assert [item["id"] for item in best["items"]] == [item["id"] for item in newest["items"]]
+
+
+def test_choices_of_many_are_shown_without_numbers(app, anyone):
+    stock_up(app, 1_200, "Lamp", "Gives light.")
+
+    html = anyone.get("/search?q=lamp").text
+    few = anyone.get("/search?q=lamp&min_price=999").text
+
+    assert "In stock" not in few
+    assert "$1" in html
+    assert 'class="count"' not in html
