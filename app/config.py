@@ -74,7 +74,9 @@ class Config:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.SECRET_KEY = self._text("SECRET_KEY", DEVELOPMENT_SECRET)
+        self.SECRET_KEY_FALLBACKS = self._words("SECRET_KEY_FALLBACKS")
         self.JWT_SECRET_KEY = self._text("JWT_SECRET_KEY", DEVELOPMENT_SECRET)
+        self.JWT_SECRET_KEY_PREVIOUS = self._words("JWT_SECRET_KEY_PREVIOUS")
         self.JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=self._int("ACCESS_TOKEN_MINUTES", 15))
         self.JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=self._int("REFRESH_TOKEN_DAYS", 30))
         self.BCRYPT_LOG_ROUNDS = self._int("BCRYPT_LOG_ROUNDS", self.DEFAULT_BCRYPT_ROUNDS, 4, 20)
@@ -157,13 +159,21 @@ class Config:
 
     def _weak_secrets(self) -> list[tuple[str, str]]:
         found = []
-        for name in ("SECRET_KEY", "JWT_SECRET_KEY"):
-            value = getattr(self, name)
+        for name, value in self._secrets():
             if value == DEVELOPMENT_SECRET:
                 found.append((name, "is missing or the development default"))
             elif len(value.encode()) < MIN_SECRET_BYTES:
                 found.append((name, f"is shorter than {MIN_SECRET_BYTES} bytes"))
         return found
+
+    def _secrets(self) -> list[tuple[str, str]]:
+        """Those that sign, then those that are only believed."""
+        return [
+            ("SECRET_KEY", self.SECRET_KEY),
+            ("JWT_SECRET_KEY", self.JWT_SECRET_KEY),
+            *(("SECRET_KEY_FALLBACKS", value) for value in self.SECRET_KEY_FALLBACKS),
+            *(("JWT_SECRET_KEY_PREVIOUS", value) for value in self.JWT_SECRET_KEY_PREVIOUS),
+        ]
 
     def _text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default
@@ -186,6 +196,9 @@ class Config:
             if text.lower() == choice.lower():
                 return choice
         raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
+
+    def _words(self, name: str) -> list[str]:
+        return [word.strip() for word in self._text(name, "").split(",") if word.strip()]
 
     def _list(self, name: str, kind: re.Pattern[str], what: str) -> list[str] | None:
         text = self._text(name, "").lower()

@@ -35,7 +35,8 @@ class CsrfFailed(Forbidden):
 def csrf_token() -> str:
     """The token for the forms of this page."""
     mask = secrets.token_bytes(_SIZE)
-    return urlsafe_b64encode(mask + _mixed(mask, _proof(_word()))).decode()
+    proof = _proof(_word(), current_app.config["SECRET_KEY"])
+    return urlsafe_b64encode(mask + _mixed(mask, proof)).decode()
 
 
 def check_csrf() -> None:
@@ -48,7 +49,10 @@ def check_csrf() -> None:
         return
     word = session.get(_WORD)
     sent = _unmasked(request.form.get(FIELD, ""))
-    if not (isinstance(word, str) and hmac.compare_digest(sent, _proof(word))):
+    keys = current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]
+    if not isinstance(word, str) or not any(
+        hmac.compare_digest(sent, _proof(word, key)) for key in keys
+    ):
         raise CsrfFailed()
 
 
@@ -64,9 +68,9 @@ def _word() -> str:
     return word
 
 
-def _proof(word: str) -> bytes:
+def _proof(word: str, key: str) -> bytes:
     message = f"csrf:{current_actor().session_id or 0}:{word}".encode()
-    return hmac.new(current_app.config["SECRET_KEY"].encode(), message, hashlib.sha256).digest()
+    return hmac.new(key.encode(), message, hashlib.sha256).digest()
 
 
 def _mixed(mask: bytes, text: bytes) -> bytes:

@@ -15,6 +15,13 @@ from app.services import shared_cache, store_service
 
 Status = Literal["ok", "warning", "failed"]
 
+BEHIND_A_POOLER = {
+    "lock_timeout": ("5000",),
+    "statement_timeout": ("20000",),
+    "TimeZone": ("UTC", "Etc/UTC"),
+}
+"""What deploy/pgbouncer.ini tells to set, as PostgreSQL says it: milliseconds."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -30,13 +37,16 @@ def examine(
 ) -> Iterator[Finding]:
     """All checks, one after the other. Without a database those that need one are left out."""
     yield Finding("environment", "ok", str(config["NAME"]))
-    yield from _settings(problems, warnings)
+    old_keys = config["SECRET_KEY_FALLBACKS"] or config["JWT_SECRET_KEY_PREVIOUS"]
+    yield from _settings(problems, warnings, bool(old_keys))
     database = _database(config["SQLALCHEMY_DATABASE_URI"])
     yield database
     if database.status == "ok":
         yield _guarded("migrations", lambda: _migrations(migrations))
         yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
         yield _guarded("admin", _admin)
+        if config["DATABASE_POOLER"]:
+            yield _guarded("pooler", _pooler)
     yield from _replica(config["SQLALCHEMY_BINDS"])
     yield _cache(config["REDIS_URL"])
 
@@ -51,7 +61,7 @@ def public_url(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
-def _settings(problems: list[str], warnings: list[str]) -> Iterator[Finding]:
+def _settings(problems: list[str], warnings: list[str], old_keys: bool) -> Iterator[Finding]:
     secret = [line for line in (*problems, *warnings) if "SECRET" in line]
     others = [line for line in problems if line not in secret]
     yield Finding(
@@ -60,7 +70,8 @@ def _settings(problems: list[str], warnings: list[str]) -> Iterator[Finding]:
     status: Status = "ok" if not secret else "warning"
     if any(line in problems for line in secret):
         status = "failed"
-    yield Finding("secrets", status, "; ".join(secret) or "long enough")
+    well = "long enough; further keys are believed" if old_keys else "long enough"
+    yield Finding("secrets", status, "; ".join(secret) or well)
 
 
 def _database(url: str) -> Finding:
@@ -100,6 +111,17 @@ def _admin() -> Finding:
     if count:
         return Finding("admin", "ok", f"{count} active")
     return Finding("admin", "warning", "nobody runs the shop yet: flask create-admin")
+
+
+def _pooler() -> Finding:
+    """Behind a pooler the database has to set what else the shop sets on each connection."""
+    rows = db.session.execute(text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"),
+                              {"names": list(BEHIND_A_POOLER)})  # fmt: skip
+    missing = [name for name, value in rows.all() if value not in BEHIND_A_POOLER[name]]
+    if not missing:
+        return Finding("pooler", "ok", "timeouts and time zone are the database's")
+    detail = f"ALTER DATABASE ... SET is missing for {', '.join(sorted(missing))}"
+    return Finding("pooler", "warning", detail)
 
 
 def _replica(engines: Mapping[str, Any]) -> Iterator[Finding]:

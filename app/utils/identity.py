@@ -11,6 +11,7 @@ from app.errors import Unauthenticated
 from app.services import session_service
 from app.utils.error_handlers import is_for_programs
 from app.utils.sign_in_cookie import sign_in_claims
+from app.utils.tokens import verified
 
 REFRESH_ENDPOINT = "auth.refresh"
 METRICS_ENDPOINT = "metrics.report"
@@ -81,31 +82,13 @@ def _sends_bearer() -> bool:
 def _verified_claims() -> dict[str, Any]:
     refreshes = request.endpoint == REFRESH_ENDPOINT
     _scheme, token = request.headers["Authorization"].split()
-    claims = _decoded(token)
+    claims = verified(token, current_app.config["JWT_DECODE_AUDIENCE"], "type")
     # A token that never expires, belongs to no session or is of no kind, is none of ours (RFC 8725).
     numbers = ["exp", "sid", "gen"] if refreshes else ["exp", "sid"]
     if claims["type"] != ("refresh" if refreshes else "access"):
         raise ValueError("A token of another kind.")
     if not all(type(claims.get(name)) is int and 0 <= claims[name] < 2**63 for name in numbers):
         raise ValueError("A claim is missing.")
-    return claims
-
-
-def _decoded(token: str) -> dict[str, Any]:
-    """The claims of a token that we signed, while it has not expired.
-
-    When it was issued is not compared with the clock: a clock that is set back would end every
-    session. Whether the session goes on is asked of the database.
-    """
-    config = current_app.config
-    claims: dict[str, Any] = jwt.decode(
-        token,
-        config["JWT_SECRET_KEY"],
-        algorithms=[config["JWT_ALGORITHM"]],
-        audience=config["JWT_DECODE_AUDIENCE"],
-        issuer=config["JWT_DECODE_ISSUER"],
-        options={"require": ["exp", "aud", "iss", "sub", "type"], "verify_iat": False},
-    )
     return claims
 
 

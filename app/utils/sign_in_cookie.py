@@ -14,7 +14,7 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 from app.domain.actor import ANONYMOUS
 from app.models import Session
 from app.services import session_service
-from app.utils.tokens import session_lifetime
+from app.utils.tokens import session_lifetime, verified
 
 AUDIENCE = "shopswift-pages"
 
@@ -60,16 +60,8 @@ def drop_stale_sign_in(response: Response) -> Response:
 
 def sign_in_claims() -> dict[str, Any] | None:
     """What the cookie says, if we signed it for the pages; nothing is asked of the database."""
-    config = current_app.config
     try:
-        claims: dict[str, Any] = jwt.decode(
-            _cookie(),
-            config["JWT_SECRET_KEY"],
-            algorithms=[config["JWT_ALGORITHM"]],
-            audience=AUDIENCE,
-            issuer=config["JWT_DECODE_ISSUER"],
-            options={"require": ["exp", "aud", "iss", "sub"], "verify_iat": False},
-        )
+        claims = verified(_cookie(), AUDIENCE)
     except (jwt.PyJWTError, ValueError):
         return None
     is_ours = claims.get("type") == "access" and type(claims.get("sid")) is int

@@ -209,6 +209,16 @@ def test_production_refuses_a_missing_short_or_known_secret(name, value):
     assert problems[0].startswith(name)
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "JWT_SECRET_KEY_PREVIOUS"])
+def test_keys_that_are_only_believed_are_as_long(name):
+    good = load({**PRODUCTION, name: f"{'a' * 32}, {'b' * 32},"})
+    bad = load({**PRODUCTION, name: f"{'a' * 32},{'b' * 31}"})
+
+    assert getattr(good, name) == ["a" * 32, "b" * 32]
+    assert good.problems() == []
+    assert bad.problems() == [f"{name} is shorter than 32 bytes"]
+
+
 def test_a_secret_is_measured_in_bytes():
     assert load({**PRODUCTION, "SECRET_KEY": "é" * 16}).problems() == []
 
