@@ -1,6 +1,7 @@
 """The shop's kind of blueprint: strict bodies, field errors in one shape, security documented."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NoReturn
 
 from flask import Request, Response, current_app, request
@@ -38,6 +39,9 @@ class StrictParser(FlaskParser):
             known[key] = read
         return dict(known[key])
 
+    def _get_schema(self, argmap: Any, req: Request) -> Schema:
+        return _made_once(argmap) if isinstance(argmap, type) else argmap
+
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as parsed JSON."""
         return read_body(req)
@@ -71,6 +75,11 @@ class ShopBlueprint(Blueprint):
             self.after_request(forbid_storing)
         else:
             self._prepare_doc_cbks.append(_document_as_public)
+
+
+@cache
+def _made_once(kind: type[Schema]) -> Schema:
+    return kind()
 
 
 def _remembered() -> dict[Any, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from app import create_app
 from app.config import Testing
 from app.extensions import cache, db
 from app.models import AuditEvent, Base
-from tests import factories, servers
+from app.services import catalogue_cache
+from tests import factories, pooler, servers
 
 EMPTYING = (
     # SQLite minds a parent's going even where the same statement takes its children.
@@ -30,13 +31,18 @@ EMPTYING = (
     "INSERT INTO store (id, currency) VALUES (1, 'USD')",
 )
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+POOLED = "_pooled"
+"""How the names of databases end that are reached through PgBouncer."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that uses a database on both, unless `only_on` names one."""
+    """Run every test that uses a database on both, unless `only_on` names one; races a third time,
+    through a pooler, where there is one."""
     if "database" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("only_on")
         chosen = list(only.args) if only else ["sqlite", "postgresql"]
+        if not only and metafunc.definition.get_closest_marker("races") and pooler.program():
+            chosen.append("pgbouncer")
         metafunc.parametrize("database", chosen, indirect=True, scope="session")
 
 
@@ -47,8 +53,14 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
         folder: Path = tmp_path_factory.mktemp("sqlite")
         yield migrated(f"sqlite:///{folder / 'shop.db'}")
         return
-    with servers.database(os.environ["TEST_DATABASE_URL"], f"shopswift_{WORKER}") as url:
-        yield migrated(url)
+    pooled = request.param == "pgbouncer"
+    if pooled and pooler.program() is None:
+        pytest.skip(pooler.MISSING)
+    name = f"shopswift_{WORKER}{POOLED if pooled else ''}"
+    with servers.database(os.environ["TEST_DATABASE_URL"], name) as url:
+        migrated(url)
+        with pooler.pgbouncer(url) if pooled else nullcontext(url) as way:
+            yield way
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +70,7 @@ def environ(database: str) -> dict[str, str]:
     return {
         "FLASK_ENV": "testing",
         "DATABASE_URL": database,
+        "DATABASE_POOLER": str(database.endswith(POOLED)),
         "REDIS_URL": redis,
         "RATELIMIT_ENABLED": "false",
         "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
@@ -128,6 +141,7 @@ def empty_tables(connection: Connection) -> None:
 def empty_cache() -> None:
     """Forget what the shop has cached. On a busy machine Redis may need longer than the shop gives
     it, and then is asked again."""
+    catalogue_cache._of_apps.clear()
     for _ in range(50):
         with suppress(RedisError):
             cache.clear()
