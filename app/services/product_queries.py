@@ -241,16 +241,16 @@ def _met_and_sorted(match: Match, conditions: Conditions, key: SortKey, part: Pa
 
 
 def _best(match: Match, conditions: Conditions, all_words: Words, part: Part) -> Rows:
+    if product_search.is_everywhere(all_words, in_names=True):
+        found = product_search.names_alone(match, conditions, *part)
+        return _with_total(product_views.some(found, [found.c.id], MANY), MANY, part)
     found = product_search.best(match, conditions, *part)
     total: ColumnElement[int] = _counted(product_search.met(match, conditions))
     shown = product_views.some(found, [found.c.place], found.c.total)
     rows, number = _with_total(shown, total, part)
     if number <= product_search.MOST_RANKED or not product_search.has_limits():
         return rows, number
-    if product_search.is_everywhere(all_words, in_names=True):
-        found, total = product_search.names_alone(match, conditions, *part), MANY
-    else:
-        found = product_search.names_first(match, conditions, *part)
+    found = product_search.names_first(match, conditions, *part)
     order = [found.c.place, found.c.id]
     return _with_total(product_views.some(found, order, total), total, part)
 

@@ -161,7 +161,7 @@ def names_first(match: Match, conditions: Sequence[Condition], limit: int, offse
 
 def names_alone(match: Match, conditions: Sequence[Condition], limit: int, offset: int) -> Subquery:
     """As `names_first`, where so many names have the word that pages show no others."""
-    query = select(Product.id, literal(0).label("place")).order_by(Product.id)
+    query = select(Product.id).order_by(Product.id)
     found = query.where(*conditions, false() if match.in_name is None else match.in_name)
     return found.limit(limit).offset(offset).subquery()
 

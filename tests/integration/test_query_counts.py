@@ -41,7 +41,7 @@ def shop(app):
 
 STATEMENTS = {
     "": 2,
-    "&q=lamp": 2,
+    "&q=lamp+1": 2,
     "&q=lamp&sort=name": 2,
     "&category=c1": 3,
     "&in_stock=true&min_price=1&sort=price": 2,
