@@ -43,5 +43,5 @@ def database_state() -> str:
         revision = store_service.schema_revision()
     except SQLAlchemyError:
         return "unreachable"
-    newest = store_service.newest_revision(current_app.extensions["migrate"].directory)
-    return "ok" if revision == newest else "not_migrated"
+    folder = current_app.extensions["migrate"].directory
+    return "not_migrated" if store_service.is_behind(revision, folder) else "ok"

@@ -91,6 +91,8 @@ def _migrations(folder: Path) -> Finding:
     newest = store_service.newest_revision(str(folder))
     if there == newest:
         return Finding("migrations", "ok", f"at {there}, the newest")
+    if not store_service.is_behind(there, str(folder)):
+        return Finding("migrations", "warning", f"at {there}, of a later release than this one")
     return Finding(
         "migrations", "failed", f"at {there or 'none'}, the newest is {newest}: flask db upgrade"
     )

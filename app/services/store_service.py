@@ -46,3 +46,19 @@ def schema_revision() -> str | None:
 def newest_revision(folder: str) -> str | None:
     """The newest migration that this program brings along, in `folder`."""
     return ScriptDirectory(folder).get_current_head()
+
+
+def is_behind(revision: str | None, folder: str) -> bool:
+    """Whether a database that stands there lacks migrations of this program.
+
+    One that this program does not know is of a later release: its servers and ours live on one
+    schema for a while, so ours serve on.
+    """
+    return revision is None or revision in _earlier_revisions(folder)
+
+
+@cache
+def _earlier_revisions(folder: str) -> frozenset[str]:
+    scripts = ScriptDirectory(folder)
+    known = {script.revision for script in scripts.walk_revisions()}
+    return frozenset(known - set(scripts.get_heads()))
