@@ -1,8 +1,10 @@
 """Alembic's environment: runs the migrations on the app's database."""
 
+import sys
 import time
 
 from alembic import context
+from flask import current_app
 from sqlalchemy import Connection, text
 
 from app.extensions import db
@@ -74,6 +76,9 @@ def take_turns(connection: Connection) -> None:
 
 def run_online() -> None:
     """Connect and migrate."""
+    if current_app.config["DATABASE_POOLER"]:
+        sys.exit("Migrations do not go through a pooler: set DATABASE_URL to PostgreSQL itself and"
+                 " DATABASE_POOLER=false for this command.")  # fmt: skip
     try:
         with db.engine.connect() as connection:
             run(connection.execution_options(shop_writes=True))

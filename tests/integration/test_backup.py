@@ -81,6 +81,7 @@ def numbers(url):
 
 
 @pytest.mark.races
+@pytest.mark.only_on("sqlite", "postgresql")  # backups go past a pooler
 def test_a_backup_under_load_is_of_one_moment(app, sold, backup, run, elsewhere, tmp_path):
     told, done = [], threading.Event()
 
