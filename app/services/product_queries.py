@@ -252,7 +252,7 @@ def _best(match: Match, conditions: Conditions, all_words: Words, part: Part) ->
         return rows, number
     found = product_search.names_first(match, conditions, *part)
     order = [found.c.place, found.c.id]
-    return _with_total(product_views.some(found, order, total), total, part)
+    return _with_total(product_views.some(found, order, MANY), MANY, part)
 
 
 def _counted(met: CTE) -> ColumnElement[int]:

@@ -42,8 +42,8 @@ MOST_ALIKE = 10
 """Of more words than this that one might be a slip of, the others are less alike."""
 MOST_SLIPS = 10
 """In longer questions no slips are looked for."""
-MOST_RANKED = 1_000
-"""Of more finds than this, none is better than another: names come first, then the rest, by id."""
+MOST_RANKED = MAX_DEPTH
+"""Of more finds than pages reach, names come first, then the rest, by id."""
 CERTAINLY_MANY = MAX_DEPTH * 5 // 4
 
 _FTS = table("products_fts", column("rowid"))

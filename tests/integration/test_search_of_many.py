@@ -32,8 +32,9 @@ def page_of(caller, page: int, per_page: int = 100, **more):
 
 
 @pytest.mark.only_on("postgresql")
-def test_of_more_than_a_thousand_finds_names_come_first(app, anyone):
-    stock_up(app, 1_100, "Shade", "Fits every lamp.")
+@pytest.mark.parametrize("number", [1_100, 10_000])
+def test_of_thousands_of_finds_names_come_first(app, anyone, number):
+    stock_up(app, number, "Shade", "Fits every lamp.")
     stock_up(app, 130, "Lamp", "Gives light.")
 
     first, second = page_of(anyone, 1, q="lamp"), page_of(anyone, 2, q="lamp")
@@ -43,9 +44,19 @@ def test_of_more_than_a_thousand_finds_names_come_first(app, anyone):
     assert names == ["Lamp"] * 130 + ["Shade"] * 70
     assert ids[:130] == sorted(ids[:130])
     assert len(set(ids)) == 200
-    assert (first["total"], "total_is_estimate" in first) == (1_230, False)
-    assert page_of(anyone, 13, q="lamp")["items"]
-    assert page_of(anyone, 14, q="lamp") == {**first, "items": [], "page": 14}
+    assert first["total"] == min(number + 130, 10_001)
+    assert first.get("total_is_estimate", False) is (number == 10_000)
+    last = page_of(anyone, first["pages"], q="lamp")["items"]
+    assert last
+    assert {item["name"].split()[0] for item in last} == {"Shade"}
+
+
+@pytest.mark.only_on("postgresql")
+def test_past_the_last_find_there_is_an_empty_page(app, anyone):
+    stock_up(app, 130, "Lamp", "Gives light.")
+
+    assert page_of(anyone, 3, q="lamp")["items"] == []
+    assert page_of(anyone, 3, q="lamp")["total"] == 130
 
 
 @pytest.mark.only_on("postgresql")
