@@ -63,7 +63,7 @@ def two_echoes(tmp_path):
         yield f"http://{LOCALHOST}:{ports[8080]}", one, other
 
 
-@pytest.mark.parametrize("kind", ["plain", "tls"])
+@pytest.mark.parametrize("kind", ["plain", "tls", "behind"])
 def test_nginx_takes_the_configuration_as_it_is(kind, tmp_path):
     if proxy.version() < proxy.MODERN:
         pytest.skip("this nginx is older than the one that is shipped")
@@ -288,6 +288,18 @@ def test_over_tls_the_shop_knows_of_it_and_plain_http_is_sent_there(tmp_path):
     assert heard.json()["x-forwarded-proto"] == "https"
     assert hidden.status_code == 404
     assert hidden.json()["code"] == "not_found"
+
+
+def test_behind_a_balancer_the_client_is_whom_it_names_last_and_spoke_https(tmp_path):
+    said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7, 10.0.0.5", "X-Forwarded-Proto": "http"}
+    with proxy.echo() as behind, proxy.nginx(tmp_path, [behind.address], "behind") as ports:
+        shop = f"http://{LOCALHOST}:{ports[8080]}"
+        heard = requests.get(shop, headers=said, timeout=10).json()
+        hidden = requests.get(f"{shop}/metrics", timeout=10)
+
+    assert heard["x-forwarded-for"] == "203.0.113.7"
+    assert heard["x-forwarded-proto"] == "https"
+    assert hidden.status_code == 404
 
 
 def certificate(folder):
