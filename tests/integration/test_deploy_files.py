@@ -189,14 +189,14 @@ def test_the_image_has_all_that_the_shop_loads_and_no_secrets():
     assert re.search(r"^USER 10001:10001$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
 
 
-def test_the_health_check_asks_by_a_name_that_the_shop_answers_to(tmp_path):
+def test_the_health_check_asks_by_any_name(tmp_path):
     settings = {
         "FLASK_ENV": "testing",
         "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db",
         "REDIS_URL": "",
         "SECRET_KEY": "s" * 40,
         "JWT_SECRET_KEY": "j" * 40,
-        "TRUSTED_HOSTS": f".shop.example,{servers.LOCALHOST}",
+        "TRUSTED_HOSTS": "shop.example",
     }
     migrated = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"],
@@ -206,18 +206,17 @@ def test_the_health_check_asks_by_a_name_that_the_shop_answers_to(tmp_path):
     )
     with servers.gunicorn(settings, 1) as (_server, address):
         port = address.rpartition(":")[2]
-        asked = [healthy(port, names) for names in (settings["TRUSTED_HOSTS"], "other.example", "")]
+        asked = healthy(port)
 
     assert migrated.returncode == 0
-    assert asked == [0, 1, 1]
-    assert healthy(port, "") == 1
+    assert (asked, healthy(port)) == (0, 1)
 
 
-def healthy(port, names):
+def healthy(port):
     """How the container's health check ends."""
     return subprocess.run(
         [sys.executable, "-I", "deploy/container/healthy.py"],
-        env={"PORT": port, "TRUSTED_HOSTS": names},
+        env={"PORT": port},
         cwd=ROOT,
     ).returncode
 

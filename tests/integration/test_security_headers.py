@@ -305,6 +305,25 @@ def test_only_hosts_that_are_named_are_answered(app, environ, host, status):
     assert page.mimetype == "text/html"
 
 
+BY_ADDRESS = {"Host": "10.1.2.3:8000"}
+
+
+@pytest.mark.parametrize("path", ["/healthz/ready", "/healthz/live"])
+def test_health_checks_may_come_by_any_address(app, environ, path):
+    client = made(environ, TRUSTED_HOSTS="shop.example").test_client()
+
+    assert client.get(path, headers=BY_ADDRESS).status_code == 200
+    assert client.get("/healthz", headers=BY_ADDRESS).status_code == 400
+
+
+@pytest.mark.parametrize(("token", "status"), [("a-token-for-figures", 200), ("", 400)])
+def test_figures_are_told_by_any_address_to_who_has_their_token(app, environ, token, status):
+    client = made(environ, TRUSTED_HOSTS="shop.example", METRICS_TOKEN=token).test_client()
+    sent = {"Authorization": f"Bearer {token}"} if token else {}
+
+    assert client.get("/metrics", headers={**BY_ADDRESS, **sent}).status_code == status
+
+
 @pytest.mark.parametrize("host", ["evil>; rel=x", 'a"b', "a b", "a\\b", "<x>"])
 def test_a_host_that_is_none_is_in_no_link(anyone, app, host):
     for _ in range(2):
