@@ -11,13 +11,13 @@ from werkzeug.datastructures import MultiDict
 
 from app import create_app
 from app.config import Testing
-from app.extensions import cache
 from app.models import Product
 from app.pages.formats import money
 from app.pages.listing import LAST_PAGE, PER_PAGE, read_listing
 from app.services.paging import MAX_DEPTH, Page
 from tests import factories
 from tests.integration.browsing import Browser, links
+from tests.integration.conftest import empty_cache
 from tests.integration.test_query_counts import counted
 
 
@@ -271,7 +271,7 @@ def test_a_list_costs_the_same_few_statements_at_any_length(app, browser):
             options = [{"options": {"Size": size}} for size in ("S", "M")]
             for _ in range(4 + 20 * place):
                 factories.product_with_variants(options, category_id=shelf)
-            cache.clear()
+            empty_cache()
         with counted(app) as run:
             assert browser.get(f"/categories/shelf-{place}?o.Size=S").status_code == 200
         costs.append(len(run))
