@@ -7,12 +7,12 @@ Of more than MOST products only so many are looked at, the newest or those that 
 choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 thousand.
 """
 
-from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Subquery, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, case, func, or_, select
 
 from app.domain import category_tree
 from app.domain.actor import ANONYMOUS
@@ -55,7 +55,7 @@ def count(wanted: Wanted, currency: str) -> Facets:
         return Facets()
     # Sizes of everything at once say nothing, and to count them costs most.
     is_narrow = bool(wanted.q or wanted.category or wanted.options)
-    finds = _Finds(wanted, match)
+    finds = _Finds(wanted, match, price_steps(currency))
     return Facets(
         _by_category(finds),
         _by_price(finds, currency),
@@ -67,7 +67,8 @@ def count(wanted: Wanted, currency: str) -> Facets:
 class _Finds:
     """The products of a wish, less some of its choices: MOST of them and one more are looked at."""
 
-    def __init__(self, wanted: Wanted, match: Match | None) -> None:
+    def __init__(self, wanted: Wanted, match: Match | None, ends: list[int]) -> None:
+        self._ends = ends
         self.wanted, self.asked = wanted, filters(wanted)
         self._base = (*visible_to(ANONYMOUS), *(match.conditions if match else ()))
         # Without words there is an order that leads straight to some; a category has few enough.
@@ -87,10 +88,15 @@ class _Finds:
         return [condition for name, condition in self.asked.items() if name not in names]
 
     def rows_without(self, *names: str) -> list[Any]:
-        """What is found without these choices; asked once where several leave out nothing."""
+        """What is found without these choices, as category_id, range and number; asked once where
+        several leave out nothing."""
         left = frozenset(self.asked.keys() - set(names))
         if left not in self._rows:
-            self._rows[left] = _rows(select(self.some(*self.without(*names))))
+            some = self.some(*self.without(*names))
+            steps = ((some.c.price < end, n) for n, end in enumerate(self._ends))
+            range_ = case(*steps, else_=len(self._ends)).label("range")
+            query = select(some.c.category_id, range_, func.count().label("number"))
+            self._rows[left] = _rows(query.group_by(some.c.category_id, range_))
         return self._rows[left]
 
 
@@ -108,18 +114,29 @@ def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
     if finds.asked.keys() <= {"category"} and not finds.has_words:
         return [(id_, number) for id_, number in category_service.offered().items() if number]
     rows = finds.rows_without("category")
-    own = Counter(row.category_id for row in rows if row.category_id is not None)
+    own = _sums((row.category_id, row.number) for row in rows if row.category_id is not None)
     nodes = _rows(select(Category.id, Category.parent_id, Category.name, Category.position))
     totals = category_tree.totals(own, nodes)
-    return [(id_, _told(number, len(rows))) for id_, number in totals.items() if number]
+    return [(id_, _told(number, _all(rows))) for id_, number in totals.items() if number]
 
 
 def _by_price(finds: _Finds, currency: str) -> list[tuple[int, int | None, Number]]:
     rows, ends = finds.rows_without("min_price", "max_price"), price_steps(currency)
-    counted = Counter(bisect_right(ends, row.price) for row in rows)
+    counted = _sums((row.range, row.number) for row in rows)
     starts = (0, *ends)
     lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], _told(counted[n], len(rows))) for n in sorted(counted)]
+    return [(starts[n], lasts[n], _told(counted[n], _all(rows))) for n in sorted(counted)]
+
+
+def _sums(numbers: Iterable[tuple[int, int]]) -> Counter[int]:
+    sums: Counter[int] = Counter()
+    for name, number in numbers:
+        sums[name] += number
+    return sums
+
+
+def _all(rows: Iterable[Any]) -> int:
+    return sum(row.number for row in rows)
 
 
 def _told(number: int, looked_at: int) -> Number:
