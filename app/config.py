@@ -346,7 +346,6 @@ def engine_options(
         "hide_parameters": True,  # values of a statement are people's data: not for the log
     }
     if url.startswith("postgresql"):
-        options["pool_pre_ping"] = True
         options["connect_args"] = {"connect_timeout": 2}
         if not behind_pooler:
             settings = "-c lock_timeout=5s -c statement_timeout=20s -c timezone=utc"
@@ -366,7 +365,6 @@ def replica_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "connect_args": hasty,
         "poolclass": QueuePool,
         "pool_timeout": 0.1,
-        "pool_pre_ping": False,
     }
 
 

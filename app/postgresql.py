@@ -5,7 +5,9 @@ every thread until the kernel gives its connection up, a quarter of an hour late
 do the waiting ourselves; where it fails, psycopg2 closes the connection, so that the pool drops it.
 """
 
+import math
 import select
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +16,7 @@ import psycopg2
 from flask import has_request_context
 from psycopg2 import extensions
 from sqlalchemy import Dialect, Engine, Pool, event
+from sqlalchemy.exc import InvalidatePoolError
 
 GREETING_SECONDS = 2.0
 """For a connection to be made, and for one from the pool to show that it lives."""
@@ -21,7 +24,8 @@ REQUEST_SECONDS = 8.0
 """For a statement while somebody waits; locks are given up after 5 s (`lock_timeout`)."""
 BATCH_SECONDS = 25.0
 """For a statement of a command: more than `statement_timeout`, which a living server keeps."""
-
+IDLE_SECONDS = 5.0
+"""For how long a connection that hears nothing is taken for good; to ask it costs a round trip."""
 HASTY_SECONDS = 0.4
 """For whatever is asked of a server that another one can stand in for: once, then that is asked."""
 
@@ -30,6 +34,8 @@ class PatientConnection(extensions.connection):
     """A connection that knows how long it may be silent, in seconds."""
 
     patience = GREETING_SECONDS
+    is_greeted = True
+    """Whether it is asked for a sign of life after a pause."""
 
     def expect_greeting(self) -> None:
         """Until the next use the pool says no more than "SELECT 1"."""
@@ -44,6 +50,7 @@ class HastyConnection(PatientConnection):
     """A connection to a server that another one can stand in for, so that waiting is no use."""
 
     patience = HASTY_SECONDS
+    is_greeted = False
 
     def expect_greeting(self) -> None:
         """As ever."""
@@ -98,12 +105,33 @@ def _make_patient(
 
 
 @event.listens_for(Pool, "checkout")
-def _expect_work(connection: Any, _record: Any, _proxy: Any) -> None:
+def _expect_work(connection: Any, record: Any, _proxy: Any) -> None:
     if isinstance(connection, PatientConnection):
+        idle = time.monotonic() - record.info.get("returned", math.inf)
+        if connection.is_greeted and (idle > IDLE_SECONDS or _has_news(connection)):
+            _greet(connection)
         connection.expect_work()
 
 
+def _has_news(connection: extensions.connection) -> bool:
+    """Whether the server sent something unasked: mostly that it says good-bye."""
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    return bool(news.poll(0))
+
+
+def _greet(connection: extensions.connection) -> None:
+    """See that the server is still at the other end; else the pool makes a new connection."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except psycopg2.Error:
+        raise InvalidatePoolError from None
+
+
 @event.listens_for(Pool, "checkin")
-def _expect_greeting(connection: Any, _record: Any) -> None:
+def _expect_greeting(connection: Any, record: Any) -> None:
     if isinstance(connection, PatientConnection):
+        record.info["returned"] = time.monotonic()
         connection.expect_greeting()

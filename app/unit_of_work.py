@@ -4,8 +4,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.errors import TryAgain
@@ -58,6 +59,21 @@ def _until_it_stands(work: Callable[[], T]) -> T:
                 raise
         time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - only spreads the load
         attempt += 1
+
+
+def open_snapshot() -> None:
+    """Read from here on what stood in the database at one moment, and write nothing.
+
+    On SQLite every read transaction is such a snapshot.
+    """
+    db.session.close()
+    if db.engine.dialect.name == "postgresql":
+        options: dict[str, Any] = {
+            "isolation_level": "REPEATABLE READ",
+            "postgresql_readonly": True,
+        }
+        db.session.connection(execution_options=options)
+        db.session.execute(text("SET LOCAL statement_timeout = 0"))  # a large shop takes its time
 
 
 def end_session(_error: BaseException | None = None) -> None:

@@ -13,6 +13,7 @@ from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
 from app.extensions import api
 from app.services import audit_service, doctor_service
 from app.services.doctor_service import Finding
+from app.unit_of_work import open_snapshot
 
 
 @command("audit")
@@ -22,7 +23,7 @@ def audit() -> None:
     Reads one snapshot and writes nothing, so it may run while the shop sells. Names every
     violation, and exits 1 if there is one.
     """
-    audit_service.open_snapshot()
+    open_snapshot()
     found = 0
     for line in audit_service.violations():
         click.echo(line)

@@ -1,28 +1,12 @@
 """Proof that the books are right: read-only, on one snapshot, so that the shop may go on selling."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import func, select, text
 
 from app.extensions import db
 from app.models import Base, Order, Product, StockMovement, Variant
 from app.services import audit_checks
-
-
-def open_snapshot() -> None:
-    """Read from here on what stood in the database at one moment, and write nothing.
-
-    On SQLite every read transaction is such a snapshot.
-    """
-    db.session.close()
-    if db.engine.dialect.name == "postgresql":
-        options: dict[str, Any] = {
-            "isolation_level": "REPEATABLE READ",
-            "postgresql_readonly": True,
-        }
-        db.session.connection(execution_options=options)
-        db.session.execute(text("SET LOCAL statement_timeout = 0"))  # a large shop takes its time
 
 
 def violations() -> Iterator[str]:

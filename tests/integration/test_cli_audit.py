@@ -4,6 +4,7 @@ import pytest
 
 from app.extensions import db
 from app.services import audit_service
+from app.unit_of_work import open_snapshot
 from tests import factories
 
 
@@ -134,7 +135,7 @@ def test_ids_and_figures_are_named(audit):
 
 
 def test_it_reads_one_snapshot_while_the_shop_goes_on(shop):
-    audit_service.open_snapshot()
+    open_snapshot()
     before = audit_service.figures()
 
     break_it("UPDATE products SET price = price + 1")

@@ -159,7 +159,6 @@ def test_postgresql_may_be_spelled_as_hosts_spell_it(scheme):
     assert settings.SQLALCHEMY_DATABASE_URI == (
         "postgresql+psycopg2://shop:p%40ss@db/shop?sslmode=require"
     )
-    assert settings.SQLALCHEMY_ENGINE_OPTIONS["pool_pre_ping"] is True
 
 
 def test_nobody_waits_three_seconds_for_a_connection():

@@ -17,7 +17,7 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services import audit_names, export_service, import_jobs
-from app.unit_of_work import in_transaction
+from app.unit_of_work import in_transaction, open_snapshot
 from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body
 
@@ -125,6 +125,7 @@ def _worked_on(job_id: int) -> ImportJob:
 
 
 def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    open_snapshot()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
