@@ -1,0 +1,202 @@
+"""DEPLOYMENT.md: its settings, units, manifests, commands and run-book are such as work."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.config import ROOT, load
+from tests import proxy
+
+TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
+UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
+         "shopswift-backup.service", "shopswift-backup.timer")  # fmt: skip
+DOCUMENTS = sorted(path.name for path in ROOT.glob("*.md"))
+
+
+def blocks(kind: str) -> list[str]:
+    """What stands in fenced blocks of this kind."""
+    return re.findall(rf"```{re.escape(kind)}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    words = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {word.replace(" ", "-") for word in words}
+
+
+def manifests() -> list[dict]:
+    return [entry for text in blocks("yaml") for entry in yaml.safe_load_all(text)]
+
+
+def pods() -> list[dict]:
+    """The specs of all pods that the manifests make."""
+    found = []
+    for entry in manifests():
+        spec = entry["spec"].get("jobTemplate", entry)["spec"]
+        found += [spec["template"]["spec"]] if "template" in spec else []
+    return found
+
+
+def test_each_alert_has_its_steps():
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    rules = [rule for group in alerts["groups"] for rule in group["rules"] if "alert" in rule]
+
+    named = {rule["annotations"]["runbook"].partition("#")[2] for rule in rules}
+    described = {anchor for anchor in anchors(TEXT) if anchor.startswith("alert-")}
+
+    assert named == described
+    for rule in rules:
+        steps = TEXT.partition(f"### Alert {rule['alert']}\n")[2].partition("\n### ")[0]
+        assert steps.lstrip().startswith(f"*{rule['labels']['severity']}.*"), rule["alert"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_a_document_links_to_is_there(name):
+    text = (ROOT / name).read_text("utf-8")
+
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if ":" not in link:
+            assert not file or (ROOT / file).exists(), link
+            assert not anchor or anchor in anchors((ROOT / (file or name)).read_text("utf-8")), link
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_commands_that_a_document_names_are_there(name, shared_app):
+    text = (ROOT / name).read_text("utf-8")
+
+    named = set(re.findall(r"(?:\bflask |\[flask, )([a-z][a-z-]+)(?:[\s`,\]])", text, re.MULTILINE))
+    scripts = set(re.findall(r"\bscripts/[a-z_/]+(?:\.py)?", text))
+
+    assert named - {"run", "db"} <= set(shared_app.cli.commands)
+    assert {script for script in scripts if not (ROOT / script).exists()} == set()
+
+
+def test_the_settings_start_a_shop_in_production():
+    (text,) = blocks("ini shop.env")
+    given = dict(line.split("=", 1) for line in text.splitlines())
+    known = (ROOT / ".env.example").read_text("utf-8")
+
+    settings = load({name: re.sub("<[^>]*>", "x" * 40, value) for name, value in given.items()})
+
+    assert settings.problems() == []
+    assert settings.warnings() == []
+    for name in given.keys() - {"FLASK_APP", "FLASK_SKIP_DOTENV"}:
+        assert f"{name}=" in known
+
+
+def test_settings_that_are_named_are_settings():
+    known = (ROOT / ".env.example").read_text("utf-8")
+    workflow = (ROOT / ".github/workflows/deploy.yml").read_text("utf-8")
+
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", TEXT)) - {"PG_BIN", "FLASK_APP"}
+
+    assert len(named) > 20
+    assert {name for name in named if f"{name}=" not in known and name not in workflow} == set()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_are_ones_that_systemd_takes(name, tmp_path):
+    (text,) = blocks(f"ini {name}")
+    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(text)
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze on this machine")
+    here = (text.replace("/srv/shopswift/.venv/bin/", f"{Path(shutil.which('sh')).parent}/sh -c ")
+            .replace("/srv/shopswift", str(ROOT)))  # fmt: skip
+    file = tmp_path / name.replace("@", "@8001")
+    file.write_text(here)
+    if name.endswith(".timer"):
+        (served,) = blocks(f"ini {name.replace('timer', 'service')}")
+        file.with_suffix(".service").write_text(served.replace("/srv/shopswift/", "/bin/sh "))
+
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True
+    )
+
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_nginx_takes_what_the_commands_make_of_the_shipped_files(tmp_path):
+    (commands,) = blocks("sh nginx")
+    home = tmp_path / "nginx"
+    (home / "var").mkdir(parents=True)
+    commands = commands.replace("cd /srv/shopswift", f"cd {ROOT}").replace("sudo ", "")
+    subprocess.run(
+        ["sh", "-euc", commands.replace("/etc/nginx", str(home))], check=True, capture_output=True
+    )
+
+    for file in home.rglob("*.conf"):
+        file.write_text(on_this_machine(file.read_text(), home))
+    said = subprocess.run(
+        proxy.command(home / "nginx.conf", "-t"), capture_output=True, text=True
+    ).stderr
+
+    servers = (home / "upstream.conf").read_text()
+    assert servers.count("server 127.0.0.1:8001") == servers.count("server 127.0.0.1:8002") == 2
+    assert " resolve " not in servers
+    # It got as far as the certificate, which nobody has made here.
+    assert "fullchain.pem" in said
+    assert said.count("[emerg]") == 1
+
+
+def on_this_machine(text: str, home: Path) -> str:
+    """With folders that may be written to here, and without what an older nginx does not know."""
+    for place in ("/tmp/", "/run/", "/var/log/nginx/"):  # noqa: S108 - the first one, since home lies there
+        text = text.replace(place, f"{home}/var/")
+    text = text.replace("/etc/nginx/", f"{home}/")
+    if proxy.version() < proxy.MODERN:
+        text = re.sub(r" +(http2 on|keepalive 0);\n", "", text)
+    return text
+
+
+def test_manifests_belong_together():
+    entries = {(entry["kind"], entry["metadata"]["name"]) for entry in manifests()}
+    claims = {claim for kind, claim in entries if kind == "PersistentVolumeClaim"}
+
+    assert {kind for kind, _name in entries} >= {"Deployment", "PodDisruptionBudget", "Job",
+        "CronJob", "Service", "Ingress", "NetworkPolicy"}  # fmt: skip
+    for pod in pods():
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        used = {m["name"] for box in pod["containers"] for m in box["volumeMounts"]}
+        assert used == volumes
+        for volume in pod["volumes"]:
+            claim = volume.get("persistentVolumeClaim")
+            assert claim is None or claim["claimName"] in claims
+
+
+def test_no_container_has_rights_to_lose():
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"]
+        for container in pod["containers"]:
+            rights = container["securityContext"]
+            assert rights["readOnlyRootFilesystem"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.only_on("sqlite")
+def test_probes_ask_what_the_shop_answers(shared_app):
+    routes = {rule.rule for rule in shared_app.url_map.iter_rules()}
+    (pod,) = (pod for pod in pods() if len(pod["containers"]) == 2)
+    shop = pod["containers"][0]
+
+    asked = {name: shop[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")}
+
+    assert asked == {"liveness": "/healthz/live", "readiness": "/healthz/ready"}
+    assert set(asked.values()) <= routes
+    stops = int(shop["lifecycle"]["preStop"]["exec"]["command"][1])
+    graceful = re.search(r"graceful_timeout = (\d+)", (ROOT / "gunicorn.conf.py").read_text())
+    assert graceful is not None
+    assert pod["terminationGracePeriodSeconds"] > stops + int(graceful[1])
