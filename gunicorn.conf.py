@@ -70,13 +70,21 @@ loglevel = "warning" if settings.LOG_LEVEL in ("WARNING", "ERROR") else "info"
 
 class ShopWorker(ThreadWorker):
     """One that turns new callers away as soon as it is to stop: they would wait in its queue, and
-    be cut off at its end. Whoever balances the load sees at once to ask another."""
+    be cut off at its end. Whoever balances the load sees at once to ask another. Those who wait
+    already are taken in: a write that was sent must not be sent to another."""
 
     def set_accept_enabled(self, enabled):
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
+                self.take_in_all(listener)
                 listener.close()
+
+    def take_in_all(self, listener):
+        taken = -1
+        while taken != self.nr_conns:
+            taken = self.nr_conns
+            self.accept(listener)
 
 
 worker_class = ShopWorker

@@ -1,5 +1,6 @@
 """A server that is told to stop: it finishes what it has begun, and takes nothing new."""
 
+import os
 import signal
 import socket
 import time
@@ -47,3 +48,23 @@ def test_what_is_under_way_is_answered_while_new_callers_are_refused(app, enviro
 
             assert answer(begun).startswith(b"HTTP/1.1 422")
         assert server.wait(40) == 0
+
+
+def test_who_waits_to_be_taken_in_is_answered_too(app, environ):
+    asking = b"GET /healthz/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with servers.gunicorn(environ, workers=1) as (server, url):
+        address = urlsplit(url)
+        (worker,) = servers.children(server.pid)
+        os.kill(worker, signal.SIGSTOP)
+        waiting = [socket.create_connection((address.hostname, address.port)) for _ in range(5)]
+        for caller in waiting:
+            caller.sendall(asking)
+
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # the worker is told while it cannot listen
+        os.kill(worker, signal.SIGCONT)
+        answers = [answer(caller)[:12] for caller in waiting]
+
+        for caller in waiting:
+            caller.close()
+    assert answers == [b"HTTP/1.1 200"] * 5
