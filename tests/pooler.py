@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from app.config import ROOT
-from tests.servers import LOCALHOST, _listens, _wait_until, free_port, run_sql
+from tests.servers import LOCALHOST, _wait_until, free_port, listens, run_sql
 
 SHIPPED = ROOT / "deploy" / "pgbouncer.ini"
 MISSING = "no PgBouncer on this machine (PGBOUNCER_PATH may name one)"
@@ -56,7 +56,7 @@ def start(folder: Path, url: str, port: int) -> subprocess.Popen[bytes]:
     with (folder / "pgbouncer.log").open("wb") as log:
         command = [str(program()), *as_user, str(settings)]
         running = subprocess.Popen(command, stdout=log, stderr=log)
-    _wait_until(lambda: _listens(port), "PgBouncer", running)
+    _wait_until(lambda: listens(port), "PgBouncer", running)
     return running
 
 

@@ -209,7 +209,7 @@ def start_valkey(port: int, folder: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _wait_until(lambda: _listens(port), "Valkey", server)
+    _wait_until(lambda: listens(port), "Valkey", server)
     return server
 
 
@@ -300,7 +300,8 @@ def is_ready(address: str) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at this port."""
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((LOCALHOST, port)) == 0

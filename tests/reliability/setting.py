@@ -120,7 +120,7 @@ class Setting:
             time.sleep(0.01)
         pid = rng.choice(pids)
         at = self.clock()
-        _kill(pid)
+        kill(pid)
         return pid, at
 
     def hold_locks(self, seconds: float) -> None:
@@ -166,7 +166,7 @@ class Setting:
         self._gunicorn.kill()
         self._gunicorn.wait(10)
         for pid in workers:
-            _kill(pid)
+            kill(pid)
         self._gunicorn = None
 
     def _signal_shop(self, number: signal.Signals) -> None:
@@ -330,13 +330,15 @@ def fire_setting(
     workers: int = 4,
     threads: int = 8,
     environ: Mapping[str, str] | None = None,
+    kind: type[Setting] | None = None,
 ) -> Iterator[Setting]:
     """A migrated shop that is empty but for its owner, on servers that all end with the block.
 
     Args:
         environ: settings of the shop beyond those that every test run has.
+        kind: another class of settings on this database.
     """
-    kind = SQLiteSetting if database == "sqlite" else PostgreSQLSetting
+    kind = kind or (SQLiteSetting if database == "sqlite" else PostgreSQLSetting)
     with tempfile.TemporaryDirectory(prefix="shopswift-fire-") as folder:
         home = Path(folder)
         home.chmod(0o711)  # PostgreSQL runs as another user where we are root
@@ -370,6 +372,7 @@ class _Models:
 _models = _Models()
 
 
-def _kill(pid: int) -> None:
+def kill(pid: int) -> None:
+    """kill -9 a process, if there is one."""
     with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
         os.kill(pid, signal.SIGKILL)
