@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 from babel import Locale, UnknownLocaleError
 from limits import parse_many
 from sqlalchemy import make_url
@@ -343,6 +344,7 @@ def engine_options(
         "poolclass": WatchedPool,
         "execution_options": {SLOW_SECONDS: slow_seconds},
         "pool_timeout": 2.5,
+        "json_deserializer": orjson.loads,
         "hide_parameters": True,  # values of a statement are people's data: not for the log
     }
     if url.startswith("postgresql"):

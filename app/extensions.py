@@ -50,7 +50,8 @@ def _reading(engine: Engine) -> Engine:
         return engine
     found = _engines.get(engine)
     return found or _engines.setdefault(
-        engine, engine.execution_options(isolation_level="AUTOCOMMIT")
+        engine,
+        engine.execution_options(shop_reads=True),  # see app/postgresql.py
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 from flask import has_request_context
 from psycopg2 import extensions
-from sqlalchemy import Dialect, Engine, Pool, event
+from sqlalchemy import Connection, Dialect, Engine, Pool, event
 from sqlalchemy.exc import InvalidatePoolError
 
 GREETING_SECONDS = 2.0
@@ -128,6 +128,21 @@ def _greet(connection: extensions.connection) -> None:
         connection.rollback()
     except psycopg2.Error:
         raise InvalidatePoolError from None
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    """Statements that only read need no BEGIN and ROLLBACK around them, each a round trip.
+
+    Said to the driver itself: SQLAlchemy would set an isolation level, which is another.
+    """
+    inner: Any = connection.connection.dbapi_connection
+    options = connection.get_execution_options()
+    if not isinstance(inner, PatientConnection) or "isolation_level" in options:
+        return
+    reads = options.get("shop_reads", False)
+    if inner.autocommit != reads:
+        inner.autocommit = reads
 
 
 @event.listens_for(Pool, "checkin")

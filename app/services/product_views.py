@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, select
+from sqlalchemy import ColumnElement, Row, Subquery, bindparam, select
 
-from app.extensions import db
 from app.models import Category, Product, Variant
+from app.services.prepared import run
 
 
 class CategoryName(NamedTuple):
@@ -78,17 +78,26 @@ _VARIANT: tuple[Any, ...] = (
 )  # fmt: skip
 _END_OF_FACTS, _END_OF_CATEGORY = len(_FACTS), len(_FACTS) + len(_CATEGORY)
 _IN_ORDER = (Variant.position, Variant.id)
+_WHOLE = (
+    select(*_FACTS, *_CATEGORY)
+    .select_from(Product)
+    .outerjoin(Category, Category.id == Product.category_id)
+)
+_WITH_VARIANTS = (
+    _WHOLE.add_columns(*_VARIANT)
+    .join(Variant, Variant.product_id == Product.id)
+    .order_by(*_IN_ORDER)
+)
+_VARIANTS = (
+    select(Variant.product_id, *_VARIANT)
+    .where(Variant.product_id.in_(bindparam("ids", expanding=True)))
+    .order_by(*_IN_ORDER)
+)
 
 
 def one(*conditions: ColumnElement[bool]) -> ProductView | None:
     """The product that fits, of which there is one at most."""
-    query = (
-        _whole(*_VARIANT)
-        .join(Variant, Variant.product_id == Product.id)
-        .where(*conditions)
-        .order_by(*_IN_ORDER)
-    )
-    rows = db.session.execute(query).all()
+    rows = run(_WITH_VARIANTS.where(*conditions)).all()
     variants = [VariantView(*row[_END_OF_CATEGORY:]) for row in rows]
     return _view(rows[0], variants) if rows else None
 
@@ -98,23 +107,18 @@ def some(
 ) -> tuple[list[ProductView], int | None]:
     """The products whose ids are found, in this order, and what `total` is, which the database
     works out in the same statement; None where no product is found."""
-    query = _whole(total).join(found, found.c.id == Product.id).order_by(*order)
-    rows = db.session.execute(query).all()
+    query = _WHOLE.add_columns(total).join(found, found.c.id == Product.id).order_by(*order)
+    rows = run(query).all()
     variants = _variants_of([row[0] for row in rows]) if rows else {}
     shown = [_view(row, variants[row[0]]) for row in rows]
     return shown, rows[0][-1] if rows else None
 
 
-def _whole(*more: Any) -> Select[Any]:
-    query = select(*_FACTS, *_CATEGORY, *more).select_from(Product)
-    return query.outerjoin(Category, Category.id == Product.category_id)
-
-
 def _variants_of(product_ids: Collection[int]) -> dict[int, list[VariantView]]:
-    query = select(Variant.product_id, *_VARIANT).where(Variant.product_id.in_(product_ids))
     found: dict[int, list[VariantView]] = defaultdict(list)
-    for product_id, *facts in db.session.execute(query.order_by(*_IN_ORDER)):
-        found[product_id].append(VariantView(*facts))
+    for row in run(_VARIANTS, ids=list(product_ids)):
+        facts: tuple[Any, ...] = row[1:]
+        found[row[0]].append(VariantView(*facts))
     return found
 
 
