@@ -48,6 +48,11 @@ CERTAINLY_MANY = MAX_DEPTH * 5 // 4
 
 _FTS = table("products_fts", column("rowid"))
 # All words of names that have no digit: triggers on `products` collect them.
+# The operator takes its threshold from a setting. Looked at in the same statement, and without a
+# row of it, this is evaluated before the rows are looked for, and ends with the statement.
+_THRESHOLD = select(
+    func.set_config("pg_trgm.word_similarity_threshold", str(TYPO_SIMILARITY), True)
+).scalar_subquery()
 _WORDS = table("search_words", column("word", Text))
 _VECTOR: ColumnElement[Any] = literal_column("products.search_vector")
 # Word for word as in its index.
@@ -76,15 +81,10 @@ def by_similar_words(words: Sequence[str]) -> Match | None:
     """Products whose names have words much like these; None where no name has, or the database
     can't compare so.
 
-    The words of all names are a short list, however many products there are. Holds for this
-    transaction, whose threshold it sets.
+    The words of all names are a short list, however many products there are.
     """
     if not _is_postgresql():
         return None
-    db.session.execute(
-        text("SELECT set_config('pg_trgm.word_similarity_threshold', :share, true)"),
-        {"share": str(TYPO_SIMILARITY)},
-    )
     known = _similar(list(dict.fromkeys(words)))
     if not known or not all(known):
         return None
@@ -102,7 +102,7 @@ def _similar(words: Sequence[str]) -> list[list[Any]]:
     for number, word in enumerate(words):
         likeness = func.word_similarity(word, _WORDS.c.word).label("likeness")
         query = select(_WORDS.c.word, likeness, literal(number).label("number"))
-        query = query.where(_WORDS.c.word.op("%>", is_comparison=True)(word))
+        query = query.where(_THRESHOLD != "", _WORDS.c.word.op("%>", is_comparison=True)(word))
         looked_up.append(query.order_by(likeness.desc()).limit(MOST_ALIKE).subquery())
     found: list[list[Any]] = [[] for _ in words]
     for row in db.session.execute(union_all(*(select(one) for one in looked_up))):
