@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sqlalchemy import text
 
 from app.config import ROOT, load
-from tests import proxy
+from app.extensions import db
+from tests import pooler, proxy
 
 TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
 UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
@@ -200,3 +202,19 @@ def test_probes_ask_what_the_shop_answers(shared_app):
     graceful = re.search(r"graceful_timeout = (\d+)", (ROOT / "gunicorn.conf.py").read_text())
     assert graceful is not None
     assert pod["terminationGracePeriodSeconds"] > stops + int(graceful[1])
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_run_books_questions_are_ones_that_postgresql_answers(app):
+    questions = re.findall(r"`(SELECT [^`]*pg_stat_[^`]*?);?`", TEXT)
+
+    assert len(questions) == 2
+    with app.app_context():
+        for question in questions:
+            assert db.session.execute(text(question)).all()
+
+
+def test_what_is_set_behind_a_pooler_is_what_its_file_says():
+    (statements,) = blocks("sql")
+
+    assert [line.rstrip(";") for line in statements.splitlines()] == pooler.statements()
