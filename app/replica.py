@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -32,14 +32,10 @@ SKIP_SECONDS = 1.0
 """For how long a replica that failed is not asked."""
 
 # The cluster's own number goes along: another cluster's positions mean nothing here.
-_WRITTEN = text(
-    "SELECT system_identifier, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
-    " FROM pg_control_system()"
-)
-_REPLAYED = text(
-    "SELECT system_identifier, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')"
-    " FROM pg_control_system() WHERE pg_is_in_recovery()"
-)
+_WRITTEN = """SELECT system_identifier, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')
+    FROM pg_control_system()"""
+_REPLAYED = """SELECT system_identifier, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')
+    FROM pg_control_system() WHERE pg_is_in_recovery()"""
 _AWAY = (DBAPIError, PoolTimeout)
 _NEVER = float("-inf")
 
@@ -136,7 +132,7 @@ class Replica:
     def _ask_primary(self) -> None:
         at = time.monotonic()  # before it is asked: what is committed later does not count
         with self._primary.connect() as connection:
-            cluster, position = connection.execute(_WRITTEN).one()
+            cluster, position = connection.exec_driver_sql(_WRITTEN).one()
         young = [one for one in self._written if at - one.at < 2 * MAX_LAG_SECONDS]
         self._written = (*young, Written(at, cluster, int(position)))
 
@@ -152,7 +148,7 @@ class Replica:
 
 def _reached(session: Session) -> tuple[int, int] | None:
     """The replica's cluster and its position in it; None where it is no replica."""
-    row = session.execute(_REPLAYED).one_or_none()
+    row = session.connection().exec_driver_sql(_REPLAYED).one_or_none()
     return None if row is None or row[1] is None else (row[0], int(row[1]))
 
 

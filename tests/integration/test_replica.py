@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import text
 
-from app import create_app, metrics
+from app import create_app, metrics, replica
 from app.config import Testing
 from app.extensions import db
 from app.services import catalogue_cache
@@ -253,6 +254,41 @@ def test_a_replica_that_falls_silent_is_not_waited_for(pair):
 
     assert answers == [200] * 8
     assert later == 200
+    assert reads_from_replica(pair, "/api/products")
+
+
+def test_a_read_that_fails_on_the_replica_is_done_on_the_primary(pair):
+    read_on: list[bool] = []
+
+    def build():
+        read_on.append(db.session.scalar(text("SELECT NOT pg_is_in_recovery()")))
+        if not read_on[-1]:
+            db.session.execute(text("SELECT pg_sleep(5)"))
+        return len(read_on)
+
+    def failed_there():
+        with pair.shop.app.app_context():
+            assert replica.read(build, float("-inf"))[0] == len(read_on)
+        return len(read_on) > 1 and read_on[-2:] == [False, True]
+
+    until(failed_there)
+    assert reads_from_replica(pair, "/api/products")
+
+
+def test_what_was_read_stands_although_the_connection_died_then(pair):
+    def build():
+        pid, is_copy = db.session.execute(
+            text("SELECT pg_backend_pid(), pg_is_in_recovery()")
+        ).one()
+        if is_copy:
+            servers.run_sql(pair.replica.url, f"SELECT pg_terminate_backend({pid}, 5000)")
+        return is_copy
+
+    def read_there():
+        with pair.shop.app.app_context():
+            return replica.read(build, float("-inf"))[0]
+
+    until(read_there)
     assert reads_from_replica(pair, "/api/products")
 
 

@@ -100,6 +100,12 @@ class ScaledSetting(PostgreSQLSetting):
 class CalmLife(ShoppersLife):
     """A shopper who waits for every answer, so that an answer that is missing was lost by us."""
 
+    def live(self, errand: int) -> None:
+        """As everybody, after a look around."""
+        for path in ("/api/products", "/api/products?q=thing", "/api/categories"):
+            self._me.insist(lambda path=path: self._me.send("browse", "GET", path))  # type: ignore[misc]
+        super().live(errand)
+
     def _impatiently(self, purchase: Purchase) -> None:
         """Not this one."""
 
