@@ -33,8 +33,11 @@ preload_app = True
 # As long as the usual proxies take it; what is too long for a field is then told field by field.
 limit_request_line = 8190
 timeout = 60
-graceful_timeout = 30
-keepalive = 5
+graceful_timeout = 60  # as long as any request may take, and nginx waits
+keepalive = 5  # longer than nginx's 4 s, so that it is nginx who closes
+# Each worker is made anew after a while, so that a leak in whatever library never grows large.
+max_requests = 20_000
+max_requests_jitter = 2_000
 # The workers' heartbeat is a file; on a disk it can stall them.
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None

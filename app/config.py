@@ -89,7 +89,7 @@ class Config:
         self.CART_DAYS = self._int("CART_DAYS", 30, 1, 90)
         self.HOST = self._text("HOST", "127.0.0.1")
         self.PORT = self._int("PORT", 5000, 0, 65535)
-        self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", 1)
+        self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", self._workers())
         self.WEB_THREADS = self._int("WEB_THREADS", 8)
         self.TRUSTED_HOSTS = self._list("TRUSTED_HOSTS", _HOST, "host names such as shop.example")
         self.CORS_ORIGINS = self._list(
@@ -134,6 +134,11 @@ class Config:
             "replica": {**options, "url": url},
             "watched_primary": {**options, **one, "url": primary},
         }
+
+    def _workers(self) -> int:
+        """One for each core that we may use; on SQLite, which has one writer at a time, one."""
+        is_sqlite = self._text("DATABASE_URL", "sqlite:").startswith("sqlite:")
+        return 1 if is_sqlite else usable_cores()
 
     def _read_redis(self) -> None:
         self.REDIS_URL = self._redis_url("REDIS_URL", "")
@@ -284,6 +289,14 @@ class Production(Config):
 
 
 ENVIRONMENTS = {kind.NAME: kind for kind in (Development, Testing, Production)}
+
+
+def usable_cores() -> int:
+    """How many cores this process may use; a container's quota of CPU time is not known to it."""
+    import os
+
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:

@@ -152,6 +152,11 @@ def test_a_refused_database_url_keeps_its_password_to_itself():
     assert "hunter2" not in str(refusal.value)
 
 
+def test_on_sqlite_one_process_serves_and_else_one_a_core():
+    assert load({}).WEB_CONCURRENCY == 1
+    assert load({"DATABASE_URL": POSTGRES}).WEB_CONCURRENCY == config.usable_cores() >= 1
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
 def test_postgresql_may_be_spelled_as_hosts_spell_it(scheme):
     settings = load({"DATABASE_URL": f"{scheme}://shop:p%40ss@db/shop?sslmode=require"})
