@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import make_url
 
 from app.config import ROOT
@@ -18,6 +19,13 @@ SHIPPED = ROOT / "deploy" / "pgbouncer.ini"
 MISSING = "no PgBouncer on this machine (PGBOUNCER_PATH may name one)"
 CONNECTIONS = 4
 """To the server: fewer than the threads of one process, so that they have to share them."""
+
+
+def leave_out() -> None:
+    """Skip the test for want of a PgBouncer, or fail it if INSIST_ON_PGBOUNCER is set."""
+    if os.environ.get("INSIST_ON_PGBOUNCER"):
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
 
 
 def program() -> str | None:

@@ -148,8 +148,9 @@ class Outcome:
         for span in (*self.kills, *self.stops):
             yield f"down from {span.start:.3f} to {span.end:.3f} s"
         yield f"{len(self.history)} requests, {self.orders} orders; by process: {self.served}"
-        yield f"{len(self.kills)} killed (kill -9): {len(self.lost)} requests lost, all but"
-        yield f"  {len(self.unexplained)} of them under way at that moment"
+        reads = sum(lost.method == "GET" for lost in self.lost)
+        yield f"{len(self.kills)} killed (kill -9): {len(self.lost)} requests lost, {reads} of them reads;"
+        yield f"  {len(self.unexplained)} that were not under way at that moment"
         yield f"{len(self.stops)} stopped (TERM) under load: {self._lost_in_stops()} requests lost"
         yield f"{len(self.violations)} violations (oversold, doubled, lost; the shop's own audit)"
 
