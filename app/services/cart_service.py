@@ -74,6 +74,8 @@ def add_item(
         raise _too_many()
     contents = cart_contents.read_by_id(cart_id)
     item = next(item for item in contents.items if item.variant_id == written[0].variant_id)
+    if variant_id is None and _may_be_one_of_several(item, contents, quantity):
+        _find_article(product_id, None)
     is_new = written[0].quantity == quantity
     if is_new and len(contents.items) > MAX_LINES:
         raise Conflict("cart_full", f"A cart has room for {MAX_LINES} lines.")
@@ -199,6 +201,17 @@ _ADD_BY = {
     (by_product, by_variant): upsert(partial(_adding, by_product=by_product, by_variant=by_variant))
     for by_product, by_variant in ((True, False), (False, True), (True, True))
 }
+
+
+def _may_be_one_of_several(item: Item, contents: Contents, quantity: int) -> bool:
+    """Whether another variant of the product may be on offer too, and was not written because
+    its line is full."""
+    return any(
+        other.product_id == item.product_id
+        and other.id != item.id
+        and other.quantity + quantity > MAX_QUANTITY
+        for other in contents.items
+    )
 
 
 def _refuse_short(item: Item) -> None:

@@ -210,6 +210,20 @@ def test_a_product_with_several_variants_needs_one_named(app, customer):
     assert customer.post("/api/cart/items", json=both).json["items"][0]["options"] == {"Size": "S"}
 
 
+def test_a_variant_has_to_be_named_although_the_other_ones_line_is_full(app, customer):
+    with app.app_context():
+        product = factories.product_with_variants(
+            [{"options": {"Size": "S"}, "stock": 300_000}, {"options": {"Size": "M"}}]
+        )
+    full = {"variant_id": product.variants[0].id, "quantity": 100_000}
+    assert customer.post("/api/cart/items", json=full).status_code == 201
+
+    refused = fill(customer, product)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "variant_required")
+    assert customer.get("/api/cart").json["item_count"] == 100_000
+
+
 def test_a_product_with_one_active_variant_needs_none_named(app, customer):
     with app.app_context():
         product = factories.product_with_variants(
