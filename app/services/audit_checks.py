@@ -145,6 +145,15 @@ CATALOGUE = (
             UNION SELECT c.id FROM categories c JOIN reached r ON c.parent_id = r.id)
         SELECT id FROM categories WHERE id NOT IN (SELECT id FROM reached)""",
     ),
+    Check(
+        "category counts",
+        "category {0}: said to offer {1} products, but {2} are offered in it",
+        """SELECT c.id, c.offered, COALESCE(p.number, 0) FROM categories c LEFT JOIN (
+            SELECT category_id, COUNT(*) AS number FROM products
+            WHERE deleted_at IS NULL AND is_active GROUP BY category_id
+        ) p ON p.category_id = c.id
+        WHERE c.offered != COALESCE(p.number, 0)""",
+    ),
 )
 
 PEOPLE = (

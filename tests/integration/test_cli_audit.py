@@ -75,6 +75,7 @@ WRONGS = {
     f" WHERE id = {FIRST.format('products')}",
     "category tree": "UPDATE categories SET parent_id ="
     " (SELECT id FROM categories WHERE slug = 'kitchen') WHERE slug = 'home'",
+    "category counts": "UPDATE categories SET offered = offered + 1 WHERE slug = 'home'",
     "tombstones": "UPDATE users SET deleted_at = '2026-01-01 00:00:00', email = NULL,"
     " email_key = NULL WHERE email = 'hana.sato@example.com'",
     "erased orders": "UPDATE users SET deleted_at = '2026-01-01 00:00:00', email = NULL,"
