@@ -7,6 +7,7 @@ one. All tests of races run through it too: see `pytest_generate_tests`.
 import json
 import os
 import threading
+import time
 
 import pytest
 from sqlalchemy import make_url, text
@@ -30,6 +31,13 @@ def settings(app):
         found = [db.session.scalar(text(f"SHOW {name}")) for name in SHOWN]
         db.session.remove()
     return found
+
+
+def end_connections():
+    """Have the server close all connections to the database, and PgBouncer take notice."""
+    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"{ended}'{NAME}'")
+    time.sleep(0.2)
 
 
 def test_timeouts_hold_without_being_set_by_the_shop(app):
@@ -90,9 +98,8 @@ def test_while_all_connections_are_taken_others_are_told_when_to_come_again(app,
 
 def test_connections_that_the_server_closed_are_replaced_unnoticed(app, anyone):
     assert anyone.get("/api/categories").status_code == 200
-    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{NAME}'"
-    servers.run_sql(os.environ["TEST_DATABASE_URL"], ended)
 
+    end_connections()
     answers = at_once([lambda: anyone.get("/api/products?page=2")] * pooler.CONNECTIONS)
 
     assert statuses(answers) == [200] * pooler.CONNECTIONS
@@ -106,11 +113,10 @@ def test_the_doctor_tells_what_the_database_should_set(app):
     before = finding()
     direct = os.environ["TEST_DATABASE_URL"]
     servers.run_sql(direct, f'ALTER DATABASE "{NAME}" RESET lock_timeout')
-    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{NAME}'"
-    servers.run_sql(direct, ended)  # settings of a database count for new connections
+    end_connections()  # settings of a database count for new ones
     after = finding()
     servers.run_sql(direct, f"ALTER DATABASE \"{NAME}\" SET lock_timeout = '5s'")
-    servers.run_sql(direct, ended)
+    end_connections()
 
     assert before["status"] == "ok"
     assert (after["status"], after["detail"].split()[-1]) == ("warning", "lock_timeout")
