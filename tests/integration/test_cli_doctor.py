@@ -55,6 +55,29 @@ def test_production_on_known_secrets_and_sqlite_fails(database, tmp_path):
     assert "SQLite" in found["configuration"]["detail"]
 
 
+def test_each_weak_secret_is_named_once(database):
+    weak = build(Production, DATABASE_URL=database, ALLOW_SQLITE="true", SECRET_KEY="short")
+
+    detail = findings(weak)["secrets"]["detail"]
+
+    assert detail == (
+        "SECRET_KEY is shorter than 32 bytes; JWT_SECRET_KEY is missing or the development default"
+    )
+
+
+def test_one_secret_for_both_purposes_is_warned_of(database):
+    key = "k" * 40
+    twice = build(Production, DATABASE_URL=database, ALLOW_SQLITE="true", SECRET_KEY=key,
+                  JWT_SECRET_KEY=key)  # fmt: skip
+
+    found = findings(twice)["secrets"]
+
+    assert (found["status"], found["detail"]) == (
+        "warning",
+        "SECRET_KEY and JWT_SECRET_KEY are one and the same",
+    )
+
+
 def test_development_on_known_secrets_is_warned(database):
     assert statuses(build(Development, DATABASE_URL=database))["secrets"] == "warning"
 

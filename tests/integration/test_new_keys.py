@@ -18,7 +18,7 @@ def replaced(app, environ):
     """The same shop after its keys were replaced: it believes the old ones, if `believing` says so."""
 
     def build(believing: bool = True) -> Flask:
-        settings = {**environ, "SECRET_KEY": NEW, "JWT_SECRET_KEY": NEW}
+        settings = {**environ, "SECRET_KEY": NEW, "JWT_SECRET_KEY": f"{NEW}-for-tokens"}
         if believing:
             settings["SECRET_KEY_FALLBACKS"] = f"{OLDER}, {environ['SECRET_KEY']}"
             settings["JWT_SECRET_KEY_PREVIOUS"] = f"{OLDER}, {environ['JWT_SECRET_KEY']}"
