@@ -10,6 +10,7 @@ from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, login, make_user, me, refresh
 
 NEW = "a-new-key-of-more-than-thirty-two-bytes"
+NEW_OF_TOKENS = f"{NEW}-for-tokens"
 OLDER = "an-older-key-of-more-than-thirty-two-bytes"
 
 
@@ -18,7 +19,7 @@ def replaced(app, environ):
     """The same shop after its keys were replaced: it believes the old ones, if `believing` says so."""
 
     def build(believing: bool = True) -> Flask:
-        settings = {**environ, "SECRET_KEY": NEW, "JWT_SECRET_KEY": f"{NEW}-for-tokens"}
+        settings = {**environ, "SECRET_KEY": NEW, "JWT_SECRET_KEY": NEW_OF_TOKENS}
         if believing:
             settings["SECRET_KEY_FALLBACKS"] = f"{OLDER}, {environ['SECRET_KEY']}"
             settings["JWT_SECRET_KEY_PREVIOUS"] = f"{OLDER}, {environ['JWT_SECRET_KEY']}"
@@ -66,7 +67,7 @@ def test_a_key_that_is_dropped_is_believed_no_longer(tokens, replaced):
 
 def test_servers_that_know_a_key_before_it_signs_take_its_tokens(app, environ, replaced):
     make_user(app)
-    early = create_app(Testing({**environ, "JWT_SECRET_KEY_PREVIOUS": NEW}))
+    early = create_app(Testing({**environ, "JWT_SECRET_KEY_PREVIOUS": NEW_OF_TOKENS}))
 
     pair = login(Caller(replaced())).json
 
