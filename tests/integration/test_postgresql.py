@@ -50,7 +50,7 @@ def test_a_connection_that_broke_is_replaced_unnoticed(app, anyone):
     with app.app_context():
         broken = db.session.scalar(text("SELECT pg_backend_pid()"))
         db.session.remove()
-    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({broken})")
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({broken}, 5000)")
 
     assert anyone.get("/api/categories").status_code == 200
 
