@@ -14,9 +14,11 @@ import json
 import shutil
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import RedisError
 from shop_files import (
     NAMES,
     Failure,
@@ -55,7 +57,8 @@ def _read(backup: Path) -> dict[str, Any]:
     """What the backup says of itself, if it is whole and fits."""
     try:
         facts: dict[str, Any] = json.loads((backup / "backup.json").read_text())
-    except FileNotFoundError:
+        facts["made_at"], facts["database"], facts["sha256"]
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
         raise Failure(f"{backup} is no backup") from None
     kind = shop_url().get_backend_name()
     if facts["database"] != kind:
@@ -94,7 +97,9 @@ def _fill_sqlite(source: Path, target: Path) -> None:
 def _fill_postgresql(dump: Path, has_tables: bool) -> None:
     """In one transaction, which is committed only if the dump was read to its end."""
     psql = [client("psql"), "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
-    read = [client("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(dump)]
+    # Nor comments: the one on an extension is for whoever made that, which may be somebody else.
+    without = ("--no-owner", "--no-privileges", "--no-comments")
+    read = [client("pg_restore"), *without, "--file=-", str(dump)]
     writer = subprocess.Popen(
         [*psql, "--output=/dev/null", f"--dbname={environment()['SHOP_DATABASE']}"],
         stdin=subprocess.PIPE,
@@ -103,7 +108,7 @@ def _fill_postgresql(dump: Path, has_tables: bool) -> None:
     assert writer.stdin is not None  # noqa: S101 - for the type checker
     is_whole = False
     with contextlib.suppress(BrokenPipeError), writer.stdin as pipe:
-        pipe.write(b"BEGIN;\nSET lock_timeout = '30s';\n")
+        pipe.write(b"BEGIN;\nSET lock_timeout = '30s'; SET client_min_messages = warning;\n")
         if has_tables:
             pipe.write(b"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
         pipe.flush()
@@ -125,19 +130,40 @@ def _restore_pictures(source: Path) -> int:
 
 
 def _finish() -> None:
-    """Bring an older backup up to date, forget what the cache knew of another shop, and audit."""
+    """Bring an older backup up to date, forget what the cache knew of another shop, and audit.
+
+    One of a later release stays as it is: this one's servers serve on it, as they do after a
+    migration.
+    """
     from flask.cli import ScriptInfo
     from flask_migrate import upgrade
 
     from app import create_app
-    from app.extensions import cache
+    from app.extensions import db
+    from app.services import store_service
 
     app = create_app()
     with app.app_context():
-        upgrade()
-        cache.clear()
+        revision = store_service.schema_revision()
+        db.session.close()
+        if store_service.is_behind(revision, app.extensions["migrate"].directory):
+            upgrade()
+        _forget()
     if app.cli.main(["audit"], obj=ScriptInfo(create_app=lambda: app), standalone_mode=False):
         raise Failure("it is in place, and its books are not right: they were not when it was made")
+
+
+def _forget() -> None:
+    """Empty the cache. Where it is away, that is no reason to fail: entries live for seconds."""
+    from app.extensions import cache
+
+    try:
+        cache.clear()
+    except (RedisError, OSError) as error:
+        why = type(error).__name__
+        print(
+            f"restore: the cache could not be emptied ({why}); wait half a minute.", file=sys.stderr
+        )
 
 
 if __name__ == "__main__":

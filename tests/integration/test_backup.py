@@ -173,6 +173,69 @@ def test_what_is_damaged_or_of_another_database_or_no_backup_is_refused(
 
 
 @pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("facts", ["{", "[]", "{}"])
+def test_what_a_backup_says_of_itself_may_be_damaged(backup, run, elsewhere, facts):
+    made = backup()
+    (made / "backup.json").write_text(facts)
+
+    done = run("restore", made, url=elsewhere)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert done.stderr.endswith("is no backup.\n")
+
+
+def test_a_backup_of_a_later_release_is_served_by_this_one(app, backup, run, elsewhere):
+    later = text("UPDATE alembic_version SET version_num = 'of-tomorrow'")
+    now = text("SELECT version_num FROM alembic_version")
+    here = inside(app, lambda: db.session.scalar(now))
+    inside(app, lambda: in_transaction(lambda: db.session.execute(later)))
+    try:
+        made = backup()
+    finally:
+        back = text("UPDATE alembic_version SET version_num = :here").bindparams(here=here)
+        inside(app, lambda: in_transaction(lambda: db.session.execute(back)))
+
+    done = run("restore", made, url=elsewhere)
+
+    assert done.returncode == 0, done.stderr
+    assert len(numbers(elsewhere)) == 1
+
+
+def test_a_cache_that_is_away_keeps_no_restore_from_its_end(
+    backup, run, elsewhere, environ, monkeypatch
+):
+    made = backup()
+    monkeypatch.setitem(environ, "REDIS_URL", "redis://127.0.0.1:1/0")
+
+    done = run("restore", made, url=elsewhere)
+
+    assert done.returncode == 0, done.stderr
+    assert ", 0 violations." in done.stdout
+    assert "the cache could not be emptied" in done.stderr
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_shop_is_put_where_somebody_else_made_the_extension(app, backup, run, elsewhere):
+    made, owner = backup(), f"clerk_{os.getpid()}"
+    engine = create_engine(elsewhere)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE EXTENSION pg_trgm"))
+        connection.execute(text(f"CREATE ROLE {owner} LOGIN PASSWORD 'a word'"))
+        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" OWNER TO {owner}'))
+    theirs = engine.url.set(username=owner, password="a word")
+
+    done = run("restore", made, url=theirs.render_as_string(hide_password=False))
+
+    with engine.begin() as connection:
+        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" OWNER TO CURRENT_USER'))
+        connection.execute(text(f"REASSIGN OWNED BY {owner} TO CURRENT_USER"))
+        connection.execute(text(f"DROP ROLE {owner}"))
+    engine.dispose()
+    assert done.returncode == 0, done.stderr
+    assert len(numbers(elsewhere)) == 1
+
+
+@pytest.mark.only_on("sqlite")
 def test_the_oldest_backups_go(backup, tmp_path):
     (tmp_path / "backups").mkdir()
     (tmp_path / "backups" / "of-somebody-else").mkdir()
