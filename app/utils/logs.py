@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -76,9 +76,13 @@ def log_access(route: str | None, status: int, seconds: float) -> None:
         "sql_ms": round(done.seconds * 1000, 1),
         "cache": done.cache or None,
     }
-    handler: logging.StreamHandler[TextIO] = current_app.extensions["log"]
-    line = current_app.extensions["access_line"](facts)
-    with handler.lock or nullcontext():
+    _write(current_app.extensions["log"], current_app.extensions["access_line"](facts))
+
+
+def _write(handler: "logging.StreamHandler[TextIO]", line: str) -> None:
+    # A full disk, or a reader of the log that is gone: what was done stands, and its answer, too.
+    # The logger itself keeps silent about those as well.
+    with handler.lock or nullcontext(), suppress(OSError, ValueError):
         handler.stream.write(f"{line}\n")
 
 

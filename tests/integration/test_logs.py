@@ -1,5 +1,6 @@
 """The log: one line a request, in one form, with the request's id and with nothing private."""
 
+import errno
 import io
 import json
 import logging
@@ -49,6 +50,24 @@ def test_text_lines_are_for_reading(shop):
     made.test_client().get("/healthz/live", headers={"X-Request-ID": "mine"})
 
     assert "INFO [mine] GET /healthz/live 200" in stream.getvalue()
+
+
+class FullDisk(io.StringIO):
+    """Takes no more lines."""
+
+    def write(self, _line: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("kind", [FullDisk, io.StringIO])
+def test_an_answer_does_not_depend_on_its_line(shop, kind):
+    made, _stream = shop()
+    lost = kind()
+    made.extensions["log"].setStream(lost)
+    if kind is io.StringIO:
+        lost.close()
+
+    assert made.test_client().get("/healthz/live").status_code == 200
 
 
 def test_lines_of_libraries_carry_the_id_too(shop):
