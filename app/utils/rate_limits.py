@@ -93,10 +93,12 @@ class Counts:
         now = time.time()
         with self.lock:
             count = self._count(who, now)
-            if count.known + count.since >= self.limit.amount:
+            if count.known > self.limit.amount:
                 return _seconds(count.ends - now)
             count.since += 1
-            if count.since < self.limit.amount // SHARES:
+            # Only Redis says that it is enough: its window may have ended before this one.
+            is_enough = count.known + count.since > self.limit.amount
+            if not is_enough and count.since < self.limit.amount // SHARES:
                 return 0
             share, count.since = count.since, 0
         return self._tell(who, count, share, storage)

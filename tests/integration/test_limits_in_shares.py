@@ -51,3 +51,14 @@ def test_a_new_window_begins_at_the_end_of_the_last(shops):
         again = allowed(shops[0], LIMIT + 1)
 
     assert again == LIMIT
+
+
+@pytest.mark.only_on("sqlite")  # whose windows end when the test's clock says so
+def test_a_process_that_came_late_to_a_window_does_not_go_on_refusing_after_its_end(shops):
+    allowed(shops[0], LIMIT - LIMIT // SHARES)
+    came = time.time()
+
+    with time_machine.travel(came + 3000):
+        assert allowed(shops[1], LIMIT // SHARES) == LIMIT // SHARES
+    with time_machine.travel(came + 3700):
+        assert allowed(shops[1], LIMIT // SHARES) == LIMIT // SHARES

@@ -1,6 +1,9 @@
 """Rate limits: on every route, for each user or address, told as a problem."""
 
+import time
+
 import pytest
+import time_machine
 from flask import Flask
 
 from app import create_app
@@ -39,6 +42,22 @@ def test_the_limit_holds_and_is_told_as_a_problem(shop):
     assert 3500 < int(refused.headers["Retry-After"]) <= 3602
 
 
+@pytest.mark.only_on("sqlite")  # whose windows end when the test's clock says so
+def test_of_several_limits_each_holds(shop):
+    limited = shop(RATELIMIT_DEFAULT="2 per minute; 3 per hour")
+    start = time.time()
+    with time_machine.travel(start, tick=False):
+        assert statuses(limited, 2) == [200, 200]
+        soon = limited.test_client().get(ROUTE)
+    with time_machine.travel(start + 61, tick=False):
+        assert statuses(limited, 1) == [200]
+        late = limited.test_client().get(ROUTE)
+
+    assert (soon.status_code, late.status_code) == (429, 429)
+    assert 60 <= int(soon.headers["Retry-After"]) <= 61
+    assert 3500 < int(late.headers["Retry-After"]) <= 3601
+
+
 def test_answers_within_the_limit_carry_no_retry_after(shop):
     answer = shop().test_client().get(ROUTE)
 
@@ -66,7 +85,8 @@ def test_all_other_routes_are_limited(shop):
         if answers[1].status_code != 429:
             free.append(rule.endpoint)
 
-    assert {name for name in free if not name.startswith("health.")} == {"static"}
+    free_doors = {"static", "metrics.report"}
+    assert {name for name in free if not name.startswith("health.")} == free_doors
 
 
 def test_signing_in_has_a_stricter_limit(shop):
