@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -64,16 +64,15 @@ def _until_it_stands(work: Callable[[], T]) -> T:
 def open_snapshot() -> None:
     """Read from here on what stood in the database at one moment, and write nothing.
 
-    On SQLite every read transaction is such a snapshot.
+    On SQLite every read transaction is such a snapshot. On PostgreSQL it is asked for within the
+    transaction: set on the connection, it would have to be taken back, which through a pooler may
+    reach another one, and leave the first unable to write for whoever comes next.
     """
     db.session.close()
     if db.engine.dialect.name == "postgresql":
-        options: dict[str, Any] = {
-            "isolation_level": "REPEATABLE READ",
-            "postgresql_readonly": True,
-        }
-        db.session.connection(execution_options=options)
-        db.session.execute(text("SET LOCAL statement_timeout = 0"))  # a large shop takes its time
+        connection = db.session.connection(execution_options={"shop_reads": False})
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large shop takes its time
 
 
 def end_session(_error: BaseException | None = None) -> None:

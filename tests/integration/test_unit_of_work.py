@@ -6,16 +6,16 @@ import threading
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
 
 from app import create_app
 from app.config import Testing
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Category
-from app.unit_of_work import ATTEMPTS, after_commit, in_transaction
+from app.unit_of_work import ATTEMPTS, after_commit, in_transaction, open_snapshot
 from tests import factories, servers
 
 
@@ -299,3 +299,57 @@ def kill_own_connection(response: Any) -> Any:
     pid = db.session.scalar(text("SELECT pg_backend_pid()"))
     servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({pid})")
     return response
+
+
+@pytest.fixture
+def one_connection(app, environ):
+    """A request to a shop that has a single connection, which has served a read already."""
+    made = create_app(Testing({**environ, "DB_POOL_SIZE": "1", "DB_MAX_OVERFLOW": "1"}))
+    with made.test_request_context():
+        served = backend()
+        db.session.close()
+        yield served
+
+
+def backend() -> tuple[int, bool]:
+    """The number of the server's process that reads, and whether it reads by itself."""
+    number = db.session.scalar(text("SELECT pg_backend_pid()"))
+    return number, driver().autocommit
+
+
+def driver() -> Any:
+    return db.session.connection().connection.dbapi_connection
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_write_that_fails_half_way_is_undone_on_a_connection_that_served_a_read(one_connection):
+    used = []
+
+    def work() -> None:
+        add_category("books")
+        used.append(backend())
+        raise Conflict("no", "No.")
+
+    with pytest.raises(Conflict):
+        in_transaction(work)
+
+    assert one_connection[1]
+    assert used == [(one_connection[0], False)]
+    assert backend() == one_connection
+    assert factories.count(Category) == 0
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_snapshot_reads_one_moment_and_leaves_nothing_on_its_connection(one_connection):
+    before = (driver().readonly, driver().isolation_level)
+    open_snapshot()
+    seen = factories.count(Category)
+    in_a_thread(current_app._get_current_object(), lambda: add_category("books"))
+
+    assert (seen, factories.count(Category)) == (0, 0)
+    assert backend() == (one_connection[0], False)
+    assert (driver().readonly, driver().isolation_level) == before
+    with pytest.raises(InternalError, match="read-only"):
+        add_category("more")
+    db.session.rollback()
+    assert factories.count(Category) == 1
