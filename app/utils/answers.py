@@ -18,6 +18,9 @@ CONDITIONS = frozenset(
      "HTTP_RANGE"}
 )  # fmt: skip
 """What makes a request conditional (RFC 9110, section 13), by the names of WSGI."""
+LONGEST_REMEMBERED = 300
+"""Of addresses whose Link header is remembered: it repeats them up to four times, and anybody could
+fill the memory with long ones."""
 
 
 def answer(view: dict[str, Any], tag_prefix: str = "", facts: tuple[Any, ...] = ()) -> Answer:
@@ -37,13 +40,19 @@ def list_answer(found: Page[Any] | Slice[Any], items: list[Any]) -> Answer:
 
 def link_header(made: Answer) -> dict[str, str]:
     """The Link header of a list, for the address that this request came to."""
-    place = (request.scheme, request.host, request.path)
-    return _link_header(place, request.query_string, made.facts)
+    place, query = (request.scheme, request.host, request.path), request.query_string
+    if len(query) + sum(map(len, place)) > LONGEST_REMEMBERED:
+        return _make_link_header(made.facts)
+    return _link_header(place, query, made.facts)
 
 
 @lru_cache(maxsize=2048)
 def _link_header(_place: tuple[str, ...], _query: bytes, facts: tuple[Any, ...]) -> dict[str, str]:
     # Made of the request, of which the arguments are all that it depends on.
+    return _make_link_header(facts)
+
+
+def _make_link_header(facts: tuple[Any, ...]) -> dict[str, str]:
     if len(facts) == 2:
         return slice_answer(Slice((), *facts), [])[1]
     return page_answer(Page((), *facts), [])[1]

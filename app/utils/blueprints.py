@@ -30,14 +30,14 @@ class StrictParser(FlaskParser):
         query = request.query_string
         if options.get("location") != "query" or len(query) > LONGEST_REMEMBERED:
             return super().parse(argmap, req, **options)
-        known = _remembered()
-        key = (argmap, query)
-        if key not in known:
+        known, key = _remembered(), (argmap, query)
+        read = known.get(key)
+        if read is None:
             read = super().parse(argmap, req, **options)
             if len(known) >= REMEMBERED:
-                known.clear()
+                known.clear()  # under other threads' hands: nobody looks twice
             known[key] = read
-        return dict(known[key])
+        return dict(read)
 
     def _get_schema(self, argmap: Any, req: Request) -> Schema:
         return _made_once(argmap) if isinstance(argmap, type) else argmap

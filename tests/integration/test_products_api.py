@@ -480,3 +480,19 @@ def test_other_methods_are_refused_with_what_is_allowed(anyone):
 
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
+
+
+class EmptiedAtOnce(dict):
+    """What another thread empties whenever something was put in."""
+
+    def __setitem__(self, _key, _value):
+        """Gone already."""
+
+
+def test_a_query_is_read_although_what_is_remembered_of_others_is_just_forgotten(app, anyone):
+    remembered = app.extensions.get("remembered_queries", {})
+    app.extensions["remembered_queries"] = EmptiedAtOnce()
+    try:
+        assert anyone.get(f"{URL}?per_page=7").json["per_page"] == 7
+    finally:
+        app.extensions["remembered_queries"] = remembered
