@@ -81,20 +81,30 @@ class Line:
 
     skip_until: float = 0.0
     owed: set[str] = field(default_factory=set)
+    times: int = 0
+    """How often something came to be owed."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def owe(self, names: set[str]) -> None:
         """Note tokens that could not be set."""
         with self.lock:
-            self.owed |= names
+            self.times += 1
+            self.owed = self.owed | names
             if len(self.owed) > MANY:
                 self.owed = {EVERYTHING}
 
-    def settle(self) -> set[str]:
-        """Take what is owed, to set it now."""
+    def debts(self) -> tuple[set[str], int]:
+        """What is owed, to set it now: it stays owed meanwhile, so that nobody reads before."""
         with self.lock:
-            owed, self.owed = self.owed, set()
-            return owed
+            return self.owed, self.times
+
+    def paid(self, times: int) -> bool:
+        """Note that it was set; whether nothing is owed now. What was owed once more meanwhile, is
+        owed still."""
+        with self.lock:
+            if times == self.times:
+                self.owed = set()
+            return not self.owed
 
 
 _lines: weakref.WeakKeyDictionary[BaseCache, Line] = weakref.WeakKeyDictionary()
@@ -158,11 +168,14 @@ def _ask(question: Callable[[], T]) -> T | None:
     line = _line()
     if time.monotonic() < line.skip_until:
         return None
-    if line.owed:
-        renew(line.settle())
-        if line.owed:
-            return None
+    if line.owed and not _pay(line):
+        return None
     return _try(line, question)
+
+
+def _pay(line: Line) -> bool:
+    owed, times = line.debts()
+    return _try(line, lambda: _set_tokens(owed)) is not None and line.paid(times)
 
 
 def _try(line: Line, question: Callable[[], T]) -> T | None:

@@ -20,6 +20,7 @@ from app.services import catalogue_cache, shared_cache
 from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.local_cache import Gates, LocalCache
 from app.unit_of_work import in_transaction
+from app.utils import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller
 from tests.integration.people import at_once, inside
@@ -353,6 +354,18 @@ def test_links_go_to_the_host_that_was_asked(shop):
         assert response.headers["Link"].startswith(f"<http://{host}/api/products?page=1>")
 
 
+def test_links_of_long_addresses_are_right_and_not_remembered(shop):
+    kept = answers._link_header.cache_info().currsize
+    long = "x." * (answers.LONGEST_REMEMBERED // 2) + "x"
+
+    by_query = shop.here.get(f"{URL}?tag={long}")
+    by_host = shop.here.get(URL, headers={"Host": long})
+
+    assert f"tag={long}&page=1>" in by_query.headers["Link"]
+    assert by_host.headers["Link"].startswith(f"<http://{long}/api/products?page=1>")
+    assert answers._link_header.cache_info().currsize == kept
+
+
 def test_long_lists_are_not_kept(shop, app):
     with app.app_context():
         for _ in range(8):
@@ -429,6 +442,27 @@ def test_debts_that_cannot_be_paid_yet_stay(frozen):
     time.sleep(shared_cache.SKIP_SECONDS)
     frozen.here.get(f"{URL}/lamp")
     assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
+
+
+def test_what_is_owed_stays_owed_until_it_is_set():
+    line = shared_cache.Line()
+    line.owe({"lamp"})
+
+    owed, times = line.debts()
+
+    assert (owed, line.owed) == ({"lamp"}, {"lamp"})
+    assert line.paid(times)
+    assert line.owed == set()
+
+
+def test_what_is_owed_once_more_while_it_is_set_is_not_taken_for_set():
+    line = shared_cache.Line()
+    line.owe({"lamp"})
+    _owed, times = line.debts()
+    line.owe({"lamp"})
+
+    assert not line.paid(times)
+    assert line.owed == {"lamp"}
 
 
 def test_a_stopped_redis_is_no_error(environ, app, admin):
