@@ -11,7 +11,9 @@ from app.utils import rate_limits
 
 blp = Blueprint("metrics", __name__)
 rate_limits.exempt(blp)
-FORWARDED = ("X-Forwarded-For", "Forwarded", "Via")
+FORWARDED = (
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"
+)  # fmt: skip
 """What a proxy adds to what it passes on (RFC 7239; RFC 9110, section 7.6.3)."""
 
 

@@ -188,6 +188,8 @@ def test_who_waits_for_a_connection_is_told(app, environ, anyone):
         ("", {}, 403),
         ("10.1.2.3", {"X-Forwarded-For": "10.9.9.9"}, 403),
         ("10.1.2.3", {"Forwarded": "for=10.9.9.9"}, 403),
+        ("10.1.2.3", {"X-Real-IP": "10.9.9.9"}, 403),
+        ("10.1.2.3", {"X-Forwarded-Proto": "https"}, 403),
     ],
 )
 def test_without_a_token_only_neighbours_are_answered(anyone, address, headers, status):
