@@ -79,10 +79,13 @@ class Host:
         (self._bin / "state.json").write_text("{}")
         (folder / ".env").write_text("SECRET_KEY=kept\n")
 
-    def switch(self, image: str, url: str) -> "subprocess.CompletedProcess[str]":
-        """Have the host switch to an image."""
+    def switch(
+        self, image: str, url: str, program: str = "", cwd: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """Have the host switch to an image; `program` is called in its folder `cwd`."""
         return subprocess.run(
-            [self.folder / "scripts" / "deploy" / "switch", image, url],
+            [program or self.folder / "scripts" / "deploy" / "switch", image, url],
+            cwd=self.folder / cwd,
             env={**os.environ, "PATH": f"{self._bin}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
@@ -159,6 +162,13 @@ def test_a_release_that_does_not_start_changes_nothing(host, url, image):
     assert host.images == ["shop:1"] * 2
     assert host.settings[-1] == "SHOP_IMAGE=shop:1"
     assert min(serving for _verb, _image, serving, *_rest in host.log[started:]) == 2
+
+
+def test_a_release_may_be_switched_to_from_any_folder(host):
+    done = host.switch("shop:missing", NOWHERE, program="./switch", cwd="scripts/deploy")
+
+    assert done.returncode == 1, done.stderr
+    assert [verb for verb, *_rest in host.log] == ["pull"]
 
 
 def test_two_releases_at_once_do_not_mix(host):
