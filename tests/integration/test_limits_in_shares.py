@@ -11,7 +11,7 @@ from app.config import Testing
 from app.extensions import limiter
 from app.utils.rate_limits import SHARES
 
-ROUTE = "/api/openapi.json"
+ROUTE = "/robots.txt"
 LIMIT = 4 * SHARES
 
 

@@ -363,8 +363,9 @@ class _Models:
         self._places: dict[object, Path] = {}
 
     def place(self, database: Database, environ: Mapping[str, str]) -> Path:
-        """Where the one for these settings lies, or will."""
-        which = (database, tuple(sorted(environ.items())))
+        """Where the one for these settings lies, or will: limits leave no trace in a database."""
+        settings = (each for each in environ.items() if not each[0].startswith("RATELIMIT_"))
+        which = (database, tuple(sorted(settings)))
         name = f"{database}-{len(self._places)}"
         return self._places.setdefault(which, Path(self._folder.name) / name)
 
