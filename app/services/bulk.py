@@ -72,7 +72,8 @@ def refresh_statistics(*models: type[Base]) -> None:
     connection = _connection()
     if connection.dialect.name == "postgresql":
         names = ", ".join(table_of(model).name for model in models)
-        connection.execute(text(f"ANALYZE {names}"))
+        # Not where somebody else is at a table already: the rows that came in are not to wait for it.
+        connection.execute(text(f"ANALYZE (SKIP_LOCKED) {names}"))
 
 
 def _connection() -> Connection:

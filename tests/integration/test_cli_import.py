@@ -1,7 +1,7 @@
 """`import-products` and `export-products`."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
@@ -61,6 +61,16 @@ def test_a_new_sku_becomes_a_product_with_its_stock_in_the_ledger(run):
         "holds tea",
     )
     assert ledger(variant) == [(7, "import")]
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_import_ends_while_somebody_vacuums_the_table(run):
+    with db.engine.begin() as other:  # the lock of VACUUM, and of an index that is being made
+        other.execute(text("LOCK TABLE products IN SHARE UPDATE EXCLUSIVE MODE"))
+
+        result = run("sku,name,price", "M-1,Mug,9.50")
+
+    assert (result.exit_code, figures(result)) == (0, (1, 0, 0, 0, 0))
 
 
 def test_a_new_product_without_a_stock_has_none_and_no_ledger(run):
