@@ -90,9 +90,8 @@ class Replica:
                 with _session(self._engine) as session:
                     shown = self._shown(session)
                     if shown >= max(since, began - MAX_LAG_SECONDS):
-                        found = build(), shown
-                        outcome = "replica"
-                        return found
+                        outcome = "replica"  # also where what is asked for is refused
+                        return build(), shown
         except _AWAY as error:
             outcome = "away"
             log.warning("The replica could not be read: %s", type(error).__name__)

@@ -16,7 +16,7 @@ from app import create_app, metrics, replica
 from app.config import Testing
 from app.extensions import db
 from app.services import catalogue_cache
-from tests import factories, servers
+from tests import factories, figures, servers
 from tests.integration.conftest import Caller, migrated, signed_in
 from tests.integration.people import at_once
 
@@ -150,6 +150,19 @@ def test_lists_and_searches_are_read_from_the_replica(pair, path):
     made(pair, name="Lamp")
 
     assert reads_from_replica(pair, path)
+
+
+def test_what_it_is_asked_for_in_vain_counts_as_read_from_it(pair):
+    def told():
+        report = figures.read(metrics.report().decode())
+        return figures.figure(report, "shop_replica_reads_total", outcome="replica")
+
+    def counted():
+        before = told()
+        assert pair.shop.get(anew("/api/products?page=501")).status_code == 422
+        return told() == before + 1
+
+    until(counted)
 
 
 def test_categories_are_read_from_the_replica(pair):
