@@ -549,7 +549,7 @@ def test_placing_an_order_takes_as_many_statements_for_many_lines_as_for_few(app
     for_two, for_fifty = statements(products[:2]), statements(products)
 
     assert for_fifty == for_two
-    assert for_two <= 17  # BEGIN, COMMIT and the caller's lookup among them
+    assert for_two <= 12  # BEGIN, COMMIT and the caller's lookup among them
 
 
 def test_a_locked_out_customer_places_nothing(app, customer, product):
