@@ -15,6 +15,8 @@ from tests.servers import LOCALHOST, free_port
 
 MIB = 1024 * 1024
 PROBLEM = "application/problem+json"
+FIGURES = ("/metrics", "/metrics/", "/%6Detrics/?a=b")
+"""Ways to ask for what is nobody's business outside."""
 
 
 @pytest.fixture(scope="module")
@@ -281,13 +283,14 @@ def test_over_tls_the_shop_knows_of_it_and_plain_http_is_sent_there(tmp_path):
         plain, secure = (f"://{LOCALHOST}:{ports[port]}" for port in (8080, 8443))
         sent = requests.get(f"http{plain}/a?b=c", allow_redirects=False, timeout=10)
         heard = requests.get(f"https{secure}/", verify=known, timeout=10)
-        hidden = requests.get(f"https{secure}/metrics", verify=known, timeout=10)
+        hidden = [
+            requests.get(f"https{secure}{path}", verify=known, timeout=10) for path in FIGURES
+        ]
 
     assert sent.status_code == 308
     assert sent.headers["Location"] == f"https://{LOCALHOST}/a?b=c"
     assert heard.json()["x-forwarded-proto"] == "https"
-    assert hidden.status_code == 404
-    assert hidden.json()["code"] == "not_found"
+    assert [(one.status_code, one.json()["code"]) for one in hidden] == [(404, "not_found")] * 3
 
 
 def test_behind_a_balancer_the_client_is_whom_it_names_last_and_spoke_https(tmp_path):
@@ -295,11 +298,11 @@ def test_behind_a_balancer_the_client_is_whom_it_names_last_and_spoke_https(tmp_
     with proxy.echo() as behind, proxy.nginx(tmp_path, [behind.address], "behind") as ports:
         shop = f"http://{LOCALHOST}:{ports[8080]}"
         heard = requests.get(shop, headers=said, timeout=10).json()
-        hidden = requests.get(f"{shop}/metrics", timeout=10)
+        hidden = [requests.get(f"{shop}{path}", timeout=10).status_code for path in FIGURES]
 
     assert heard["x-forwarded-for"] == "203.0.113.7"
     assert heard["x-forwarded-proto"] == "https"
-    assert hidden.status_code == 404
+    assert hidden == [404] * 3
 
 
 def certificate(folder):
