@@ -10,16 +10,23 @@ def network_of(address: str | None) -> str:
     """An IPv4 address as it is, an IPv6 address as its network of 64 bits; else the text given.
 
     Whoever has one IPv6 address has all 2^64 of its network (RFC 6177, RFC 4291 section 2.5.1), so
-    counting single ones would count nothing.
+    counting single ones would count nothing. Nor would it with ports, which some proxies write
+    behind the address (RFC 7239, section 6).
     """
     try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
+        found = ipaddress.ip_address(_without_port(address or "").partition("%")[0])
     except ValueError:
         return address or ""
     if isinstance(found, ipaddress.IPv6Address):
         mapped = found.ipv4_mapped
         return str(mapped or ipaddress.ip_network((int(found), 64), strict=False))
     return str(found)
+
+
+def _without_port(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def is_private(address: str | None) -> bool:
