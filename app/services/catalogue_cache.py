@@ -151,7 +151,8 @@ def _listed_anew(
     began = lists.begin()
     made, shown = replica.read(build, lists.cleared)
     if len(made.body) <= MAX_LIST_BYTES and not isinstance(cache.cache, NullCache):
-        lists.put(key, made, len(made.body), began._replace(at=min(began.at, shown)))
+        size = len(made.body) + len(repr(key))  # anybody may ask long questions
+        lists.put(key, made, size, began._replace(at=min(began.at, shown)))
     return made
 
 

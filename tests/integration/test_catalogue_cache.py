@@ -19,6 +19,7 @@ from app.models import Product, Variant
 from app.services import catalogue_cache, shared_cache
 from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.local_cache import Gates, LocalCache
+from app.services.product_queries import Wanted
 from app.unit_of_work import in_transaction
 from app.utils import answers
 from tests import factories, servers
@@ -352,6 +353,15 @@ def test_links_go_to_the_host_that_was_asked(shop):
     for host in ("one.example", "two.example"):
         response = shop.here.get(URL, headers={"Host": host})
         assert response.headers["Link"].startswith(f"<http://{host}/api/products?page=1>")
+
+
+def test_long_questions_take_room_too(shop):
+    with shop.here.app.app_context():
+        for number in range(2):
+            question = Wanted(q=f"{number}" + "x" * (catalogue_cache.ALL_LISTS_BYTES * 2 // 3))
+            catalogue_cache.listed("products", question, lambda: Answer(b"{}", "tag"))
+
+        assert list(catalogue_cache._lists()._kept) == [("products", question)]
 
 
 def test_links_of_long_addresses_are_right_and_not_remembered(shop):
