@@ -70,8 +70,8 @@ MUTANTS = (
                 INVENTORY, "if wish.available < wish.quantity", "if wish.available <= wish.quantity"
             ),
         ),
-        "rush",
-        STOCK,
+        "last_unit",
+        frozenset({"last_unit"}),
     ),
     Mutant(
         "no_key",
@@ -189,6 +189,13 @@ MUTANTS = (
         "expected_total_ignored",
         "A buyer who expects another total is charged all the same.",
         (Edit(CHECKOUT, "if expected not in (None, totals.total):", "if False:"),),
+        "price_or_checkout",
+        frozenset({"price_or_checkout"}),
+    ),
+    Mutant(
+        "no_second_look",
+        "A price that changes at the last moment is taken for a lack of stock.",
+        (Edit(INVENTORY, "        raise TryAgain()\n", "        raise OutOfStock([])\n"),),
         "price_or_checkout",
         frozenset({"price_or_checkout"}),
     ),
