@@ -129,6 +129,20 @@ def test_units_are_ones_that_systemd_takes(name, tmp_path):
     assert (said.returncode, said.stderr) == (0, "")
 
 
+def test_whoever_stops_the_shop_waits_until_what_is_under_way_is_finished():
+    (unit,) = blocks("ini shopswift@.service")
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    gunicorn = (ROOT / "gunicorn.conf.py").read_text("utf-8")
+
+    waits = re.findall(r"TimeoutStopSec=(\d+)", unit)
+    waits += re.findall(r"(\d+)s", compose["services"]["app"]["stop_grace_period"])
+    waits += re.findall(r"docker stop --time (\d+)", (ROOT / "scripts/deploy/switch").read_text())
+
+    (graceful,) = re.findall(r"(?m)^graceful_timeout = (\d+)", gunicorn)
+    assert len(waits) == 3
+    assert all(int(wait) > int(graceful) for wait in waits)
+
+
 def test_nginx_takes_what_the_commands_make_of_the_shipped_files(tmp_path):
     (commands,) = blocks("sh nginx")
     home = tmp_path / "nginx"
