@@ -183,7 +183,14 @@ def test_the_linter_of_images_has_nothing_to_say():
 def test_the_image_has_all_that_the_shop_loads_and_no_secrets():
     taken = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
 
-    assert {"app", "migrations", "manage.py", "gunicorn.conf.py", "requirements.lock"} <= set(taken)
+    assert {
+        "app",
+        "migrations",
+        "manage.py",
+        "gunicorn.conf.py",
+        "requirements.lock",
+        "requirements-otel.txt",
+    } <= set(taken)
     assert all((ROOT / name).exists() for name in taken)
     assert not [name for name in taken if name.startswith((".env", "instance", ".git"))]
     assert re.search(r"^USER 10001:10001$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
