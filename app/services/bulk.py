@@ -18,6 +18,8 @@ from app import postgresql
 from app.extensions import db
 from app.models import Base
 
+FEW = 50
+"""Fewer rows than this are not worth COPY."""
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 _ARRAYS = {int: "bigint[]", str: "text[]", datetime: "timestamptz[]", bool: "boolean[]"}
@@ -45,7 +47,8 @@ def insert_rows(model: type[Base], columns: Sequence[str], rows: Sequence[Sequen
     if not rows:
         return
     connection, table = _connection(), table_of(model)
-    if connection.dialect.name == "postgresql" and postgresql.may_copy():
+    is_worth_it = len(rows) >= FEW and connection.dialect.name == "postgresql"
+    if is_worth_it and postgresql.may_copy():
         _copy(connection, table, columns, rows)
     else:
         named = [dict(zip(columns, row, strict=True)) for row in rows]
