@@ -35,9 +35,10 @@ limit_request_line = 8190
 timeout = 60
 graceful_timeout = 60  # as long as any request may take, and nginx waits
 keepalive = 5  # longer than nginx's 4 s, so that it is nginx who closes
-# Each worker is made anew after a while, so that a leak in whatever library never grows large.
-max_requests = 20_000
-max_requests_jitter = 2_000
+# Workers may be made anew now and then, so that a leak in whatever library never grows large. It
+# closes kept connections, which a proxy takes in its stride and other clients may not.
+max_requests = settings.WEB_MAX_REQUESTS
+max_requests_jitter = settings.WEB_MAX_REQUESTS // 10
 # The workers' heartbeat is a file; on a disk it can stall them.
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None

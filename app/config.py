@@ -88,6 +88,7 @@ class Config:
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", self._workers())
         self.WEB_THREADS = self._int("WEB_THREADS", 8)
+        self.WEB_MAX_REQUESTS = self._int("WEB_MAX_REQUESTS", 0, 0)
         self.TRUSTED_HOSTS = self._list("TRUSTED_HOSTS", _HOST, "host names such as shop.example")
         self.CORS_ORIGINS = self._list(
             "CORS_ORIGINS", _ORIGIN, "origins such as https://app.example"
