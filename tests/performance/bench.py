@@ -117,7 +117,7 @@ def _memory(setting: Setting) -> Result:
 def _document(result: Result, target: Path) -> None:
     known = orjson.loads(report.STATE.read_bytes()) if report.STATE.exists() else {}
     known.update(result)
-    if target == DOCUMENT:
+    if target.resolve() == DOCUMENT:
         report.STATE.write_bytes(_json(known))
     target.write_text(report.document(known))
 
