@@ -1,4 +1,4 @@
-"""The rush: 500 buyers for 100 units, while workers are killed every half a second."""
+"""The rush: 500 buyers for 100 units, while workers are killed five times a second."""
 
 import random
 
@@ -10,7 +10,7 @@ from tests.reliability.scenes.stage import killing, on_stage, size
 from tests.reliability.setting import Setting
 
 BUYERS, STOCK = 500, 100
-SECONDS_BETWEEN_KILLS = 0.5
+SECONDS_BETWEEN_KILLS = 0.2
 SECONDS_OF_KILLS = 20.0
 
 

@@ -119,6 +119,8 @@ def killing(stage: Stage, every: float, longest: float) -> Iterator[list[Fault]]
     def kill_on() -> None:
         end = stage.setting.clock() + longest
         while not over.wait(every if kills else every / 5) and stage.setting.clock() < end:
+            while not stage.history.in_flight and not over.wait(0.002):
+                pass  # a kill between two requests would cost nobody anything
             in_flight = stage.history.in_flight
             _pid, at = stage.setting.kill_worker(rng)
             kills.append(Fault("kill_worker", at, at, in_flight))
