@@ -242,7 +242,7 @@ def gunicorn(
         yield server, f"http://{LOCALHOST}:{port}"
     finally:
         server.terminate()
-        server.wait(40)
+        server.wait(75)  # longer than its graceful_timeout
 
 
 def start_gunicorn(

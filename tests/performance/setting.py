@@ -216,7 +216,7 @@ def _stock_up(url: str) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(40)
+    process.wait(75)  # longer than gunicorn's graceful_timeout
 
 
 def _plain(url: str) -> str:
