@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
@@ -14,6 +14,7 @@ from app.models import Order, Product
 from app.services import order_service, seed_service
 from app.services.order_service import Filters
 from app.unit_of_work import in_transaction
+from tests.sql import watched
 
 pytestmark = pytest.mark.only_on("postgresql")
 TABLES = ("products", "variants", "orders", "order_lines", "order_events", "stock_movements")
@@ -44,17 +45,12 @@ def noted(app) -> Iterator[list[tuple[str, Any]]]:
     """The questions that are asked meanwhile."""
     asked: list[tuple[str, Any]] = []
 
-    def note(_connection, _cursor, statement, parameters, *_rest):
+    def note(statement, given):
         if statement.lstrip().startswith(("SELECT", "WITH")):
-            asked.append((statement, parameters))
+            asked.append((statement, given))
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with watched(app, note):
         yield asked
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
 
-from app.extensions import db
 from tests import factories
+from tests.sql import watched
 
 
 @contextmanager
@@ -16,17 +15,12 @@ def counted(app) -> Iterator[list[str]]:
     """The statements that are run meanwhile."""
     statements: list[str] = []
 
-    def note(_connection, _cursor, statement, *_rest):
+    def note(statement, _given):
         if not statement.startswith("BEGIN"):
             statements.append(statement)
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with watched(app, note):
         yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

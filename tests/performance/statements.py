@@ -1,20 +1,18 @@
 """How many statements the shop's work takes: counted in this process, on the same database."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from random import Random
 from statistics import mean
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from app import create_app
-from app.extensions import db
 from tests.performance.load import Answer, Operation
 from tests.performance.people import in_shop
 from tests.performance.variants import uncached
 from tests.performance.workloads import Workload
+from tests.sql import watched
 
 COUNTED = 12
 """Operations whose statements are counted."""
@@ -30,8 +28,12 @@ def count_statements(
     each time.
     """
     found = {}
+    statements: list[str] = []
     for server, make in MAKERS.items():
-        with in_shop(environ, make) as app, _noting(app) as statements:
+        with (
+            in_shop(environ, make) as app,
+            watched(app, lambda sql, _given: statements.append(sql)),
+        ):
             for workload in workloads:
                 if workload.server == server and workload.is_counted:
                     found[workload.name] = _count(app, workload.operation, dice, statements)
@@ -70,19 +72,3 @@ def _answer(client: FlaskClient, asked: bytes) -> Answer:
     response = client.open(path, method=method, headers=headers, data=body)
     told = "".join(f"\r\n{name}: {value}" for name, value in response.headers)
     return Answer(response.status_code, f"HTTP/1.1 {response.status}{told}".encode(), response.data)
-
-
-@contextmanager
-def _noting(app: Flask) -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
