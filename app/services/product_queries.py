@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Subquery,
+    bindparam,
     exists,
     false,
     func,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import joinedload
 
 from app.domain.actor import ANONYMOUS, Actor
+from app.domain.address import id_or_slug
 from app.domain.text import words
 from app.errors import Invalid, NotFound
 from app.extensions import db
@@ -86,6 +88,17 @@ class Wanted:
         return self.sort or ("relevance" if self.q else DEFAULT_SORT)
 
 
+_UNDELETED = Product.deleted_at.is_(None)
+# Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
+_ACTIVE: ColumnElement[bool] = literal_column("products.is_active")
+_VISIBLE = {True: (_UNDELETED,), False: (_UNDELETED, _ACTIVE)}
+_ONE_BY = {
+    (is_admin, kind): product_views.whole(*visible, column == bindparam("address"))
+    for is_admin, visible in _VISIBLE.items()
+    for kind, column in ((int, Product.id), (str, Product.slug))
+}
+
+
 def get_product(actor: Actor, address: str) -> Product:
     """A product by id or slug, with category and variants, to be changed; one statement.
 
@@ -109,7 +122,9 @@ def view_product(actor: Actor, address: str) -> ProductView:
     Raises:
         NotFound: there is none that this caller may see.
     """
-    found = product_views.one(*visible_to(actor), at_address(Product, address))
+    parsed = id_or_slug(address)
+    query = _ONE_BY.get((actor.is_admin, type(parsed)))  # none for what is no address
+    found = None if query is None else product_views.one(query, address=parsed)
     if found is None:
         raise NotFound("product")
     return found
@@ -117,11 +132,7 @@ def view_product(actor: Actor, address: str) -> ProductView:
 
 def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     """Undeleted products; inactive ones only for staff."""
-    conditions: list[ColumnElement[bool]] = [Product.deleted_at.is_(None)]
-    if not actor.is_admin:
-        # Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
-        conditions.append(literal_column("products.is_active"))
-    return tuple(conditions)
+    return _VISIBLE[actor.is_admin]
 
 
 def list_products(actor: Actor, wanted: Wanted) -> Found:

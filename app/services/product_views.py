@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Subquery, bindparam, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
 
 from app.models import Category, Product, Variant
 from app.services.prepared import run
@@ -95,9 +95,14 @@ _VARIANTS = (
 )
 
 
-def one(*conditions: ColumnElement[bool]) -> ProductView | None:
-    """The product that fits, of which there is one at most."""
-    rows = run(_WITH_VARIANTS.where(*conditions)).all()
+def whole(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """A statement for `one`, of conditions that one product fits at most."""
+    return _WITH_VARIANTS.where(*conditions)
+
+
+def one(query: Select[Any], **values: Any) -> ProductView | None:
+    """The product that fits a statement that `whole` made, with its values."""
+    rows = run(query, values).all()
     variants = [VariantView(*row[_END_OF_CATEGORY:]) for row in rows]
     return _view(rows[0], variants) if rows else None
 
