@@ -92,7 +92,7 @@ _UNDELETED = Product.deleted_at.is_(None)
 # Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
 _ACTIVE: ColumnElement[bool] = literal_column("products.is_active")
 _VISIBLE = {True: (_UNDELETED,), False: (_UNDELETED, _ACTIVE)}
-_ONE_BY = {
+_ONE_BY: dict[tuple[bool, type], Select[Any]] = {
     (is_admin, kind): product_views.whole(*visible, column == bindparam("address"))
     for is_admin, visible in _VISIBLE.items()
     for kind, column in ((int, Product.id), (str, Product.slug))
