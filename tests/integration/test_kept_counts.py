@@ -1,4 +1,4 @@
-"""What triggers keep: how many products each category offers, and the words that names are made of."""
+"""What triggers keep: how many products each category offers, and which words they are found by."""
 
 import flask_migrate
 import pytest
@@ -84,3 +84,30 @@ def test_words_of_names_are_kept_without_numbers_and_codes(shop):
 
     assert {"garden", "hoze"} <= found
     assert not {"500", "gh", "77x"} & found
+
+
+@pytest.mark.only_on("postgresql")
+def test_all_words_are_kept_up_to_their_first_digit(shop, admin):
+    made = factories.product(name="Garden Hoze 500", sku="GH77x", description="Rolls up.")
+    db.session.rollback()
+    edited = admin.patch(f"/api/products/{made.id}", json={"description": "Unrolls, 2nd edition."})
+    assert edited.status_code == 200
+
+    found = set(db.session.scalars(text("SELECT word FROM search_stems")))
+
+    assert {"garden", "hoze", "0", "gh0", "rolls", "up", "unrolls", "edition"} <= found
+    assert not {"500", "gh77x", "2nd"} & found
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_upgrade_collects_the_words_that_are_there(shop):
+    factories.product(name="Wireless Headphones", sku="A1")
+    db.session.remove()
+    db.engine.dispose()
+
+    flask_migrate.downgrade(revision="0009")
+    flask_migrate.upgrade()
+
+    found = set(db.session.scalars(text("SELECT word FROM search_stems")))
+    assert found == {"wireless", "headphones", "a0"}
+    db.session.remove()
