@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from app.domain.text import NotText, clean
 
@@ -11,6 +12,7 @@ Path = tuple[str, ...]
 _BORDER = re.compile(r"(?<!\\)>")
 
 
+@lru_cache(1000)  # lists name the same few again and again
 def read_path(text: str) -> Path:
     r"""The names from the root down; `\>` is a `>` within a name. An empty text is an empty path.
 

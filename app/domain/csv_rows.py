@@ -174,7 +174,8 @@ class ProductList:
     def _row(self, line: int, cells: Sequence[str]) -> ImportRow | BadRow:
         if len(cells) > len(self._header):
             return BadRow(line, f"{len(cells)} cells under {len(self._header)} columns.")
-        if _NOT_UTF8.search("".join(cells)):
+        text = "".join(cells)
+        if not text.isascii() and _NOT_UTF8.search(text):
             return BadRow(line, "The text is not UTF-8.")
         named = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
         return check_row(line, named, self._currency)

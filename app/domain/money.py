@@ -190,6 +190,8 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     Raises:
         NotMoney: not a finite decimal number, more places than the currency has, or out of range.
     """
+    if isinstance(amount, str) and (digits := _all_digits(amount, places(currency))):
+        return int(digits)
     number = _decimal(amount)
     scaled_exponent = number.adjusted() + places(currency)
     if number and not -len(number.as_tuple().digits) < scaled_exponent < 20:
@@ -208,6 +210,15 @@ def to_text(minor: int, currency: str) -> str:
         return sign + digits
     digits = digits.rjust(size + 1, "0")
     return f"{sign}{digits[:-size]}.{digits[-size:]}"
+
+
+def _all_digits(amount: str, size: int) -> str:
+    """The digits of an amount that is written with just its currency's places, as nearly all are:
+    that needs no Decimal. Of any other, nothing."""
+    whole, _point, rest = amount.partition(".")
+    digits = whole + rest
+    is_plain = len(rest) == size > 0 and len(digits) <= 18 and digits.isascii() and digits.isdigit()
+    return digits if is_plain else ""
 
 
 def _decimal(amount: str | int | float | Decimal) -> Decimal:

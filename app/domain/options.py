@@ -6,4 +6,6 @@ from collections.abc import Mapping
 
 def options_key(options: Mapping[str, str]) -> str:
     """The options in one spelling, so that the database can tell two variants apart."""
+    if not options:  # as of most variants
+        return "{}"
     return json.dumps(dict(sorted(options.items())), ensure_ascii=False, separators=(",", ":"))

@@ -22,9 +22,12 @@ def clean(text: str, low: int, high: int, lines: bool = False) -> str:
     Raises:
         NotText: control characters, lone surrogates, or not `low` to `high` characters.
     """
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    if _CONTROLS.search(text) or (not lines and "\n" in text):
-        raise NotText("Control characters are not allowed.")
+    if text.isascii() and text.isprintable():  # as nearly all are: nothing in it is to be seen to
+        text = text.strip()
+    else:
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+        if _CONTROLS.search(text) or (not lines and "\n" in text):
+            raise NotText("Control characters are not allowed.")
     if not low <= len(text) <= high:
         raise NotText(f"Between {low} and {high} characters.")
     return text
@@ -50,10 +53,18 @@ def is_slug(text: str) -> bool:
 
 def make_slug(name: str, fallback: str) -> str:
     """A slug for a name; `fallback-…` where nothing of the name can stand in a path."""
-    slug = slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip("-")
+    slug = _plain_slug(name) or slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip(
+        "-"
+    )
     if not slug:
         return f"{fallback}-{secrets.token_hex(4)}"
     return f"{fallback}-{slug}" if slug.isdigit() else slug
+
+
+def _plain_slug(name: str) -> str:
+    """What `slugify` makes of letters, digits and spaces, at a tenth of the time; else nothing."""
+    is_plain = len(name) <= MAX_SLUG - 12 and name.isascii() and name.replace(" ", "").isalnum()
+    return "-".join(name.lower().split()) if is_plain else ""
 
 
 def with_suffix(slug: str) -> str:

@@ -3,16 +3,33 @@
 Column defaults of the models are not applied here: callers give every column that may not be null.
 """
 
-import io
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any, cast
 
 import psycopg2
-from sqlalchemy import Connection, FromClause, Table, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    FromClause,
+    String,
+    Table,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app import postgresql
 from app.extensions import db
@@ -20,6 +37,8 @@ from app.models import Base
 
 FEW = 50
 """Fewer rows than this are not worth COPY."""
+PIECE = 200
+"""Rows that are sent at once: small enough for PostgreSQL to begin before the last ones are made."""
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 _ARRAYS = {int: "bigint[]", str: "text[]", datetime: "timestamptz[]", bool: "boolean[]"}
@@ -34,20 +53,34 @@ def reserve_ids(model: type[Base], count: int) -> list[int]:
     """Ids for `count` new rows, in rising order. On SQLite they hold until the transaction ends."""
     table = table_of(model)
     if _connection().dialect.name == "postgresql":
-        query = text(
-            "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
+        query = text(  # the sequence is looked up once, since it stands in a query of its own
+            "SELECT nextval((SELECT pg_get_serial_sequence(:name, 'id')))"
+            " FROM generate_series(1, :count)"
         )
         return sorted(db.session.scalars(query, {"name": table.name, "count": count}))
     first = (db.session.scalar(select(func.max(table.c.id))) or 0) + 1
     return list(range(first, first + count))
 
 
-def insert_rows(model: type[Base], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of plain values, which stand in the order of `columns`."""
-    if not rows:
+def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of many values: one array on PostgreSQL, where `in_` would name
+    each of thousands of parameters."""
+    if _connection().dialect.name == "postgresql":
+        # Of no length: casting to one would cut what is longer, and find it.
+        kind = String() if column.type.python_type is str else column.type
+        return column == any_(literal(list(values), ARRAY(kind)))
+    return column.in_(values)
+
+
+def insert_rows(model: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of plain values, which stand in the order of `columns`. They may be made while
+    they are taken: then PostgreSQL works on the first while the others are made."""
+    rest = iter(rows)
+    first = list(islice(rest, FEW))
+    if not first:
         return
-    connection, table = _connection(), table_of(model)
-    is_worth_it = len(rows) >= FEW and connection.dialect.name == "postgresql"
+    connection, table, rows = _connection(), table_of(model), chain(first, rest)
+    is_worth_it = len(first) == FEW and connection.dialect.name == "postgresql"
     if is_worth_it and postgresql.may_copy():
         _copy(connection, table, columns, rows)
     else:
@@ -84,26 +117,44 @@ def _connection() -> Connection:
 
 
 def _copy(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterator[Sequence[Any]]
 ) -> None:
-    lines = "".join("\t".join(map(_as_copy_text, row)) + "\n" for row in rows)
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     try:
         with postgresql.without_deadline():
-            cast(Any, connection.connection.cursor()).copy_expert(statement, io.StringIO(lines))
+            cast(Any, connection.connection.cursor()).copy_expert(statement, _Pieces(rows))
     except psycopg2.Error as error:  # as SQLAlchemy's own, so that `in_transaction` knows it
         raise DBAPIError.instance(
             statement, None, error, psycopg2.Error, hide_parameters=True
         ) from error
 
 
-def _as_copy_text(value: Any) -> str:
-    """A value in the text format of COPY."""
-    return _WRITERS[type(value)](value)
+class _Pieces:
+    """Rows as a file in the text format of COPY, each piece made when it is read."""
+
+    def __init__(self, rows: Iterator[Sequence[Any]]) -> None:
+        self._rows = rows
+
+    def read(self, _size: int) -> str:
+        """The next piece, whatever its size; an empty one at the end."""
+        rows = list(islice(self._rows, PIECE))
+        columns = map(_as_copy_text, zip(*rows, strict=True))
+        return "".join("\t".join(cells) + "\n" for cells in zip(*columns, strict=True))
+
+
+def _as_copy_text(values: Sequence[Any]) -> Iterable[str]:
+    """A column's values in the text format of COPY. They are looked at together, since most columns
+    hold one type, and no text that is special."""
+    types = set(map(type, values))
+    if types == {str}:
+        return map(_escaped, values) if _SPECIAL.search("".join(values)) else values
+    if len(types) == 1:
+        return map(_WRITERS[types.pop()], values)
+    return (_WRITERS[type(value)](value) for value in values)
 
 
 def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
+    return text.translate(_ESCAPES)
 
 
 def _json(value: Any) -> str:
@@ -115,7 +166,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     int: str,
     bool: str,
     type(None): lambda _: r"\N",
-    datetime: datetime.isoformat,
+    datetime: lru_cache(1)(datetime.isoformat),  # rows of a batch are of one moment
     dict: _json,
     list: _json,
 }

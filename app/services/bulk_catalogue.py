@@ -1,7 +1,7 @@
 """Whole batches of the catalogue at once: products with their variants and opening stock, changed
 stock, changed products. Figures and ledger together, as in `inventory_service`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,10 +37,11 @@ class NewProduct:
 
 
 @dataclass(frozen=True)
-class StockChange:
-    """What a locked variant's figures become, and by how much that changes them."""
+class VariantChange:
+    """What a locked variant's price and stock become, and by how much the stock changes."""
 
     variant_id: int
+    price: int
     on_hand: int
     delta: int
 
@@ -60,24 +61,28 @@ _MOVEMENT = ("variant_id", "on_hand_delta", "allocated_delta", "reason", "at")
 def add_products(products: Sequence[NewProduct], reason: str) -> None:
     """Insert products with their variants, and book what is on hand under `reason`."""
     product_ids = reserve_ids(Product, len(products))
-    variant_ids = iter(reserve_ids(Variant, sum(len(product.variants) for product in products)))
-    product_rows, variant_rows, movements = [], [], []
-    for product_id, product in zip(product_ids, products, strict=True):
-        product_rows.append(_product_row(product_id, product))
-        for position, variant in enumerate(product.variants):
-            variant_id, at = next(variant_ids), product.created_at
-            variant_rows.append(_variant_row(variant_id, product_id, position, variant, at))
-            if variant.stock:
-                movements.append((variant_id, variant.stock, 0, reason, at))
-    insert_rows(Product, _PRODUCT, product_rows)
-    insert_rows(Variant, _VARIANT, variant_rows)
+    variants = [
+        (product_id, position, variant, product.created_at)
+        for product_id, product in zip(product_ids, products, strict=True)
+        for position, variant in enumerate(product.variants)
+    ]
+    variant_ids = reserve_ids(Variant, len(variants))
+    insert_rows(Product, _PRODUCT, map(_product_row, product_ids, products))
+    rows = [_variant_row(id_, *variant) for id_, variant in zip(variant_ids, variants, strict=True)]
+    insert_rows(Variant, _VARIANT, rows)
+    movements = [
+        (id_, variant.stock, 0, reason, at)
+        for id_, (_product, _position, variant, at) in zip(variant_ids, variants, strict=True)
+        if variant.stock
+    ]
     insert_rows(StockMovement, _MOVEMENT, movements)
 
 
-def change_stock(changes: Iterable[StockChange], reason: str, at: datetime) -> None:
-    """Set what is on hand of variants whose locks the caller holds, and write the ledger."""
+def change_variants(changes: Sequence[VariantChange], reason: str, at: datetime) -> None:
+    """Set price and stock of variants whose locks the caller holds, and write the ledger."""
+    rows = [(change.variant_id, change.price, change.on_hand) for change in changes]
+    update_rows(Variant, ("price", "on_hand"), rows)
     moved = [change for change in changes if change.delta]
-    update_rows(Variant, ("on_hand",), [(change.variant_id, change.on_hand) for change in moved])
     insert_rows(
         StockMovement,
         _MOVEMENT,

@@ -11,6 +11,7 @@ from app.domain.csv_rows import ImportRow
 from app.domain.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
+from app.services.bulk import among
 from app.services.category_paths import CategoryPaths
 
 SHEET_NAMES = ("name", "description", "category_id", "compare_at_price")
@@ -118,7 +119,7 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, Article]:
     query = select(
         Variant.id, Variant.product_id, Variant.sku, Variant.price, Variant.on_hand,
         Variant.allocated,
-    ).where(Variant.sku.in_(skus), Variant.deleted_at.is_(None)).order_by(Variant.id)  # fmt: skip
+    ).where(among(Variant.sku, skus), Variant.deleted_at.is_(None)).order_by(Variant.id)  # fmt: skip
     if lock:
         _lock_products(skus)
         query = query.with_for_update(key_share=True)
@@ -133,7 +134,7 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, Article]:
 
 
 def _lock_products(skus: Sequence[str]) -> None:
-    mine = select(Variant.product_id).where(Variant.sku.in_(skus), Variant.deleted_at.is_(None))
+    mine = select(Variant.product_id).where(among(Variant.sku, skus), Variant.deleted_at.is_(None))
     db.session.execute(
         select(Product.id)
         .where(Product.id.in_(mine))
@@ -147,7 +148,7 @@ def _load_sheets(product_ids: set[int]) -> dict[int, Sheet]:
     query = select(
         Product.id, Product.name, Product.description, Product.category_id,
         Product.compare_at_price, Product.version,
-    ).where(Product.id.in_(product_ids))  # fmt: skip
+    ).where(among(Product.id, product_ids))  # fmt: skip
     return {
         row.id: Sheet(*row, single=_has_one(offers[row.id]))  # in Sheet's own order
         for row in db.session.execute(query)
@@ -162,7 +163,7 @@ def offers_of(product_ids: set[int]) -> dict[int, list[Offer]]:
     """All variants of some products, as far as lists are concerned."""
     found: dict[int, list[Offer]] = {product_id: [] for product_id in product_ids}
     query = select(Variant.product_id, Variant.sku, Variant.price, Variant.is_active).where(
-        Variant.product_id.in_(product_ids), Variant.deleted_at.is_(None)
+        among(Variant.product_id, product_ids), Variant.deleted_at.is_(None)
     )
     for row in db.session.execute(query.order_by(Variant.position, Variant.id)):
         found[row.product_id].append(Offer(row.sku, row.price, row.is_active))

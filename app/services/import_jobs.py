@@ -131,6 +131,8 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
         outcome = import_service.sort_out(rows, _import(job))
         job.report = _counted(job.report, outcome)
         after_commit(lambda: metrics.rows_imported(_figures(outcome)))
+        if job.line == 0:  # or all that follow were planned for no rows
+            import_service.settle()
     job.line, job.updated_at = listing.next_line, utc_now()
     if len(rows) < BATCH:
         _end(job)

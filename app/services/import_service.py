@@ -15,13 +15,13 @@ from app.domain.text import make_slug, with_suffix
 from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services import audit_trail, catalogue_cache, category_paths, import_articles
-from app.services.bulk import refresh_statistics, update_rows
+from app.services.bulk import among, refresh_statistics, update_rows
 from app.services.bulk_catalogue import (
     NewProduct,
     NewVariant,
-    StockChange,
+    VariantChange,
     add_products,
-    change_stock,
+    change_variants,
 )
 from app.services.category_paths import CategoryPaths
 from app.services.import_articles import Article, Facts, RowRefused
@@ -196,7 +196,7 @@ def _add_new(articles: Sequence[Article], now: datetime) -> None:
 def _free_slugs(names: Sequence[str]) -> list[str]:
     wanted = [make_slug(name, "product") for name in names]
     query = select(Product.slug).where(
-        Product.slug.in_(sorted(set(wanted))), Product.deleted_at.is_(None)
+        among(Product.slug, sorted(set(wanted))), Product.deleted_at.is_(None)
     )
     taken = set(db.session.scalars(query)) if wanted else set()
     slugs = []
@@ -209,16 +209,15 @@ def _free_slugs(names: Sequence[str]) -> list[str]:
 
 
 def _write_changes(articles: Sequence[Article], batch: _Batch, now: datetime) -> None:
-    changes, prices, edited = [], [], []
+    variants, edited = [], []
     for article in articles:
-        before, variant_id = batch.before[article.sku], article.id or 0
-        changes.append(StockChange(variant_id, article.on_hand, article.on_hand - before.on_hand))
-        if article.price != before.price:
-            prices.append((variant_id, article.price))
+        before, on_hand = batch.before[article.sku], article.on_hand
+        if (article.price, on_hand) != (before.price, before.on_hand):
+            delta = on_hand - before.on_hand
+            variants.append(VariantChange(article.id or 0, article.price, on_hand, delta))
         if article.price != before.price or article.sheet.facts != before.sheet:
             edited.append(article)
-    change_stock(changes, REASON, now)
-    update_rows(Variant, ("price",), prices)
+    change_variants(variants, REASON, now)
     _write_products(edited, now)
 
 

@@ -3,10 +3,12 @@
 import pytest
 from sqlalchemy import select, text
 
+from app.cli.catalogue import BATCH
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
 from tests import factories
 from tests.factories import count
+from tests.sql import watched
 
 
 @pytest.fixture
@@ -71,6 +73,16 @@ def test_an_import_ends_while_somebody_vacuums_the_table(run):
         result = run("sku,name,price", "M-1,Mug,9.50")
 
     assert (result.exit_code, figures(result)) == (0, (1, 0, 0, 0, 0))
+
+
+@pytest.mark.only_on("postgresql")
+def test_after_the_first_rows_the_database_plans_for_many(shop, run):
+    asked = []
+    with watched(shop, lambda statement, _given: asked.append(statement)):
+        run("sku,name,price", *(f"M-{number},Mug {number},9.50" for number in range(BATCH + 1)))
+
+    steps = [s.split()[0] for s in asked if s.startswith("ANALYZE") or "FOR NO KEY" in s]
+    assert steps == ["SELECT", "SELECT", "ANALYZE", "SELECT", "SELECT", "ANALYZE"]
 
 
 def test_a_new_product_without_a_stock_has_none_and_no_ledger(run):

@@ -1,6 +1,7 @@
 """Text as the shop stores, compares and slugs it."""
 
 import pytest
+from slugify import slugify
 
 from app.domain.text import MAX_SLUG, NotText, clean, fold, is_slug, make_slug, with_suffix, words
 
@@ -84,3 +85,23 @@ def test_every_name_gets_a_slug(name):
 def test_a_slug_reads_like_its_name():
     assert make_slug("Red Mug, 0.3 l", "product") == "red-mug-0-3-l"
     assert make_slug("2024", "category") == "category-2024"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Red Mug",
+        "MUG 2",
+        "a",
+        "  Oak   table ",
+        "1 2 3",
+        "x" * 108,
+        "x" * 109,
+        "word " * 30,
+        "T1000 b",
+    ],
+)
+def test_plain_names_get_the_slug_that_others_would(name):
+    by_the_book = slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip("-")
+
+    assert make_slug(name, "p") in (by_the_book, f"p-{by_the_book}")
