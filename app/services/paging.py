@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.errors import Invalid
@@ -17,6 +29,8 @@ from app.extensions import db
 
 MAX_DEPTH = 10_000
 """Rows that pages can reach, and up to which totals are exact."""
+LIMIT, OFFSET = bindparam("limit", type_=Integer), bindparam("offset", type_=Integer)
+"""How many rows, and after how many, in statements that are made once."""
 T = TypeVar("T")
 
 
@@ -58,12 +72,11 @@ class SortKey:
         """The ORDER BY of a list in this order."""
         return [self.column.desc() if self.descending else self.column.asc(), self.id.asc()]
 
-    def after(self, value: Any, row_id: int) -> ColumnElement[bool]:
+    def after(self, value: ColumnElement[Any], row_id: ColumnElement[int]) -> ColumnElement[bool]:
         """The rows that come after this one, said so that an index on the column leads to them."""
-        given = literal(value, self.column.type)
         if self.descending:
-            return and_(self.column <= given, or_(self.column < given, self.id > row_id))
-        return tuple_(self.column, self.id) > tuple_(given, literal(row_id, self.id.type))
+            return and_(self.column <= value, or_(self.column < value, self.id > row_id))
+        return tuple_(self.column, self.id) > tuple_(value, row_id)
 
 
 def refuse_too_deep(page: int, per_page: int) -> None:
@@ -108,7 +121,10 @@ def fetch_slice(
 
 
 def keys(
-    query: Select[Any], order: Sequence[ColumnElement[Any]], limit: int, offset: int = 0
+    query: Select[Any],
+    order: Sequence[ColumnElement[Any]],
+    limit: int | ColumnElement[int],
+    offset: int | ColumnElement[int] = 0,
 ) -> Subquery:
     """The ids of some rows of a query, as `id`.
 
@@ -126,7 +142,10 @@ def slice_keys(query: Select[Any], key: SortKey, cursor: str, per_page: int) -> 
         Invalid: a cursor that we did not make, or made for another order.
     """
     if cursor:
-        query = query.where(key.after(*decode_cursor(cursor, key)))
+        value, row_id = decode_cursor(cursor, key)
+        query = query.where(
+            key.after(literal(value, key.column.type), literal(row_id, key.id.type))
+        )
     return keys(query, key.order_by(), per_page + 1)
 
 

@@ -1,18 +1,30 @@
 """How many products each further choice would leave: by category, price, stock and options.
 
 Each kind of choice is counted under all others that are made, but not under itself, so that a
-second value of the same kind can be seen before it is chosen. A fixed number of statements.
+second value of the same kind can be seen before it is chosen: a statement for each kind that is
+chosen, and one for all the others.
 
 Of more than MOST products only so many are looked at, the newest or those that are found first: the
 choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 thousand.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Subquery, case, func, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from app.domain import category_tree
 from app.domain.actor import ANONYMOUS
@@ -20,16 +32,18 @@ from app.domain.money import places
 from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services import category_service, product_search, variant_options
-from app.services.product_queries import Wanted, filters, visible_to
+from app.services import category_service, product_queries, product_search, variant_options
+from app.services.prepared import run
+from app.services.product_queries import Wanted
 from app.services.product_search import Match
+from app.services.product_statements import MOST_KEPT, VISIBLE, Choices, conditions
 
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Where the ranges of prices end, in major units of a currency with a hundredth."""
 MAX_OPTIONS, MAX_VALUES = 6, 12
 MOST = 1_000
 """How many products are counted."""
-Condition = ColumnElement[bool]
+_NODES = select(Category.id, Category.parent_id, Category.name, Category.position)
 Number = int | None
 
 
@@ -50,82 +64,185 @@ def question(wanted: Wanted) -> Wanted:
 
 def count(wanted: Wanted, currency: str) -> Facets:
     """The counts for a wish of somebody who is no staff; none where no word can be looked for."""
-    match = _meant(words(wanted.q))
-    if wanted.q and match is None:
+    looked_for = words(wanted.q)
+    if wanted.q and not looked_for:
         return Facets()
-    # Sizes of everything at once say nothing, and to count them costs most.
-    is_narrow = bool(wanted.q or wanted.category or wanted.options)
-    finds = _Finds(wanted, match, price_steps(currency))
-    return Facets(
-        _by_category(finds),
-        _by_price(finds, currency),
-        _in_stock(finds),
-        _by_option(finds) if is_narrow else [],
-    )
+    within = category_service.ids_below(wanted.category) if wanted.category else set()
+    if not looked_for:
+        return _counted(_Finds(wanted, within, currency))
+    match, values = product_search.by_words(), product_search.values(looked_for)
+    found = _counted(_Finds(wanted, within, currency, match, values))
+    if found != Facets():
+        return found
+    # As lists do: where nothing has all the words, what has similar ones.
+    meant = product_queries.meant(ANONYMOUS, looked_for)
+    return _counted(_Finds(wanted, within, currency, *meant)) if meant else found
+
+
+def _counted(finds: "_Finds") -> Facets:
+    return Facets(_by_category(finds), _by_price(finds), _in_stock(finds), _by_option(finds))
+
+
+class _Shape(NamedTuple):
+    """What counts have in common that are asked by the same statement."""
+
+    database: str
+    choices: Choices
+    match: Match | None
+    newest_first: bool
+    ends: tuple[int, ...]
+    chosen: int
+    """How many options are chosen."""
+    only_in_stock: bool
+    has_stock: bool
+    has_options: bool
+    """Which of both is counted."""
+
+
+class _Counts(NamedTuple):
+    """Products by category, range of prices and whether they are in stock; and by option."""
+
+    products: list[tuple[int | None, int, bool, int]]
+    options: list[tuple[str, str, int]]
+
+    @property
+    def looked_at(self) -> int:
+        """How many products that is."""
+        return sum(number for *_names, number in self.products)
 
 
 class _Finds:
     """The products of a wish, less some of its choices: MOST of them and one more are looked at."""
 
-    def __init__(self, wanted: Wanted, match: Match | None, ends: list[int]) -> None:
-        self._ends = ends
-        self.wanted, self.asked = wanted, filters(wanted)
-        self._base = (*visible_to(ANONYMOUS), *(match.conditions if match else ()))
-        # Without words there is an order that leads straight to some; a category has few enough.
-        self._newest_first = match is None and "category" not in self.asked
-        self._rows: dict[frozenset[str], list[Any]] = {}
-        self.has_words = match is not None
+    def __init__(
+        self,
+        wanted: Wanted,
+        within: Collection[int],
+        currency: str,
+        match: Match | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.wanted, self.match, self.ends = wanted, match, tuple(price_steps(currency))
+        self.choices = product_queries.choices(wanted)
+        self._values = {**product_queries.values(wanted, within), **(values or {})}
+        self._asked: dict[Choices, _Counts] = {}
 
-    def some(self, *choices: Condition) -> Subquery:
-        """Ids, categories and prices under these choices."""
-        query = select(Product.id, Product.category_id, Product.price).where(*self._base, *choices)
-        if self._newest_first:
-            query = query.order_by(Product.created_at.desc())
-        return query.limit(MOST + 1).subquery()
+    @property
+    def is_narrow(self) -> bool:
+        """Sizes of everything at once say nothing, and to count them costs most."""
+        return bool(self.match or self.wanted.category or self.wanted.options)
 
-    def without(self, *names: str) -> list[Condition]:
-        """The choices that were made, but for these."""
-        return [condition for name, condition in self.asked.items() if name not in names]
+    def without(self, *names: str) -> _Counts:
+        """What is found without these choices; asked once where several leave out nothing."""
+        left = self._left(*names)
+        if left not in self._asked:
+            self._asked[left] = self._ask(left)
+        return self._asked[left]
 
-    def rows_without(self, *names: str) -> list[Any]:
-        """What is found without these choices, as category_id, range and number; asked once where
-        several leave out nothing."""
-        left = frozenset(self.asked.keys() - set(names))
-        if left not in self._rows:
-            some = self.some(*self.without(*names))
-            steps = ((some.c.price < end, n) for n, end in enumerate(self._ends))
-            range_ = case(*steps, else_=len(self._ends)).label("range")
-            query = select(some.c.category_id, range_, func.count().label("number"))
-            self._rows[left] = _rows(query.group_by(some.c.category_id, range_))
-        return self._rows[left]
+    def _left(self, *names: str) -> Choices:
+        return tuple(choice for choice in self.choices.items() if choice[0] not in names)
+
+    def _ask(self, left: Choices) -> _Counts:
+        shape = _Shape(
+            db.engine.dialect.name,
+            left,
+            self.match,
+            # Without words there is an order that leads straight to some; a category has few enough.
+            self.match is None and "category" not in self.choices,
+            self.ends,
+            len(variant_options.by_name(self.wanted.options)),
+            bool(self.wanted.in_stock),
+            not self.wanted.in_stock and left == self._left("in_stock"),
+            self.is_narrow and left == self._left("options"),
+        )
+        is_kept = self.match is None or self.match.is_kept
+        rows: list[Any] = list(run(_kept(shape) if is_kept else _made(shape), self._values))
+        products = [(row[0], row[1], row[2], row[5]) for row in rows if row[3] is None]
+        return _Counts(products, [(row[3], row[4], row[5]) for row in rows if row[3] is not None])
 
 
-def _meant(looked_for: list[str]) -> Match | None:
-    """What a list of these words shows: where nothing has them all, what has similar ones."""
-    if not looked_for:
-        return None
-    visible = visible_to(ANONYMOUS)
-    tries = (product_search.by_words, product_search.by_similar_words)
-    matches = (attempt(looked_for) for attempt in tries)
-    return next((m for m in matches if m and product_search.any_product(m, visible)), None)
+def _made(shape: _Shape) -> Any:
+    """Rows of category, range, stock, option, value and number: one pass over some products and
+    their variants."""
+    some, chosen = _some(shape), variant_options.chosen(shape.chosen)
+    offers = _offers(some, [fits for _name, fits in chosen])
+    fits = [offers.c[f"fits_{n}"] for n in range(shape.chosen)]
+    sold = some.c.id.in_(select(offers.c.id).where(offers.c.in_stock, *fits))
+    in_stock = sold if shape.has_stock else literal(False)
+    products = select(some.c.category_id, some.c.range, in_stock.label("in_stock")).subquery()
+    by_product = select(*products.c, null(), null(), func.count()).group_by(*products.c)
+    if not shape.has_options:
+        return by_product
+    pairs = variant_options.pairs(offers.c.options)
+    number = func.count(offers.c.id.distinct())
+    by_option = (
+        select(null(), null(), null(), pairs.c.key, pairs.c.value, number)
+        .select_from(offers)
+        .where(*([offers.c.in_stock] if shape.only_in_stock else []))
+        .where(*(or_(pairs.c.key == name, fits[n]) for n, (name, _) in enumerate(chosen)))
+        .group_by(pairs.c.key, pairs.c.value)
+    )
+    return union_all(by_product, by_option)
+
+
+_kept = lru_cache(maxsize=MOST_KEPT)(_made)
+
+
+def _some(shape: _Shape) -> CTE:
+    """The products that are looked at, each with the range that its price lies in."""
+    steps = ((Product.price < end, n) for n, end in enumerate(shape.ends))
+    range_ = case(*steps, else_=len(shape.ends)).label("range")
+    asked = (*VISIBLE[False], *conditions(shape.choices), *(shape.match.has if shape.match else ()))
+    query = select(Product.id, Product.category_id, range_).where(*asked)
+    if shape.newest_first:
+        query = query.order_by(Product.created_at.desc())
+    return query.limit(MOST + 1).cte("some")
+
+
+def _offers(some: CTE, fits: Iterable[ColumnElement[bool]]) -> CTE:
+    """What of them can be bought, and whether it has each of the options chosen."""
+    in_stock = (Variant.on_hand > Variant.allocated).label("in_stock")
+    marks = [one.label(f"fits_{n}") for n, one in enumerate(fits)]
+    offered = variant_options.offered(in_stock=False, of=some.c.id)
+    return select(some.c.id, Variant.options, in_stock, *marks).where(*offered).cte("offers")
 
 
 def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
-    if finds.asked.keys() <= {"category"} and not finds.has_words:
+    if finds.choices.keys() <= {"category"} and not finds.match:
         return [(id_, number) for id_, number in category_service.offered().items() if number]
-    rows = finds.rows_without("category")
-    own = _sums((row.category_id, row.number) for row in rows if row.category_id is not None)
-    nodes = _rows(select(Category.id, Category.parent_id, Category.name, Category.position))
-    totals = category_tree.totals(own, nodes)
-    return [(id_, _told(number, _all(rows))) for id_, number in totals.items() if number]
+    counts = finds.without("category")
+    own = _sums((row[0], row[-1]) for row in counts.products if row[0] is not None)
+    totals = category_tree.totals(own, run(_NODES).all())
+    return [(id_, _told(number, counts)) for id_, number in totals.items() if number]
 
 
-def _by_price(finds: _Finds, currency: str) -> list[tuple[int, int | None, Number]]:
-    rows, ends = finds.rows_without("min_price", "max_price"), price_steps(currency)
-    counted = _sums((row.range, row.number) for row in rows)
+def _by_price(finds: _Finds) -> list[tuple[int, int | None, Number]]:
+    counts, ends = finds.without("min_price", "max_price"), finds.ends
+    counted = _sums((row[1], row[-1]) for row in counts.products)
     starts = (0, *ends)
     lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], _told(counted[n], _all(rows))) for n in sorted(counted)]
+    return [(starts[n], lasts[n], _told(counted[n], counts)) for n in sorted(counted)]
+
+
+def _in_stock(finds: _Finds) -> Number:
+    if finds.wanted.in_stock:
+        counts = finds.without()
+        return _told(counts.looked_at, counts)
+    counts = finds.without("in_stock")
+    return _told(sum(row[-1] for row in counts.products if row[2]), counts)
+
+
+def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
+    if not finds.is_narrow:
+        return []
+    counts = finds.without("options")
+    groups: dict[str, list[tuple[str, Number]]] = {}
+    sizes: Counter[str] = Counter()
+    for name, value, number in sorted(counts.options, key=lambda row: (-row[2], row[1])):
+        groups.setdefault(name, []).append((value, _told(number, counts)))
+        sizes[name] += number
+    by_size = sorted(groups.items(), key=lambda group: (-sizes[group[0]], group[0]))
+    return [(name, values[:MAX_VALUES]) for name, values in by_size[:MAX_OPTIONS]]
 
 
 def _sums(numbers: Iterable[tuple[int, int]]) -> Counter[int]:
@@ -135,56 +252,12 @@ def _sums(numbers: Iterable[tuple[int, int]]) -> Counter[int]:
     return sums
 
 
-def _all(rows: Iterable[Any]) -> int:
-    return sum(row.number for row in rows)
-
-
-def _told(number: int, looked_at: int) -> Number:
+def _told(number: int, counts: _Counts) -> Number:
     """A count as far as it can be told: there may be more than were looked at."""
-    return None if looked_at > MOST else number
+    return None if number and counts.looked_at > MOST else number
 
 
 def price_steps(currency: str) -> list[int]:
     """Where the ranges of prices end, in minor units. Currencies without a minor unit have large
     numbers."""
     return [step * 10 ** (places(currency) or 2) for step in STEPS]
-
-
-def _in_stock(finds: _Finds) -> Number:
-    # Of options that are chosen, only those that can be had: all but the category anew.
-    stocked = filters(replace(finds.wanted, category="", in_stock=True))
-    found = finds.some(*{**finds.asked, **stocked}.values())
-    number = db.session.scalar(select(func.count()).select_from(found)) or 0
-    return _told(number, number)
-
-
-def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
-    some = select(finds.some(*finds.without("options", "in_stock"))).cte("some")
-    pairs, looked_at = variant_options.pairs(), select(func.count()).select_from(some)
-    chosen = variant_options.chosen(finds.wanted.options)
-    number = func.count(Variant.product_id.distinct())
-    of_those = variant_options.offered(of=some.c.id, in_stock=bool(finds.wanted.in_stock))
-    query = (
-        select(pairs.c.key, pairs.c.value, number, looked_at.scalar_subquery())
-        .select_from(some)
-        .join(Variant, Variant.product_id == some.c.id)
-        .where(*of_those)
-        .where(*(or_(pairs.c.key == name, fits) for name, fits in chosen.items()))
-        .group_by(pairs.c.key, pairs.c.value)
-        .order_by(number.desc(), pairs.c.value)
-    )
-    return _largest(_rows(query))
-
-
-def _largest(counted: list[Any]) -> list[tuple[str, list[tuple[str, Number]]]]:
-    groups: dict[str, list[tuple[str, Number]]] = {}
-    sizes: Counter[str] = Counter()
-    for name, value, number, looked_at in counted:
-        groups.setdefault(name, []).append((value, _told(number, looked_at)))
-        sizes[name] += number
-    by_size = sorted(groups.items(), key=lambda group: (-sizes[group[0]], group[0]))
-    return [(name, values[:MAX_VALUES]) for name, values in by_size[:MAX_OPTIONS]]
-
-
-def _rows(query: Any) -> list[Any]:
-    return list(db.session.execute(query))

@@ -1,24 +1,11 @@
 """Reading the catalogue: one product, or lists of them by filter, search and order."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Select,
-    Subquery,
-    bindparam,
-    exists,
-    false,
-    func,
-    literal,
-    literal_column,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import joinedload
 
 from app.domain.actor import ANONYMOUS, Actor
@@ -28,40 +15,20 @@ from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
 from app.services import category_service, product_search, product_views, variant_options
-from app.services.paging import (
-    MAX_DEPTH,
-    Page,
-    Slice,
-    SortKey,
-    counting,
-    cut,
-    keys,
-    refuse_too_deep,
-    slice_keys,
-)
+from app.services.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
+from app.services.prepared import run
 from app.services.product_search import Match
+from app.services.product_statements import SORT_KEYS, VISIBLE, Shape, listing
 from app.services.product_views import ProductView
 from app.services.slugs import at_address
 
-_COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
-SORT_KEYS = {
-    sign + name: SortKey(sign + name, column, Product.id, descending=sign == "-")
-    for name, column in _COLUMNS.items()
-    for sign in ("", "-")
-}
 SORTS = (*SORT_KEYS, "relevance")
 DEFAULT_SORT = "-created_at"
-_NOTHING, MANY = literal(0), literal(MAX_DEPTH + 1)
-
 MOST_BRANCHES = 20
 """Of more categories at once, products are looked for along the order of all."""
 
 Found = Page[ProductView] | Slice[ProductView]
-Conditions = Sequence[ColumnElement[bool]]
-Words = Sequence[str]
-Rows = tuple[list[ProductView], int]
-Part = tuple[int, int]
-"""How many rows, and after how many."""
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -88,13 +55,9 @@ class Wanted:
         return self.sort or ("relevance" if self.q else DEFAULT_SORT)
 
 
-_UNDELETED = Product.deleted_at.is_(None)
-# Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
-_ACTIVE: ColumnElement[bool] = literal_column("products.is_active")
-_VISIBLE = {True: (_UNDELETED,), False: (_UNDELETED, _ACTIVE)}
 _ONE_BY: dict[tuple[bool, type], Select[Any]] = {
     (is_admin, kind): product_views.whole(*visible, column == bindparam("address"))
-    for is_admin, visible in _VISIBLE.items()
+    for is_admin, visible in VISIBLE.items()
     for kind, column in ((int, Product.id), (str, Product.slug))
 }
 
@@ -132,7 +95,7 @@ def view_product(actor: Actor, address: str) -> ProductView:
 
 def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     """Undeleted products; inactive ones only for staff."""
-    return _VISIBLE[actor.is_admin]
+    return VISIBLE[actor.is_admin]
 
 
 def list_products(actor: Actor, wanted: Wanted) -> Found:
@@ -142,21 +105,25 @@ def list_products(actor: Actor, wanted: Wanted) -> Found:
         Invalid: an order or cursor that cannot be, or a page that lies too deep.
     """
     refuse_impossible_order(wanted)
-    visible = visible_to(actor)
+    if wanted.cursor is None:
+        refuse_too_deep(wanted.page or 1, wanted.per_page)
     within = category_service.ids_below(wanted.category) if wanted.category else set()
-    narrowed = filters(wanted, within)
-    conditions = (*visible, *narrowed.values())
-    if not wanted.q:
-        return _fetch(wanted, conditions, within=within)
+    asked = _Asked(actor.is_admin, wanted, within)
     looked_for = words(wanted.q)
-    if not looked_for:
-        return _fetch(wanted, (*conditions, false()))
-    match = product_search.by_words(looked_for)
-    found = _fetch(wanted, conditions, match, () if narrowed else looked_for)
-    if found.items or product_search.any_product(match, visible):
-        return found
+    if not wanted.q:
+        return asked.found()
+    return asked.found_by(looked_for) if looked_for else asked.nothing()
+
+
+def meant(actor: Actor, looked_for: list[str]) -> tuple[Match, Values] | None:
+    """What a list of these words shows: where nothing that the caller may see has them all, what
+    has similar ones; None where nothing has."""
+    everything = _Asked(actor.is_admin, Wanted(), ())
+    exactly = product_search.by_words(), product_search.values(looked_for)
+    if everything.has_any(*exactly):
+        return exactly
     similar = product_search.by_similar_words(looked_for)
-    return _fetch(wanted, conditions, similar) if similar else found
+    return (similar, {}) if similar and everything.has_any(similar, {}) else None
 
 
 def newest_slugs(limit: int) -> list[tuple[str, datetime]]:
@@ -180,130 +147,112 @@ def refuse_impossible_order(wanted: Wanted) -> None:
         raise Invalid({"cursor": ["Results by relevance have pages only: name another sort."]})
 
 
-def _fetch(
-    wanted: Wanted,
-    conditions: Conditions,
-    match: Match | None = None,
-    all_words: Words = (),
-    within: Collection[int] = (),
-) -> Found:
-    """The products wanted; `all_words` are given where nothing but the words narrows the list,
-    `within` the categories where there are no words."""
-    key = SORT_KEYS.get(wanted.order)
-    query = select(Product).where(*conditions, *(match.conditions if match else ()))
-    if wanted.cursor is not None and key is not None:
-        found = slice_keys(query, key, wanted.cursor, wanted.per_page)
-        return cut(product_views.some(found, key.order_by(), _NOTHING)[0], key, wanted.per_page)
-    page = wanted.page or 1
-    refuse_too_deep(page, wanted.per_page)
-    part = (wanted.per_page, (page - 1) * wanted.per_page)
-    if match is None:
-        rows, total = _sorted(query, key or SORT_KEYS[DEFAULT_SORT], part, within=within)
-    elif key is None:
-        rows, total = _best(match, conditions, all_words, part)
-    elif key.column is Product.created_at and product_search.is_everywhere(all_words):
-        rows, total = _sorted(query, key, part, MANY)
-    else:
-        rows, total = _met_and_sorted(match, conditions, key, part)
-    return Page(rows, page, wanted.per_page, total, total_is_estimate=total > MAX_DEPTH)
+def choices(wanted: Wanted) -> dict[str, Any]:
+    """The choices that a wish makes beside its words: by name, with what of each makes another
+    statement. `values` has the rest."""
+    names = variant_options.by_name(wanted.options)
+    made = {
+        "category": wanted.category != "" or None,
+        "min_price": wanted.min_price is not None or None,
+        "max_price": wanted.max_price is not None or None,
+        "is_active": wanted.is_active,
+        # With options, those have to be in stock: no need to ask it twice.
+        "in_stock": None if wanted.in_stock and names else wanted.in_stock,
+        "options": (len(names), bool(wanted.in_stock)) if names else None,
+        "reduced": wanted.reduced or None,
+    }
+    return {name: detail for name, detail in made.items() if detail is not None}
 
 
-def _sorted(
-    query: Select[Any],
-    key: SortKey,
-    part: Part,
-    known: ColumnElement[int] | None = None,
-    within: Collection[int] = (),
-) -> Rows:
-    order = key.order_by()
-    total = counting(query).scalar_subquery() if known is None else known
-    several = 1 < len(within) <= MOST_BRANCHES and key.column is not Product.name_key
-    found = _merged(query, key, part, sorted(within)) if several else keys(query, order, *part)
-    return _with_total(product_views.some(found, order, total), total, part)
-
-
-def _merged(query: Select[Any], key: SortKey, part: Part, categories: Sequence[int]) -> Subquery:
-    """The ids of a part of several categories' products: each is in order by an index, and the first
-    of all are among the first of each.
-
-    Along the order of all products, those of a dear category come last.
-    """
-    limit, offset = part
-    columns = query.with_only_columns(Product.id, key.column.label("key"))
-    each = [
-        columns.where(Product.category_id == category).order_by(*key.order_by())
-        .limit(limit + offset).subquery()
-        for category in categories
-    ]  # fmt: skip
-    all_ = union_all(*(select(one.c.id, one.c.key) for one in each)).subquery()
-    by_key = [all_.c.key.desc() if key.descending else all_.c.key.asc(), all_.c.id]
-    return select(all_.c.id).order_by(*by_key).limit(limit).offset(offset).subquery()
-
-
-def _met_and_sorted(match: Match, conditions: Conditions, key: SortKey, part: Part) -> Rows:
-    # Things that are called alike cost alike, and stand together by name: to walk along the order
-    # until some are met may take the whole catalogue. So they are found first, and sorted then.
-    met = product_search.met(match, conditions, key.column.label("key"))
-    limit, offset = part
-    by_key: list[Any] = [met.c.key.desc() if key.descending else met.c.key, met.c.id]
-    found = select(met.c.id).order_by(*by_key).limit(limit).offset(offset).subquery()
-    total = _counted(met)
-    return _with_total(product_views.some(found, key.order_by(), total), total, part)
-
-
-def _best(match: Match, conditions: Conditions, all_words: Words, part: Part) -> Rows:
-    if product_search.is_everywhere(all_words, in_names=True):
-        found = product_search.names_alone(match, conditions, *part)
-        return _with_total(product_views.some(found, [found.c.id], MANY), MANY, part)
-    found = product_search.best(match, conditions, *part)
-    total: ColumnElement[int] = _counted(product_search.met(match, conditions))
-    shown = product_views.some(found, [found.c.place], found.c.total)
-    rows, number = _with_total(shown, total, part)
-    if number <= product_search.MOST_RANKED or not product_search.has_limits():
-        return rows, number
-    found = product_search.names_first(match, conditions, *part)
-    order = [found.c.place, found.c.id]
-    return _with_total(product_views.some(found, order, MANY), MANY, part)
-
-
-def _counted(met: CTE) -> ColumnElement[int]:
-    some = select(literal(1)).select_from(met).limit(MAX_DEPTH + 1).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
-
-
-def _with_total(
-    shown: tuple[list[ProductView], int | None], total: ColumnElement[int], part: Part
-) -> Rows:
-    """What is shown and how many there are in all: past the end, that has to be asked for."""
-    rows, number = shown
-    if number is None:
-        number = db.session.scalar(select(total)) if part[1] else 0
-    return rows, number or 0
-
-
-def filters(
-    wanted: Wanted, within: Collection[int] | None = None
-) -> dict[str, ColumnElement[bool]]:
-    """What each part of the wish asks of a product, beside the words; `within` are the ids of its
-    category and those below, where they are known."""
-    conditions: dict[str, ColumnElement[bool]] = {}
+def values(wanted: Wanted, within: Collection[int]) -> dict[str, Any]:
+    """The parameters of a wish's choices; `within` are the ids of its category and those below."""
+    prices = {"min_price": wanted.min_price, "max_price": wanted.max_price}
+    given: dict[str, Any] = {name: price for name, price in prices.items() if price is not None}
     if wanted.category:
-        within = category_service.ids_below(wanted.category) if within is None else within
-        conditions["category"] = Product.category_id.in_(within)
-    if wanted.min_price is not None:
-        conditions["min_price"] = Product.price >= wanted.min_price
-    if wanted.max_price is not None:
-        conditions["max_price"] = Product.price <= wanted.max_price
-    if wanted.is_active is not None:
-        conditions["is_active"] = Product.is_active.is_(wanted.is_active)
-    # With options, those have to be in stock: asked below, and no need to ask it twice.
-    if wanted.in_stock is False or (wanted.in_stock and not wanted.options):
-        sellable = exists().where(*variant_options.offered(in_stock=True))
-        conditions["in_stock"] = sellable if wanted.in_stock else ~sellable
-    if wanted.options:
-        chosen = variant_options.chosen(wanted.options)
-        offered = variant_options.offered(in_stock=bool(wanted.in_stock))
-        conditions["options"] = exists().where(*offered, *chosen.values())
-    if wanted.reduced:
-        conditions["reduced"] = Product.compare_at_price > Product.price
-    return conditions
+        given["within"] = sorted(within)
+    return given | variant_options.values(wanted.options)
+
+
+class _Asked:
+    """A list that somebody asks for."""
+
+    def __init__(self, staff: bool, wanted: Wanted, within: Collection[int]) -> None:
+        self._wanted, self._within = wanted, sorted(within)
+        self._page = wanted.page or 1
+        self._choices = choices(wanted)
+        self._values = values(wanted, within)
+        self._shape = Shape(
+            db.engine.dialect.name, staff, tuple(self._choices.items()), "", wanted.order
+        )
+
+    def found(self) -> Found:
+        """The products wanted, where no words are looked for."""
+        if self._wanted.cursor is not None:
+            return self._slice(None, {})
+        has_branches = SORT_KEYS[self._wanted.order].column is not Product.name_key
+        several = has_branches and 1 < len(self._within) <= MOST_BRANCHES
+        branches = self._within if several else []
+        given = {f"branch_{n}": category for n, category in enumerate(branches)}
+        way = "merged" if several else "in order"
+        return self._shown(way, None, given, branches=len(branches))
+
+    def found_by(self, looked_for: list[str]) -> Found:
+        """The products with these words; where none has all of them, with similar ones."""
+        match, given = product_search.by_words(), product_search.values(looked_for)
+        found = self._matched(match, given, [] if self._choices else looked_for)
+        if found.items or self.has_any(match, given):
+            return found
+        similar = product_search.by_similar_words(looked_for)
+        return self._matched(similar, {}, []) if similar else found
+
+    def has_any(self, match: Match, given: Values) -> bool:
+        """Whether the words alone find anything that the caller may see."""
+        shape = self._shape._replace(way="any", choices=(), order="", match=match)
+        return run(listing(shape).shown, given).first() is not None
+
+    def nothing(self) -> Found:
+        """The answer to what is no word."""
+        if self._wanted.cursor:
+            decode_cursor(self._wanted.cursor, SORT_KEYS[self._wanted.order])
+        if self._wanted.cursor is not None:
+            return Slice((), self._wanted.per_page, None)
+        return Page((), self._page, self._wanted.per_page, 0)
+
+    def _matched(self, match: Match, given: Values, alone: list[str]) -> Found:
+        """What words find; they are given once more where nothing else narrows the list."""
+        if self._wanted.cursor is not None:
+            return self._slice(match, given)
+        order = self._wanted.order
+        if order == "relevance":
+            return self._best(match, given, alone)
+        is_easy = order.endswith("created_at") and product_search.is_everywhere(alone)
+        return self._shown("everywhere" if is_easy else "sorted", match, given)
+
+    def _best(self, match: Match, given: Values, alone: list[str]) -> Found:
+        if product_search.is_everywhere(alone, in_names=True):
+            return self._shown("names alone", match, given)
+        found = self._shown("best", match, given)
+        too_many = found.total > product_search.MOST_RANKED and product_search.has_limits()
+        return self._shown("names first", match, given) if too_many else found
+
+    def _shown(
+        self, way: str, match: Match | None, given: Values, branches: int = 0
+    ) -> Page[ProductView]:
+        """A page; past the end, how many there are has to be asked for."""
+        size = self._wanted.per_page
+        part = {"limit": size, "offset": (self._page - 1) * size}
+        made = listing(self._shape._replace(way=way, match=match, branches=branches))
+        asked = {**self._values, **given, **part}
+        rows, total = product_views.some(made.shown, asked)
+        if total is None:
+            total = run(made.total, asked).scalar_one() if part["offset"] else 0
+        return Page(rows, self._page, size, total, total_is_estimate=total > MAX_DEPTH)
+
+    def _slice(self, match: Match | None, given: Values) -> Slice[ProductView]:
+        key, size = SORT_KEYS[self._wanted.order], self._wanted.per_page
+        asked = {**self._values, **given, "limit": size + 1}
+        if self._wanted.cursor:
+            asked["after"], asked["after_id"] = decode_cursor(self._wanted.cursor, key)
+        way = "after" if self._wanted.cursor else "from the start"
+        made = listing(self._shape._replace(way=way, match=match))
+        return cut(product_views.some(made.shown, asked)[0], key, size)

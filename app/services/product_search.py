@@ -2,11 +2,13 @@
 
 The words of names and SKUs stand in `products.search_title`, those of descriptions in
 `search_body`, folded by `domain.text.words`; what is looked for is folded the same way, so that a
-word is letters and digits only and needs no escaping.
+word is letters and digits only and needs no escaping. Statements name the words as parameters, so
+that they are made once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +16,8 @@ from sqlalchemy import (
     ColumnElement,
     Subquery,
     Text,
+    and_,
+    bindparam,
     case,
     column,
     false,
@@ -28,7 +32,8 @@ from sqlalchemy import (
 
 from app.extensions import db
 from app.models import Product
-from app.services.paging import MAX_DEPTH
+from app.services.paging import LIMIT, MAX_DEPTH, OFFSET
+from app.services.prepared import run
 
 Condition = ColumnElement[bool]
 
@@ -42,39 +47,73 @@ MOST_ALIKE = 10
 """Of more words than this that one might be a slip of, the others are less alike."""
 MOST_SLIPS = 10
 """In longer questions no slips are looked for."""
+MOST_ENDINGS = 30
+"""Of more words that begin as the last one does, the index is asked for the beginning itself."""
 MOST_RANKED = MAX_DEPTH
 """Of more finds than pages reach, names come first, then the rest, by id."""
 CERTAINLY_MANY = MAX_DEPTH * 5 // 4
 
 _FTS = table("products_fts", column("rowid"))
-# All words of names that have no digit: triggers on `products` collect them.
 # The operator takes its threshold from a setting. Looked at in the same statement, and without a
 # row of it, this is evaluated before the rows are looked for, and ends with the statement.
 _THRESHOLD = select(
     func.set_config("pg_trgm.word_similarity_threshold", str(TYPO_SIMILARITY), True)
 ).scalar_subquery()
+# All words of names that have no digit: triggers on `products` collect them.
 _WORDS = table("search_words", column("word", Text))
+# All words up to their first digit, which stands as 0: likewise.
+_STEMS = table("search_stems", column("word", Text))
+_LAST_LETTER = "\U0010ffff"
 _VECTOR: ColumnElement[Any] = literal_column("products.search_vector")
 # Word for word as in its index.
 _NAME: ColumnElement[Any] = literal_column("to_tsvector('simple', products.search_title)")
+_HOW_MANY = {
+    in_names: text(
+        "EXPLAIN (FORMAT JSON) SELECT FROM products WHERE deleted_at IS NULL AND is_active"
+        f" AND {_NAME if in_names else _VECTOR} @@ to_tsquery('simple', :query)"
+    )
+    for in_names in (False, True)
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Match:
     """Which products are meant, and how well each fits (more is better).
 
-    `in_name` tells those apart that have all words in name and SKU, where an index can.
+    `has` is for statements that find products by words first, `has_somewhere` for those that may
+    walk along another order until some have them. `in_name` and `in_names_everywhere` likewise tell
+    those apart that have all words in name and SKU, where an index can.
     """
 
-    conditions: tuple[Condition, ...]
+    has: tuple[Condition, ...]
     fitness: ColumnElement[Any]
-    in_name: Condition | None = None
+    has_somewhere: tuple[Condition, ...]
+    in_name: Condition = field(default_factory=false)
+    in_names_everywhere: Condition = field(default_factory=false)
+    is_kept: bool = True
+    """Whether it is the same for all words."""
 
 
-def by_words(words: list[str]) -> Match:
+def by_words() -> Match:
     """Products that have all the words, the last one perhaps unfinished; names before
-    descriptions."""
-    return _on_postgresql(words) if _is_postgresql() else _on_sqlite(words)
+    descriptions. The words are named by `values`."""
+    return _on_postgresql() if _is_postgresql() else _on_sqlite()
+
+
+def values(words: Sequence[str]) -> dict[str, str]:
+    """The parameters of `by_words` for these words."""
+    *others, last = words
+    if not _is_postgresql():
+        return {"query": " ".join(f'"{word}"' for word in words) + "*"}
+    quoted = " & ".join(map(_quoted, words))
+    return {
+        "query": quoted + ":*",
+        "query_in_names": " & ".join(f"{_quoted(word)}:A" for word in others) + " & " * bool(others)
+        + f"{_quoted(last)}:*A",
+        "begun": " & ".join([*map(_quoted, others), "("]),
+        "first": last,
+        "last": last + _LAST_LETTER,
+    }  # fmt: skip
 
 
 def by_similar_words(words: Sequence[str]) -> Match | None:
@@ -89,9 +128,10 @@ def by_similar_words(words: Sequence[str]) -> Match | None:
     if not known or not all(known):
         return None
     query = " & ".join(f"({' | '.join(_quoted(one.word) for one in some)})" for some in known)
-    has = _NAME.op("@@", is_comparison=True)(func.to_tsquery("simple", query))
+    has = _matches(_NAME, func.to_tsquery("simple", query))
     likeness = [_likeness(some) for some in known]
-    return Match((has,), sum(likeness[1:], start=likeness[0]), has)
+    fitness = sum(likeness[1:], start=likeness[0])
+    return Match((has,), fitness, (has,), has, is_kept=False)
 
 
 def _similar(words: Sequence[str]) -> list[list[Any]]:
@@ -105,7 +145,7 @@ def _similar(words: Sequence[str]) -> list[list[Any]]:
         query = query.where(_THRESHOLD != "", _WORDS.c.word.op("%>", is_comparison=True)(word))
         looked_up.append(query.order_by(likeness.desc()).limit(MOST_ALIKE).subquery())
     found: list[list[Any]] = [[] for _ in words]
-    for row in db.session.execute(union_all(*(select(one) for one in looked_up))):
+    for row in run(union_all(*(select(one) for one in looked_up))):
         found[row.number].append(row)
     return found
 
@@ -113,41 +153,36 @@ def _similar(words: Sequence[str]) -> list[list[Any]]:
 def _likeness(known: Sequence[Any]) -> ColumnElement[Any]:
     """How much the word of a product that is most like the one looked for is like it."""
     whens = [
-        (_VECTOR.op("@@", is_comparison=True)(func.to_tsquery("simple", _quoted(row.word))), row[1])
+        (_matches(_VECTOR, func.to_tsquery("simple", _quoted(row.word))), row[1])
         for row in sorted(known, key=lambda row: -row[1])
     ]
     return case(*whens, else_=0.0)
 
 
-def met(match: Match, conditions: Sequence[Condition], *columns: Any) -> CTE:
-    """Ids and these columns of what is found, whatever is done with it.
+def met(match: Match, conditions: Sequence[Condition], *columns: Any, most: Any = None) -> CTE:
+    """Ids and these columns of what is found, whatever is done with it; `most` of them.
 
     PostgreSQL would else look for the first few along another index, or along the table: right for
     words that are everywhere, and a walk through the whole catalogue for those that it only
     believes to be. Rows are still found one by one, as they are asked for.
     """
-    found = select(Product.id, *columns).where(*conditions, *match.conditions)
+    found = select(Product.id, *columns).where(*conditions, *match.has).limit(most)
     return found.cte().prefix_with("MATERIALIZED", dialect="postgresql")
 
 
-def best(match: Match, conditions: Sequence[Condition], limit: int, offset: int) -> Subquery:
-    """Finds by how well they fit: `id`, `place`, and in `total` how many there are.
-
-    On PostgreSQL at most MOST_RANKED + 1 are looked at; of more than MOST_RANKED, use `names_first`.
-    """
-    found = met(match, conditions, match.fitness.label("fitness"))
-    some = select(found.c.id, found.c.fitness)
-    ranked = (some.limit(MOST_RANKED + 1) if has_limits() else some).cte("ranked")
-    place = func.row_number().over(order_by=[ranked.c.fitness.desc(), ranked.c.id]).label("place")
-    total = select(func.count()).select_from(ranked).scalar_subquery().label("total")
-    query = select(ranked.c.id, place, total).order_by(place)
-    return query.limit(limit).offset(offset).subquery()
+def best(match: Match, conditions: Sequence[Condition]) -> tuple[Subquery, CTE]:
+    """A part of the finds by how well they fit, as `id` and `fitness`, and all that were looked at:
+    on PostgreSQL MOST_RANKED + 1. Of more than MOST_RANKED, use `names_first`."""
+    most = MOST_RANKED + 1 if has_limits() else None
+    found = met(match, conditions, match.fitness.label("fitness"), most=most)
+    query = select(found.c.id, found.c.fitness).order_by(found.c.fitness.desc(), found.c.id)
+    return query.limit(LIMIT).offset(OFFSET).subquery(), found
 
 
-def names_first(match: Match, conditions: Sequence[Condition], limit: int, offset: int) -> Subquery:
-    """Finds as `id` and `place`: those with all words in their names, then others, each by id; of
-    both as many as pages reach."""
-    in_name = Match((false() if match.in_name is None else match.in_name,), literal(0))
+def names_first(match: Match, conditions: Sequence[Condition]) -> Subquery:
+    """A part of the finds as `id` and `place`: those with all words in their names, then others,
+    each by id; of both as many as pages reach."""
+    in_name = Match((match.in_name,), match.fitness, ())
     both = union_all(
         *(
             select(some.c.id, literal(place).label("place")).limit(MAX_DEPTH)
@@ -156,14 +191,13 @@ def names_first(match: Match, conditions: Sequence[Condition], limit: int, offse
     ).subquery()
     place = func.min(both.c.place).label("place")
     query = select(both.c.id, place).group_by(both.c.id).order_by(place, both.c.id)
-    return query.limit(limit).offset(offset).subquery()
+    return query.limit(LIMIT).offset(OFFSET).subquery()
 
 
-def names_alone(match: Match, conditions: Sequence[Condition], limit: int, offset: int) -> Subquery:
+def names_alone(match: Match, conditions: Sequence[Condition]) -> Subquery:
     """As `names_first`, where so many names have the word that pages show no others."""
-    query = select(Product.id).order_by(Product.id)
-    found = query.where(*conditions, false() if match.in_name is None else match.in_name)
-    return found.limit(limit).offset(offset).subquery()
+    query = select(Product.id).where(*conditions, match.in_names_everywhere)
+    return query.order_by(Product.id).limit(LIMIT).offset(OFFSET).subquery()
 
 
 def is_everywhere(words: Sequence[str], in_names: bool = False) -> bool:
@@ -174,18 +208,9 @@ def is_everywhere(words: Sequence[str], in_names: bool = False) -> bool:
     """
     if len(words) != 1 or not _is_postgresql():
         return False
-    query = text(
-        "EXPLAIN (FORMAT JSON) SELECT FROM products WHERE deleted_at IS NULL AND is_active"
-        f" AND {_NAME if in_names else _VECTOR} @@ to_tsquery('simple', :query)"
-    )
-    (plan,) = db.session.scalar(query, {"query": _tsquery(words)}) or [{}]
+    (plan,) = run(_HOW_MANY[in_names], query=values(words)["query"]).scalar_one()
     found: float = plan["Plan"]["Plan Rows"]
     return found > CERTAINLY_MANY
-
-
-def any_product(match: Match, visible: tuple[Condition, ...]) -> bool:
-    """Whether the words alone find anything that the caller may see."""
-    return db.session.scalar(select(met(match, visible).c.id).limit(1)) is not None
 
 
 def has_limits() -> bool:
@@ -197,24 +222,51 @@ def _is_postgresql() -> bool:
     return db.engine.dialect.name == "postgresql"
 
 
-def _on_postgresql(words: list[str]) -> Match:
-    query = func.to_tsquery("simple", _tsquery(words))
+@lru_cache(maxsize=1)
+def _on_postgresql() -> Match:
+    query = func.to_tsquery("simple", bindparam("query"))
+    in_names = func.to_tsquery("simple", bindparam("query_in_names"))
     weights: ColumnElement[Any] = literal_column(f"'{{0, {BODY_RANK}, 0, {TITLE_RANK}}}'::real[]")
-    has, has_in_name = (text.op("@@", is_comparison=True)(query) for text in (_VECTOR, _NAME))
-    return Match((has,), func.ts_rank(weights, _VECTOR, query), has_in_name)
+    return Match(
+        (_matches(_VECTOR, _finished()),),
+        func.ts_rank(weights, _VECTOR, query),
+        (_matches(_VECTOR, query),),
+        _matches(_NAME, _finished()),
+        # Titles have weight A in the vector, which is quicker to look at than to make one of names.
+        _matches(_VECTOR, in_names),
+    )
 
 
-def _tsquery(words: Sequence[str]) -> str:
-    return " & ".join(map(_quoted, words)) + ":*"
+def _finished() -> ColumnElement[Any]:
+    """The query with all words that the last one may be the beginning of.
+
+    For a beginning, the index would collect all products that have a word which begins so: of a
+    word that is whole most often, and then in a tenth of the catalogue, it is better looked for as
+    such. Nothing is lost: words are collected before products are found by them.
+    """
+    word = _STEMS.c.word
+    begun_so = word >= bindparam("first"), word < bindparam("last")
+    some = select(word).where(*begun_so).limit(MOST_ENDINGS + 1).subquery()
+    few = func.count() <= MOST_ENDINGS
+    plain = func.bool_and(some.c.word.op("~", is_comparison=True)("^[a-z]+$"))
+    words = func.string_agg(func.quote_literal(some.c.word), " | ")
+    whole = func.concat(bindparam("begun"), words, ")")
+    query = case((and_(few, plain), whole), else_=bindparam("query"))
+    return select(func.to_tsquery("simple", query)).scalar_subquery()
+
+
+def _matches(vector: ColumnElement[Any], query: Any) -> Condition:
+    return vector.op("@@", is_comparison=True)(query)
 
 
 def _quoted(word: str) -> str:
     return f"'{word}'"
 
 
-def _on_sqlite(words: list[str]) -> Match:
-    quoted = " ".join(f'"{word}"' for word in words) + "*"
+@lru_cache(maxsize=1)
+def _on_sqlite() -> Match:
     index: ColumnElement[Any] = literal_column("products_fts")
-    found = index.op("MATCH", is_comparison=True)(quoted)
+    found = index.op("MATCH", is_comparison=True)(bindparam("query"))
+    has = (_FTS.c.rowid == Product.id, found)
     # bm25 is the smaller the better (https://www.sqlite.org/fts5.html#the_bm25_function).
-    return Match((_FTS.c.rowid == Product.id, found), -func.bm25(index, TITLE_WEIGHT, BODY_WEIGHT))
+    return Match(has, -func.bm25(index, TITLE_WEIGHT, BODY_WEIGHT), has)

@@ -5,7 +5,7 @@ the session watches.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -107,13 +107,19 @@ def one(query: Select[Any], **values: Any) -> ProductView | None:
     return _view(rows[0], variants) if rows else None
 
 
-def some(
+def listing(
     found: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
-) -> tuple[list[ProductView], int | None]:
-    """The products whose ids are found, in this order, and what `total` is, which the database
-    works out in the same statement; None where no product is found."""
-    query = _WHOLE.add_columns(total).join(found, found.c.id == Product.id).order_by(*order)
-    rows = run(query).all()
+) -> Select[Any]:
+    """A statement for `some`: the products whose ids are found, in this order, and what `total` is,
+    which the database works out in the same statement."""
+    query = _WHOLE.add_columns(total).join(found, found.c.id == Product.id)
+    return query.order_by(*order)
+
+
+def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[ProductView], int | None]:
+    """The products that a statement of `listing` finds, with its values, and their total; None
+    where no product is found."""
+    rows = run(query, values).all()
     variants = _variants_of([row[0] for row in rows]) if rows else {}
     shown = [_view(row, variants[row[0]]) for row in rows]
     return shown, rows[0][-1] if rows else None
