@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.models import Product
+from app.models import Category, Product
 from app.services import product_search, product_views, variant_options
 from app.services.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey, counting, keys
 from app.services.product_search import Match
@@ -119,8 +120,7 @@ def _products(shape: Shape) -> Select[Any]:
 def _in_order(shape: Shape) -> Listing:
     """Along an index that has the order."""
     query, order = _products(shape), SORT_KEYS[shape.order].order_by()
-    total = counting(query).scalar_subquery()
-    return _listing(keys(query, order, LIMIT, OFFSET), order, total)
+    return _listing(keys(query, order, LIMIT, OFFSET), order, _total(shape, query))
 
 
 def _everywhere(shape: Shape) -> Listing:
@@ -145,7 +145,7 @@ def _merged(shape: Shape) -> Listing:
     all_ = union_all(*(select(one.c.id, one.c.key) for one in each)).subquery()
     by_key = [all_.c.key.desc() if key.descending else all_.c.key.asc(), all_.c.id]
     found = select(all_.c.id).order_by(*by_key).limit(LIMIT).offset(OFFSET).subquery()
-    return _listing(found, key.order_by(), counting(query).scalar_subquery())
+    return _listing(found, key.order_by(), _total(shape, query))
 
 
 def _slice(shape: Shape) -> Listing:
@@ -201,6 +201,19 @@ _WAYS: Mapping[str, Callable[[Shape], Listing]] = {
 
 def _listing(found: Subquery, order: list[Any], total: ColumnElement[int]) -> Listing:
     return Listing(product_views.listing(found, order, total), select(total))
+
+
+def _total(shape: Shape, query: Select[Any]) -> ColumnElement[int]:
+    """How many there are. Categories know how many products they offer, and where those are many
+    already, nobody counts."""
+    counted = counting(query).scalar_subquery()
+    chosen = {name for name, _detail in shape.choices}
+    if not chosen <= {"category"}:
+        return counted
+    offered = select(func.sum(Category.offered))
+    if chosen:
+        offered = offered.where(Category.id.in_(bindparam("within", expanding=True)))
+    return case((offered.scalar_subquery() > MAX_DEPTH, MANY), else_=counted)
 
 
 def _match(shape: Shape) -> Match:
