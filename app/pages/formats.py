@@ -4,7 +4,7 @@ import re
 from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
@@ -37,9 +37,14 @@ def money(minor: int) -> str:
 
 def amount(text: str) -> str:
     """A decimal string of the store's currency, as answers of the API hold it."""
-    currency = store_currency()
-    pattern = _money_pattern(_locale(), places(currency))
-    written: str = pattern.apply(Decimal(text), _locale(), currency, currency_digits=False)
+    return _written(text, _locale(), store_currency())
+
+
+@lru_cache(maxsize=2048)
+def _written(text: str, locale: str, currency: str) -> str:
+    # A list of products took Babel a sixth of its page, and prices come again and again.
+    pattern = _money_pattern(locale, places(currency))
+    written: str = pattern.apply(Decimal(text), locale, currency, currency_digits=False)
     return written
 
 

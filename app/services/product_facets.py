@@ -41,8 +41,10 @@ from app.services.product_statements import MOST_KEPT, VISIBLE, Choices, conditi
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Where the ranges of prices end, in major units of a currency with a hundredth."""
 MAX_OPTIONS, MAX_VALUES = 6, 12
-MOST = 1_000
+MOST = 500
 """How many products are counted."""
+SOME = 200
+"""How many are looked at where it is known that there are more, so that no numbers are told."""
 _NODES = select(Category.id, Category.parent_id, Category.name, Category.position)
 Number = int | None
 
@@ -70,8 +72,11 @@ def count(wanted: Wanted, currency: str) -> Facets:
     within = category_service.ids_below(wanted.category) if wanted.category else set()
     if not looked_for:
         return _counted(_Finds(wanted, within, currency))
-    match, values = product_search.by_words(), product_search.values(looked_for)
-    found = _counted(_Finds(wanted, within, currency, match, values))
+    finds = _Finds(
+        wanted, within, currency, product_search.by_words(), product_search.values(looked_for)
+    )
+    finds.are_many = not finds.choices and product_search.is_everywhere(looked_for)
+    found = _counted(finds)
     if found != Facets():
         return found
     # As lists do: where nothing has all the words, what has similar ones.
@@ -89,6 +94,7 @@ class _Shape(NamedTuple):
     database: str
     choices: Choices
     match: Match | None
+    is_everywhere: bool
     newest_first: bool
     ends: tuple[int, ...]
     chosen: int
@@ -124,6 +130,7 @@ class _Finds:
     ) -> None:
         self.wanted, self.match, self.ends = wanted, match, tuple(price_steps(currency))
         self.choices = product_queries.choices(wanted)
+        self.are_many = False
         self._values = {**product_queries.values(wanted, within), **(values or {})}
         self._asked: dict[Choices, _Counts] = {}
 
@@ -139,6 +146,10 @@ class _Finds:
             self._asked[left] = self._ask(left)
         return self._asked[left]
 
+    def told(self, number: int, counts: _Counts) -> Number:
+        """A count as far as it can be told: there may be more than were looked at."""
+        return None if number and (self.are_many or counts.looked_at > MOST) else number
+
     def _left(self, *names: str) -> Choices:
         return tuple(choice for choice in self.choices.items() if choice[0] not in names)
 
@@ -147,6 +158,7 @@ class _Finds:
             db.engine.dialect.name,
             left,
             self.match,
+            self.are_many,
             # Without words there is an order that leads straight to some; a category has few enough.
             self.match is None and "category" not in self.choices,
             self.ends,
@@ -192,11 +204,15 @@ def _some(shape: _Shape) -> CTE:
     """The products that are looked at, each with the range that its price lies in."""
     steps = ((Product.price < end, n) for n, end in enumerate(shape.ends))
     range_ = case(*steps, else_=len(shape.ends)).label("range")
-    asked = (*VISIBLE[False], *conditions(shape.choices), *(shape.match.has if shape.match else ()))
-    query = select(Product.id, Product.category_id, range_).where(*asked)
-    if shape.newest_first:
-        query = query.order_by(Product.created_at.desc())
-    return query.limit(MOST + 1).cte("some")
+    found = select(Product.id, Product.category_id, range_)
+    found = found.where(*VISIBLE[False], *conditions(shape.choices))
+    if shape.match:
+        found = found.where(
+            *(shape.match.has_somewhere if shape.is_everywhere else shape.match.has)
+        )
+    if shape.newest_first or shape.is_everywhere:
+        found = found.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
+    return found.limit(SOME if shape.is_everywhere else MOST + 1).cte("some")
 
 
 def _offers(some: CTE, fits: Iterable[ColumnElement[bool]]) -> CTE:
@@ -213,7 +229,7 @@ def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
     counts = finds.without("category")
     own = _sums((row[0], row[-1]) for row in counts.products if row[0] is not None)
     totals = category_tree.totals(own, run(_NODES).all())
-    return [(id_, _told(number, counts)) for id_, number in totals.items() if number]
+    return [(id_, finds.told(number, counts)) for id_, number in totals.items() if number]
 
 
 def _by_price(finds: _Finds) -> list[tuple[int, int | None, Number]]:
@@ -221,15 +237,15 @@ def _by_price(finds: _Finds) -> list[tuple[int, int | None, Number]]:
     counted = _sums((row[1], row[-1]) for row in counts.products)
     starts = (0, *ends)
     lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], _told(counted[n], counts)) for n in sorted(counted)]
+    return [(starts[n], lasts[n], finds.told(counted[n], counts)) for n in sorted(counted)]
 
 
 def _in_stock(finds: _Finds) -> Number:
     if finds.wanted.in_stock:
         counts = finds.without()
-        return _told(counts.looked_at, counts)
+        return finds.told(counts.looked_at, counts)
     counts = finds.without("in_stock")
-    return _told(sum(row[-1] for row in counts.products if row[2]), counts)
+    return finds.told(sum(row[-1] for row in counts.products if row[2]), counts)
 
 
 def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
@@ -239,7 +255,7 @@ def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
     groups: dict[str, list[tuple[str, Number]]] = {}
     sizes: Counter[str] = Counter()
     for name, value, number in sorted(counts.options, key=lambda row: (-row[2], row[1])):
-        groups.setdefault(name, []).append((value, _told(number, counts)))
+        groups.setdefault(name, []).append((value, finds.told(number, counts)))
         sizes[name] += number
     by_size = sorted(groups.items(), key=lambda group: (-sizes[group[0]], group[0]))
     return [(name, values[:MAX_VALUES]) for name, values in by_size[:MAX_OPTIONS]]
@@ -250,11 +266,6 @@ def _sums(numbers: Iterable[tuple[int, int]]) -> Counter[int]:
     for name, number in numbers:
         sums[name] += number
     return sums
-
-
-def _told(number: int, counts: _Counts) -> Number:
-    """A count as far as it can be told: there may be more than were looked at."""
-    return None if number and counts.looked_at > MOST else number
 
 
 def price_steps(currency: str) -> list[int]:
