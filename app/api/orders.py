@@ -19,9 +19,10 @@ from app.schemas.orders import (
     show_order,
 )
 from app.schemas.paging import list_schema
-from app.services import checkout_service, order_service
+from app.services import checkout_service, order_lists, order_service
 from app.services.checkout_service import Receipt, Wishes
-from app.services.order_service import Filters, Visitor
+from app.services.order_lists import Filters
+from app.services.order_service import Visitor
 from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import (
@@ -66,10 +67,10 @@ def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
     cursor, page, per_page = (wanted.pop(name) for name in ("cursor", "page", "per_page"))
     filters = Filters(**wanted)
     if cursor is not None:
-        part = order_service.slice_of_orders(current_actor(), filters, cursor, per_page)
+        part = order_lists.slice_of_orders(current_actor(), filters, cursor, per_page)
         body, links = slice_answer(part, [show_order(order) for order in part.items])
     else:
-        found = order_service.page_of_orders(current_actor(), filters, page or 1, per_page)
+        found = order_lists.page_of_orders(current_actor(), filters, page or 1, per_page)
         body, links = page_answer(found, [show_order(order) for order in found.items])
     return jsonify(body), 200, links
 

@@ -13,8 +13,8 @@ from app.pages.shell import form_page, page
 from app.pages.sign_in import farewell
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
-from app.services import auth_service, order_service, user_service
-from app.services.order_service import Filters
+from app.services import auth_service, order_lists, user_service
+from app.services.order_lists import Filters
 from app.services.paging import MAX_DEPTH
 from app.unit_of_work import in_transaction
 from app.utils.decorators import login_required
@@ -108,7 +108,7 @@ def _me() -> User:
 
 def _orders(number: int, per_page: int) -> Any:
     mine = Filters(user_id=current_actor().user_id)
-    return order_service.page_of_orders(current_actor(), mine, number, per_page)
+    return order_lists.page_of_orders(current_actor(), mine, number, per_page)
 
 
 def _page_href(number: int) -> str:

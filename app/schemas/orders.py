@@ -15,6 +15,7 @@ from app.schemas.auth import Email
 from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
 from app.schemas.users import PostalAddressSchema
+from app.services.order_views import EventView, LineView, OrderView
 
 MAX_TOTAL = 2**63 - 1
 MAX_NOTE = 2000
@@ -94,7 +95,7 @@ class PlacedOrderSchema(OrderSchema):
     )
 
 
-def show_order(order: Order) -> dict[str, Any]:
+def show_order(order: Order | OrderView) -> dict[str, Any]:
     """An order as `OrderSchema` describes it."""
     currency = order.currency
     return {
@@ -118,7 +119,7 @@ def show_order(order: Order) -> dict[str, Any]:
     }
 
 
-def _show_line(line: OrderLine, currency: str) -> dict[str, Any]:
+def _show_line(line: OrderLine | LineView, currency: str) -> dict[str, Any]:
     return {
         "id": line.id,
         "product_id": line.product_id,
@@ -132,14 +133,14 @@ def _show_line(line: OrderLine, currency: str) -> dict[str, Any]:
     }
 
 
-def _show_address(order: Order) -> dict[str, str] | None:
+def _show_address(order: Order | OrderView) -> dict[str, str] | None:
     address = order.shipping_address
     if address is None:
         return None
     return {name: address[name] for name in _ADDRESS if name in address}
 
 
-def _show_event(event: OrderEvent) -> dict[str, Any]:
+def _show_event(event: OrderEvent | EventView) -> dict[str, Any]:
     return {
         "status": event.status,
         "at": rfc3339(event.at),
@@ -180,6 +181,12 @@ class OrderListArgs(CursorArgs):
 
     status = fields.String(validate=OneOf(STATUSES))
     user_id = Number(1, 2**63 - 1)
-    q = Text(254, metadata={"description": "Part of a number or of an email."})
+    q = Text(
+        254,
+        metadata={
+            "description": "The beginning of a number, an email or what stands before its @; where"
+            " there is no such order, a part of a number or of an email."
+        },
+    )
     since = Moment(data_key="from")
     before = Moment(end=True, data_key="to")

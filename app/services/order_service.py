@@ -1,22 +1,10 @@
-"""Orders: found, listed, and moved along."""
+"""Orders: found, and moved along."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Select,
-    any_,
-    false,
-    func,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
@@ -25,11 +13,9 @@ from app.domain.order_status import OrderStatus
 from app.domain.tokens import hash_token, read_order_number
 from app.errors import NotFound
 from app.extensions import db
-from app.models import Order, OrderEvent, OrderLine
-from app.services import audit_trail, inventory_service, paging
-from app.services.paging import Page, Slice, SortKey
+from app.models import Order, OrderEvent
+from app.services import audit_trail, inventory_service
 
-NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
 # Status and history in one statement: read in two, they may be told from two moments. Lines never
 # change.
 _WHOLE = (selectinload(Order.lines), joinedload(Order.events))
@@ -54,19 +40,6 @@ class Visitor:
         return or_(false(), *ways)
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Which orders are wanted; `since` is inside the span, `before` is not. `q` is a part of a
-    number or an email, and with `q_is_sku_too` also a whole SKU."""
-
-    status: OrderStatus | None = None
-    user_id: int | None = None
-    q: str = ""
-    since: datetime | None = None
-    before: datetime | None = None
-    q_is_sku_too: bool = False
-
-
 def get_order(visitor: Visitor, reference: str) -> Order:
     """An order by its id or number, with its lines and history.
 
@@ -74,25 +47,6 @@ def get_order(visitor: Visitor, reference: str) -> Order:
         NotFound: no such order, or somebody else's.
     """
     return _one(select(Order).where(_called(reference), visitor.may_see()).options(*_WHOLE))
-
-
-def page_of_orders(actor: Actor, filters: Filters, page: int, per_page: int) -> Page[Order]:
-    """Orders, newest first, with lines and history: staff see all, customers their own.
-
-    Raises:
-        Invalid: `use_cursor`, where the page lies too deep.
-    """
-    query = _listed(actor, filters)
-    return paging.fetch_page(query, NEWEST_FIRST.order_by(), page, per_page, _WHOLE)
-
-
-def slice_of_orders(actor: Actor, filters: Filters, cursor: str, per_page: int) -> Slice[Order]:
-    """The same after a cursor; an empty one starts.
-
-    Raises:
-        Invalid: a cursor that is none of ours.
-    """
-    return paging.fetch_slice(_listed(actor, filters), NEWEST_FIRST, cursor, per_page, _WHOLE)
 
 
 def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: str = "") -> Order:
@@ -155,35 +109,3 @@ def _called(reference: str) -> ColumnElement[bool]:
         return Order.id == int(reference) if len(reference) < 19 else false()
     number = read_order_number(reference)
     return Order.number == number if number else false()
-
-
-def _listed(actor: Actor, filters: Filters) -> Select[Any]:
-    return select(Order).where(Visitor(actor).may_see(), *_wanted(filters))
-
-
-def _wanted(filters: Filters) -> Iterator[ColumnElement[bool]]:
-    if filters.status is not None:
-        yield Order.status == filters.status
-    if filters.user_id is not None:
-        yield Order.user_id == filters.user_id
-    if filters.since is not None:
-        yield Order.placed_at >= filters.since
-    if filters.before is not None:
-        yield Order.placed_at < filters.before
-    if filters.q:
-        ways = [
-            Order.number.contains(filters.q.upper(), autoescape=True),
-            Order.email.icontains(filters.q, autoescape=True),
-        ]
-        if filters.q_is_sku_too:
-            ways.append(_has_sku(filters.q))
-        yield or_(*ways)
-
-
-def _has_sku(sku: str) -> ColumnElement[bool]:
-    lines = select(OrderLine.order_id).where(OrderLine.sku == sku)
-    if db.engine.dialect.name != "postgresql":
-        return Order.id.in_(lines)
-    # An array is looked up by an index along with the other ways; IN would be asked of each order.
-    ids: Any = func.array(lines.scalar_subquery(), type_=ARRAY(BigInteger))
-    return Order.id == any_(ids)

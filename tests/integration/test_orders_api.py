@@ -508,6 +508,28 @@ def test_staff_list_everybodys_orders_and_filter_them(app, admin, anyone, produc
     assert found("q=%25") == []
 
 
+def test_staff_who_know_a_whole_email_or_number_see_no_others(app, admin, product):
+    emails = ("ann@example.com", "joann@example.com", "ann.lee@example.com", "Ann@Example.org")
+    placed = {email: order(signed_in(app, email=email), product).json for email in emails}
+
+    def found(q, **more):
+        response = admin.get("/api/orders", query_string={"q": q, **more})
+        return {item["email"].lower().partition("example")[0] for item in response.json["items"]}
+
+    assert found("ann") == found("ANN@") == found("ann", cursor="") == {"ann@"}
+    assert found("joann@example.com") == {"joann@"}
+    assert found("ann@example.co") == {"ann@"}  # as far as it is typed
+    assert found("ann.") == {"ann.lee@"}
+    assert found("nn@ex") == {"ann@", "joann@"}
+    assert found("ann", status="shipped") == set()
+    assert found(placed["joann@example.com"]["number"][:9]) == {"joann@"}
+    assert found("SW-", per_page=3) | found("SW-", per_page=3, page=2) == {
+        "ann@",
+        "joann@",
+        "ann.lee@",
+    }
+
+
 def test_staff_filter_by_time(app, admin, customer, product):
     placed = order(customer, product).json
     yesterday = utc_now() - timedelta(days=1)

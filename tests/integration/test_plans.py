@@ -11,8 +11,8 @@ from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Order, Product
-from app.services import order_service, seed_service
-from app.services.order_service import Filters
+from app.services import order_lists, seed_service
+from app.services.order_lists import Filters
 from app.unit_of_work import in_transaction
 from tests.sql import watched
 
@@ -102,9 +102,20 @@ def test_staff_find_orders_by_sku_without_reading_a_whole_table(shop):
     filters = Filters(q="KIT-0000100", q_is_sku_too=True)
 
     with noted(shop) as asked, shop.app_context():
-        order_service.page_of_orders(SYSTEM, filters, 1, 25)
+        order_lists.page_of_orders(SYSTEM, filters, 1, 25)
 
     assert walks(shop, asked) == []
+
+
+def test_staff_find_orders_by_email_in_an_index_made_for_that(shop, admin):
+    with noted(shop) as asked:
+        admin.get("/api/orders?q=demo@example.com")
+
+    for statement, parameters in [each for each in asked if "lower(orders.email)" in each[0]]:
+        with shop.app_context(), db.engine.connect() as connection:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            assert any("ix_orders_search_email" in line for (line,) in plan)
 
 
 def test_one_product_one_order_and_a_ledger_are_found_by_index(shop, anyone, admin):

@@ -13,8 +13,8 @@ from app.pages.forms import Form
 from app.schemas.base import ShopSchema
 from app.schemas.paging import PageArgs
 from app.schemas.users import ROLES, UserArgs
-from app.services import customer_service, order_service, user_service
-from app.services.order_service import Filters
+from app.services import customer_service, order_lists, user_service
+from app.services.order_lists import Filters
 from app.services.paging import MAX_DEPTH
 from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
@@ -78,6 +78,6 @@ def _show(user_id: int, form: Form) -> Response:
         is_me=user.id == actor.user_id,
         roles=ROLES,
         figures=customer_service.figures(user_id),
-        found=order_service.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
+        found=order_lists.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
         page_href=page_href(ORDER_PAGE),
     )

@@ -21,8 +21,9 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
 from app.schemas.orders import ChangeStatusSchema
-from app.services import order_service, user_service
-from app.services.order_service import Filters, Visitor
+from app.services import order_lists, order_service, user_service
+from app.services.order_lists import Filters
+from app.services.order_service import Visitor
 from app.services.paging import MAX_DEPTH
 from app.utils.identity import current_actor
 
@@ -49,7 +50,7 @@ def list_orders() -> Response:
     wanted = read_query(SIEVE)
     filters = Filters(wanted.get("status"), q=wanted.get("q", ""), q_is_sku_too=True)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    found = order_service.page_of_orders(current_actor(), filters, number, PER_PAGE)
+    found = order_lists.page_of_orders(current_actor(), filters, number, PER_PAGE)
     return admin_page(
         "orders.html", found=found, filters=filters, statuses=STATUSES, page_href=page_href(SIEVE)
     )
