@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy.pool import QueuePool
 
+from app.plans import LASTING
 from app.postgresql import HastyConnection
 from app.statements import SLOW_SECONDS, WatchedPool
 
@@ -22,16 +23,18 @@ def engine_options(
     Statements that take `slow_seconds` or longer are logged; with 0 none are. A pooler, whose
     connections serve many, refuses to set anything on them: there the role's own settings count.
     """
+    is_postgresql = url.startswith("postgresql")
+    lasting = is_postgresql and not behind_pooler
     options: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "poolclass": WatchedPool,
-        "execution_options": {SLOW_SECONDS: slow_seconds},
+        "execution_options": {SLOW_SECONDS: slow_seconds, LASTING: lasting},
         "pool_timeout": 2.5,
         "json_deserializer": orjson.loads,
         "hide_parameters": True,  # values of a statement are people's data: not for the log
     }
-    if url.startswith("postgresql"):
+    if is_postgresql:
         options["connect_args"] = {"connect_timeout": 2}
         if not behind_pooler:
             settings = "-c lock_timeout=5s -c statement_timeout=20s -c timezone=utc"

@@ -37,6 +37,11 @@ class PatientConnection(extensions.connection):
     is_greeted = True
     """Whether it is asked for a sign of life after a pause."""
 
+    def __init__(self, *where: Any, **options: Any) -> None:
+        super().__init__(*where, **options)
+        self.plans: set[str] = set()
+        """Names of what was prepared on it (`app.plans`)."""
+
     def expect_greeting(self) -> None:
         """Until the next use the pool says no more than "SELECT 1"."""
         self.patience = GREETING_SECONDS

@@ -11,6 +11,7 @@ from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
+from app.plans import kept
 from app.services.inventory_service import CAN_BE_HAD
 from app.services.prepared import run
 
@@ -136,11 +137,11 @@ def _of_lines(query: Any) -> Select[Any]:
 
 
 def _reading(cart_id: Any) -> Select[Any]:
-    return _of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id)
+    return kept(_of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id))
 
 
 def _counting(whose: ColumnElement[bool]) -> Select[Any]:
-    return select(func.sum(CartLine.quantity)).join(Cart).where(whose)
+    return kept(select(func.sum(CartLine.quantity)).join(Cart).where(whose))
 
 
 # The cart in a query of its own: there is less to plan for the database than in a join of four.

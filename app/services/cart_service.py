@@ -4,11 +4,12 @@ Every write locks the cart's row first, so that edits, merges and checkouts of o
 after the other. Being in a cart reserves nothing.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, FromClause, bindparam, delete, insert, select, true, update
 
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
@@ -17,20 +18,22 @@ from app.domain.variant_rules import VariantRequired
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
+from app.plans import kept
 from app.services import cart_contents, sweeping, user_service
 from app.services.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
 from app.services.inventory_service import ON_OFFER, OutOfStock, can_be_had, shortage
-from app.services.prepared import run, upsert
+from app.services.prepared import Chain, chain, run, run_chain
 
 MAX_LINES = 5_000
 GUEST_CARTS_KEPT = timedelta(days=90)
 """For how long a guest's cart waits without a change; a customer's waits for ever."""
 
 # An update rather than FOR UPDATE: it locks the row, tells its id and notes the change in one.
-_LOCK = update(Cart).values(updated_at=bindparam("now")).returning(Cart.id)
+_LOCK = kept(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
 _LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
-_OPEN = insert(Cart).returning(Cart.id)
-_CLEAR = delete(CartLine).where(CartLine.cart_id == bindparam("cart_id"))
+_NEW = {"user_id": "user_id", "token_hash": "token_hash", "created_at": "now", "updated_at": "now"}
+_OPEN = insert(Cart).values({to: bindparam(given) for to, given in _NEW.items()}).returning(Cart.id)
+_CLEAR = kept(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
 
 
 def lock_cart(buyer: Buyer) -> int | None:
@@ -49,8 +52,7 @@ def add_item(
 ) -> tuple[Buyer, Contents]:
     """Put units of a variant into the buyer's cart, adding to those that are there.
 
-    Written first and judged by what is in the cart then, in three statements: what is refused is
-    rolled back.
+    Written first and judged by what is in the cart then: what is refused is rolled back.
 
     Returns:
         The buyer, with a new token where a guest's cart was opened; and what is in the cart now.
@@ -64,15 +66,12 @@ def add_item(
     """
     if quantity > MAX_QUANTITY:
         raise _too_many()
-    buyer, cart_id = _open_cart(buyer)
     article = {"product": product_id, "variant": variant_id}
-    values = {"cart_id": cart_id, "quantity": quantity, "now": utc_now(), **article}
-    adding = _ADD_BY[product_id is not None, variant_id is not None]
-    written = run(adding, values).all()
+    buyer, written = _add(buyer, {**article, "quantity": quantity, "now": utc_now()})
     if len(written) != 1:
         _find_article(product_id, variant_id)
         raise _too_many()
-    contents = cart_contents.read_by_id(cart_id)
+    contents = cart_contents.read_by_id(written[0].cart_id)
     item = next(item for item in contents.items if item.variant_id == written[0].variant_id)
     if variant_id is None and _may_be_one_of_several(item, contents, quantity):
         _find_article(product_id, None)
@@ -140,21 +139,41 @@ def merge_guest_cart(token: str, user_id: int) -> None:
         db.session.flush()
 
 
-def _open_cart(buyer: Buyer) -> tuple[Buyer, int]:
-    cart_id = lock_cart(buyer)
-    if cart_id is not None:
-        return buyer, cart_id
+def _add(buyer: Buyer, values: dict[str, Any]) -> tuple[Buyer, Sequence[Any]]:
+    """Add to the buyer's cart, which is locked from then on, or to a new one where there is none.
+
+    Returns:
+        The buyer, and what the articles' lines are now.
+    """
+    owner = owner_of(buyer)
+    if owner is None:
+        return _add_to_new(buyer, values)
+    adding, owned = _adding_to("customer" if buyer.user_id else "guest", values), {"owner": owner}
+    written = run_chain(adding, {**values, **owned})
+    if written:
+        return buyer, written
+    if lock_cart(buyer) is None:
+        return _add_to_new(buyer, values)
+    # Either the article is refused, or the cart was opened only just now.
+    return buyer, run_chain(adding, {**values, **owned})
+
+
+def _add_to_new(buyer: Buyer, values: dict[str, Any]) -> tuple[Buyer, Sequence[Any]]:
     if buyer.user_id is None:
         buyer = Buyer(buyer.actor, new_token())
     else:
         user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
     owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
-    new_id: int = run(_OPEN, owner).scalar_one()
-    if buyer.user_id is None and sweeping.is_time(new_id):
+    written = run_chain(_adding_to("new", values), {**values, **owner})
+    if buyer.user_id is None and written and sweeping.is_time(written[0].cart_id):
         left = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
         sweeping.sweep(Cart, left)
-    return buyer, new_id
+    return buyer, written
+
+
+def _adding_to(whose: str, values: dict[str, Any]) -> Chain:
+    return _ADD[whose, values["product"] is not None, values["variant"] is not None]
 
 
 def _cart_id_of(user_id: int) -> int:
@@ -167,20 +186,21 @@ def _cart_id_of(user_id: int) -> int:
     return own_id
 
 
-def _adding(insert_into: Any, by_product: bool, by_variant: bool) -> Any:
+def _adding(by_product: bool, by_variant: bool, insert_into: Any, cart: FromClause) -> Any:
     """A statement that adds units of each article on offer that fits; rightly there is one.
 
     None is written where a line would get more than MAX_QUANTITY.
     """
     articles = (
         select(
-            bindparam("cart_id", type_=BigInteger()),
+            cart.c.id,
             Variant.id,
             bindparam("quantity", type_=BigInteger()),
             Variant.price,
             bindparam("now", type_=CartLine.created_at.type),
         )
-        .join(Product, Product.id == Variant.product_id)
+        .join_from(Variant, Product, Product.id == Variant.product_id)
+        .join(cart, true())
         .where(ON_OFFER)
     )
     if by_product:
@@ -194,12 +214,14 @@ def _adding(insert_into: Any, by_product: bool, by_variant: bool) -> Any:
         index_elements=["cart_id", "variant_id"],
         set_={"quantity": total, "price_seen": adding.excluded.price_seen},
         where=total <= MAX_QUANTITY,
-    ).returning(CartLine.variant_id, CartLine.quantity)
+    ).returning(CartLine.cart_id, CartLine.variant_id, CartLine.quantity)
 
 
-_ADD_BY = {
-    (by_product, by_variant): upsert(partial(_adding, by_product=by_product, by_variant=by_variant))
-    for by_product, by_variant in ((True, False), (False, True), (True, True))
+_CARTS = {"customer": _LOCK_CUSTOMERS, "guest": _LOCK_GUESTS, "new": _OPEN}
+_ADD = {
+    (whose, *by): chain(cart, partial(_adding, *by))
+    for whose, cart in _CARTS.items()
+    for by in ((True, False), (False, True), (True, True))
 }
 
 

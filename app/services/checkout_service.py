@@ -22,6 +22,7 @@ from app.domain.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
+from app.plans import kept
 from app.services import cart_service, idempotency_service, inventory_service, user_service
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
@@ -126,7 +127,7 @@ def _tell(order: Order, articles: Sequence[Article]) -> None:
 
 
 # The rows are locked in the order in which `of` names them.
-_LOCK_CUSTOMER = (
+_LOCK_CUSTOMER = kept(
     select(Cart.id, User.email)
     .join_from(User, Cart, Cart.user_id == User.id)
     .where(User.id == bindparam("user_id", type_=BigInteger()))
@@ -168,7 +169,7 @@ def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
 
 
 # In the order of Article's fields.
-_READ_ARTICLES = (
+_READ_ARTICLES = kept(
     select(
         CartLine.id,
         CartLine.quantity,
@@ -245,8 +246,8 @@ def _totals(lines: Sequence[dict[str, Any]], currency: str, expected: int | None
     }
 
 
-_INSERT_ORDER = insert(Order).returning(Order.id)
-_INSERT_EVENT = insert(OrderEvent)
+_INSERT_ORDER = kept(insert(Order).returning(Order.id))
+_INSERT_EVENT = kept(insert(OrderEvent))
 _INSERT_LINES = insert(OrderLine).returning(OrderLine.id, OrderLine.variant_id)
 
 

@@ -17,6 +17,7 @@ from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid
 from app.models import IdempotencyKey
+from app.plans import kept
 from app.services import sweeping
 from app.services.prepared import run, upsert
 
@@ -129,10 +130,13 @@ def _taking(insert_into: Any) -> Any:
 
 
 _TAKE = upsert(_taking)
-_FIND = select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
-    IdempotencyKey.scope == bindparam("asked_scope"), IdempotencyKey.key == bindparam("asked_key")
+_FIND = kept(
+    select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
+        IdempotencyKey.scope == bindparam("asked_scope"),
+        IdempotencyKey.key == bindparam("asked_key"),
+    )
 )
-_SETTLE = (
+_SETTLE = kept(
     update(IdempotencyKey)
     .where(IdempotencyKey.id == bindparam("claim_id"))
     .values(answer=bindparam("given"), order_id=bindparam("order"))

@@ -14,6 +14,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, TryAgain
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
+from app.plans import kept
 from app.services import catalogue_cache
 from app.services.prepared import run
 
@@ -215,7 +216,7 @@ _HELD = (
     .with_for_update(key_share=True, of=Variant)
     .subquery("held")
 )
-_MOVE_FIGURES = (
+_MOVE_FIGURES = kept(
     update(Variant)
     .where(Variant.id == _HELD.c.id)
     .values(
@@ -239,6 +240,9 @@ _LEDGER_ROW = {
     StockMovement.user_id: bindparam("user_id", type_=BigInteger()),
     StockMovement.at: bindparam("at", type_=StockMovement.at.type),
 }
-_WRITE_LEDGER = insert(StockMovement).from_select(
-    list(_LEDGER_ROW), select(*_LEDGER_ROW.values()).where(_ORDER).order_by(OrderLine.variant_id)
+_WRITE_LEDGER = kept(
+    insert(StockMovement).from_select(
+        list(_LEDGER_ROW),
+        select(*_LEDGER_ROW.values()).where(_ORDER).order_by(OrderLine.variant_id),
+    )
 )

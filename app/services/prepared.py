@@ -2,16 +2,18 @@
 
 Putting a statement together and turning its rows into objects that are watched takes SQLAlchemy
 several times as long as sending it. What is run with every sale is therefore made once, with
-`bindparam` where the values go, and its rows are read as they are.
+`bindparam` where the values go, and its rows are read as they are. Of those that find their rows
+by key PostgreSQL, too, makes its plan once (`app.plans`).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import CTE, BigInteger, CursorResult, Executable, FromClause, Row, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.extensions import db
+from app.plans import kept
 
 Prepared = Executable | Mapping[str, Executable]
 """A statement, or one for each database by its name."""
@@ -31,4 +33,30 @@ def run(statement: Prepared, values: Any = None, **named: Any) -> CursorResult[A
 def upsert(make: Callable[[Any], Executable]) -> Mapping[str, Executable]:
     """What `make` makes of an INSERT that knows ON CONFLICT: both databases have the words,
     SQLAlchemy has a class for each."""
-    return {"postgresql": make(postgresql.insert), "sqlite": make(sqlite.insert)}
+    return {"postgresql": kept(make(postgresql.insert)), "sqlite": make(sqlite.insert)}
+
+
+class Chain(NamedTuple):
+    """Two statements, the second of which is about the row whose id the first returns."""
+
+    whole: Executable
+    """Both in one, as PostgreSQL takes them."""
+    first: Executable
+    second: Executable
+
+
+def chain(first: Any, make: Callable[[Any, FromClause], Any]) -> Chain:
+    """`first`, and what `make` makes of an INSERT that knows ON CONFLICT and of the table of one
+    `id`, or none, that the first returns."""
+    cte: CTE = first.cte("first")
+    known = select(bindparam("first_id", type_=BigInteger()).label("id")).subquery("first")
+    whole = kept(make(postgresql.insert, cte).add_cte(cte))
+    return Chain(whole, first, make(sqlite.insert, known))
+
+
+def run_chain(statements: Chain, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    """The rows that the second returns; none, and it is not run, where the first finds no row."""
+    if db.session.connection().dialect.name == "postgresql":
+        return run(statements.whole, values).all()
+    first_id = run(statements.first, values).scalar()
+    return run(statements.second, {**values, "first_id": first_id}).all() if first_id else []

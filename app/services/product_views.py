@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
 
 from app.models import Category, Product, Variant
+from app.plans import kept
 from app.services.prepared import run
 
 
@@ -97,7 +98,7 @@ _VARIANTS = (
 
 def whole(*conditions: ColumnElement[bool]) -> Select[Any]:
     """A statement for `one`, of conditions that one product fits at most."""
-    return _WITH_VARIANTS.where(*conditions)
+    return kept(_WITH_VARIANTS.where(*conditions))
 
 
 def one(query: Select[Any], **values: Any) -> ProductView | None:

@@ -8,6 +8,7 @@ from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
+from app.plans import kept
 from app.services.prepared import run
 
 KEPT_AFTER = timedelta(days=1)
@@ -18,20 +19,22 @@ def find_actor(session_id: int) -> Actor | None:
     """Who is signed in by this session, if it goes on and the account may be used."""
     if not 0 < session_id < 2**63:
         return None
-    row = db.session.execute(
-        select(User.id, User.role)
-        .join(Session, Session.user_id == User.id)
-        .where(
-            Session.id == session_id,
-            Session.ended_at.is_(None),
-            Session.expires_at > utc_now(),
-            User.is_active,
-            User.deleted_at.is_(None),
-        )
-    ).one_or_none()
+    row = run(_SIGNED_IN, session_id=session_id, now=utc_now()).one_or_none()
     return Actor(role=row.role, user_id=row.id, session_id=session_id) if row else None
 
 
+# Asked with every request of somebody who is signed in.
+_SIGNED_IN = kept(
+    select(User.id, User.role)
+    .join(Session, Session.user_id == User.id)
+    .where(
+        Session.id == bindparam("session_id"),
+        Session.ended_at.is_(None),
+        Session.expires_at > bindparam("now"),
+        User.is_active,
+        User.deleted_at.is_(None),
+    )
+)
 CAME_FROM = exists().where(Session.user_id == User.id, Session.place == bindparam("place"))
 """Whether a user has or had a session begun at this place, or registered there, for as long as
 sessions are kept; at no place that is not known."""

@@ -1,0 +1,92 @@
+"""Statements that come again are planned once a connection by PostgreSQL, and stay right."""
+
+import pytest
+from sqlalchemy import bindparam, select, text
+
+from app import create_app, plans
+from app.config import Testing
+from app.extensions import db
+from app.models import Category
+from app.plans import kept
+from app.services.prepared import run
+from app.unit_of_work import in_transaction
+from tests import factories
+
+pytestmark = pytest.mark.only_on("postgresql")
+NAMED = kept(select(Category.slug).where(Category.name == bindparam("name")))
+
+
+@pytest.fixture
+def context(app, environ):
+    """The context of a shop that has one connection, which is new."""
+    with create_app(
+        Testing({**environ, "DB_POOL_SIZE": "1", "DB_MAX_OVERFLOW": "0"})
+    ).app_context():
+        factories.category(name="Lamps", slug="lamps")
+        db.engine.dispose()
+        yield
+        db.session.remove()
+        db.engine.dispose()
+
+
+def plans_of_categories() -> list[str]:
+    """What the connection keeps plans of."""
+    found = db.session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    return [statement for statement in found if "categories" in statement]
+
+
+def test_a_statement_that_comes_again_is_planned_once_and_takes_each_time_its_values(context):
+    answers = [run(NAMED, name=name).scalars().all() for name in ("Lamps", "100 % 'new'", "Lamps")]
+
+    assert answers == [["lamps"], [], ["lamps"]]
+    assert len(plans_of_categories()) == 1
+
+
+def test_what_was_planned_stays_so_although_the_work_is_rolled_back(context):
+    def refused():
+        run(NAMED, name="Lamps")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_transaction(refused)
+
+    assert run(NAMED, name="Lamps").scalar() == "lamps"
+    assert len(plans_of_categories()) == 1
+
+
+def test_a_table_may_change_meanwhile(context):
+    before = run(NAMED, name="Lamps").scalar()
+    db.session.execute(text("ALTER TABLE categories ADD COLUMN further text"))
+
+    after = run(NAMED, name="Lamps").scalar()
+
+    db.session.rollback()
+    assert before == after == "lamps"
+
+
+def test_what_is_not_said_to_be_kept_and_what_has_lists_of_values_is_planned_each_time(context):
+    listed = kept(
+        select(Category.slug).where(Category.name.in_(bindparam("names", expanding=True)))
+    )
+
+    assert run(select(Category.slug)).scalar() == "lamps"
+    assert run(listed, names=["Oak", "Lamps"]).scalar() == "lamps"
+    assert plans_of_categories() == []
+
+
+def test_a_connection_keeps_no_more_than_so_many(context, monkeypatch):
+    monkeypatch.setattr(plans, "MOST", 2)
+    columns = (Category.name, Category.description, Category.position, Category.parent_id)
+
+    found = [run(NAMED.add_columns(column), name="Lamps").scalar() for column in columns]
+
+    assert len(plans_of_categories()) == 2
+    assert found == ["lamps"] * 4
+
+
+def test_nothing_is_kept_where_a_pooler_hands_connections_around(app, environ):
+    with create_app(Testing({**environ, "DATABASE_POOLER": "true"})).app_context():
+        run(NAMED, name="Lamps")
+
+        assert plans_of_categories() == []
+        db.session.remove()
