@@ -6,6 +6,7 @@ word is letters and digits only and needs no escaping. Statements name the words
 that they are made once.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Engine,
     Subquery,
     Text,
     and_,
@@ -52,6 +54,8 @@ MOST_ENDINGS = 30
 MOST_RANKED = MAX_DEPTH
 """Of more finds than pages reach, names come first, then the rest, by id."""
 CERTAINLY_MANY = MAX_DEPTH * 5 // 4
+ASK_SECONDS = 60
+"""How often it is asked whether there are as many products at all."""
 
 _FTS = table("products_fts", column("rowid"))
 # The operator takes its threshold from a setting. Looked at in the same statement, and without a
@@ -67,6 +71,7 @@ _LAST_LETTER = "\U0010ffff"
 _VECTOR: ColumnElement[Any] = literal_column("products.search_vector")
 # Word for word as in its index.
 _NAME: ColumnElement[Any] = literal_column("to_tsvector('simple', products.search_title)")
+_SIZE = text("SELECT reltuples FROM pg_class WHERE oid = 'products'::regclass")
 _HOW_MANY = {
     in_names: text(
         "EXPLAIN (FORMAT JSON) SELECT FROM products WHERE deleted_at IS NULL AND is_active"
@@ -208,9 +213,18 @@ def is_everywhere(words: Sequence[str], in_names: bool = False) -> bool:
     """
     if len(words) != 1 or not _is_postgresql():
         return False
+    if not _is_large(db.engine, int(time.monotonic() // ASK_SECONDS)):
+        return False
     (plan,) = run(_HOW_MANY[in_names], query=values(words)["query"]).scalar_one()
     found: float = plan["Plan"]["Plan Rows"]
     return found > CERTAINLY_MANY
+
+
+@lru_cache(maxsize=4)
+def _is_large(_engine: Engine, _moment: int) -> bool:
+    """Whether there are enough products for a word to be everywhere. Asked once a while: it only
+    decides whether to ask more."""
+    return bool(run(_SIZE).scalar_one() > CERTAINLY_MANY)
 
 
 def has_limits() -> bool:
