@@ -90,7 +90,7 @@ def listing(
     return (
         select(*_FACTS, *_EVENT, total)
         .join(found, found.c.id == Order.id)
-        .join(OrderEvent, OrderEvent.order_id == Order.id)
+        .outerjoin(OrderEvent, OrderEvent.order_id == Order.id)
         .order_by(*order, OrderEvent.id)
     )
 
@@ -104,7 +104,8 @@ def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[OrderView]
     for row in rows:
         facts.setdefault(row[0], row[:_END_OF_FACTS])
         event: tuple[Any, ...] = row[_END_OF_FACTS:-1]
-        events[row[0]].append(EventView(*event))
+        if event[0] is not None:
+            events[row[0]].append(EventView(*event))
     lines = _lines_of(facts.keys()) if rows else {}
     shown = [_view(each, lines[id_], events[id_]) for id_, each in facts.items()]
     return shown, rows[0][-1] if rows else None

@@ -108,18 +108,6 @@ def fetch_page(
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
 
 
-def fetch_slice(
-    query: Select[Any], key: SortKey, cursor: str, per_page: int, options: Sequence[ORMOption] = ()
-) -> Slice[Any]:
-    """The entities after a cursor (empty: from the start), in the key's order.
-
-    Raises:
-        Invalid: a cursor that we did not make, or made for another order.
-    """
-    found = slice_keys(query, key, cursor, per_page)
-    return cut(_entities(query, found, key.order_by(), options), key, per_page)
-
-
 def keys(
     query: Select[Any],
     order: Sequence[ColumnElement[Any]],
@@ -133,20 +121,6 @@ def keys(
     """
     found = query.with_only_columns(_entity(query).id, maintain_column_froms=True)
     return found.order_by(*order).limit(limit).offset(offset).subquery()
-
-
-def slice_keys(query: Select[Any], key: SortKey, cursor: str, per_page: int) -> Subquery:
-    """The ids of the rows after a cursor, and of one more, which tells whether it goes on.
-
-    Raises:
-        Invalid: a cursor that we did not make, or made for another order.
-    """
-    if cursor:
-        value, row_id = decode_cursor(cursor, key)
-        query = query.where(
-            key.after(literal(value, key.column.type), literal(row_id, key.id.type))
-        )
-    return keys(query, key.order_by(), per_page + 1)
 
 
 def cut(rows: Sequence[Any], key: SortKey, per_page: int) -> Slice[Any]:
