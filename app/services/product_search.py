@@ -242,16 +242,16 @@ def _on_postgresql() -> Match:
     in_names = func.to_tsquery("simple", bindparam("query_in_names"))
     weights: ColumnElement[Any] = literal_column(f"'{{0, {BODY_RANK}, 0, {TITLE_RANK}}}'::real[]")
     return Match(
-        (_matches(_VECTOR, _finished()),),
+        (_matches(_VECTOR, finished()),),
         func.ts_rank(weights, _VECTOR, query),
         (_matches(_VECTOR, query),),
-        _matches(_NAME, _finished()),
+        _matches(_NAME, finished()),
         # Titles have weight A in the vector, which is quicker to look at than to make one of names.
         _matches(_VECTOR, in_names),
     )
 
 
-def _finished() -> ColumnElement[Any]:
+def finished() -> ColumnElement[Any]:
     """The query with all words that the last one may be the beginning of.
 
     For a beginning, the index would collect all products that have a word which begins so: of a

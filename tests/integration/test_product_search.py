@@ -1,7 +1,12 @@
 """Search: all words, names first, prefixes, accents, codes; slips of the keyboard on PostgreSQL."""
 
-import pytest
+from itertools import product as pairs_of
 
+import pytest
+from sqlalchemy import select
+
+from app.services import product_search
+from app.services.prepared import run
 from tests import factories
 
 URL = "/api/products"
@@ -63,6 +68,50 @@ def test_words_find_what_has_them_all(anyone, shop, q, slugs):
 def test_an_unfinished_last_word_counts_as_a_prefix(anyone, shop):
     assert found(anyone, "red l")[:1] == ["red-lamp"]
     assert found(anyone, "wirel") == ["headphones"]
+
+
+def test_an_unfinished_word_is_found_wherever_one_begins_so(app, anyone):
+    with app.app_context():
+        factories.product(name="Lamp", slug="name")
+        factories.product(name="Scarf", slug="text", description="Of lambswool")
+        factories.product(name="Box", slug="code", sku="LAM-7")
+        factories.product(name="Tin", slug="number", sku="lam7x")
+        factories.product(name="Lámina", slug="accent")
+        factories.product(name="Slam", slug="other")
+
+    assert sorted(found(anyone, "lam")) == ["accent", "code", "name", "number", "text"]
+    assert found(anyone, "lamb") == found(anyone, "of lambs") == ["text"]
+    assert found(anyone, "lam7") == ["number"]
+
+
+def test_of_many_words_that_begin_alike_none_is_missed(app, anyone):
+    with app.app_context():
+        for letters in pairs_of("abcdef", repeat=2):
+            factories.product(name=f"Thing un{''.join(letters)}")
+
+    response = anyone.get(f"{URL}?q=thing+un&per_page=100")
+
+    assert response.json["total"] == len(response.json["items"]) == 36
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("q", "query"),
+    [
+        (["red", "qam"], "'red' & ( 'qamb' | 'qamp' )"),
+        (["qamp"], "'qamp'"),
+        (["qamz"], "'qamz':*"),
+        (["red", "qac"], "'red' & 'qac':*"),
+    ],
+)
+def test_the_index_is_asked_for_whole_words_where_they_are_known(app, q, query):
+    """Beginnings are dear; codes, and words of other letters, are looked for by them all the same."""
+    with app.app_context():
+        factories.product(name="Qamp of qamb", sku="QAC77")
+
+        asked = run(select(product_search.finished()), product_search.values(q))
+
+        assert asked.scalar_one() == query
 
 
 def test_search_goes_with_filters_orders_and_pages(app, anyone, shop):

@@ -1,24 +1,27 @@
-"""Searches that find thousands: names first, pages that fit together, totals as far as they go."""
+"""Lists and searches of thousands: names first, pages that fit together, totals as far as they go."""
 
 import pytest
 
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services import bulk
+from app.services import bulk, product_facets
 from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.product_facets import Facets
+from app.services.product_queries import Wanted
 from app.unit_of_work import in_transaction
+from tests import factories
 
 URL = "/api/products"
 
 
-def stock_up(app, number: int, name: str, description: str) -> None:
+def stock_up(app, number: int, name: str, description: str, category_id: int | None = None) -> None:
     """So many products, which the database has looked at."""
     now = utc_now()
     start = name.lower().replace(" ", "-")
     new = [
         NewProduct(f"{name} {n}", f"{start}-{n}", [NewVariant(f"{start}-{n}", 100 + n % 7)], now,
-                   description=description)
+                   description=description, category_id=category_id)
         for n in range(number)
     ]  # fmt: skip
     with app.app_context():
@@ -73,6 +76,31 @@ def test_a_word_that_is_everywhere_is_not_counted(app, anyone):
     assert {item["price"] for item in by_price["items"]} == {"1.06"}
     # All were made at once: whatever the order, equal ones stand by id.
     assert [item["id"] for item in best["items"]] == [item["id"] for item in newest["items"]]
+
+
+@pytest.mark.only_on("postgresql")
+def test_choices_of_a_word_that_is_everywhere_have_no_numbers(app):
+    stock_up(app, 13_000, "Lamp", "Gives light.")
+
+    with app.app_context():
+        found = product_facets.count(Wanted(q="lamp"), "USD")
+
+    assert found == Facets([], [(0, 999, None)], 0, [])
+
+
+def test_totals_of_lists_are_exact_to_the_last_that_is_counted(app, anyone, admin):
+    with app.app_context():
+        category_id = factories.category(slug="lamps").id
+    stock_up(app, 10_001, "Lamp", "Gives light.", category_id)
+
+    for where in ({}, {"category": "lamps"}):
+        many = page_of(anyone, 100, **where)
+        assert (many["total"], many["total_is_estimate"]) == (10_001, True)
+        assert len(many["items"]) == 100
+    assert admin.delete(f"{URL}/lamp-7").status_code == 204
+    for where in ({}, {"category": "lamps"}):
+        fewer = page_of(anyone, 100, **where)
+        assert (fewer["total"], fewer.get("total_is_estimate", False)) == (10_000, False)
 
 
 def test_choices_of_many_are_shown_without_numbers(app, anyone):
