@@ -79,7 +79,8 @@ def product(slug: str) -> AnyResponse:
 
 
 def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[str, Any]:
-    counts = catalogue_answers.facets(listing.wanted)
+    found = _list(listing.wanted)
+    counts = catalogue_answers.facets(listing.wanted, found["total"])
     numbers = dict(counts.categories)
     links = [
         Link(
@@ -93,7 +94,7 @@ def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[
     groups = (
         [Group("Category", links), *listing.groups(counts)] if links else listing.groups(counts)
     )
-    return {"found": _list(listing.wanted), "groups": groups}
+    return {"found": found, "groups": groups}
 
 
 def _first(wanted: Wanted) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ Each kind of choice is counted under all others that are made, but not under its
 second value of the same kind can be seen before it is chosen: a statement for each kind that is
 chosen, and one for all the others.
 
-Of more than MOST products only so many are looked at, the newest or those that are found first: the
-choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 thousand.
+Of more than MOST products only SOME are looked at, the newest or those that are found first: the
+choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 hundred.
 """
 
 from collections import Counter
@@ -33,6 +33,7 @@ from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services import category_service, product_queries, product_search, variant_options
+from app.services.paging import MAX_DEPTH
 from app.services.prepared import run
 from app.services.product_queries import Wanted
 from app.services.product_search import Match
@@ -44,7 +45,7 @@ MAX_OPTIONS, MAX_VALUES = 6, 12
 MOST = 500
 """How many products are counted."""
 SOME = 200
-"""How many are looked at where it is known that there are more, so that no numbers are told."""
+"""How many are looked at where there are more than MOST, so that no numbers are told."""
 _NODES = select(Category.id, Category.parent_id, Category.name, Category.position)
 Number = int | None
 
@@ -64,24 +65,26 @@ def question(wanted: Wanted) -> Wanted:
     return replace(wanted, sort=None, page=None, cursor=None, per_page=1)
 
 
-def count(wanted: Wanted, currency: str) -> Facets:
-    """The counts for a wish of somebody who is no staff; none where no word can be looked for."""
+def count(wanted: Wanted, currency: str, total: int) -> Facets:
+    """The counts for a wish of somebody who is no staff, whose list has so many products in `total`;
+    none where no word can be looked for."""
     looked_for = words(wanted.q)
     if wanted.q and not looked_for:
         return Facets()
     within = category_service.ids_below(wanted.category) if wanted.category else set()
+    finds = _Finds(wanted, within, currency, total)
     if not looked_for:
-        return _counted(_Finds(wanted, within, currency))
-    finds = _Finds(
-        wanted, within, currency, product_search.by_words(), product_search.values(looked_for)
-    )
-    finds.are_many = not finds.choices and product_search.is_everywhere(looked_for)
+        return _counted(finds)
+    finds.look_for(product_search.by_words(), product_search.values(looked_for))
+    finds.is_everywhere = total > MAX_DEPTH and len(looked_for) == 1 and not finds.choices
     found = _counted(finds)
     if found != Facets():
         return found
     # As lists do: where nothing has all the words, what has similar ones.
     meant = product_queries.meant(ANONYMOUS, looked_for)
-    return _counted(_Finds(wanted, within, currency, *meant)) if meant else found
+    if meant:
+        finds.look_for(*meant)
+    return _counted(finds) if meant else found
 
 
 def _counted(finds: "_Finds") -> Facets:
@@ -94,6 +97,7 @@ class _Shape(NamedTuple):
     database: str
     choices: Choices
     match: Match | None
+    most: int
     is_everywhere: bool
     newest_first: bool
     ends: tuple[int, ...]
@@ -120,19 +124,19 @@ class _Counts(NamedTuple):
 class _Finds:
     """The products of a wish, less some of its choices: MOST of them and one more are looked at."""
 
-    def __init__(
-        self,
-        wanted: Wanted,
-        within: Collection[int],
-        currency: str,
-        match: Match | None = None,
-        values: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.wanted, self.match, self.ends = wanted, match, tuple(price_steps(currency))
+    def __init__(self, wanted: Wanted, within: Collection[int], currency: str, total: int) -> None:
+        self.wanted, self.ends = wanted, tuple(price_steps(currency))
         self.choices = product_queries.choices(wanted)
-        self.are_many = False
-        self._values = {**product_queries.values(wanted, within), **(values or {})}
+        self.match: Match | None = None
+        # With a choice less there are no fewer.
+        self.are_many, self.is_everywhere = total > MOST, False
+        self._values = product_queries.values(wanted, within)
         self._asked: dict[Choices, _Counts] = {}
+
+    def look_for(self, match: Match, values: Mapping[str, Any]) -> None:
+        """Narrow all to these words."""
+        self.match, self._values = match, {**self._values, **values}
+        self._asked.clear()
 
     @property
     def is_narrow(self) -> bool:
@@ -158,7 +162,8 @@ class _Finds:
             db.engine.dialect.name,
             left,
             self.match,
-            self.are_many,
+            SOME if self.are_many else MOST + 1,
+            self.is_everywhere,
             # Without words there is an order that leads straight to some; a category has few enough.
             self.match is None and "category" not in self.choices,
             self.ends,
@@ -212,7 +217,7 @@ def _some(shape: _Shape) -> CTE:
         )
     if shape.newest_first or shape.is_everywhere:
         found = found.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
-    return found.limit(SOME if shape.is_everywhere else MOST + 1).cte("some")
+    return found.limit(shape.most).cte("some")
 
 
 def _offers(some: CTE, fits: Iterable[ColumnElement[bool]]) -> CTE:

@@ -63,11 +63,11 @@ def all_categories() -> Answer:
     return catalogue_cache.listed("all categories", (), build)
 
 
-def facets(wanted: Wanted) -> Facets:
-    """How many products each further choice would leave."""
-    question = product_facets.question(wanted)
+def facets(wanted: Wanted, total: int) -> Facets:
+    """How many products each further choice would leave, of a list that has `total`."""
+    question = product_facets.question(wanted), min(total, product_facets.MOST + 1)
 
     def build() -> Answer:
-        return answer(product_facets.count(question, store_currency())._asdict())
+        return answer(product_facets.count(question[0], store_currency(), total)._asdict())
 
     return Facets(**orjson.loads(catalogue_cache.listed("facets", question, build).body))

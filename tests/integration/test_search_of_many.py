@@ -83,7 +83,7 @@ def test_choices_of_a_word_that_is_everywhere_have_no_numbers(app):
     stock_up(app, 13_000, "Lamp", "Gives light.")
 
     with app.app_context():
-        found = product_facets.count(Wanted(q="lamp"), "USD")
+        found = product_facets.count(Wanted(q="lamp"), "USD", 10_001)
 
     assert found == Facets([], [(0, 999, None)], 0, [])
 
