@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, false, select
+from sqlalchemy import Select, and_, bindparam, false, select
 
 from app import metrics
 from app.domain import emails, passwords
@@ -20,6 +20,7 @@ from app.domain.actor import Actor
 from app.errors import Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import bcrypt, db
 from app.models import Session, User
+from app.plans import kept
 from app.services import (
     audit_trail,
     cart_service,
@@ -85,9 +86,9 @@ def try_credentials(email: str, password: str, client: str | None = None) -> Att
     Raises:
         TooManyAttempts: the address is locked, for this client or for all that it does not know.
     """
-    place = throttle_service.place_key(client)
-    account = _find(_BY_EMAIL, email=emails.key(email), place=place)
-    guards = throttle_service.login_guards(email, place, is_known=bool(account and account[2]))
+    key, place = emails.key(email), throttle_service.place_key(client)
+    account = _find(_BY_EMAIL, email=key, place=place)
+    guards = throttle_service.login_guards(key, place, is_known=bool(account and account[2]))
     return _try(guards, account, password, place)
 
 
@@ -125,16 +126,12 @@ def sign_in(
 
     A refusal is returned, so that it is counted: `invalid_credentials` or `too_many_attempts`.
     """
-    user = settle(
-        attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
-    )
-    if not isinstance(user, TooManyAttempts):  # then no password is looked at
-        after_commit(lambda: metrics.password_tried(fits=isinstance(user, User)))
-    if isinstance(user, ShopError):
-        return user
-    if cart_token:
-        cart_service.merge_guest_cart(cart_token, user.id)
-    return session_service.begin(user.id, lifetime, attempt.place)
+    session = _begin_at_once(attempt, lifetime) or _begin_counted(attempt, lifetime)
+    if not isinstance(session, TooManyAttempts):  # then no password is looked at
+        after_commit(lambda: metrics.password_tried(fits=isinstance(session, Session)))
+    if cart_token and isinstance(session, Session):
+        cart_service.merge_guest_cart(cart_token, session.user_id)
+    return session
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
@@ -186,9 +183,34 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     return user
 
 
+def _begin_at_once(attempt: Attempt, lifetime: timedelta) -> Session | None:
+    """A session for a password that fits where no failure is on record, as mostly.
+
+    Whoever fails at the same time counts as having come later: nothing is locked by one failure.
+    """
+    if attempt.user_id is None or not attempt.fits:
+        return None
+    return session_service.begin_by(
+        _BEGIN_UNLESS_COUNTED,
+        attempt.user_id,
+        lifetime,
+        attempt.place,
+        password_hash=attempt.password_hash,
+        **throttle_service.key_values(attempt.guards),
+    )
+
+
+def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
+    refusal = Unauthenticated("invalid_credentials", "The email or the password is wrong.")
+    user = settle(attempt, refusal)
+    if isinstance(user, ShopError):
+        return user
+    return session_service.begin(user.id, lifetime, attempt.place)
+
+
 _ACCOUNTS = select(User.id, User.password_hash).where(User.deleted_at.is_(None))
-_BY_EMAIL = _ACCOUNTS.add_columns(CAME_FROM).where(User.email_key == bindparam("email"))
-_BY_ID = _ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id"))
+_BY_EMAIL = kept(_ACCOUNTS.add_columns(CAME_FROM).where(User.email_key == bindparam("email")))
+_BY_ID = kept(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
 
 
 def _find(query: Select[Any], **values: Any) -> Account | None:
@@ -215,16 +237,22 @@ def _still_fits(attempt: Attempt) -> User | None:
     return user
 
 
+_FITS = and_(
+    User.id == bindparam("user_id"),
+    User.password_hash == bindparam("password_hash"),
+    User.is_active,
+    User.deleted_at.is_(None),
+)
 _STILL_FITS = (
     select(User)
-    .where(
-        User.id == bindparam("user_id"),
-        User.password_hash == bindparam("password_hash"),
-        User.is_active,
-        User.deleted_at.is_(None),
-    )
+    .where(_FITS)
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
+)
+_BEGIN_UNLESS_COUNTED = session_service.beginning(
+    select(User.id)
+    .where(_FITS, throttle_service.NOT_COUNTED)
+    .with_for_update(key_share=True, of=User)
 )
 
 

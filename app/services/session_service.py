@@ -1,14 +1,16 @@
 """Sign-in sessions: begun by a login, moved on by refreshes, ended by logout or by staff."""
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import BigInteger, Executable, Select, bindparam, exists, insert, select, update
 
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
 from app.plans import kept
+from app.services import sweeping
 from app.services.prepared import run
 
 KEPT_AFTER = timedelta(days=1)
@@ -38,22 +40,48 @@ _SIGNED_IN = kept(
 CAME_FROM = exists().where(Session.user_id == User.id, Session.place == bindparam("place"))
 """Whether a user has or had a session begun at this place, or registered there, for as long as
 sessions are kept; at no place that is not known."""
-_MAKE_ROOM = delete(Session).where(
-    Session.user_id == bindparam("whose"), Session.expires_at < bindparam("before")
-)
-_BEGIN = insert(Session).returning(Session.id)
+
+
+def beginning(user: Select[Any]) -> Executable:
+    """A statement for `begin_by`: a session for the user whose id a query finds, if it does."""
+    columns = ("generation", "created_at", "expires_at", "place")
+    given = (bindparam(name, type_=getattr(Session, name).type) for name in columns)
+    beginning = insert(Session).from_select(["user_id", *columns], user.add_columns(*given))
+    return kept(beginning.returning(Session.id))
+
+
+_BEGIN = beginning(select(bindparam("user_id", type_=BigInteger())))
 
 
 def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Session:
-    """Open a session for a user; those that expired long since make room.
+    """Open a session for a user.
 
     `place` is how the database knows the network of whoever signs in. The session that is
     returned is a copy: changing it changes nothing.
     """
+    facts = _facts(user_id, lifetime, place)
+    return _begun(run(_BEGIN, facts).scalar_one(), facts)
+
+
+def begin_by(
+    statement: Executable, user_id: int, lifetime: timedelta, place: str | None, **values: Any
+) -> Session | None:
+    """The same by a statement that asks something first; None where it finds no user."""
+    facts = _facts(user_id, lifetime, place)
+    new_id = run(statement, {**facts, **values}).scalar()
+    return None if new_id is None else _begun(new_id, facts)
+
+
+def _facts(user_id: int, lifetime: timedelta, place: str | None) -> dict[str, Any]:
     now = utc_now()
-    run(_MAKE_ROOM, whose=user_id, before=now - KEPT_AFTER)
-    facts = {"user_id": user_id, "expires_at": now + lifetime, "place": place, "generation": 0}
-    return Session(id=run(_BEGIN, facts).scalar_one(), **facts)
+    facts = {"user_id": user_id, "place": place, "generation": 0}
+    return {**facts, "created_at": now, "expires_at": now + lifetime}
+
+
+def _begun(new_id: int, facts: dict[str, Any]) -> Session:
+    if sweeping.is_time(new_id):
+        sweeping.sweep(Session, Session.expires_at < utc_now() - KEPT_AFTER)
+    return Session(id=new_id, **facts)
 
 
 def note_place(user_id: int, lifetime: timedelta, place: str | None) -> None:
@@ -95,8 +123,8 @@ def end(session_id: int) -> None:
 
 def end_all(user_id: int, except_id: int | None = None) -> None:
     """End every session of a user, or every other one."""
-    kept = Session.id != except_id if except_id is not None else Session.id.is_not(None)
-    _end_where(Session.user_id == user_id, kept)
+    others = Session.id != except_id if except_id is not None else Session.id.is_not(None)
+    _end_where(Session.user_id == user_id, others)
 
 
 def forget_places(user_id: int) -> None:

@@ -14,13 +14,14 @@ that restarts and more workers do not weaken it.
 """
 
 import hashlib
+import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, select
 
 from app import metrics
 from app.domain import emails
@@ -29,6 +30,7 @@ from app.domain.networks import network_of
 from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginThrottle
+from app.plans import kept
 from app.services.prepared import run, upsert
 from app.services.sweeping import sweep
 from app.unit_of_work import after_commit
@@ -58,7 +60,7 @@ Taken = Sequence[tuple[Guard, LoginThrottle]]
 
 def login_key(email: str) -> str:
     """What the keys of all sign-ins to an address begin with."""
-    return _hashed(f"email:{emails.key(email)}")
+    return _account_key(emails.key(email))
 
 
 def own_key(user_id: int) -> str:
@@ -71,16 +73,15 @@ def place_key(address: str | None) -> str | None:
     return _hashed(f"network:{network_of(address)}") if address else None
 
 
-def login_guards(email: str, place: str | None, is_known: bool) -> tuple[Guard, ...]:
+def login_guards(email_key: str, place: str | None, is_known: bool) -> tuple[Guard, ...]:
     """What a sign-in is counted under; `is_known` where the account came from this place before."""
-    here = Guard(login_key(email) + (place or _hashed("nowhere")))
+    account = _account_key(email_key)
+    here = Guard(account + (place or _hashed("nowhere")))
     if is_known:
         return (here,)
     # A new key each day: such a count has to end, since no success of its own ever ends it.
     today = _hashed(f"day:{utc_now().date()}")
-    anywhere = Guard(
-        login_key(email) + today, FREE_FROM_ANYWHERE, LONGEST_FROM_ANYWHERE, in_a_row=False
-    )
+    anywhere = Guard(account + today, FREE_FROM_ANYWHERE, LONGEST_FROM_ANYWHERE, in_a_row=False)
     if place is None:
         return here, anywhere
     everybody = Guard(place + today, FREE_FROM_A_NETWORK, in_a_row=False)
@@ -102,8 +103,7 @@ def refuse_locked(guards: Collection[Guard]) -> None:
     Raises:
         TooManyAttempts: one of the keys is locked.
     """
-    keys = [guard.key for guard in guards]
-    refusal = _refusal(run(_ENDS, keys=keys).scalars())
+    refusal = _refusal(run(_ENDS, key_values(guards)).scalars())
     if refusal:
         raise refusal
 
@@ -163,10 +163,18 @@ def record_success(taken: Taken) -> None:
     run(_FORGET, ids=done)
 
 
-_ENDS = select(LoginThrottle.locked_until).where(
-    LoginThrottle.key.in_(bindparam("keys", expanding=True))
-)
+_MOST_GUARDS = 3
+_KEYS = [f"key{place}" for place in range(_MOST_GUARDS)]
+_COUNTED = LoginThrottle.key.in_([bindparam(name) for name in _KEYS])
+NOT_COUNTED = ~exists().where(_COUNTED)
+"""Whether no failure is on record under `key_values`, for statements that do something then."""
+_ENDS = kept(select(LoginThrottle.locked_until).where(_COUNTED))
 _FORGET = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
+
+
+def key_values(guards: Collection[Guard]) -> dict[str, str]:
+    """What `NOT_COUNTED` asks for: always so many keys, some of them perhaps twice."""
+    return dict(zip(_KEYS, itertools.cycle(guard.key for guard in guards), strict=False))
 
 
 def forget(*beginnings: str) -> None:
@@ -188,6 +196,10 @@ def _refusal(moments: Iterable[datetime | None]) -> TooManyAttempts | None:
     wait = math.ceil((max(ends) - now).total_seconds())
     detail = f"Too many failed attempts. Try again in {wait} s."
     return TooManyAttempts("too_many_attempts", detail, retry_after=wait)
+
+
+def _account_key(email_key: str) -> str:
+    return _hashed(f"email:{email_key}")
 
 
 def _hashed(text: str) -> str:

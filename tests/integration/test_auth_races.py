@@ -1,6 +1,7 @@
 """People who do the same thing at the same time: one wins, and the tables stay true."""
 
 import time
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -248,3 +249,26 @@ def test_many_sign_ins_of_one_account_all_succeed(app):
 
     assert statuses(answers) == [200] * 10
     assert len(rows(app, Session)) == 10
+
+
+@pytest.mark.only_on("postgresql")
+def test_nobody_who_signs_in_waits_for_the_first_one_who_fails(app):
+    make_user(app)
+    attempt = inside(app, auth_service.try_credentials, EMAIL, PASSWORD)
+    counting, signed_in_meanwhile, ends = Event(), Event(), []
+
+    def fail():
+        throttle_service.record_failure(throttle_service.take(attempt.guards))
+        counting.set()
+        signed_in_meanwhile.wait(10)
+        ends.append("failed")
+
+    def sign_in():
+        counting.wait(10)
+        ends.append(in_transaction(lambda: auth_service.sign_in(attempt, timedelta(days=1))))
+        signed_in_meanwhile.set()
+
+    at_once([lambda: inside(app, in_transaction, fail), lambda: inside(app, sign_in)])
+
+    assert ends == [ends[0], "failed"]
+    assert isinstance(ends[0], Session)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from app.services import sweeping
 from tests import factories
 from tests.sql import watched
 
@@ -69,6 +70,23 @@ def test_a_product_is_read_in_one_statement(app, shop, anyone):
         assert anyone.get(f"/api/products/{id_}").status_code == 200
 
     assert len(run) == 1
+
+
+def test_a_sign_in_costs_three_statements(app, anyone):
+    with app.app_context():
+        email = factories.user().email
+    signed_in = {"email": email, "password": factories.PASSWORD}
+    anyone.post("/api/auth/login", json={**signed_in, "password": "first, unlike the others"})
+    anyone.post("/api/auth/login", json=signed_in)
+
+    costs = []
+    for _ in range(sweeping.TURN):
+        with counted(app) as run:
+            assert anyone.post("/api/auth/login", json=signed_in).status_code == 200
+        costs.append(len(run))
+
+    # One of them sweeps sessions that ended long since.
+    assert sorted(costs) == [3] * (sweeping.TURN - 1) + [4]
 
 
 def test_categories_cost_one_statement_however_many_there_are(app, shop, anyone):
