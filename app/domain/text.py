@@ -9,6 +9,9 @@ from slugify import slugify
 MAX_SLUG = 120
 _WORD = re.compile(r"[^\W_]+")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_BETWEEN = re.compile("[^a-z0-9]+")
+_ODD = re.compile("[&']|[0-9],[0-9]")
+"""What is more than a border between words: entities, apostrophes, commas within numbers."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -62,9 +65,10 @@ def make_slug(name: str, fallback: str) -> str:
 
 
 def _plain_slug(name: str) -> str:
-    """What `slugify` makes of letters, digits and spaces, at a tenth of the time; else nothing."""
-    is_plain = len(name) <= MAX_SLUG - 12 and name.isascii() and name.replace(" ", "").isalnum()
-    return "-".join(name.lower().split()) if is_plain else ""
+    """What `slugify` makes of an ordinary name, at a fifth of the time; of any other nothing."""
+    if len(name) > MAX_SLUG - 12 or not name.isascii() or _ODD.search(name):
+        return ""
+    return _BETWEEN.sub("-", name.lower()).strip("-")
 
 
 def with_suffix(slug: str) -> str:

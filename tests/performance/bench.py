@@ -11,6 +11,7 @@ import orjson
 from app.config import ROOT
 from tests.performance import cpu, report
 from tests.performance.contention import measure_contention
+from tests.performance.importing import ROWS, measure_import
 from tests.performance.measure import measure
 from tests.performance.result import Result, describe, machine
 from tests.performance.scale import measure_scale
@@ -64,7 +65,12 @@ def _measured(
         **describe(figures, statements),
         "memory_mib": _memory(setting),
         "cold_start_s": round(_quickest_start(setting, options), 2),
+        **_import(setting, options.import_rows),
     }
+
+
+def _import(setting: Setting, rows: int) -> Result:
+    return {"import": measure_import(setting, rows)} if rows else {}
 
 
 def _quickest_start(setting: Setting, options: argparse.Namespace) -> float:
@@ -141,6 +147,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     parser.add_argument("--limits", action="store_true", help="with rate limits on")
     parser.add_argument("--only", type=_names, metavar="NAMES", help="such as list,detail")
+    parser.add_argument("--import-rows", type=int, metavar="N", help="of the list to be imported")
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--seconds", type=float, metavar="S", help="of one measurement")
     parser.add_argument("--json", type=Path, default=ROOT / "bench.json", metavar="FILE")
@@ -149,6 +156,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     if options.keep and not options.database:
         parser.error("--keep needs --database: our own server goes away with all that is in it.")
     options.rounds = options.rounds or (2 if options.quick else 5)
+    if options.import_rows is None:
+        options.import_rows = 0 if options.quick or options.only else ROWS
     options.seconds = options.seconds or (0.8 if options.quick else 3.0)
     if not (options.quick or options.only or options.markdown):
         options.markdown = DOCUMENT

@@ -91,7 +91,7 @@ run. Afterwards `flask audit` proves the books.
 
 Memory under this load, in MiB: {_memory(result["memory_mib"])}. Cold start, from the command to the
 first answer, the quickest of a few: {result["cold_start_s"]} s.
-
+{_import(result)}
 ### Is the load tool in the way?
 
 It is one thread on raw sockets that sends ready bytes. An operation costs it \
@@ -144,6 +144,32 @@ def _memory(figures: Result) -> str:
         f"{figures['rss_per_worker']} RSS a worker, of which {figures['pss_per_worker']} are its share"
         f" (PSS); PSS of all processes {figures['pss_in_all']}"
     )
+
+
+def _import(result: Result) -> str:
+    """Nothing where it was left out."""
+    if "import" not in result:
+        return ""
+    told = result["import"]
+    titles = (
+        ("new", "new articles"),
+        ("changed", "all of them again, with another price and stock"),
+    )
+    head = (f"`flask import-products`, {told['rows']:,} rows", "rows/s (goal: ≥ 5,000)",
+            "rows/CPU s", "CPU ms a row")  # fmt: skip
+    lines = [
+        [title, f"**{told[name]['rows_per_s']:,}**", f"{told[name]['rows_per_cpu_s']:,}",
+         f"{told[name]['cpu_ms']:.2f}"]
+        for name, title in titles
+    ]  # fmt: skip
+    return f"""
+### Product lists
+
+{_table(head, lines)}
+
+By the clock, and by the CPU time of the command and the database, into a shop that was empty before.
+The {told["start_s"]:.1f} s that the command takes to start are not in it.
+"""
 
 
 def _span(rows: Result, name: str, factor: float) -> str:

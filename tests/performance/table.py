@@ -31,6 +31,12 @@ def _work(result: dict[str, Any]) -> list[str]:
     lines = [HEAD, *(_line(name, row) for name, row in rows.items())]
     memory = ", ".join(f"{name} {value}" for name, value in result["memory_mib"].items())
     lines.append(f"memory in MiB: {memory}; cold start: {result['cold_start_s']} s")
+    for name in ("new", "changed") if "import" in result else ():
+        row = result["import"][name]
+        lines.append(
+            f"import of {result['import']['rows']} {name} articles: {row['rows_per_s']} rows/s,"
+            f" {row['rows_per_cpu_s']} a second of CPU"
+        )
     login = rows.get("login", {})
     if "beside_hash_ms" in login:
         beside, ratio = login["beside_hash_ms"], login["beside_hash_hello_ratio"]

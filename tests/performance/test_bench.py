@@ -36,7 +36,7 @@ def bench(folder, *arguments):
 
 
 def test_the_benchmark_tells_of_each_kind_of_work_what_it_costs(tmp_path):
-    result, document = bench(tmp_path, "--products", "150")
+    result, document = bench(tmp_path, "--products", "150", "--import-rows", "300")
 
     works = result["workloads"]
     assert {"list", "detail", "search", "add_to_cart", "purchase", "login"} <= set(works)
@@ -45,7 +45,10 @@ def test_the_benchmark_tells_of_each_kind_of_work_what_it_costs(tmp_path):
     assert set(result["hello"]) >= {"cpu_ms", "rps", "p95_ms"}
     assert works["purchase"]["parts_ms"]["database"] > 0
     assert works["list_uncached"]["queries"] > 0 == works["list"]["queries"]
+    assert result["import"]["rows"] == 300
+    assert all(result["import"][name]["rows_per_s"] > 0 for name in ("new", "changed"))
     assert all(f"**{title}**" in document for title in report.TITLES.values())
+    assert "import-products" in document
 
 
 @contextmanager

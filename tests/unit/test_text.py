@@ -92,16 +92,22 @@ def test_a_slug_reads_like_its_name():
     [
         "Red Mug",
         "MUG 2",
-        "a",
         "  Oak   table ",
         "1 2 3",
         "x" * 108,
         "x" * 109,
         "word " * 30,
-        "T1000 b",
+        "Bowl, White 5",
+        "A/B (C) 1.5",
+        "O'Neil",
+        "1,000 mugs",
+        "Salt &amp; Pepper",
+        "--",
+        "_a_",
     ],
 )
 def test_plain_names_get_the_slug_that_others_would(name):
     by_the_book = slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip("-")
 
-    assert make_slug(name, "p") in (by_the_book, f"p-{by_the_book}")
+    made = make_slug(name, "p")
+    assert made in (by_the_book, f"p-{by_the_book}") or (made.startswith("p-") and not by_the_book)
