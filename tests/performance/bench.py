@@ -75,7 +75,8 @@ def _import(setting: Setting, rows: int) -> Result:
 
 def _quickest_start(setting: Setting, options: argparse.Namespace) -> float:
     """Of a few: whatever else the machine does can only make one longer."""
-    return min(cold_start(setting, options.workers) for _ in range(min(options.rounds, 3)))
+    times = 1 if options.quick else 3
+    return min(cold_start(setting, options.workers) for _ in range(times))
 
 
 def _contention(servers: Options, options: argparse.Namespace) -> Result:
@@ -158,7 +159,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     options.rounds = options.rounds or (2 if options.quick else 5)
     if options.import_rows is None:
         options.import_rows = 0 if options.quick or options.only else ROWS
-    options.seconds = options.seconds or (0.8 if options.quick else 3.0)
+    options.seconds = options.seconds or (0.5 if options.quick else 3.0)
     if not (options.quick or options.only or options.markdown):
         options.markdown = DOCUMENT
     return options

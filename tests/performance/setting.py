@@ -122,7 +122,9 @@ def bench_setting(
 @contextmanager
 def serving(setting: Setting, apps: Sequence[str], workers: int) -> Iterator[Setting]:
     """The setting with servers of these apps, which start side by side."""
+    started: list[subprocess.Popen[bytes]] = []
     with ExitStack() as stack, ThreadPoolExecutor() as starters:
+        stack.callback(_end, started)
 
         def start(name: str) -> Server:
             app, port = APPS[name], free_port()
@@ -131,7 +133,7 @@ def serving(setting: Setting, apps: Sequence[str], workers: int) -> Iterator[Set
                 process = servers.start_gunicorn(environ, workers, port, setting.log, app.target)
             except SystemExit as error:
                 sys.exit(f"{name}: {error}\n{setting.log.read_text()[-3000:]}")
-            stack.callback(_end, process)
+            started.append(process)
             return Server(process.pid, port)
 
         yield replace(setting, servers=dict(zip(apps, starters.map(start, apps), strict=True)))
@@ -154,7 +156,7 @@ def cold_start(setting: Setting, workers: int) -> float:
             time.sleep(0.005)
         return time.perf_counter() - began
     finally:
-        _end(server)
+        _end([server])
 
 
 def flask(environ: Mapping[str, str], *command: str) -> str:
@@ -214,9 +216,11 @@ def _stock_up(url: str) -> None:
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    process.wait(75)  # longer than gunicorn's graceful_timeout
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(75)  # longer than gunicorn's graceful_timeout
 
 
 def _plain(url: str) -> str:

@@ -105,7 +105,13 @@ def _logins(material: Material, dice: Random) -> list[Workload]:
         Workload(
             "login", "shop", writes.login([DEMO_CUSTOMER], dice), is_counted=False, connections=2
         ),
-        Workload("login_hash", "hello", writes.check_password(12, hello.PASSWORD), connections=2),
+        Workload(
+            "login_hash",
+            "hello",
+            writes.check_password(12, hello.PASSWORD),
+            in_a_hurry=False,
+            connections=2,
+        ),
         Workload("login_cheap", "shop", cheap),
         Workload("login_cheap_hash", "hello", writes.check_password(4, hello.PASSWORD)),
     ]
