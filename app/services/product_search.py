@@ -187,12 +187,13 @@ def best(match: Match, conditions: Sequence[Condition]) -> tuple[Subquery, CTE]:
 def names_first(match: Match, conditions: Sequence[Condition]) -> Subquery:
     """A part of the finds as `id` and `place`: those with all words in their names, then others,
     each by id; of both as many as pages reach."""
-    in_name = Match((match.in_name,), match.fitness, ())
+    in_name = met(Match((match.in_name,), match.fitness, ()), conditions, most=MAX_DEPTH)
+    names = select(func.count()).select_from(in_name).scalar_subquery()
+    others = met(match, conditions, most=MAX_DEPTH)
     both = union_all(
-        *(
-            select(some.c.id, literal(place).label("place")).limit(MAX_DEPTH)
-            for place, some in enumerate((met(in_name, conditions), met(match, conditions)))
-        )
+        select(in_name.c.id, literal(0).label("place")),
+        # Not looked for where there are names enough.
+        select(others.c.id, literal(1)).where(names < LIMIT + OFFSET),
     ).subquery()
     place = func.min(both.c.place).label("place")
     query = select(both.c.id, place).group_by(both.c.id).order_by(place, both.c.id)
