@@ -23,6 +23,7 @@ from app.services import checkout_service, order_lists, order_service
 from app.services.checkout_service import Receipt, Wishes
 from app.services.order_lists import Filters
 from app.services.order_service import Visitor
+from app.services.order_views import OrderView
 from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import (
@@ -113,7 +114,7 @@ def _visitor() -> Visitor:
     return Visitor(current_actor(), sent_order_token())
 
 
-def _dump(order: Order) -> bytes:
+def _dump(order: OrderView) -> bytes:
     return orjson.dumps(show_order(order))
 
 

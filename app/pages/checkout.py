@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.domain.money import to_text
 from app.domain.tokens import guest_order_token
 from app.errors import NotFound
-from app.models import Address, Order, User
+from app.models import Address, User
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
 from app.pages.forms import Form
@@ -30,6 +30,7 @@ from app.schemas.users import AddressSchema
 from app.services import address_service, cart_contents, checkout_service, user_service
 from app.services.checkout_service import Receipt, Wishes
 from app.services.idempotency_service import Request
+from app.services.order_views import OrderView
 from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
@@ -145,7 +146,7 @@ def _place(form: Form, sent: dict[str, Any]) -> Receipt:
     )
 
 
-def _dump(order: Order) -> bytes:
+def _dump(order: OrderView) -> bytes:
     return orjson.dumps(show_order(order))
 
 

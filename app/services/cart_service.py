@@ -33,7 +33,7 @@ _LOCK = kept(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id)
 _LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
 _NEW = {"user_id": "user_id", "token_hash": "token_hash", "created_at": "now", "updated_at": "now"}
 _OPEN = insert(Cart).values({to: bindparam(given) for to, given in _NEW.items()}).returning(Cart.id)
-_CLEAR = kept(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
+CLEAR = kept(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
 
 
 def lock_cart(buyer: Buyer) -> int | None:
@@ -107,7 +107,7 @@ def empty_cart(buyer: Buyer) -> None:
 
 def clear(cart_id: int) -> None:
     """Remove every line of a locked cart."""
-    run(_CLEAR, cart_id=cart_id)
+    run(CLEAR, cart_id=cart_id)
 
 
 def merge_guest_cart(token: str, user_id: int) -> None:

@@ -7,11 +7,9 @@ last, after everything else is written, since many may want the same.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, insert, select
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import BigInteger, FromClause, bindparam, insert, literal, select
 
 from app import metrics
 from app.domain import pricing
@@ -26,7 +24,8 @@ from app.plans import kept
 from app.services import cart_service, idempotency_service, inventory_service, user_service
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
-from app.services.prepared import run
+from app.services.order_views import EventView, LineView, OrderView
+from app.services.prepared import chain, run, run_chain
 from app.unit_of_work import after_commit, is_another_try
 
 ADDRESS_FIELDS = (
@@ -71,7 +70,7 @@ def place_order(
     buyer: Buyer,
     wishes: Wishes,
     currency: str,
-    dump: Callable[[Order], bytes],
+    dump: Callable[[OrderView], bytes],
     request: Request | None = None,
 ) -> Receipt:
     """Turn the buyer's cart into an order, or replay what was answered to the same request.
@@ -99,27 +98,35 @@ def place_order(
     return Receipt(answer)
 
 
-def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[Order, list[Article]]:
-    """Write down everything but what becomes of the stock, and lock no variant yet."""
+def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[OrderView, list[Article]]:
+    """Write down everything but what becomes of the stock, and lock no variant yet.
+
+    The order is answered as it was written: nothing is read again.
+    """
     cart, email = _lock_customer(buyer) if buyer.user_id else _lock_guest(buyer, wishes)
     address = _address(buyer, wishes)
     cart_id, articles = _read_articles(cart)
     lines = [_line(article) for article in articles]
-    facts = {
-        **_owner(buyer),
+    now = utc_now()
+    facts: dict[str, Any] = {
+        "number": new_order_number(),
+        "user_id": buyer.user_id,
         "status": "pending",
         "currency": currency,
         "email": wishes.email or email,
         "shipping_address": address,
         "note": wishes.note,
         **_totals(lines, currency, wishes.expected_total),
+        "placed_at": now,
+        "updated_at": now,
     }
-    order = _insert(facts, lines, buyer)
-    cart_service.clear(cart_id)
-    return order, articles
+    order_id = _insert(facts, buyer, cart_id)
+    written = _insert_lines(order_id, lines)
+    begun = EventView("pending", now, buyer.actor.by, "")
+    return OrderView(id=order_id, **facts, lines=written, events=[begun]), articles
 
 
-def _tell(order: Order, articles: Sequence[Article]) -> None:
+def _tell(order: OrderView, articles: Sequence[Article]) -> None:
     """Count the order among the shop's figures, once it stands."""
     sold_out = sum(article.available == article.quantity for article in articles)
     facts = (order.total, order.currency, order.user_id is None, sold_out)
@@ -225,13 +232,6 @@ def _line(article: Article) -> dict[str, Any]:
     }
 
 
-def _owner(buyer: Buyer) -> dict[str, Any]:
-    """What names an order, and what opens it to a guest."""
-    number, token = new_order_number(), buyer.guest_token
-    secret = hash_token(guest_order_token(token, number)) if token else None
-    return {"number": number, "user_id": buyer.user_id, "guest_token_hash": secret}
-
-
 def _totals(lines: Sequence[dict[str, Any]], currency: str, expected: int | None) -> dict[str, int]:
     totals = pricing.totals((line["unit_price"], line["quantity"]) for line in lines)
     if expected not in (None, totals.total):
@@ -246,25 +246,45 @@ def _totals(lines: Sequence[dict[str, Any]], currency: str, expected: int | None
     }
 
 
-_INSERT_ORDER = kept(insert(Order).returning(Order.id))
-_INSERT_EVENT = kept(insert(OrderEvent))
+_FACTS = (
+    "number", "user_id", "guest_token_hash", "status", "currency", "subtotal", "discount_total",
+    "shipping_total", "tax_total", "total", "email", "shipping_address", "note", "placed_at",
+    "updated_at",
+)  # fmt: skip
+
+
+def _event(_insert_into: Any, order: FromClause) -> Any:
+    """The statement that writes the first step of a new order's history."""
+    step = {
+        OrderEvent.order_id: order.c.id,
+        OrderEvent.status: bindparam("status", type_=Order.status.type),
+        OrderEvent.at: bindparam("placed_at", type_=Order.placed_at.type),
+        OrderEvent.done_by: bindparam("done_by", type_=OrderEvent.done_by.type),
+        OrderEvent.user_id: bindparam("user_id", type_=Order.user_id.type),
+        OrderEvent.note: literal(""),
+    }
+    writing = insert(OrderEvent).from_select(list(step), select(*step.values()))
+    return writing.returning(OrderEvent.order_id)
+
+
+_INSERT_ORDER = chain(
+    insert(Order).values({name: bindparam(name) for name in _FACTS}).returning(Order.id),
+    lambda *_: cart_service.CLEAR,
+    _event,
+)
 _INSERT_LINES = insert(OrderLine).returning(OrderLine.id, OrderLine.variant_id)
 
 
-def _insert(facts: dict[str, Any], lines: Sequence[dict[str, Any]], buyer: Buyer) -> Order:
-    """Write an order with its lines and the first step of its history, in three statements.
+def _insert(facts: dict[str, Any], buyer: Buyer, cart_id: int) -> int:
+    """Write an order and the first step of its history, and empty the cart; the order's id."""
+    token = buyer.guest_token
+    secret = hash_token(guest_order_token(token, facts["number"])) if token else None
+    values = {"guest_token_hash": secret, "done_by": buyer.actor.by, "cart_id": cart_id}
+    ((order_id,),) = run_chain(_INSERT_ORDER, {**facts, **values})
+    return int(order_id)
 
-    It is answered as it was written, and known to no session.
-    """
-    now = utc_now()
-    facts = {**facts, "placed_at": now, "updated_at": now}
-    order_id = run(_INSERT_ORDER, facts).scalar_one()
-    step = {"status": "pending", "at": now, "done_by": buyer.actor.by, "user_id": buyer.user_id}
-    run(_INSERT_EVENT, {**step, "order_id": order_id, "note": ""})
+
+def _insert_lines(order_id: int, lines: Sequence[dict[str, Any]]) -> list[LineView]:
     written = run(_INSERT_LINES, [{**line, "order_id": order_id} for line in lines])
     ids = {row.variant_id: row.id for row in written}
-    order = Order(id=order_id, **facts)
-    set_committed_value(order, "events", [OrderEvent(**step, note="")])
-    made = [OrderLine(id=ids[line["variant_id"]], **line) for line in lines]
-    set_committed_value(order, "lines", sorted(made, key=attrgetter("id")))
-    return order
+    return sorted(LineView(id=ids[line["variant_id"]], **line) for line in lines)

@@ -37,26 +37,34 @@ def upsert(make: Callable[[Any], Executable]) -> Mapping[str, Executable]:
 
 
 class Chain(NamedTuple):
-    """Two statements, the second of which is about the row whose id the first returns."""
+    """Statements about the one row whose id the first of them returns."""
 
     whole: Executable
-    """Both in one, as PostgreSQL takes them."""
-    first: Executable
-    second: Executable
+    """All of them in one, as PostgreSQL takes them."""
+    steps: Sequence[Executable]
+    """One after the other, as SQLite does."""
 
 
-def chain(first: Any, make: Callable[[Any, FromClause], Any]) -> Chain:
-    """`first`, and what `make` makes of an INSERT that knows ON CONFLICT and of the table of one
-    `id`, or none, that the first returns."""
+def chain(first: Any, *makers: Callable[[Any, FromClause], Any]) -> Chain:
+    """`first`, and what each maker makes of an INSERT that knows ON CONFLICT and of the table of
+    one `id`, or none, that the first returns."""
     cte: CTE = first.cte("first")
+    *others, last = (make(postgresql.insert, cte) for make in makers)
+    between = [other.cte(f"step{place}") for place, other in enumerate(others)]
     known = select(bindparam("first_id", type_=BigInteger()).label("id")).subquery("first")
-    whole = kept(make(postgresql.insert, cte).add_cte(cte))
-    return Chain(whole, first, make(sqlite.insert, known))
+    steps = [first, *(make(sqlite.insert, known) for make in makers)]
+    return Chain(kept(last.add_cte(cte, *between)), steps)
 
 
 def run_chain(statements: Chain, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-    """The rows that the second returns; none, and it is not run, where the first finds no row."""
+    """The rows that the last returns; none, and only the first is run, where that finds no row."""
     if db.session.connection().dialect.name == "postgresql":
         return run(statements.whole, values).all()
-    first_id = run(statements.first, values).scalar()
-    return run(statements.second, {**values, "first_id": first_id}).all() if first_id else []
+    first, *between, last = statements.steps
+    first_id = run(first, values).scalar()
+    if first_id is None:
+        return []
+    values = {**values, "first_id": first_id}
+    for statement in between:
+        run(statement, values)
+    return run(last, values).all()
