@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+from psycopg2.errors import FeatureNotSupported
 from sqlalchemy import Engine, Executable, event
 
 LASTING = "shop_connections_last"
@@ -55,7 +56,11 @@ def _carry_out(cursor: Any, plan: Plan, values: Mapping[str, Any]) -> bool:
             return False
         cursor.execute(plan.prepare)
         known.add(plan.name)  # a rollback does not undo it
-    cursor.execute(plan.execute, values)
+    try:
+        cursor.execute(plan.execute, values)
+    except FeatureNotSupported:  # a migration changed the type of what it answers
+        cursor.connection.close()  # and so the pool makes all of its connections anew
+        raise
     return True
 
 

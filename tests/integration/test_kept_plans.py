@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import bindparam, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app import create_app, plans
 from app.config import Testing
@@ -10,7 +11,7 @@ from app.models import Category
 from app.plans import kept
 from app.services.prepared import run
 from app.unit_of_work import in_transaction
-from tests import factories
+from tests import factories, servers
 
 pytestmark = pytest.mark.only_on("postgresql")
 NAMED = kept(select(Category.slug).where(Category.name == bindparam("name")))
@@ -62,6 +63,27 @@ def test_a_table_may_change_meanwhile(context):
 
     db.session.rollback()
     assert before == after == "lamps"
+
+
+def test_where_a_migration_changed_what_is_answered_only_the_next_one_fails(context, environ):
+    def widen(length):
+        change = f"ALTER TABLE categories ALTER COLUMN slug TYPE varchar({length})"
+        servers.run_sql(environ["DATABASE_URL"], change)
+
+    length = Category.slug.type.length
+    run(NAMED, name="Lamps")
+    db.session.remove()
+    widen(length + 1)
+    try:
+        with pytest.raises(DBAPIError) as failure:
+            run(NAMED, name="Lamps")
+        db.session.remove()
+
+        assert failure.value.connection_invalidated
+        assert run(NAMED, name="Lamps").scalar() == "lamps"
+    finally:
+        db.session.remove()
+        widen(length)
 
 
 def test_what_is_not_said_to_be_kept_and_what_has_lists_of_values_is_planned_each_time(context):
