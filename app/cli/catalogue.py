@@ -4,10 +4,9 @@ import csv
 import gc
 import io
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import BinaryIO, TextIO, TypeVar
+from typing import BinaryIO, TextIO
 
 import click
 from flask import current_app
@@ -19,7 +18,6 @@ from app.services import export_service, import_service
 from app.services.import_service import Outcome, Rehearsal, Work
 from app.unit_of_work import in_transaction
 
-T = TypeVar("T")
 BATCH = 2000
 """Rows a transaction."""
 
@@ -73,7 +71,7 @@ def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
     total, rows = Outcome(), iter(listing)
     size, at = _size(file), 0
     with progress(size, "import-products") as advance:
-        for batch in _ahead(iter(lambda: list(islice(rows, BATCH)), [])):
+        while batch := list(islice(rows, BATCH)):
             done = import_service.sort_out(batch, work)
             for row in done.refused:
                 complain(f"line {row.line}: {row.reason}")
@@ -84,16 +82,6 @@ def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
                 advance(file.tell() - at)
                 at = file.tell()
     return total
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made while the one before it is worked on; by one thread, which asks the
-    database nothing (see `postgresql.may_copy`)."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
-            yield item
 
 
 @contextmanager
