@@ -180,7 +180,8 @@ PEOPLE = (
         """SELECT o.id, u.id FROM orders o JOIN users u ON u.id = o.user_id
         WHERE u.deleted_at IS NOT NULL AND (o.email IS NOT NULL
             OR o.shipping_address IS NOT NULL OR o.note != '' OR EXISTS (
-                SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.note != ''))""",
+                SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.note != ''
+                    AND e.at <= u.deleted_at))""",  # what staff note down later is their own
     ),
     Check(
         "idempotency keys",

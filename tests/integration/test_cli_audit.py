@@ -6,6 +6,8 @@ from app.extensions import db
 from app.services import audit_service
 from app.unit_of_work import open_snapshot
 from tests import factories
+from tests.factories import PASSWORD
+from tests.integration.shopping import inside, order
 
 
 @pytest.fixture
@@ -124,6 +126,26 @@ def test_whatever_is_left_of_a_deleted_customer_in_their_orders_is_named(audit, 
     break_it(f"UPDATE {left}")
 
     assert "erased orders: " in audit().stdout
+
+
+def test_what_staff_note_down_after_a_customer_left_is_their_own(app, customer, admin):
+    placed = order(customer, inside(app, factories.product)).json
+    assert customer.delete("/api/users/me", json={"password": PASSWORD}).status_code == 204
+
+    later = {"status": "processing", "note": "Packed."}
+    assert admin.patch(f"/api/orders/{placed['id']}/status", json=later).status_code == 200
+
+    assert "0 violations" in app.test_cli_runner().invoke(args=["audit"]).stdout
+
+
+def test_a_note_that_outlived_its_customer_is_named(app, customer):
+    order(customer, inside(app, factories.product))
+    customer.delete("/api/users/me", json={"password": PASSWORD})
+
+    with app.app_context():
+        break_it("UPDATE order_events SET note = 'Ring at Ann Lee''s'")
+
+    assert "erased orders: " in app.test_cli_runner().invoke(args=["audit"]).stdout
 
 
 def test_ids_and_figures_are_named(audit):
