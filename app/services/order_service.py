@@ -8,13 +8,14 @@ from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.domain.actor import Actor
+from app.domain.address import id_or_slug
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus
 from app.domain.tokens import hash_token, read_order_number
 from app.errors import NotFound
 from app.extensions import db
 from app.models import Order, OrderEvent
-from app.services import audit_trail, inventory_service
+from app.services import audit_trail, inventory_service, user_service
 
 # Status and history in one statement: read in two, they may be told from two moments. Lines never
 # change.
@@ -53,9 +54,12 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
     """Move an order along, with what that does to the stock and a line in its history.
 
     Raises:
+        Unauthenticated: the customer's account was closed since the request came in.
         NotFound: no such order, or somebody else's.
         IllegalTransition: the order cannot go there from where it is.
     """
+    if visitor.actor.user_id is not None and not visitor.actor.is_admin:
+        user_service.lock_caller(visitor.actor)  # a closed account's orders get no new notes
     order = _locked(visitor, reference)
     before = {"status": order.status}
     order.move_to(target)
@@ -105,7 +109,7 @@ def _one(query: Select[Any]) -> Order:
 
 
 def _called(reference: str) -> ColumnElement[bool]:
-    if reference.isascii() and reference.isdigit():
-        return Order.id == int(reference) if len(reference) < 19 else false()
+    if isinstance(order_id := id_or_slug(reference), int):
+        return Order.id == order_id
     number = read_order_number(reference)
     return Order.number == number if number else false()

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.actor import Actor
 from app.extensions import db
-from app.models import Address, Cart, Session, User
+from app.models import Address, Cart, OrderEvent, Session, User
 from app.services import address_service, auth_service, throttle_service, user_service
 from app.unit_of_work import in_transaction
 from tests import factories
@@ -27,7 +27,7 @@ from tests.integration.people import (
     signed_in_as,
     statuses,
 )
-from tests.integration.shopping import fill
+from tests.integration.shopping import fill, order
 
 pytestmark = pytest.mark.races
 
@@ -202,6 +202,24 @@ def test_a_cart_filled_while_the_account_is_deleted_does_not_stay(app):
     assert answers[-1].status_code == 204
     assert {answer.status_code for answer in answers[:-1]} <= {201, 401}
     assert rows(app, Cart) == []
+
+
+def test_notes_written_while_the_account_is_deleted_do_not_stay(app):
+    make_user(app)
+    caller, product = signed_in_as(app), inside(app, factories.product)
+    placed = [order(caller, product).json["id"] for _ in range(4)]
+
+    answers = at_once(
+        [
+            lambda each=each: caller.post(f"/api/orders/{each}/cancel", json={"note": "Ann Lee"})
+            for each in placed
+        ]
+        + [lambda: caller.delete("/api/users/me", json={"password": PASSWORD})]
+    )
+
+    assert answers[-1].status_code == 204
+    assert {answer.status_code for answer in answers[:-1]} <= {200, 401}
+    assert {step.note for step in rows(app, OrderEvent)} == {""}
 
 
 @pytest.mark.only_on("postgresql")

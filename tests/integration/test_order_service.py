@@ -7,7 +7,13 @@ from app.domain.buyer import Buyer
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
-from app.services import cart_service, checkout_service, inventory_service, order_service
+from app.services import (
+    cart_service,
+    checkout_service,
+    inventory_service,
+    order_service,
+    user_service,
+)
 from app.services.checkout_service import Wishes
 from app.services.inventory_service import OutOfStock, Wish
 from app.services.order_service import Visitor
@@ -59,6 +65,21 @@ def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
         place(buyer)
 
     assert factories.count(Order) == 0
+
+
+def test_an_account_that_was_closed_meanwhile_leaves_no_note(buyer):
+    put(buyer, factories.product())
+    number, user = place(buyer), db.session.get(User, buyer.user_id)
+    in_transaction(lambda: user_service.bury(db.session.merge(user)))
+
+    with pytest.raises(Unauthenticated):
+        in_transaction(
+            lambda: order_service.change_status(
+                Visitor(buyer.actor), number, "cancelled", "Ring at Ann Lee's"
+            )
+        )
+
+    assert [event.note for event in db.session.scalars(db.select(OrderEvent))] == [""]
 
 
 def test_a_cart_that_outgrew_an_order_by_merging_is_refused(buyer, monkeypatch):

@@ -315,6 +315,12 @@ def test_references_that_are_none_are_not_found(admin, reference):
     assert admin.patch(f"/api/orders/{reference}/status", json=status).status_code == 404
 
 
+def test_an_id_is_written_without_leading_zeros(customer, product):
+    placed = order(customer, product).json
+
+    assert customer.get(f"/api/orders/0{placed['id']}").status_code == 404
+
+
 def test_numbers_are_unguessable(customer, product):
     numbers = {order(customer, product).json["number"] for _ in range(3)}
 
