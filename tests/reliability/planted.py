@@ -239,8 +239,8 @@ MUTANTS = (
         (
             Edit(
                 CARTS,
-                '_LOCK = update(Cart).values(updated_at=bindparam("now")).returning(Cart.id)',
-                "_LOCK = select(Cart.id)",
+                'kept(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))',
+                "kept(select(Cart.id))",
             ),
         ),
         "edit_or_checkout",
@@ -256,7 +256,7 @@ MUTANTS = (
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
-        (Edit(CHECKOUT, "    cart_service.clear(cart_id)\n", ""),),
+        (Edit(CHECKOUT, "    lambda *_: cart_service.CLEAR,\n", ""),),
         "edit_or_checkout",
         frozenset({"edit_or_checkout"}),
     ),
