@@ -278,10 +278,10 @@ MUTANTS = (
         "A customer's orders are listed from a copy that trails by a second.",
         (
             Edit(
-                ORDERS,
-                "select(Order).where(Visitor(actor).may_see(), *_wanted(filters))",
-                "select(Order).where(Visitor(actor).may_see(), *_wanted(filters), Order.placed_at"
-                ' < utc_now() - __import__("datetime").timedelta(seconds=1))',
+                "app/services/order_lists.py",
+                '{"owner": actor.user_id}',
+                '{"owner": actor.user_id, "before": __import__("app.domain.clock").domain.clock'
+                '.utc_now() - __import__("datetime").timedelta(seconds=1)}',
             ),
         ),
         "mixed",
