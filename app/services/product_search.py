@@ -214,7 +214,7 @@ def is_everywhere(words: Sequence[str], in_names: bool = False) -> bool:
     """
     if len(words) != 1 or not _is_postgresql():
         return False
-    if not _is_large(db.engine, int(time.monotonic() // ASK_SECONDS)):
+    if not is_large(db.engine, int(time.monotonic() // ASK_SECONDS)):
         return False
     (plan,) = run(_HOW_MANY[in_names], query=values(words)["query"]).scalar_one()
     found: float = plan["Plan"]["Plan Rows"]
@@ -222,7 +222,7 @@ def is_everywhere(words: Sequence[str], in_names: bool = False) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _is_large(_engine: Engine, _moment: int) -> bool:
+def is_large(_engine: Engine, _moment: int) -> bool:
     """Whether there are enough products for a word to be everywhere. Asked once a while: it only
     decides whether to ask more."""
     return bool(run(_SIZE).scalar_one() > CERTAINLY_MANY)

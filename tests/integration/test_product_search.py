@@ -128,6 +128,13 @@ def test_search_goes_with_filters_orders_and_pages(app, anyone, shop):
     assert found(anyone, "lamp", cursor="", sort="name", per_page=2) == ["often", "dear"]
 
 
+def test_what_is_no_word_finds_nothing_by_cursor_either(anyone, shop):
+    nothing = anyone.get(f"{URL}?q=!!!&sort=name&cursor=").json
+
+    assert (nothing["items"], nothing["next_cursor"]) == ([], None)
+    assert anyone.get(f"{URL}?q=!!!&sort=name&cursor=garbage").status_code == 422
+
+
 def test_the_total_counts_all_that_match(anyone, shop):
     response = anyone.get(f"{URL}?q=lamp&per_page=1")
 
