@@ -122,9 +122,12 @@ class ProductSchema(ShopSchema):
     created_at = Time()
     updated_at = Time()
 
-    @validates_schema(skip_on_field_errors=False)
-    def _price_somewhere(self, data: dict[str, Any], partial: Any = None, **_kw: Any) -> None:
-        if not partial and "price" not in data and "variants" not in data:
+    # Asked of what was sent: a price that is wrong is not missing.
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _price_somewhere(
+        self, _data: dict[str, Any], sent: Any, partial: Any = None, **_kw: Any
+    ) -> None:
+        if not partial and isinstance(sent, dict) and not {"price", "variants"} & sent.keys():
             raise ValidationError({"price": ["Missing data for required field."]})
 
     @validates_schema(skip_on_field_errors=False)

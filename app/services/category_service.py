@@ -15,12 +15,9 @@ from app.extensions import db
 from app.models import Category, Product
 from app.services import audit_trail, catalogue_cache
 from app.services.paging import Page, refuse_too_deep
-from app.services.slugs import at_address, choose_slug
+from app.services.slugs import at_address, choose_slug, refuse_other_slug
 
-_NODES = select(
-    Category.id, Category.slug, Category.parent_id, Category.name, Category.position,
-    Category.offered,
-)  # fmt: skip
+_NODES = select(Category.id, Category.slug, Category.parent_id, Category.position, Category.offered)
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,7 @@ def create_category(
         parent_id=parent_id,
         position=position,
     )
+    refuse_other_slug(category, slug)
     db.session.add(category)
     db.session.flush()
     audit_trail.record(
@@ -107,9 +105,10 @@ def edit_category(
     check_version(category.version, expected)
     if everything:
         _check_move(category, changes["parent_id"], everything)
-    if "slug" in changes:
-        choose_slug(Category, changes["slug"], category.name, category.id)
     before = audit_trail.category_state(category)
+    if "slug" in changes:
+        category.slug = choose_slug(Category, changes["slug"], category.name, category.id)
+        refuse_other_slug(category, changes["slug"])
     for column, value in changes.items():
         setattr(category, column, value)
     db.session.flush()

@@ -15,11 +15,11 @@ from app.extensions import db
 from app.models import Product, Variant
 from app.services import audit_trail, catalogue_cache, inventory_service, variant_service
 from app.services.category_service import require_category
-from app.services.slugs import at_address, choose_slug
+from app.services.slugs import at_address, choose_slug, refuse_other_slug
 
 ARTICLE = ("sku", "price", "stock")
 """What may be said of a product itself when it has just one variant."""
-PLAIN = ("name", "description", "is_active", "compare_at_price", "slug", "images")
+PLAIN = ("name", "description", "is_active", "compare_at_price", "images")
 
 
 def create_product(actor: Actor, **wishes: Any) -> Product:
@@ -48,6 +48,7 @@ def create_product(actor: Actor, **wishes: Any) -> Product:
     db.session.add(product)
     db.session.flush()
     variant_service.merge(product, variants, actor, "initial stock")
+    refuse_other_slug(product, wishes.get("slug"))
     _finish(product)
     audit_trail.record(actor, "product.created", product.id, {}, audit_trail.product_state(product))
     return product
@@ -67,10 +68,15 @@ def edit_product(
         Conflict: `slug_taken`, `sku_taken`, `stock_promised`.
     """
     product = lock_product(address)
-    check_version(product.version, expected)
+    version = product.version
     if "images" in changes:
         changes = {**changes, "images": arrange(product.images, changes["images"])}
-    return edit_locked(actor, product, changes) if changes else product
+    if changes:
+        edit_locked(actor, product, changes)
+    # Last: whatever else is wrong is told first. The row was locked before its version was read,
+    # and a refusal takes the edit back.
+    check_version(version, expected)
+    return product
 
 
 def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Product:
@@ -79,14 +85,15 @@ def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Prod
     Raises: as `edit_product` does.
     """
     before = audit_trail.product_state(product)
-    if "slug" in changes:
-        choose_slug(Product, changes["slug"], product.name, product.id)
     if "category_id" in changes:
         product.category = require_category(changes["category_id"])
+    if "slug" in changes:
+        product.slug = choose_slug(Product, changes["slug"], product.name, product.id)
     for column in PLAIN:
         if column in changes:
             setattr(product, column, changes[column])
     _edit_variants(actor, product, changes)
+    refuse_other_slug(product, changes.get("slug"))
     product.version += 1
     _finish(product)
     audit_trail.record(

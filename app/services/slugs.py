@@ -20,17 +20,22 @@ def at_address(table: Named, address: str) -> ColumnElement[bool]:
 
 
 def choose_slug(table: Named, wanted: str | None, name: str, own_id: int = 0) -> str:
-    """The slug that staff want for a row, or one made of its name; a made-up one is never taken.
+    """A free slug for a row: the one that staff want, or one made of its name; with a suffix where
+    that is taken."""
+    slug = make_slug(name, table.__name__.lower()) if wanted is None else wanted
+    return with_suffix(slug) if _is_taken(table, slug, own_id) else slug
+
+
+def refuse_other_slug(row: Category | Product, wanted: str | None) -> None:
+    """Keep to the slug that staff want, when a row has one by `choose_slug`.
+
+    Called when all else is checked: what is wrong with a request is told before what is in its way.
 
     Raises:
         Conflict: `slug_taken`, where the wanted one belongs to another row.
     """
-    if wanted is None:
-        made = make_slug(name, table.__name__.lower())
-        return with_suffix(made) if _is_taken(table, made, own_id) else made
-    if _is_taken(table, wanted, own_id):
+    if wanted is not None and row.slug != wanted:
         raise Conflict("slug_taken", f"The slug {wanted} is taken.")
-    return wanted
 
 
 def _is_taken(table: Named, slug: str, own_id: int) -> bool:

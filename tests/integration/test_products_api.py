@@ -452,6 +452,52 @@ def test_a_wrong_field_is_named_and_nothing_is_made(app, admin, body, field):
 
 
 @pytest.mark.parametrize(
+    "wrong", [{"price": "1.999"}, {"price": None}, {"variants": "x"}, {"variants": []}]
+)
+def test_a_price_that_is_wrong_is_not_said_to_be_missing(admin, wrong):
+    errors = admin.post(URL, json={"name": "x", **wrong}).json["errors"]
+
+    assert list(errors) == list(wrong)
+    assert "Missing data for required field." not in next(iter(errors.values()))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"category_id": 999_999},
+        {"options": [{"name": "Size", "values": ["S"]}], "variants": [{"price": "1"}]},
+        {"options": [{"name": "Size", "values": ["S"]}], "variants": [{"options": {"Size": "L"}}]},
+        {"options": [{"name": "Size", "values": ["S", "S"]}]},
+    ],
+)
+def test_what_is_wrong_is_told_before_what_is_in_its_way(app, admin, wrong):
+    make(admin, slug="red", sku="R-1")
+    other = make(admin, slug="blue", sku="B-1")
+    stale = {"If-Match": '"7"'}
+
+    made = admin.post(URL, json={"name": "x", "price": "1", "slug": "red", **wrong})
+    edited = admin.patch(f"{URL}/blue", json={"slug": "red", "sku": "R-1", **wrong})
+    late = admin.patch(f"{URL}/blue", json={"name": "Late", **wrong}, headers=stale)
+
+    assert [r.status_code for r in (made, edited, late)] == [422] * 3
+    assert admin.get(f"{URL}/blue").json == other
+
+
+def test_a_refusal_for_a_version_takes_the_edit_back(app, admin, anyone):
+    before = make(admin, stock=5)
+    changes = {"name": "X", "slug": "x", "stock": 9, "variants": [{"price": "2"}]}
+
+    refused = admin.patch(f"{URL}/lamp", json=changes, headers={"If-Match": '"7"'})
+    empty = admin.patch(f"{URL}/lamp", json={}, headers={"If-Match": '"7"'})
+
+    assert (refused.status_code, refused.json["version"]) == (412, 1)
+    assert empty.status_code == 412
+    assert anyone.get(f"{URL}/lamp").json == admin.get(f"{URL}/lamp").json == before
+    with app.app_context():
+        assert factories.count(StockMovement) == 1
+
+
+@pytest.mark.parametrize(
     ("data", "status"),
     [
         (b"{", 400), (b"[" * 50_000, 400), (b'{"a":' * 50_000, 400), (b'{"price": NaN}', 400),
