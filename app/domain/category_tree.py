@@ -13,8 +13,6 @@ class Node(Protocol):
     @property
     def parent_id(self) -> int | None: ...
     @property
-    def name(self) -> str: ...
-    @property
     def position(self) -> int: ...
 
 
@@ -22,9 +20,9 @@ N = TypeVar("N", bound=Node)
 
 
 def in_tree_order(nodes: Iterable[N]) -> list[N]:
-    """Depth first; siblings by position, then name, then id."""
+    """Depth first; siblings by position, then id."""
     children: dict[int | None, list[N]] = defaultdict(list)
-    for node in sorted(nodes, key=lambda n: (n.position, n.name, n.id), reverse=True):
+    for node in sorted(nodes, key=lambda n: (n.position, n.id), reverse=True):
         children[node.parent_id].append(node)
     ordered: list[N] = []
     waiting = list(children[None])

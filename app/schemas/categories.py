@@ -20,7 +20,9 @@ class CategorySchema(ShopSchema):
     description = Text(20_000, lines=True)
     parent_id = RowId(allow_none=True)
     position = Whole(
-        -MAX_POSITION, MAX_POSITION, metadata={"description": "Siblings stand in this order."}
+        -MAX_POSITION,
+        MAX_POSITION,
+        metadata={"description": "Siblings stand in this order, equal ones by id."},
     )
     product_count = ma.Integer(
         dump_only=True, metadata={"description": "Active products in it and below it."}

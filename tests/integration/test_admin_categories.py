@@ -42,7 +42,7 @@ def test_only_staff_get_in(app):
 
 
 def test_the_tree_is_shown_with_what_is_on_sale(app, clerk, home, kitchen):
-    inside(app, factories.category, name="Garden")
+    inside(app, factories.category, name="Garden", position=-1)
     inside(app, factories.product, category_id=kitchen.id)
 
     html = clerk.get(TREE).text

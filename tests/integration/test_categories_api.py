@@ -9,7 +9,7 @@ URL = "/api/categories"
 
 @pytest.fixture
 def tree(app):
-    """Home > (Desks, Lamps > Spots), and Food before it."""
+    """Home > (Lamps > Spots, Desks), and Food before it."""
     with app.app_context():
         home = factories.category(name="Home", slug="home", position=1)
         lamps = factories.category(name="Lamps", slug="lamps", parent_id=home.id)
@@ -27,19 +27,19 @@ def slugs(response):
 
 
 def test_the_list_is_flat_and_in_tree_order(anyone, tree):
-    assert slugs(anyone.get(URL)) == ["food", "home", "desks", "lamps", "spots"]
+    assert slugs(anyone.get(URL)) == ["food", "home", "lamps", "spots", "desks"]
 
 
 def test_the_list_pages(anyone, tree):
     response = anyone.get(f"{URL}?per_page=2&page=2")
 
-    assert slugs(response) == ["desks", "lamps"]
+    assert slugs(response) == ["lamps", "spots"]
     assert response.json["total"] == 5
     assert 'rel="next"' in response.headers["Link"]
 
 
 def test_children_of_one_category_can_be_listed(anyone, tree):
-    assert slugs(anyone.get(f"{URL}?parent_id={tree['home'].id}")) == ["desks", "lamps"]
+    assert slugs(anyone.get(f"{URL}?parent_id={tree['home'].id}")) == ["lamps", "desks"]
     assert slugs(anyone.get(f"{URL}?parent_id=0")) == ["food", "home"]
     assert slugs(anyone.get(f"{URL}?parent_id=999999")) == []
 

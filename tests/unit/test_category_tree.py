@@ -11,24 +11,23 @@ from app.domain.category_tree import in_tree_order, totals, with_descendants
 class Node(NamedTuple):
     id: int
     parent_id: int | None = None
-    name: str = ""
     position: int = 0
 
 
-HOME = Node(1, None, "Home", 1)
-LAMPS = Node(2, 1, "Lamps")
-DESKS = Node(3, 1, "Desks")
-SPOTS = Node(4, 2, "Spots")
-FOOD = Node(5, None, "Food", 0)
+HOME = Node(1, None, 1)
+LAMPS = Node(2, 1)
+DESKS = Node(3, 1)
+SPOTS = Node(4, 2)
+FOOD = Node(5)
 SHOP = [SPOTS, DESKS, HOME, FOOD, LAMPS]
 
 
-def test_the_order_is_depth_first_by_position_then_name_then_id():
-    twin = Node(6, 1, "Desks")
+def test_the_order_is_depth_first_by_position_then_id():
+    late = Node(6, 1)
 
-    ordered = in_tree_order([twin, *SHOP])
+    ordered = in_tree_order([late, *SHOP])
 
-    assert ordered == [FOOD, HOME, DESKS, twin, LAMPS, SPOTS]
+    assert ordered == [FOOD, HOME, LAMPS, SPOTS, DESKS, late]
 
 
 def test_a_category_lies_below_itself_and_so_does_all_under_it():
