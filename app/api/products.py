@@ -11,11 +11,13 @@ from app.unit_of_work import in_transaction
 from app.utils import catalogue_answers
 from app.utils.answers import expected_versions, link_header, send
 from app.utils.blueprints import ShopBlueprint
+from app.utils.buyers import header
 from app.utils.catalogue_answers import product_answer
 from app.utils.decorators import admin_required
 from app.utils.identity import current_actor
 
 blp = ShopBlueprint("products", __name__, url_prefix="/api/products")
+IF_MATCH = header("If-Match", "The versions, as ETags or just in quotes, at which to do it.")
 LIST_ARGS = ProductListArgs()
 NEW = ProductSchema()
 CHANGES = ProductSchema(partial=True)
@@ -56,6 +58,7 @@ def get_product(product: str) -> Response:
 
 
 @blp.route("/<product>", methods=["PATCH", "PUT"])
+@blp.doc(parameters=[IF_MATCH])
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, ProductSchema)
@@ -70,6 +73,7 @@ def edit_product(changes: dict[str, Any], product: str) -> Response:
 
 
 @blp.delete("/<product>")
+@blp.doc(parameters=[IF_MATCH])
 @admin_required
 @blp.response(204)
 def delete_product(product: str) -> None:

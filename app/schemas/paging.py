@@ -14,14 +14,14 @@ MAX_PER_PAGE = 100
 class PageArgs(QuerySchema):
     """`?page=1&per_page=20`."""
 
-    page = Number(1, 2**31, load_default=1)
+    page = Number(1, 2**63 - 1, load_default=1)
     per_page = Number(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
 
 
 class CursorArgs(PageArgs):
     """`?page=` or `?cursor=`, never both."""
 
-    page = Number(1, 2**31, load_default=None)
+    page = Number(1, 2**63 - 1, load_default=None)
     cursor = ma.String(load_default=None)
 
     @validates_schema

@@ -45,5 +45,6 @@ class ProblemSchema(ShopSchema):
     allowed = _told(fields.List, "With `illegal_transition`: what may follow.", fields.String())
     sku = _told(fields.String, "With `sku_taken`: which.")
     total = _told(Money, "With `total_changed`: the true one.")
+    version = _told(fields.Integer, "With `precondition_failed` of an edit: where it stands.")
     on_hand = _told(fields.Integer, "With `stock_promised`.")
     allocated = _told(fields.Integer, "With `stock_promised`.")

@@ -84,6 +84,17 @@ def test_every_operation_names_all_that_it_may_answer(document):
             assert {"400", "413", "415", "422"} <= answers
 
 
+@pytest.mark.parametrize("method", ["patch", "put", "delete"])
+def test_what_can_be_bound_to_a_version_says_so(document, method):
+    operation = document["paths"]["/api/products/{product}"][method]
+    problem = document["components"]["schemas"]["Problem"]
+
+    assert "If-Match" in [parameter["name"] for parameter in operation["parameters"]]
+    assert "412" in operation["responses"]
+    assert "version" in problem["properties"]
+    assert "version" not in problem["required"]
+
+
 def test_answers_name_the_headers_that_they_carry(document):
     answers = document["paths"]["/api/products"]["get"]["responses"]
     made = document["paths"]["/api/products"]["post"]["responses"]["201"]

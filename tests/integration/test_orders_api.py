@@ -487,6 +487,16 @@ def test_wrong_wishes_for_a_list_are_refused(admin, query):
     assert admin.get(f"/api/orders?{query}").status_code == 422
 
 
+@pytest.mark.parametrize(
+    "path", ["products", "orders", "categories", "users", "users/me/addresses", "products/{}/stock"]
+)
+@pytest.mark.parametrize("page", [501, 2**31 + 1, 2**63 - 1])
+def test_every_list_says_where_pages_end(admin, product, path, page):
+    refused = admin.get(f"/api/{path.format(product.id)}?page={page}")
+
+    assert (refused.status_code, refused.json["code"]) == (422, "use_cursor")
+
+
 def test_pages_too_deep_ask_for_a_cursor(admin):
     response = admin.get("/api/orders?page=101&per_page=100")
 
