@@ -29,8 +29,11 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     """Create and update products from a CSV file, by SKU; `-` reads standard input.
 
     Columns: sku, name, price and, if wanted, stock (units on hand), description, category (a name
-    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8. What a row leaves out
-    stays. Of a product with several variants a row changes only its own variant's price and stock.
+    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8.
+
+    A column that the file leaves out stays as it is, and so does the stock where its cell is empty;
+    an empty description, category or compare_at_price takes away what was there. Of a product with
+    several variants a row changes only its own variant's price and stock.
 
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.
@@ -39,6 +42,9 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
         total = _take_in(_open_list(lines), file, _rehearsal() if dry_run else _write)
     if total.created and not dry_run:
         in_transaction(import_service.settle)
+    if total.stayed:
+        told = ", ".join(f"{name} ({rows}×)" for name, rows in sorted(total.stayed.items()))
+        complain(f"Warning: not changed, as the product has several variants: {told}.")
     _report(total, dry_run)
 
 

@@ -35,13 +35,18 @@ class CategoryPaths:
         """
         if not path:
             return None
-        key = tuple(fold(name) for name in path)
-        fitting = self.ids.get(key) or (len(key) == 1 and self.by_name.get(key[0])) or []
+        fitting = self.fitting(path)
         if current in fitting:
             return current
-        return fitting[0] if fitting else self._plan(path, key)
+        return fitting[0] if fitting else self._plan(path)
 
-    def _plan(self, path: Path, key: Path) -> int:
+    def fitting(self, path: Path) -> list[int]:
+        """The ids of all categories that a path or a lone name may stand for, the oldest first."""
+        key = tuple(fold(name) for name in path)
+        return self.ids.get(key) or (self.by_name.get(key[0]) if len(key) == 1 else None) or []
+
+    def _plan(self, path: Path) -> int:
+        key = tuple(fold(name) for name in path)
         parent = self.find_or_plan(path[:-1], None) if len(path) > 1 else None
         new_id = -len(self.to_make) - 1
         self.to_make.append((new_id, path[-1], parent))

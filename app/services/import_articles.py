@@ -1,6 +1,6 @@
 """What an import knows of the articles that it is about to change, and how a row changes them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ class Article:
     on_hand: int
     allocated: int
     sheet: Sheet
+    is_active: bool = True
 
     @property
     def facts(self) -> Facts:
@@ -85,9 +86,10 @@ def told(facts: Facts, tree: CategoryPaths) -> dict[str, Any]:
     }
 
 
-def apply(row: ImportRow, article: Article, tree: CategoryPaths) -> None:
-    """Change an article as a row says. Of a product with several variants a row changes just the
-    variant's price and stock: the rest is not this variant's alone.
+def apply(row: ImportRow, article: Article, tree: CategoryPaths) -> Collection[str]:
+    """Change an article as a row says. Of a product with several variants, or of one that is
+    switched off, a row changes just the variant's price and stock: the rest is not this variant's
+    alone. Returns the columns that therefore stay, though the row says otherwise.
 
     Raises:
         RowRefused: on hand would fall below what orders were promised; nothing has changed.
@@ -97,13 +99,26 @@ def apply(row: ImportRow, article: Article, tree: CategoryPaths) -> None:
         raise RowRefused(f"stock: {article.allocated} are promised to orders.")
     article.on_hand, article.price = on_hand, row.price
     sheet = article.sheet
-    if not sheet.single:
-        return
+    if not (sheet.single and article.is_active):
+        return _staying(row, sheet, tree)
     sheet.name = row.name
     sheet.description = row.given.get("description", sheet.description)
     sheet.compare_at_price = row.given.get("compare_at_price", sheet.compare_at_price)
     if "category" in row.given:
         sheet.category_id = tree.find_or_plan(row.given["category"], sheet.category_id)
+    return ()
+
+
+def _staying(row: ImportRow, sheet: Sheet, tree: CategoryPaths) -> list[str]:
+    stays = {
+        name: row.given.get(name, getattr(sheet, name)) != getattr(sheet, name)
+        for name in ("description", "compare_at_price")
+    }
+    stays["name"] = row.name != sheet.name
+    if "category" in row.given:
+        wanted = row.given["category"]
+        stays["category"] = sheet.category_id not in (tree.fitting(wanted) if wanted else [None])
+    return [name for name, differs in stays.items() if differs]
 
 
 def new_article(row: ImportRow) -> Article:
@@ -118,7 +133,7 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, Article]:
     """
     query = select(
         Variant.id, Variant.product_id, Variant.sku, Variant.price, Variant.on_hand,
-        Variant.allocated,
+        Variant.allocated, Variant.is_active,
     ).where(among(Variant.sku, skus), Variant.deleted_at.is_(None)).order_by(Variant.id)  # fmt: skip
     if lock:
         _lock_products(skus)
@@ -127,7 +142,13 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, Article]:
     sheets = _load_sheets({row.product_id for row in rows})
     return {
         row.sku: Article(
-            row.id, row.sku, row.price, row.on_hand, row.allocated, sheets[row.product_id]
+            row.id,
+            row.sku,
+            row.price,
+            row.on_hand,
+            row.allocated,
+            sheets[row.product_id],
+            row.is_active,
         )
         for row in rows
     }

@@ -1,5 +1,6 @@
 """Product lists taken in, a batch of rows at a time: upserts by SKU, in the order of the rows."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,13 +36,15 @@ _EDITED = (
 
 @dataclass
 class Outcome:
-    """What became of some rows; `refused` names those that did not go in."""
+    """What became of some rows; `refused` names those that did not go in, and `stayed` counts by
+    column what rows did not change, since it is not their variant's alone."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     categories: int = 0
     refused: list[BadRow] = field(default_factory=list)
+    stayed: Counter[str] = field(default_factory=Counter)
 
     def add(self, done: "Outcome") -> None:
         """Count what became of more rows."""
@@ -50,6 +53,7 @@ class Outcome:
         self.unchanged += done.unchanged
         self.categories += done.categories
         self.refused += done.refused
+        self.stayed += done.stayed
 
 
 Work = Callable[[Sequence[ImportRow]], Outcome]
@@ -100,7 +104,7 @@ class _Batch:
         article = known or import_articles.new_article(row)
         before = article.facts
         try:
-            import_articles.apply(row, article, self.tree)
+            self.outcome.stayed.update(import_articles.apply(row, article, self.tree))
         except RowRefused as refusal:
             self.outcome.refused.append(BadRow(row.line, str(refusal)))
             return

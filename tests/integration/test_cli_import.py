@@ -148,6 +148,47 @@ def test_a_row_of_several_variants_changes_its_own_price_and_stock_only(run):
     assert (product.name, product.description, product.price) == ("Tee", "", 1200)
 
 
+def test_what_a_row_cannot_change_is_counted_in_one_warning(run):
+    home = factories.category(name="Home")
+    factories.product_with_variants(
+        [
+            {"sku": "T-S", "price": 1000, "options": {"Size": "S"}},
+            {"sku": "T-M", "price": 1200, "options": {"Size": "M"}},
+        ],
+        name="Tee",
+        category_id=home.id,
+    )
+    header = "sku,name,price,description,category,compare_at_price"
+
+    told = run(header, "T-S,Other,9,Soft.,Home,", "T-M,Tee,9,Soft.,Garden,12")
+    untold = run(header, "T-S,Tee,9,,home,", "T-M,Tee,8,,Home,")
+    emptied = run("sku,name,price,category", "T-S,Tee,9,", options=["--dry-run"])
+
+    assert told.exit_code == 0
+    assert told.stderr.splitlines()[-1] == (
+        "Warning: not changed, as the product has several variants:"
+        " category (1×), compare_at_price (1×), description (2×), name (1×)."
+    )
+    assert "Warning" not in untold.stderr
+    assert "several variants: category (1×)." in emptied.stderr
+    assert count(Category) == 1
+
+
+def test_a_variant_that_is_switched_off_does_not_speak_for_the_product(run):
+    factories.product_with_variants(
+        [
+            {"sku": "T-S", "price": 1000, "options": {"Size": "S"}},
+            {"sku": "T-M", "price": 1200, "options": {"Size": "M"}, "is_active": False},
+        ],
+        name="Tee",
+    )
+
+    run("sku,name,price", "T-S,Shirt,11.00", "T-M,Tee,13.00")
+
+    variant, product = article("T-M")
+    assert (variant.price, product.name, product.price) == (1300, "Shirt", 1100)
+
+
 def test_less_than_is_promised_to_orders_is_refused(run):
     row = factories.product(sku="M-1", stock=5)
     with db.engine.begin() as connection:
