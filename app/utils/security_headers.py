@@ -64,6 +64,8 @@ class FixedHeaders:
 def secure(response: Response) -> Response:
     """See that what depends on the caller is kept by no cache."""
     kind = response.content_type or ""
+    if response.status_code == 204:
+        response.headers.pop("Content-Type", None)  # there is nothing that has a type
     if "xml" in kind and "charset" not in kind:
         response.content_type = f"{kind}; charset=utf-8"  # the framework adds it to text/ only
     if "Set-Cookie" in response.headers:

@@ -317,6 +317,7 @@ def test_a_cart_is_emptied(customer, product):
     response = customer.delete("/api/cart")
 
     assert (response.status_code, response.data) == (204, b"")
+    assert "Content-Type" not in response.headers
     assert customer.get("/api/cart").json == EMPTY
     assert customer.delete("/api/cart").status_code == 204
 
