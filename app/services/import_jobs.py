@@ -6,6 +6,7 @@ take turns; and whoever comes back after a break, goes on where the last batch e
 """
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -210,7 +211,8 @@ def _counted(before: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     told = before.get("told", [])
     more = [[row.line, row.reason] for row in outcome.refused]
     summed = {name: before.get(name, 0) + figure for name, figure in _figures(outcome).items()}
-    return {**before, **summed, "told": [*told, *more][:TOLD]}
+    stayed = Counter(before.get("stayed", {})) + outcome.stayed
+    return {**before, **summed, "told": [*told, *more][:TOLD], "stayed": stayed}
 
 
 def _figures(outcome: Outcome) -> dict[str, int]:

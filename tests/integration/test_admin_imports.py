@@ -139,6 +139,21 @@ def test_a_checked_list_is_taken_in_and_told_about(app, staff):
     assert STAFF in listed
 
 
+def test_what_rows_cannot_change_is_counted_over_all_batches(app, staff, small_batches):
+    sizes = [{"sku": f"T-{n}", "price": 100, "options": {"Size": str(n)}} for n in range(7)]
+    with app.app_context():
+        factories.product_with_variants(sizes, name="Tee")
+    told = "Not changed, as the product has several variants: description (1×), name (7×)."
+
+    page = looked_over(
+        staff, "sku,name,price,description", *(f"T-{n},T {n},2.00," for n in range(6)), "T-6,T,2,x"
+    )
+
+    assert told in page
+    assert told in import_now(staff, path_of(app))
+    assert only_row(app, Product).name == "Tee"
+
+
 def test_batches_do_the_same_as_one_piece(app, staff, small_batches):
     lines = [
         "sku,name,price,stock,category",
