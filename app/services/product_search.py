@@ -34,21 +34,18 @@ from sqlalchemy import (
 
 from app.extensions import db
 from app.models import Product
+from app.services import similar_words
 from app.services.paging import LIMIT, MAX_DEPTH, OFFSET
 from app.services.prepared import run
+from app.services.similar_words import Alike
 
 Condition = ColumnElement[bool]
 
 # So far apart that the place of a word counts more than how often it stands there.
 TITLE_WEIGHT, BODY_WEIGHT = 10_000.0, 1.0
 TITLE_RANK, BODY_RANK = 1.0, 0.01
-TYPO_SIMILARITY = 0.45
-"""How much of a word's trigrams must be found for it to count as a slip of the keyboard."""
-
-MOST_ALIKE = 10
-"""Of more words than this that one might be a slip of, the others are less alike."""
-MOST_SLIPS = 10
-"""In longer questions no slips are looked for."""
+NAMES_FIRST = 1_000.0
+"""More than all words that are looked for with slips can be nearer or farther."""
 MOST_ENDINGS = 30
 """Of more words that begin as the last one does, the index is asked for the beginning itself."""
 MOST_RANKED = MAX_DEPTH
@@ -58,14 +55,7 @@ ASK_SECONDS = 60
 """How often it is asked whether there are as many products at all."""
 
 _FTS = table("products_fts", column("rowid"))
-# The operator takes its threshold from a setting. Looked at in the same statement, and without a
-# row of it, this is evaluated before the rows are looked for, and ends with the statement.
-_THRESHOLD = select(
-    func.set_config("pg_trgm.word_similarity_threshold", str(TYPO_SIMILARITY), True)
-).scalar_subquery()
-# All words of names that have no digit: triggers on `products` collect them.
-_WORDS = table("search_words", column("word", Text))
-# All words up to their first digit, which stands as 0: likewise.
+# All words up to their first digit, which stands as 0: triggers on `products` collect them.
 _STEMS = table("search_stems", column("word", Text))
 _LAST_LETTER = "\U0010ffff"
 _VECTOR: ColumnElement[Any] = literal_column("products.search_vector")
@@ -122,44 +112,36 @@ def values(words: Sequence[str]) -> dict[str, str]:
 
 
 def by_similar_words(words: Sequence[str]) -> Match | None:
-    """Products whose names have words much like these; None where no name has, or the database
-    can't compare so.
-
-    The words of all names are a short list, however many products there are.
-    """
+    """Products that have words much like these, names before descriptions and near words before
+    far ones; None where none are, or the database can't compare so."""
     if not _is_postgresql():
         return None
-    known = _similar(list(dict.fromkeys(words)))
-    if not known or not all(known):
+    known = similar_words.alike(list(dict.fromkeys(words)))
+    if not known:
         return None
-    query = " & ".join(f"({' | '.join(_quoted(one.word) for one in some)})" for some in known)
-    has = _matches(_NAME, func.to_tsquery("simple", query))
-    likeness = [_likeness(some) for some in known]
-    fitness = sum(likeness[1:], start=likeness[0])
-    return Match((has,), fitness, (has,), has, is_kept=False)
+    query, in_names = _one_of_each(known), _one_of_each(known, "A")
+    has = _matches(_VECTOR, query)
+    fitness = sum(
+        map(_nearness, known), start=case((_matches(_VECTOR, in_names), NAMES_FIRST), else_=0.0)
+    )
+    return Match((has,), fitness, (has,), _matches(_NAME, query), is_kept=False)
 
 
-def _similar(words: Sequence[str]) -> list[list[Any]]:
-    """For each word those that it may be a slip of, the most alike first; one statement."""
-    if len(words) > MOST_SLIPS:
-        return []
-    looked_up = []
-    for number, word in enumerate(words):
-        likeness = func.word_similarity(word, _WORDS.c.word).label("likeness")
-        query = select(_WORDS.c.word, likeness, literal(number).label("number"))
-        query = query.where(_THRESHOLD != "", _WORDS.c.word.op("%>", is_comparison=True)(word))
-        looked_up.append(query.order_by(likeness.desc()).limit(MOST_ALIKE).subquery())
-    found: list[list[Any]] = [[] for _ in words]
-    for row in run(union_all(*(select(one) for one in looked_up))):
-        found[row.number].append(row)
-    return found
+def _one_of_each(known: Sequence[Sequence[Alike]], weight: str = "") -> ColumnElement[Any]:
+    """The query for one of the words in each place."""
+    places = (" | ".join(_term(one, weight) for one in some) for some in known)
+    return func.to_tsquery("simple", " & ".join(f"({place})" for place in places))
 
 
-def _likeness(known: Sequence[Any]) -> ColumnElement[Any]:
-    """How much the word of a product that is most like the one looked for is like it."""
+def _term(one: Alike, weight: str = "") -> str:
+    suffix = "*" * one.is_begun + weight
+    return _quoted(one.word) + f":{suffix}" * bool(suffix)
+
+
+def _nearness(known: Sequence[Alike]) -> ColumnElement[Any]:
+    """That of the nearest word that a product has."""
     whens = [
-        (_matches(_VECTOR, func.to_tsquery("simple", _quoted(row.word))), row[1])
-        for row in sorted(known, key=lambda row: -row[1])
+        (_matches(_VECTOR, func.to_tsquery("simple", _term(one))), one.nearness) for one in known
     ]
     return case(*whens, else_=0.0)
 

@@ -215,11 +215,12 @@ def test_a_cache_that_is_away_keeps_no_restore_from_its_end(
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_shop_is_put_where_somebody_else_made_the_extension(app, backup, run, elsewhere):
+def test_a_shop_is_put_where_somebody_else_made_the_extensions(app, backup, run, elsewhere):
     made, owner = backup(), f"clerk_{os.getpid()}"
     engine = create_engine(elsewhere)
     with engine.begin() as connection:
-        connection.execute(text("CREATE EXTENSION pg_trgm"))
+        for name in ("pg_trgm", "fuzzystrmatch"):
+            connection.execute(text(f"CREATE EXTENSION {name}"))
         connection.execute(text(f"CREATE ROLE {owner} LOGIN PASSWORD 'a word'"))
         connection.execute(text(f'ALTER DATABASE "{engine.url.database}" OWNER TO {owner}'))
     theirs = engine.url.set(username=owner, password="a word")

@@ -17,7 +17,10 @@ from app.unit_of_work import in_transaction
 from tests.sql import watched
 
 pytestmark = pytest.mark.only_on("postgresql")
-TABLES = ("products", "variants", "orders", "order_lines", "order_events", "stock_movements")
+TABLES = (
+    "products", "variants", "orders", "order_lines", "order_events", "stock_movements",
+    "search_words", "search_stems",
+)  # fmt: skip
 PRODUCTS, ORDERS = 3_000, 2_000
 
 LISTS = [
@@ -27,7 +30,7 @@ LISTS = [
         "cursor=", "cursor=&sort=-price", "category=kitchen", "category=kitchen&sort=-price",
         "category=home&sort=price&page=3", "min_price=1&max_price=20", "in_stock=true",
         "q=oak", "q=oak+lamp", "q=lam", "q=oak&sort=-price", "q=oak&sort=name", "q=oak&cursor=&sort=name",
-        "q=oka", "q=nothing-like-it", "q=oak&category=kitchen", "is_active=false",
+        "q=oka", "q=glazd+lamp+350", "q=nothing-like-it", "q=oak&category=kitchen", "is_active=false",
     )
 ]  # fmt: skip
 ORDER_LISTS = [

@@ -190,6 +190,87 @@ def test_typos_are_not_tried_when_the_words_match_something(app, anyone, shop):
     assert found(anyone, "lamp", page=9) == []
 
 
+@pytest.fixture
+def kitchen(app):
+    """Things to drink from, and what they are made of."""
+    with app.app_context():
+        factories.product(
+            slug="mug", name="Stoneware Mug 350 ml", description="Glazed, with speckles"
+        )
+        factories.product(slug="samovar", name="Samovar 2000", description="Of polished copper")
+        factories.product(slug="kettle", name="Tin Kettle", sku="KET7b", description="No mug")
+        factories.product(name="Fff", sku="LMN0", description=f"Stra{'w' * 300}")
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("q", "slug"),
+    [
+        *(
+            (q, "samovar")
+            for q in ("sammovar", "samvar", "saxovar", "samvoar", "asmovar", "amovar")
+        ),
+        *((q, "kettle") for q in ("tyn", "tni", "kettel")),
+        *((q, "samovar") for q in ("coppr", "cpoper", "poxishxd")),
+    ],
+)
+def test_words_of_names_and_descriptions_are_found_with_slips(anyone, kitchen, q, slug):
+    assert found(anyone, q) == [slug]
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("q", "slug"),
+    [
+        ("stonware 350", "mug"),
+        ("350 stonware", "mug"),
+        ("samovra 2000", "samovar"),
+        ("samovra 20", "samovar"),
+        ("glazd mug", "mug"),
+        ("stonware mu", "mug"),
+        ("mug stonware mug", "mug"),
+        ("ketle ket7", "kettle"),
+        ("ketle ket7b", "kettle"),
+    ],
+)
+def test_words_that_are_there_stay_as_they_are_beside_slips(anyone, kitchen, q, slug):
+    assert found(anyone, q) == [slug]
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    "q",
+    [
+        "stonware 351", "stonware kettle", "mg stonware", "stonware tx", "zzzz", "qwertyuiop",
+        "kxttxe", "bszzetmazer", "kxt7b", "lmnx", "\ufb00" * 150,
+    ],
+)  # fmt: skip
+def test_what_is_simply_not_there_is_not_found(anyone, kitchen, q):
+    """A number is no slip of another, nor two letters of three, nor a short word in two places; all
+    words must be met, and however long one is, there is an answer."""
+    assert found(anyone, q) == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_of_similar_words_those_of_names_come_first_and_near_ones_before_far_ones(app, anyone):
+    with app.app_context():
+        factories.product(slug="text", name="Shade", description="For a lantern")
+        factories.product(slug="far", name="Lanterns", sku="A1")
+        factories.product(slug="near", name="Lantern", sku="A2")
+        factories.product(slug="kept", name="Lantern Hook", sku="A3", description="Of brass")
+
+    assert found(anyone, "lantren") == ["near", "kept", "far", "text"]
+    assert found(anyone, "lantren brass") == ["kept"]
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_word_of_products_that_are_gone_may_be_a_slip(admin, anyone):
+    made = admin.post(URL, json={"name": "Samvoar", "price": 1, "sku": "S1"}).json
+    admin.patch(f"{URL}/{made['id']}", json={"name": "Samovar"})
+
+    assert found(anyone, "samvoar") == [made["slug"]]
+
+
 @pytest.mark.only_on("sqlite")
 def test_sqlite_finds_words_as_they_are_written_only(anyone, shop):
     assert found(anyone, "headphnes") == found(anyone, "re lamp") == []

@@ -62,6 +62,19 @@ def test_words_that_find_nothing_cost_two_more_attempts_at_most(app, shop, anyon
     assert len(run) <= 6
 
 
+@pytest.mark.only_on("postgresql")
+def test_slips_of_the_keyboard_cost_one_statement_for_all_words_and_those_of_a_list(
+    app, shop, anyone
+):
+    with counted(app) as run:
+        assert anyone.get("/api/products?q=lmap+lapm+1").json["total"] > 0
+        with_slips = len(run)
+        run.clear()
+        assert anyone.get("/api/products?q=987654321").json["total"] == 0
+
+    assert with_slips == len(run) + 1 + STATEMENTS["&q=lamp+1"]
+
+
 def test_a_product_is_read_in_one_statement(app, shop, anyone):
     with counted(app) as run:
         anyone.get("/api/products/lamp-1")
