@@ -185,7 +185,7 @@ class OrderListArgs(CursorArgs):
         254,
         metadata={
             "description": "The beginning of a number, an email or what stands before its @; where"
-            " there is no such order, a part of a number or of an email."
+            " no order that is wanted fits, and for customers always, a part of a number or an email."
         },
     )
     since = Moment(data_key="from")

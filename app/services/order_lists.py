@@ -37,8 +37,9 @@ MOST_KEPT = 300
 class Filters:
     """Which orders are wanted; `since` is inside the span, `before` is not.
 
-    `q` is the beginning of a number, an email or what stands before its @; where there is no such
-    order, a part of either, and with `q_is_sku_too` also a whole SKU.
+    `q` is the beginning of a number, an email or what stands before its @; where no order that is
+    wanted fits, and for customers always, a part of either. With `q_is_sku_too` it may be a whole
+    SKU, too.
     """
 
     status: OrderStatus | None = None
@@ -85,21 +86,25 @@ def _chosen(actor: Actor, filters: Filters) -> dict[str, Any]:
     for name in ("status", "user_id", "since", "before"):
         if getattr(filters, name) is not None:
             made[name] = getattr(filters, name)
-    return made | (_looked_for(filters) if filters.q else {})
+    return made | (_looked_for(filters, made) if filters.q else {})
 
 
-def _looked_for(filters: Filters) -> dict[str, str]:
-    """What `q` is taken for. Whole things are found at once by an index that is in their order; to
-    look for a part of so many emails takes a hundred times as long."""
-    q = filters.q
+def _looked_for(filters: Filters, others: dict[str, Any]) -> dict[str, str]:
+    """What `q` is taken for, among the orders that the other conditions leave. Whole things are
+    found at once by an index that is in their order; to look for a part of so many emails takes a
+    hundred times as long. Customers have few."""
+    q, sku = filters.q, {"sku": filters.q} if filters.q_is_sku_too else {}
     text = q.replace("/", "//").replace("%", "/%").replace("_", "/_")
     if q.upper().startswith("SW-"):
         whole = {"number": f"{text.upper()}%"}
     else:
         whole = {"email": f"{text.lower()}{'' if '@' in q else '@'}%"}
-    if run(_made(tuple(whole), "any", db.engine.dialect.name).shown, whole).scalar():
-        return whole
-    return {"part": f"%{text}%"} | ({"sku": q} if filters.q_is_sku_too else {})
+    asked = others | whole
+    is_whole = (
+        "owner" not in others
+        and run(_made(tuple(asked), "any", db.engine.dialect.name).shown, asked).scalar()
+    )
+    return (whole if is_whole else {"part": f"%{text}%"}) | sku
 
 
 class _Made(NamedTuple):
@@ -115,18 +120,23 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "user_id": Order.user_id == bindparam("user_id"),
     "since": Order.placed_at >= bindparam("since"),
     "before": Order.placed_at < bindparam("before"),
-    "number": Order.number.like(bindparam("number"), escape="/"),
-    "email": func.lower(Order.email).like(bindparam("email"), escape="/"),
     "after": NEWEST_FIRST.after(
         bindparam("after", type_=Order.placed_at.type), bindparam("after_id", type_=Order.id.type)
     ),
+}
+_PART: Any = bindparam("part")
+_SEARCHED: dict[str, list[ColumnElement[bool]]] = {
+    "number": [Order.number.like(bindparam("number"), escape="/")],
+    "email": [func.lower(Order.email).like(bindparam("email"), escape="/")],
+    "part": [column.ilike(_PART, escape="/") for column in (Order.number, Order.email)],
 }
 
 
 @lru_cache(MOST_KEPT)
 def _made(names: tuple[str, ...], way: str, dialect: str) -> _Made:
     """The statements for conditions of these names: a page, a slice, or whether there is any."""
-    known = {**_CONDITIONS, "part": or_(*_parts(names, dialect))}
+    sku = [_has_sku(dialect)] if "sku" in names else []
+    known = _CONDITIONS | {name: or_(*ways, *sku) for name, ways in _SEARCHED.items()}
     conditions = [known[name] for name in names if name in known]
     query = select(Order).where(*conditions)
     total = paging.counting(query)
@@ -136,13 +146,6 @@ def _made(names: tuple[str, ...], way: str, dialect: str) -> _Made:
     found = paging.keys(query, order, LIMIT, OFFSET)
     counted: Any = total.scalar_subquery() if way == "page" else null()
     return _Made(order_views.listing(found, order, counted), total)
-
-
-def _parts(names: tuple[str, ...], dialect: str) -> list[ColumnElement[bool]]:
-    """Where a part is looked for."""
-    text: Any = bindparam("part")
-    places = [column.ilike(text, escape="/") for column in (Order.number, Order.email)]
-    return [*places, *([_has_sku(dialect)] if "sku" in names else [])]
 
 
 def _has_sku(dialect: str) -> ColumnElement[bool]:

@@ -126,6 +126,17 @@ def test_orders_are_found_by_number_email_and_sku(app, staff, mug, q):
     assert other not in page
 
 
+def test_a_sku_is_found_beside_an_email_that_is_called_so(app, staff, mug):
+    with_sku = guest_order(Caller(app), mug)["number"]
+    with_email = guest_order(Caller(app), inside(app, factories.product))["number"]
+    change_email(app, with_email, "mug-red@example.com")
+
+    page = staff.get("/admin/orders?q=MUG-RED").text
+
+    assert with_sku in page
+    assert with_email in page
+
+
 def change_email(app, number, email):
     found = next(row for row in rows(app, Order) if row.number == number)
     change(app, found, email=email)

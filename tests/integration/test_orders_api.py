@@ -538,12 +538,27 @@ def test_staff_who_know_a_whole_email_or_number_see_no_others(app, admin, produc
     assert found("ann.") == {"ann.lee@"}
     assert found("nn@ex") == {"ann@", "joann@"}
     assert found("ann", status="shipped") == set()
+    move(admin, placed["joann@example.com"], "processing")
+    assert found("ann", status="processing") == {"joann@"}
     assert found(placed["joann@example.com"]["number"][:9]) == {"joann@"}
     assert found("SW-", per_page=3) | found("SW-", per_page=3, page=2) == {
         "ann@",
         "joann@",
         "ann.lee@",
     }
+
+
+def test_what_customers_look_for_tells_nothing_of_others(app, customer, product):
+    own = order(customer, product, email="joann@example.com").json
+    looked_for = ("ann", "ann@example.com", own["number"][:4])
+
+    def found():
+        return [ids(customer.get("/api/orders", query_string={"q": q})) for q in looked_for]
+
+    before = found()
+    order(signed_in(app, email="ann@example.com"), product)
+
+    assert before == found() == [[own["id"]]] * 3
 
 
 def test_staff_filter_by_time(app, admin, customer, product):
