@@ -151,8 +151,12 @@ class _Finds:
         return self._asked[left]
 
     def told(self, number: int, counts: _Counts) -> Number:
-        """A count as far as it can be told: there may be more than were looked at."""
-        return None if number and (self.are_many or counts.looked_at > MOST) else number
+        """A count as far as it can be told."""
+        return None if self.has_more_than(counts) else number
+
+    def has_more_than(self, counts: _Counts) -> bool:
+        """Whether there may be more than were looked at."""
+        return self.are_many or counts.looked_at > MOST
 
     def _left(self, *names: str) -> Choices:
         return tuple(choice for choice in self.choices.items() if choice[0] not in names)
@@ -240,9 +244,12 @@ def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
 def _by_price(finds: _Finds) -> list[tuple[int, int | None, Number]]:
     counts, ends = finds.without("min_price", "max_price"), finds.ends
     counted = _sums((row[1], row[-1]) for row in counts.products)
+    shown: Iterable[int] = sorted(counted)
+    if counted and finds.has_more_than(counts):
+        shown = range(min(counted), max(counted) + 1)  # others will lie between
     starts = (0, *ends)
     lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], finds.told(counted[n], counts)) for n in sorted(counted)]
+    return [(starts[n], lasts[n], finds.told(counted[n], counts)) for n in shown]
 
 
 def _in_stock(finds: _Finds) -> Number:

@@ -91,7 +91,7 @@ def test_choices_of_a_word_that_is_everywhere_have_no_numbers(app):
     with app.app_context():
         found = product_facets.count(Wanted(q="lamp"), "USD", 10_001)
 
-    assert found == Facets([], [(0, 999, None)], 0, [])
+    assert found == Facets([], [(0, 999, None)], None, [])
 
 
 def test_totals_of_lists_are_exact_to_the_last_that_is_counted(app, anyone, admin):
@@ -116,5 +116,23 @@ def test_choices_of_many_are_shown_without_numbers(app, anyone):
     few = anyone.get("/search?q=lamp&min_price=999").text
 
     assert "In stock" not in few
+    assert "In stock" in html
     assert "$1" in html
     assert 'class="count"' not in html
+
+
+def test_what_the_newest_lack_can_be_chosen_of_many(app):
+    """They are all that is looked at: without stock, and at both ends of the prices."""
+    stock_up(app, 600, "Lamp", "Gives light.")
+    now = utc_now()
+    dear = [
+        NewProduct(f"Dear {n}", f"dear-{n}", [NewVariant(f"D{n}", 100 if n % 2 else 99_900)], now)
+        for n in range(300)
+    ]
+    with app.app_context():
+        in_transaction(lambda: add_products(dear, "test"))
+        found = product_facets.count(Wanted(), "USD", 900)
+
+    assert found.in_stock is None
+    starts = [start for start, _last, _number in found.prices]
+    assert starts == [0, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000]
