@@ -297,7 +297,7 @@ def test_what_was_read_is_answered_though_the_database_died_since(app, environ):
 def kill_own_connection(response: Any) -> Any:
     """End the database's process that serves this request, behind its back."""
     pid = db.session.scalar(text("SELECT pg_backend_pid()"))
-    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({pid})")
+    servers.run_sql(os.environ["TEST_DATABASE_URL"], f"SELECT pg_terminate_backend({pid}, 10000)")
     return response
 
 
