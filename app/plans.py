@@ -9,6 +9,7 @@ It is for statements that find their rows by key. One that lists or searches is 
 for the values that it has.
 """
 
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +19,8 @@ from sqlalchemy import Engine, Executable, event
 
 LASTING = "shop_connections_last"
 """The option of an engine whose connections stay the same from one statement to the next."""
+FRESH_SECONDS = 10.0
+"""For how long a connection's plans are good: what was planned for few rows may be wrong for many."""
 MOST = 200
 """Plans that one connection keeps; what comes later is planned each time."""
 _KEPT = "shop_keeps_plan"
@@ -50,18 +53,43 @@ def _execute(cursor: Any, statement: str, values: Any, context: Any) -> bool:
 
 
 def _carry_out(cursor: Any, plan: Plan, values: Mapping[str, Any]) -> bool:
-    known: set[str] = cursor.connection.plans
-    if plan.name not in known:
-        if len(known) == MOST:
+    connection = cursor.connection
+    if not _is_direct(cursor):
+        return False
+    if plan.name not in connection.plans:
+        if len(connection.plans) == MOST:
             return False
         cursor.execute(plan.prepare)
-        known.add(plan.name)  # a rollback does not undo it
+        connection.plans.add(plan.name)  # a rollback does not undo it
+    _plan_afresh(cursor)
     try:
         cursor.execute(plan.execute, values)
     except FeatureNotSupported:  # a migration changed the type of what it answers
-        cursor.connection.close()  # and so the pool makes all of its connections anew
-        raise
+        if not connection.autocommit:
+            connection.close()  # the work is tried again, on a new one
+            raise
+        cursor.execute(f"DEALLOCATE {plan.name}")
+        connection.plans.discard(plan.name)
+        return False
     return True
+
+
+def _is_direct(cursor: Any) -> bool:
+    """Whether the process that answers is the one that the connection was made to: of a pooler that
+    nobody told us of, it is not."""
+    connection = cursor.connection
+    if connection.is_direct is None:
+        cursor.execute("SELECT pg_backend_pid()")
+        connection.is_direct = cursor.fetchone()[0] == connection.info.backend_pid
+    return bool(connection.is_direct)
+
+
+def _plan_afresh(cursor: Any) -> None:
+    """Have old plans made anew: one for small tables may join them whole, and they grow."""
+    now = time.monotonic()
+    if now - cursor.connection.planned_at > FRESH_SECONDS:
+        cursor.execute("DISCARD PLANS")
+        cursor.connection.planned_at = now
 
 
 @cache

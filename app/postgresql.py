@@ -41,6 +41,9 @@ class PatientConnection(extensions.connection):
         super().__init__(*where, **options)
         self.plans: set[str] = set()
         """Names of what was prepared on it (`app.plans`)."""
+        self.planned_at = -math.inf
+        self.is_direct: bool | None = None
+        """Whether nothing stands between it and the server; None until somebody looks."""
 
     def expect_greeting(self) -> None:
         """Until the next use the pool says no more than "SELECT 1"."""

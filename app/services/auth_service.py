@@ -2,7 +2,8 @@
 
 A password is checked in two steps. First, outside of any transaction, the slow work: `try_…` reads
 the hash and compares. Then, inside one, `settle` records the outcome in the order of commits, so
-that guessing in parallel gains nothing over guessing in turn.
+that guessing in parallel gains nothing over guessing in turn. A sign-in that is right while no
+failure is on record needs none of that.
 """
 
 import logging
@@ -186,7 +187,9 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
 def _begin_at_once(attempt: Attempt, lifetime: timedelta) -> Session | None:
     """A session for a password that fits where no failure is on record, as mostly.
 
-    Whoever fails at the same time counts as having come later: nothing is locked by one failure.
+    Whoever fails at the same time counts as having come later. So of guesses that are all under way
+    before the first failure is recorded, the right one gets in, however many there are: once, since
+    from then on each is counted before it is judged.
     """
     if attempt.user_id is None or not attempt.fits:
         return None

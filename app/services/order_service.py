@@ -59,7 +59,7 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
         IllegalTransition: the order cannot go there from where it is.
     """
     if visitor.actor.user_id is not None and not visitor.actor.is_admin:
-        user_service.lock_caller(visitor.actor)  # a closed account's orders get no new notes
+        user_service.lock_caller(visitor.actor)  # a customer who has left adds no notes
     order = _locked(visitor, reference)
     before = {"status": order.status}
     order.move_to(target)

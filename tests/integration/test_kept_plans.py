@@ -9,11 +9,22 @@ from app.config import Testing
 from app.extensions import db
 from app.models import Category
 from app.plans import kept
+from app.services import session_service
 from app.services.prepared import run
 from app.unit_of_work import in_transaction
 from tests import factories, servers
 
 pytestmark = pytest.mark.only_on("postgresql")
+MANY_SESSIONS = """
+WITH new AS (
+  INSERT INTO users (email, email_key, first_name, last_name, password_hash, role, is_active,
+    created_at, updated_at)
+  SELECT n || '@example.com', n || '@example.com', '', '', '', 'customer', true, now(), now()
+  FROM generate_series(1, 5000) AS n RETURNING id
+)
+INSERT INTO sessions (user_id, generation, created_at, expires_at)
+SELECT id, 0, now(), now() + interval '1 day' FROM new
+"""
 NAMED = kept(select(Category.slug).where(Category.name == bindparam("name")))
 
 
@@ -84,6 +95,48 @@ def test_where_a_migration_changed_what_is_answered_only_the_next_one_fails(cont
     finally:
         db.session.remove()
         widen(length)
+
+
+def test_work_that_meets_a_migration_is_done_once_more(context, environ):
+    length = Category.slug.type.length
+    run(NAMED, name="Lamps")
+    db.session.remove()
+    change = "ALTER TABLE categories ALTER COLUMN slug TYPE varchar({})"
+    servers.run_sql(environ["DATABASE_URL"], change.format(length + 1))
+    try:
+        assert in_transaction(lambda: run(NAMED, name="Lamps").scalar()) == "lamps"
+    finally:
+        db.session.remove()
+        servers.run_sql(environ["DATABASE_URL"], change.format(length))
+
+
+def test_a_single_read_that_meets_a_migration_is_planned_anew(context, environ):
+    length = Category.slug.type.length
+    change = "ALTER TABLE categories ALTER COLUMN slug TYPE varchar({})"
+    with db.engine.connect().execution_options(shop_reads=True) as connection:
+        asked = [connection.execute(NAMED, {"name": "Lamps"}).scalar()]
+        servers.run_sql(environ["DATABASE_URL"], change.format(length + 1))
+        try:
+            asked += [connection.execute(NAMED, {"name": "Lamps"}).scalar() for _ in range(2)]
+        finally:
+            servers.run_sql(environ["DATABASE_URL"], change.format(length))
+
+    assert asked == ["lamps"] * 3
+
+
+def test_plans_follow_tables_that_grow(context, monkeypatch):
+    db.session.execute(text("ANALYZE users, sessions"))
+    for _ in range(12):  # after a few uses PostgreSQL plans for all values alike
+        session_service.find_actor(1)
+    db.session.execute(text(MANY_SESSIONS))
+
+    monkeypatch.setattr(plans, "FRESH_SECONDS", 0.0)
+    session_service.find_actor(1)
+
+    prepared = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%sessions%'"
+    name = db.session.scalar(text(prepared))
+    plan = db.session.scalars(text(f"EXPLAIN EXECUTE {name} (1, now())")).all()
+    assert not [line for line in plan if "Seq Scan" in line]
 
 
 def test_what_is_not_said_to_be_kept_and_what_has_lists_of_values_is_planned_each_time(context):
