@@ -10,11 +10,13 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import bindparam, create_engine, make_url, select, text
 
 from app import create_app
 from app.config import Testing
 from app.extensions import db
+from app.models import Category
+from app.plans import LASTING, kept
 from tests import factories, pooler, servers
 from tests.integration.conftest import POOLED, WORKER, Caller
 from tests.integration.people import at_once, inside, statuses
@@ -42,6 +44,19 @@ def end_connections():
 
 def test_timeouts_hold_without_being_set_by_the_shop(app):
     assert settings(app) == ["5s", "20s", "UTC"]
+
+
+def test_nothing_is_prepared_through_a_pooler_that_nobody_told_the_shop_of(app, environ):
+    named = kept(select(Category.slug).where(Category.name == bindparam("name")))
+    engine = create_engine(environ["DATABASE_URL"], execution_options={LASTING: True})
+    inside(app, factories.category, name="Lamps", slug="lamps")
+
+    with engine.connect() as connection:
+        found = connection.execute(named, {"name": "Lamps"}).scalar()
+        prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar()
+    engine.dispose()
+
+    assert (found, prepared) == ("lamps", 0)
 
 
 def test_more_buyers_than_connections_are_all_served(app, environ):
