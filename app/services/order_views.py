@@ -4,7 +4,7 @@ A page of orders costs two statements, and no row becomes an object that the ses
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, bindparam, select
 
 from app.domain.order_status import OrderStatus
 from app.models import Order, OrderEvent, OrderLine
-from app.services.prepared import run
+from app.services.prepared import by_owner, run
 
 
 class LineView(NamedTuple):
@@ -106,7 +106,7 @@ def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[OrderView]
         event: tuple[Any, ...] = row[_END_OF_FACTS:-1]
         if event[0] is not None:
             events[row[0]].append(EventView(*event))
-    lines = _lines_of(facts.keys()) if rows else {}
+    lines = by_owner(_LINES, facts, LineView) if rows else {}
     shown = [_view(each, lines[id_], events[id_]) for id_, each in facts.items()]
     return shown, rows[0][-1] if rows else None
 
@@ -116,11 +116,3 @@ def _view(
 ) -> OrderView:
     parts: tuple[Any, ...] = (*facts, lines, events)
     return OrderView(*parts)
-
-
-def _lines_of(order_ids: Collection[int]) -> dict[int, list[LineView]]:
-    found: dict[int, list[LineView]] = defaultdict(list)
-    for row in run(_LINES, ids=list(order_ids)):
-        line: tuple[Any, ...] = row[1:]
-        found[row[0]].append(LineView(*line))
-    return found

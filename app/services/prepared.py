@@ -6,8 +6,9 @@ several times as long as sending it. What is run with every sale is therefore ma
 by key PostgreSQL, too, makes its plan once (`app.plans`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import CTE, BigInteger, CursorResult, Executable, FromClause, Row, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.extensions import db
 from app.plans import kept
 
+T = TypeVar("T")
 Prepared = Executable | Mapping[str, Executable]
 """A statement, or one for each database by its name."""
 
@@ -28,6 +30,18 @@ def run(statement: Prepared, values: Any = None, **named: Any) -> CursorResult[A
     if isinstance(statement, Mapping):
         statement = statement[connection.dialect.name]
     return connection.execute(statement, named if values is None else values)
+
+
+def by_owner(
+    statement: Executable, ids: Iterable[int], make: Callable[..., T]
+) -> defaultdict[int, list[T]]:
+    """What a statement finds for these `ids`: of each row the first column says whose it is, and
+    `make` is given the others."""
+    found: defaultdict[int, list[T]] = defaultdict(list)
+    for row in run(statement, ids=list(ids)):
+        facts: tuple[Any, ...] = row[1:]
+        found[row[0]].append(make(*facts))
+    return found
 
 
 def upsert(make: Callable[[Any], Executable]) -> Mapping[str, Executable]:

@@ -4,8 +4,7 @@ A page of products costs two statements, one product a single one, and no row be
 the session watches.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
 
 from app.models import Category, Product, Variant
 from app.plans import kept
-from app.services.prepared import run
+from app.services.prepared import by_owner, run
 
 
 class CategoryName(NamedTuple):
@@ -121,17 +120,10 @@ def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[ProductVie
     """The products that a statement of `listing` finds, with its values, and their total; None
     where no product is found."""
     rows = run(query, values).all()
-    variants = _variants_of([row[0] for row in rows]) if rows else {}
+    ids = [row[0] for row in rows]
+    variants = by_owner(_VARIANTS, ids, VariantView) if rows else {}
     shown = [_view(row, variants[row[0]]) for row in rows]
     return shown, rows[0][-1] if rows else None
-
-
-def _variants_of(product_ids: Collection[int]) -> dict[int, list[VariantView]]:
-    found: dict[int, list[VariantView]] = defaultdict(list)
-    for row in run(_VARIANTS, ids=list(product_ids)):
-        facts: tuple[Any, ...] = row[1:]
-        found[row[0]].append(VariantView(*facts))
-    return found
 
 
 def _view(row: Row[Any], variants: Sequence[VariantView]) -> ProductView:
