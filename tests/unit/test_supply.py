@@ -9,6 +9,10 @@ import pytest
 
 from app.config import ROOT
 
+LOCKED = ["requirements", "requirements-dev", "requirements-otel"]
+TESTS = ROOT / "tests"
+INSTALL = re.compile(r"\bpip\b[^\n`]* install\b[^\n`]*-r[^\n`]*")
+PIN = re.compile(r"(?m)^[\w.-]+==[\w.]+")
 SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY"
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # Amazon
@@ -72,18 +76,18 @@ def test_no_settings_of_a_real_shop_are_tracked():
     assert not {name for name in names if name.endswith((".pem", ".key", ".p12", ".db", ".sqlite"))}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", [f"{name}.lock" for name in LOCKED])
 def test_every_requirement_is_pinned_and_hashed(lock):
     text = re.sub(r"(?m)^\s*#.*\n?", "", (ROOT / lock).read_text()).replace("\\\n", " ")
     entries = [entry for entry in text.splitlines() if entry.strip()]
 
-    assert len(entries) > 20
+    assert len(entries) >= 20
     for entry in entries:
         assert re.match(r"[\w.\[\]-]+==[\w.]+ ", entry), entry
         assert "--hash=sha256:" in entry, entry
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", LOCKED)
 def test_the_locks_were_made_from_the_requirements(name):
     wanted = re.findall(r"(?m)^([\w.-]+==[\w.]+)", (ROOT / f"{name}.txt").read_text())
     locked = re.findall(r"(?m)^([\w.-]+==[\w.]+)", (ROOT / f"{name}.lock").read_text())
@@ -91,11 +95,36 @@ def test_the_locks_were_made_from_the_requirements(name):
     assert {pin.lower() for pin in wanted} <= {pin.lower() for pin in locked}  # see scripts/lock
 
 
-def test_the_locks_are_installed_by_their_hashes_only():
-    installs = re.findall(r"pip install .*", (ROOT / "scripts/venv.sh").read_text())
+def test_packages_come_from_complete_locks_alone():
+    """Without --no-deps pip resolves what a lock has resolved already, and finds newer releases."""
+    installs = {
+        (path.name, command)
+        for path in tracked()
+        if path.suffix in ("", ".sh", ".py", ".md", ".txt", ".yml")
+        and not path.is_relative_to(TESTS)
+        for command in INSTALL.findall(path.read_text("utf-8").replace("\\\n", " "))
+    }
 
-    assert len(installs) == 2
+    assert len(installs) >= 8
+    assert not {name for name, command in installs if "--no-deps" not in command}
+    assert not {name for name, command in installs if re.search(r"-r \S+\.txt", command)}
+
+
+@pytest.mark.parametrize("path", ["scripts/venv.sh", "Dockerfile"])
+def test_what_is_installed_is_checked(path):
+    text = (ROOT / path).read_text("utf-8").replace("\\\n", " ")
+    installs = INSTALL.findall(text)
+
+    assert len(installs) == len(re.findall(r"pip check|-version-check check", text))
     assert all("--require-hashes" in line for line in installs)
+    assert all("--only-binary :all:" in line for line in installs)
+
+
+def test_the_locks_agree_on_every_version():
+    pins = {name: set(PIN.findall((ROOT / f"{name}.lock").read_text())) for name in LOCKED}
+
+    assert pins["requirements"] <= pins["requirements-dev"]
+    assert pins["requirements-otel"] <= pins["requirements-dev"]
 
 
 def test_the_shop_runs_no_commands_and_no_code_that_was_sent():
