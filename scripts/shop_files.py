@@ -83,7 +83,8 @@ def environment() -> dict[str, str]:
     """For the clients of PostgreSQL: no password stands on a command line, where others see it."""
     url = shop_url().set(drivername="postgresql")
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
-    without = url.set(password=None).render_as_string()
+    # `set(password=None)` leaves the password as it is.
+    without = url._replace(password=None).render_as_string()
     return {**os.environ, **password, "SHOP_DATABASE": without}
 
 

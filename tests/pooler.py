@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.config import ROOT
+from tests import roles
 from tests.servers import LOCALHOST, _wait_until, free_port, listens, run_sql
 
 SHIPPED = ROOT / "deploy" / "pgbouncer.ini"
@@ -39,7 +40,7 @@ def pgbouncer(url: str) -> Iterator[str]:
     """The URL of a PostgreSQL database through PgBouncer, prepared as the shipped file says."""
     where = make_url(url)
     for statement in statements():
-        run_sql(url, statement.replace("shopswift", f'"{where.database}"'))
+        run_sql(roles.as_owner(url), statement.replace("shopswift", f'"{where.database}"'))
     with tempfile.TemporaryDirectory(prefix="shopswift-pool-") as folder:
         port = free_port()
         running = start(Path(folder), url, port)
@@ -69,12 +70,11 @@ def start(folder: Path, url: str, port: int) -> subprocess.Popen[bytes]:
 
 
 def _laid_out(folder: Path, url: str, port: int) -> str:
-    """The same settings for one server, few connections, and whoever may enter the server."""
+    """The same settings for one server, with few connections and the role of the URL."""
     where = make_url(url)
     users = folder / "users.txt"
     users.write_text(f'"{where.username}" "{where.password or ""}"\n', "utf-8")
     changes = {
-        "auth_type": "trust",
         "auth_file": str(users),
         "listen_port": str(port),
         "default_pool_size": str(CONNECTIONS),

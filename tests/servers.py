@@ -16,8 +16,11 @@ from typing import Any, Literal
 
 import psycopg2
 import requests
+from sqlalchemy import URL
 
 from app.config import ROOT, with_driver
+from tests import roles
+from tests.roles import run_sql
 
 LOCALHOST = "127.0.0.1"
 
@@ -34,12 +37,14 @@ def free_port() -> int:
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server's maintenance database.
 
-    TEST_DATABASE_URL when it is set (its user must be allowed to create databases), else a
-    throw-away cluster of our own.
+    TEST_DATABASE_URL when it is set (its role must be allowed to create databases and roles), else
+    a throw-away cluster of our own. The shop never gets this role: see `database`.
     """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
-        yield with_driver(given)
+        url = with_driver(given)
+        roles.prepare(url)
+        yield url
         return
     with tempfile.TemporaryDirectory(prefix="shopswift-pg-") as folder:
         server = PostgreSQL(Path(folder), FORGETFUL)
@@ -52,6 +57,15 @@ def postgresql() -> Iterator[str]:
 
 FORGETFUL = {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 """Settings of a server that need not survive a crash."""
+SUPERUSER = "postgres"
+REPLICATOR = "replicator"
+PASSWORD = f"superuser-{roles.SPECIAL}"
+"""Of the superuser and the replication role of a throw-away cluster."""
+_FIRST_ROLES = f"""
+    CREATE ROLE {roles.MAINTENANCE} LOGIN CREATEDB CREATEROLE
+        PASSWORD '{roles.MAINTENANCE_PASSWORD.replace("'", "''")}';
+    CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{PASSWORD.replace("'", "''")}';
+"""
 
 
 class PostgreSQL:
@@ -73,7 +87,8 @@ class PostgreSQL:
         # PostgreSQL refuses to run as root, and the other user may not be able to read the venv.
         as_user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
         self.port = free_port()
-        self.url = f"postgresql+psycopg2://shop@{LOCALHOST}:{self.port}/postgres"
+        self.url = self._url(roles.MAINTENANCE, roles.MAINTENANCE_PASSWORD)
+        self.superuser_url = self._url(SUPERUSER, PASSWORD)
         self.log = folder / "postgresql.log"
         self._options = options
         self._data = folder / "data"
@@ -91,6 +106,7 @@ class PostgreSQL:
             self._follow(following)
         elif like is None:
             self._initialise()
+        self._needs_roles = following is None and like is None
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections: after a crash, has recovered."""
@@ -106,7 +122,11 @@ class PostgreSQL:
                 stderr=log,
                 **self._common,
             )
-        _wait_until(lambda: _accepts(self.url), "PostgreSQL", self._server)
+        _wait_until(lambda: _accepts(self.superuser_url), "PostgreSQL", self._server)
+        if self._needs_roles:
+            self._needs_roles = False
+            run_sql(self.superuser_url, _FIRST_ROLES)
+            roles.prepare(self.url)
 
     def stop(self, how: Literal["fast", "immediate"] = "fast") -> None:
         """Stop the server: `fast` rolls back what is open and says good-bye, `immediate` is a crash
@@ -129,6 +149,10 @@ class PostgreSQL:
         """Let a frozen server go on."""
         self._signal_all(signal.SIGCONT)
 
+    def _url(self, role: str, password: str) -> str:
+        url = URL.create("postgresql+psycopg2", role, password, LOCALHOST, self.port, "postgres")
+        return url.render_as_string(hide_password=False)
+
     def _signal_all(self, number: signal.Signals) -> None:
         if self._server is not None:
             self._server.send_signal(number)  # first of all: it starts no more processes then
@@ -137,19 +161,23 @@ class PostgreSQL:
                     os.kill(pid, number)
 
     def _follow(self, primary: "PostgreSQL") -> None:
-        source = f"host={LOCALHOST} port={primary.port} user=shop"
+        source = f"host={LOCALHOST} port={primary.port} user={REPLICATOR}"
         subprocess.run(
             [self._binaries / "pg_basebackup", "-D", self._data, "-d", source, "-R", "-X", "stream",
              "--checkpoint=fast", "--no-sync"],
             check=True,
             capture_output=True,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
             **self._common,
         )  # fmt: skip
 
     def _initialise(self) -> None:
+        password = self.log.with_name("password")
+        password.write_text(PASSWORD, "utf-8")
         subprocess.run(
-            [self._binaries / "initdb", "-D", self._data, "-U", "shop", "-A", "trust", "-E", "UTF8",
-             "--no-sync", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+            [self._binaries / "initdb", "-D", self._data, "-U", SUPERUSER, "-A", "scram-sha-256",
+             f"--pwfile={password}", "-E", "UTF8", "--no-sync", "--locale-provider=builtin",
+             "--builtin-locale=C.UTF-8", "--locale=C"],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -217,11 +245,21 @@ def start_valkey(port: int, folder: Path) -> subprocess.Popen[bytes]:
 def database(maintenance_url: str, name: str, template: str = "template1") -> Iterator[str]:
     """The URL of a fresh database on a PostgreSQL server, dropped afterwards."""
     run_sql(maintenance_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    run_sql(maintenance_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
-        yield maintenance_url.rsplit("/", 1)[0] + f"/{name}"
+        yield create_database(maintenance_url, name, template)
     finally:
         run_sql(maintenance_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def create_database(maintenance_url: str, name: str, template: str = "template1") -> str:
+    """Create a database that the tests' owner role owns, and return its URL."""
+    run_sql(maintenance_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {roles.OWNER}')
+    return database_url(maintenance_url, name)
+
+
+def database_url(maintenance_url: str, name: str) -> str:
+    """The URL of a database that `create_database` has created."""
+    return roles.as_owner(maintenance_url.rsplit("/", 1)[0] + f"/{name}")
 
 
 @contextmanager
@@ -272,16 +310,6 @@ def children(parent: int) -> list[int]:
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
     pairs = (line.split() for line in listed.stdout.splitlines())
     return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
-
-
-def run_sql(url: str, statement: str) -> None:
-    """Run one statement outside a transaction."""
-    connection = psycopg2.connect(url.replace("+psycopg2", ""))
-    try:
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-    finally:
-        connection.close()
 
 
 def _accepts(url: str) -> bool:

@@ -7,14 +7,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from app.config import ROOT, Testing
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Order
 from app.unit_of_work import in_transaction
-from tests import factories, servers
+from tests import factories, roles, servers
 from tests.integration.conftest import Caller
 from tests.integration.people import inside
 from tests.integration.shopping import guest_order
@@ -216,22 +216,26 @@ def test_a_cache_that_is_away_keeps_no_restore_from_its_end(
 
 @pytest.mark.only_on("postgresql")
 def test_a_shop_is_put_where_somebody_else_made_the_extensions(app, backup, run, elsewhere):
-    made, owner = backup(), f"clerk_{os.getpid()}"
-    engine = create_engine(elsewhere)
-    with engine.begin() as connection:
-        for name in ("pg_trgm", "fuzzystrmatch"):
-            connection.execute(text(f"CREATE EXTENSION {name}"))
-        connection.execute(text(f"CREATE ROLE {owner} LOGIN PASSWORD 'a word'"))
-        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" OWNER TO {owner}'))
-    theirs = engine.url.set(username=owner, password="a word")
+    made, clerk = backup(), f"clerk_{os.getpid()}"
+    name = make_url(elsewhere).database
+    owned = f'ALTER DATABASE "{name}" OWNER TO'
+    for extension in ("pg_trgm", "fuzzystrmatch"):
+        servers.run_sql(elsewhere, f"CREATE EXTENSION {extension}")
+    maintenance = os.environ["TEST_DATABASE_URL"]
+    for statement in (
+        f"CREATE ROLE {clerk} LOGIN PASSWORD 'a word'",
+        f"GRANT {clerk} TO CURRENT_USER",
+        f"{owned} {clerk}",
+    ):
+        servers.run_sql(maintenance, statement)
+    theirs = make_url(elsewhere).set(username=clerk, password="a word")
 
     done = run("restore", made, url=theirs.render_as_string(hide_password=False))
 
-    with engine.begin() as connection:
-        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" OWNER TO CURRENT_USER'))
-        connection.execute(text(f"REASSIGN OWNED BY {owner} TO CURRENT_USER"))
-        connection.execute(text(f"DROP ROLE {owner}"))
-    engine.dispose()
+    of_database = make_url(maintenance).set(database=name).render_as_string(hide_password=False)
+    servers.run_sql(maintenance, f"{owned} {roles.OWNER}")
+    servers.run_sql(of_database, f"REASSIGN OWNED BY {clerk} TO {roles.OWNER}")
+    servers.run_sql(maintenance, f"DROP ROLE {clerk}")
     assert done.returncode == 0, done.stderr
     assert len(numbers(elsewhere)) == 1
 

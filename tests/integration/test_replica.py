@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 def cluster():
     """A primary, a replica that follows it, and an empty shop's database."""
     with running() as primary, running(following=primary) as replica:
-        servers.run_sql(primary.url, "CREATE DATABASE shop")
+        servers.create_database(primary.url, "shop")
         migrated(database_of(primary))
         yield primary, replica
 
@@ -82,7 +82,7 @@ def close(app):
 
 
 def database_of(server):
-    return server.url.rsplit("/", 1)[0] + "/shop"
+    return servers.database_url(server.url, "shop")
 
 
 def made(pair, **facts):
@@ -138,11 +138,11 @@ def reads_from_replica(pair, path):
 @contextmanager
 def paused(replica):
     """The replica takes in nothing new along the block."""
-    servers.run_sql(replica.url, "SELECT pg_wal_replay_pause()")
+    servers.run_sql(replica.superuser_url, "SELECT pg_wal_replay_pause()")
     try:
         yield
     finally:
-        servers.run_sql(replica.url, "SELECT pg_wal_replay_resume()")
+        servers.run_sql(replica.superuser_url, "SELECT pg_wal_replay_resume()")
 
 
 @pytest.mark.parametrize("path", ["/api/products", "/api/products?q=lamp", "/search?q=lamp"])
@@ -294,7 +294,7 @@ def test_what_was_read_stands_although_the_connection_died_then(pair):
             text("SELECT pg_backend_pid(), pg_is_in_recovery()")
         ).one()
         if is_copy:
-            servers.run_sql(pair.replica.url, f"SELECT pg_terminate_backend({pid}, 5000)")
+            servers.run_sql(pair.replica.superuser_url, f"SELECT pg_terminate_backend({pid}, 5000)")
         return is_copy
 
     def read_there():
@@ -334,7 +334,7 @@ def test_a_server_that_takes_writes_is_no_replica(cluster):
 
 def test_a_replica_of_another_shop_is_never_read(cluster):
     with running() as stranger:
-        servers.run_sql(stranger.url, "CREATE DATABASE shop")
+        servers.create_database(stranger.url, "shop")
         migrated(database_of(stranger))
         app = shop_on(stranger, cluster[1])
         answers = [names(Caller(app).get(anew("/api/products"))) for _ in range(3)]

@@ -31,7 +31,7 @@ def measure_import(setting: Setting, rows: int) -> Result:
     its own. What the command takes to start is told from that: a list of nothing shows it."""
     catalogue = list(csv.DictReader(io.StringIO(flask(setting.environ, "export-products"))))
     with (
-        servers.database(setting.environ["DATABASE_URL"], "shopswift_bench_import") as url,
+        servers.database(setting.maintenance_url, "shopswift_bench_import") as url,
         TemporaryDirectory() as folder,
     ):
         other = replace(setting, environ={**setting.environ, "DATABASE_URL": url})

@@ -17,7 +17,7 @@ import redis
 import requests
 
 from app.config import ROOT, with_driver
-from tests import servers
+from tests import roles, servers
 from tests.performance.cpu import cpu_seconds, name_of, parent_of
 from tests.servers import LOCALHOST, PostgreSQL, free_port, run_sql
 
@@ -62,6 +62,8 @@ class Setting:
     servers: Mapping[str, Server]
     database_url: str
     """As psycopg2 takes it."""
+    maintenance_url: str
+    """Of the role that creates databases."""
     roots: Mapping[str, int]
     """The first processes of `database` and `cache`, where they are on this machine."""
     log: Path
@@ -94,9 +96,7 @@ def bench_setting(
     everything for any number of them. No server of the shop runs yet: see `serving`."""
     with ExitStack() as stack:
         maintenance = (
-            with_driver(options.database)
-            if options.database
-            else stack.enter_context(_postgresql())
+            _given(options.database) if options.database else stack.enter_context(_postgresql())
         )
         name = f"shopswift_bench_{products}"
         url = (
@@ -116,7 +116,9 @@ def bench_setting(
             url, "VACUUM ANALYZE"
         )  # as a shop's own database does by itself, some minutes later
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "servers.log"
-        yield Setting(environ, {}, _plain(url), _roots(_plain(url), cache), log, seconds)
+        yield Setting(
+            environ, {}, _plain(url), maintenance, _roots(_plain(url), cache), log, seconds
+        )
 
 
 @contextmanager
@@ -192,11 +194,18 @@ def _postgresql() -> Iterator[str]:
             server.stop()
 
 
+def _given(database: str) -> str:
+    """The maintenance database of a server that the command line names."""
+    url = with_driver(database)
+    roles.prepare(url)
+    return url
+
+
 def _kept(maintenance: str, name: str) -> str:
     """The URL of a database that is made where it is not there yet."""
     with suppress(psycopg2.errors.DuplicateDatabase):
-        run_sql(maintenance, f'CREATE DATABASE "{name}"')
-    return maintenance.rsplit("/", 1)[0] + f"/{name}"
+        servers.create_database(maintenance, name)
+    return servers.database_url(maintenance, name)
 
 
 def _seed(environ: Mapping[str, str], products: int, orders: int) -> float:

@@ -268,11 +268,11 @@ class PostgreSQLSetting(Setting):
         held: list[psycopg2.extensions.connection] = []
         until = self.clock() + seconds
         try:
-            with self._connection() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE state = 'idle' AND backend_type = 'client backend'"
-                )
+            servers.run_sql(
+                self._postgresql.superuser_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE state = 'idle' AND backend_type = 'client backend'",
+            )
             while self.clock() < until:
                 self._take_connections(held)
                 time.sleep(0.05)
@@ -317,8 +317,8 @@ class PostgreSQLSetting(Setting):
         self._redis_port = servers.free_port()
         self._valkey = servers.start_valkey(self._redis_port, self.folder)
         if self._like is None:
-            servers.run_sql(self._postgresql.url, "CREATE DATABASE shop")
-        return self._postgresql.url.rsplit("/", 1)[0] + "/shop"
+            servers.create_database(self._postgresql.url, "shop")
+        return servers.database_url(self._postgresql.url, "shop")
 
     def _server_environ(self) -> dict[str, str]:
         return {"REDIS_URL": f"redis://{servers.LOCALHOST}:{self._redis_port}/0"}
