@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,10 +47,11 @@ def version() -> tuple[int, ...]:
 def laid_out(folder: Path, kind: str, ports: dict[int, int], servers: Sequence[str]) -> Path:
     """A copy of the configuration: the same lines, other folders, ports and servers."""
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    (folder / "cache").mkdir(exist_ok=True)
     for source in SHIPPED.rglob("*.conf"):
         text = source.read_text("utf-8")
-        # In this order: the folder itself may lie in /tmp.
-        text = text.replace("/tmp/", f"{folder}/tmp/").replace("/etc/nginx/", f"{folder}/")  # noqa: S108
+        for place in PLACES:
+            text = text.replace(place, f"{_moved(folder, place)}/")
         for shipped, port in ports.items():
             text = re.sub(rf"listen (127.0.0.1:)?{shipped}\b", f"listen {LOCALHOST}:{port}", text)
         if servers:
@@ -60,6 +61,18 @@ def laid_out(folder: Path, kind: str, ports: dict[int, int], servers: Sequence[s
         target.write_text(text, "utf-8")
     shutil.copy(folder / f"{kind}.conf", folder / "server.conf")
     return folder / "nginx.conf"
+
+
+PLACES = ("/tmp/", "/var/cache/nginx/", "/etc/nginx/")  # noqa: S108
+"""Folders of a container, in the order in which they are replaced: a test's folder may lie in /tmp."""
+
+
+def _moved(folder: Path, place: str) -> Path:
+    """Where a folder of the container lies in a test."""
+    for here, there in zip(PLACES, (folder / "tmp", folder / "cache", folder), strict=True):
+        if f"{place.rstrip('/')}/".startswith(here):
+            return there / place[len(here) :]
+    raise ValueError(place)
 
 
 def _with_servers(text: str, servers: Sequence[str]) -> str:
@@ -79,24 +92,83 @@ def command(conf: Path, *more: str) -> list[str]:
     return [program(), "-e", "stderr", "-c", str(conf), "-g", f"daemon off;{user}", *more]
 
 
+def without_limits(folder: Path) -> None:
+    """Take the limits by address off a copy: a test sends everything from one address."""
+    for conf in (folder / "shop").glob("*.conf"):
+        text = re.sub(r"(?m)^ *limit_(req|conn) .*\n", "", conf.read_text("utf-8"))
+        conf.write_text(text, "utf-8")
+
+
+def on_file_systems(argv: list[str], sizes: Mapping[Path, str]) -> list[str]:
+    """A command that sees a tmpfs of the given size at each path. The mounts are in a namespace of
+    its own, so they end with it. Only root may mount; for others the test is skipped."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"]).returncode != 0:
+        pytest.skip("only root can mount file systems here")
+    mounts = [f"mount -t tmpfs -o size={size} tmpfs '{path}'" for path, size in sizes.items()]
+    return ["unshare", "--mount", "sh", "-ec", "; ".join([*mounts, 'exec "$@"']), "sh", *argv]
+
+
 @contextmanager
-def nginx(folder: Path, servers: Sequence[str], kind: str = "plain") -> Iterator[dict[int, int]]:
-    """nginx in front of `servers` ("host:port"); its ports, by those it has in a container."""
+def nginx(
+    folder: Path,
+    servers: Sequence[str],
+    kind: str = "plain",
+    limits: bool = True,
+    sizes: Mapping[str, str] | None = None,
+) -> Iterator[dict[int, int]]:
+    """nginx in front of `servers` ("host:port"); its ports, by those it has in a container.
+
+    `limits=False` leaves out the limits by address. `sizes` gives folders of the container a file
+    system of their own, such as {"/tmp": "1m"}.
+    """
     ports = {port: free_port() for port in (8080, 8081, 8443)}
     conf = laid_out(folder / "nginx", kind, ports, servers)
-    with (folder / "nginx.log").open("wb") as log:
-        running = subprocess.Popen(command(conf), stdout=log, stderr=log)
-    try:
-        _wait_until(lambda: _answers(ports[8081]), "nginx", running)
+    if not limits:
+        without_limits(folder / "nginx")
+    argv = command(conf)
+    if sizes is not None:
+        places = {_moved(folder / "nginx", place): size for place, size in sizes.items()}
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+        argv = on_file_systems(argv, places)
+    with _serving(argv, folder / "nginx.log", ports[8081]):
         yield ports
+
+
+@contextmanager
+def running(conf: Path, port: int) -> Iterator[None]:
+    """nginx with this configuration, once it listens on `port`."""
+    with _serving(command(conf), conf.parent / "nginx.log", port):
+        yield
+
+
+@contextmanager
+def _serving(argv: list[str], lines: Path, port: int) -> Iterator[None]:
+    with lines.open("wb") as log:
+        server = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        _wait_until(lambda: _answers(port), "nginx", server)
+        yield
     finally:
-        running.terminate()
-        running.wait(10)
+        server.terminate()
+        server.wait(10)
 
 
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOCALHOST, port)) == 0
+
+
+def certificate(folder: Path) -> None:
+    """A certificate for this machine, signed by itself, good for two days."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
 
 
 class _Echo(BaseHTTPRequestHandler):

@@ -1,22 +1,33 @@
 """nginx as it is shipped, in front of the real shop: sizes, addresses, slow clients, outages."""
 
+import io
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
+import yaml
+from PIL import Image
 
 from tests import proxy, servers
 from tests.servers import LOCALHOST, free_port
 
 MIB = 1024 * 1024
 PROBLEM = "application/problem+json"
-FIGURES = ("/metrics", "/metrics/", "/%6Detrics/?a=b")
-"""Ways to ask for what is nobody's business outside."""
+INTERNAL = (
+    "/metrics",
+    "/metrics/",
+    "/%6Detrics/?a=b",
+    "/healthz/ready",
+    "/healthz/ready/",
+    "/healthz",
+)
+"""Ways to ask for what is not public."""
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +36,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shop(folder, tmp_path_factory):
-    """The address of a shop behind nginx: one process, so that limits are counted exactly."""
+def gunicorn(tmp_path_factory):
+    """Where the shop listens (host:port): one process, so that limits are counted exactly."""
     settings = {
         "FLASK_ENV": "testing",
         "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('shop') / 'shop.db'}",
         "REDIS_URL": "",
+        "MEDIA_FOLDER": str(tmp_path_factory.mktemp("media")),
         "TRUSTED_PROXIES": "1",
         "RATELIMIT_AUTH": "5 per minute",
         "SECRET_KEY": "s" * 40,
@@ -39,9 +51,14 @@ def shop(folder, tmp_path_factory):
     }
     flask("db", "upgrade", **settings)
     flask("seed-db", **settings)
-    with ExitStack() as running:
-        behind = running.enter_context(servers.shop(settings, workers=1))
-        ports = running.enter_context(proxy.nginx(folder, [behind.removeprefix("http://")]))
+    with servers.shop(settings, workers=1) as address:
+        yield address.removeprefix("http://")
+
+
+@pytest.fixture(scope="module")
+def shop(folder, gunicorn):
+    """The address of that shop behind nginx."""
+    with proxy.nginx(folder, [gunicorn]) as ports:
         yield f"http://{LOCALHOST}:{ports[8080]}"
 
 
@@ -70,7 +87,7 @@ def test_nginx_takes_the_configuration_as_it_is(kind, tmp_path):
     if proxy.version() < proxy.MODERN:
         pytest.skip("this nginx is older than the one that is shipped")
     conf = proxy.laid_out(tmp_path / "nginx", kind, {}, [])
-    certificate(tmp_path / "nginx" / "tls")
+    proxy.certificate(tmp_path / "nginx" / "tls")
 
     said = subprocess.run(proxy.command(conf, "-t"), capture_output=True, text=True)
 
@@ -115,10 +132,10 @@ def test_an_etag_that_gzip_made_weak_still_names_the_version_to_edit(shop, staff
 
 
 @pytest.fixture(scope="module")
-def staff(shop):
+def staff(gunicorn):
     """The headers of a demo admin."""
     login = {"email": "demo-admin@example.com", "password": "shopswift demo admin"}
-    answer = requests.post(f"{shop}/api/auth/login", json=login, timeout=10).json()
+    answer = requests.post(f"http://{gunicorn}/api/auth/login", json=login, timeout=10).json()
     return {"Authorization": f"Bearer {answer['access_token']}"}
 
 
@@ -261,36 +278,126 @@ def test_files_that_never_change_are_kept_for_good_here_too(shop, folder):
     assert second.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert second.headers["X-Request-ID"] == "second"
     assert second.headers["X-Content-Type-Options"] == "nosniff"
-    assert any((folder / "nginx" / "tmp" / "files").rglob("*"))
+    assert any((folder / "nginx" / "cache" / "files").rglob("*"))
 
 
-def test_two_hundred_slow_clients_keep_nobody_waiting(shop):
+def test_slow_clients_keep_nobody_waiting_but_themselves(shop):
     port = int(shop.rpartition(":")[2])
     slow = b"POST /api/cart/items HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
     with ExitStack() as clients:
-        for _ in range(200):
-            clients.enter_context(socket.create_connection((LOCALHOST, port), 10)).sendall(slow)
+        for number in range(400):
+            source = (f"127.0.0.{2 + number % 4}", 0)
+            client = socket.create_connection((LOCALHOST, port), 10, source_address=source)
+            clients.enter_context(client).sendall(slow)
 
         answers = {requests.get(f"{shop}/api/products", timeout=10).status_code for _ in range(20)}
+        own = from_address("127.0.0.2").get(f"{shop}/api/products", timeout=10)
 
     assert answers == {200}
+    assert own.status_code == 429
+    assert own.json()["code"] == "rate_limited"
+    assert own.headers["Retry-After"] == "5"
+
+
+def from_address(source):
+    """A session whose connections come from this address."""
+    session = requests.Session()
+    session.mount("http://", SourceAddressAdapter(source))
+    return session
+
+
+class SourceAddressAdapter(requests.adapters.HTTPAdapter):
+    """Connects from one address of this machine, of which Linux has all of 127.0.0.0/8."""
+
+    def __init__(self, source):
+        self._source = source
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, source_address=(self._source, 0), **kwargs)
+
+
+def test_slow_uploads_leave_styles_and_pictures_alone(gunicorn, staff, picture, tmp_path):
+    """On file systems as small as those of a container."""
+    with proxy.nginx(tmp_path, [gunicorn], sizes=file_systems()) as ports, ExitStack() as clients:
+        shop = f"http://{LOCALHOST}:{ports[8080]}"
+        for sender in range(52):
+            # Half of them sign in, or pretend to, where staff upload.
+            path, bearer = [("/api/cart/items", ""), ("/api/products/1/images", "Bearer x")][
+                sender % 2
+            ]
+            client = clients.enter_context(
+                slow_upload(ports[8080], f"127.0.0.{2 + sender}", path, bearer)
+            )
+            client.settimeout(20)
+
+        files = [style_of(shop), picture, "/static/icon.svg"]
+        answers = [requests.get(f"{shop}{path}", timeout=20) for path in files]
+        page = requests.get(shop, timeout=20)
+
+    assert [(answer.status_code, len(answer.content) > 100) for answer in [*answers, page]] == [(200, True)] * 4  # fmt: skip
+
+
+def file_systems():
+    """The file systems of the container of nginx, and their sizes, as compose makes them."""
+    service = yaml.safe_load((proxy.ROOT / "docker-compose.yml").read_text("utf-8"))["services"]["nginx"]  # fmt: skip
+    mounts = service["tmpfs"] if isinstance(service["tmpfs"], list) else [service["tmpfs"]]
+    return {path: re.search(r"size=(\w+)", options)[1] for path, options in (mount.split(":") for mount in mounts)}  # fmt: skip
+
+
+def style_of(shop):
+    """The path of the stylesheet that the pages name."""
+    page = requests.get(shop, timeout=20).text
+    return re.search(r'/static/shop\.css[^"]*', page)[0]
+
+
+@pytest.fixture(scope="module")
+def picture(gunicorn, staff):
+    """The path of a picture of some product."""
+    file = io.BytesIO()
+    Image.new("RGB", (400, 300), "red").save(file, "PNG")
+    products = f"http://{gunicorn}/api/products"
+    (listed,) = requests.get(products, params={"per_page": 1}, timeout=10).json()["items"]
+    image = requests.post(
+        f"{products}/{listed['id']}/images",
+        files={"file": ("red.png", file.getvalue())},
+        headers=staff,
+        timeout=60,
+    )
+    return image.json()["sources"][0]["url"]
+
+
+def slow_upload(port, source, path, bearer=""):
+    """A connection from an address that sends nearly all of 11 MB, as far as they are taken."""
+    client = socket.create_connection((LOCALHOST, port), 10, source_address=(source, 0))
+    client.settimeout(2)
+    size = 11_000_000
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: shop\r\nContent-Length: {size}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: {bearer}\r\n\r\n"
+    )
+    with suppress(OSError):  # nginx may refuse, and close the connection
+        client.sendall(head.encode() + b"x" * (size - 1000))
+    return client
 
 
 def test_over_tls_the_shop_knows_of_it_and_plain_http_is_sent_there(tmp_path):
-    certificate(tmp_path / "nginx" / "tls")
+    proxy.certificate(tmp_path / "nginx" / "tls")
     known = tmp_path / "nginx" / "tls" / "fullchain.pem"
     with proxy.echo() as behind, proxy.nginx(tmp_path, [behind.address], "tls") as ports:
         plain, secure = (f"://{LOCALHOST}:{ports[port]}" for port in (8080, 8443))
         sent = requests.get(f"http{plain}/a?b=c", allow_redirects=False, timeout=10)
         heard = requests.get(f"https{secure}/", verify=known, timeout=10)
         hidden = [
-            requests.get(f"https{secure}{path}", verify=known, timeout=10) for path in FIGURES
+            requests.get(f"https{secure}{path}", verify=known, timeout=10) for path in INTERNAL
         ]
 
     assert sent.status_code == 308
     assert sent.headers["Location"] == f"https://{LOCALHOST}/a?b=c"
     assert heard.json()["x-forwarded-proto"] == "https"
-    assert [(one.status_code, one.json()["code"]) for one in hidden] == [(404, "not_found")] * 3
+    assert [(one.status_code, one.json()["code"]) for one in hidden] == [(404, "not_found")] * len(
+        INTERNAL
+    )
 
 
 def test_behind_a_balancer_the_client_is_whom_it_names_last_and_spoke_https(tmp_path):
@@ -298,20 +405,8 @@ def test_behind_a_balancer_the_client_is_whom_it_names_last_and_spoke_https(tmp_
     with proxy.echo() as behind, proxy.nginx(tmp_path, [behind.address], "behind") as ports:
         shop = f"http://{LOCALHOST}:{ports[8080]}"
         heard = requests.get(shop, headers=said, timeout=10).json()
-        hidden = [requests.get(f"{shop}{path}", timeout=10).status_code for path in FIGURES]
+        hidden = [requests.get(f"{shop}{path}", timeout=10).status_code for path in INTERNAL]
 
     assert heard["x-forwarded-for"] == "203.0.113.7"
     assert heard["x-forwarded-proto"] == "https"
-    assert hidden == [404] * 3
-
-
-def certificate(folder):
-    """A certificate for this machine, signed by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+    assert hidden == [404] * len(INTERNAL)

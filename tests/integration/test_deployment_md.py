@@ -3,16 +3,20 @@
 import configparser
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 from sqlalchemy import text
 
 from app.config import ROOT, load
 from app.extensions import db
 from tests import pooler, proxy
+from tests.servers import free_port
 
 TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
 UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
@@ -143,37 +147,100 @@ def test_whoever_stops_the_shop_waits_until_what_is_under_way_is_finished():
     assert all(int(wait) > int(graceful) for wait in waits)
 
 
-def test_nginx_takes_what_the_commands_make_of_the_shipped_files(tmp_path):
-    (commands,) = blocks("sh nginx")
+@pytest.fixture
+def nginx_home(tmp_path):
+    """The folder of nginx's configuration, as the commands of this page make it, for the version
+    that is installed here."""
     home = tmp_path / "nginx"
     (home / "var").mkdir(parents=True)
-    commands = commands.replace("cd /srv/shopswift", f"cd {ROOT}").replace("sudo ", "")
-    subprocess.run(
-        ["sh", "-euc", commands.replace("/etc/nginx", str(home))], check=True, capture_output=True
-    )
-
+    (commands,) = blocks("sh nginx")
+    run_in(home, commands)
+    if proxy.version() < proxy.MODERN:
+        (more,) = blocks("sh nginx-older")
+        run_in(home, more)
+    proxy.certificate(home / "tls")
     for file in home.rglob("*.conf"):
         file.write_text(on_this_machine(file.read_text(), home))
-    said = subprocess.run(
-        proxy.command(home / "nginx.conf", "-t"), capture_output=True, text=True
-    ).stderr
+    return home
 
-    servers = (home / "upstream.conf").read_text()
+
+def run_in(home: Path, commands: str) -> None:
+    """Run commands of this page, with other folders."""
+    for place, here in (("/srv/shopswift", ROOT), ("/etc/nginx", home), ("/var/cache/nginx", home / "var")):  # fmt: skip
+        commands = commands.replace(place, str(here))
+    subprocess.run(["sh", "-euc", commands.replace("sudo ", "")], check=True, capture_output=True)
+
+
+def test_nginx_takes_what_the_commands_make_of_the_shipped_files(nginx_home):
+    tested = subprocess.run(
+        proxy.command(nginx_home / "nginx.conf", "-t"), capture_output=True, text=True
+    )
+
+    servers = (nginx_home / "upstream.conf").read_text()
     assert servers.count("server 127.0.0.1:8001") == servers.count("server 127.0.0.1:8002") == 2
     assert " resolve " not in servers
-    # It got as far as the certificate, which nobody has made here.
-    assert "fullchain.pem" in said
-    assert said.count("[emerg]") == 1
+    assert "stderr" not in (nginx_home / "nginx.conf").read_text()
+    assert tested.returncode == 0, tested.stderr
+    assert "warn" not in tested.stderr
+
+
+def test_as_the_commands_set_it_up_nginx_speaks_http2_and_reaches_the_shop(nginx_home):
+    plain, secure = free_port(), free_port()
+    server, upstream = nginx_home / "server.conf", nginx_home / "upstream.conf"
+    listening = re.sub(r" +listen \[::\].*\n", "", server.read_text())
+    server.write_text(listening.replace("listen 80 ", f"listen 127.0.0.1:{plain} ")
+                      .replace("listen 443 ", f"listen 127.0.0.1:{secure} "))  # fmt: skip
+    with proxy.echo() as shop:
+        upstream.write_text(re.sub("127.0.0.1:800[12]", shop.address, upstream.read_text()))
+        with proxy.running(nginx_home / "nginx.conf", secure):
+            heard = requests.get(f"https://127.0.0.1:{secure}/", verify=certificate_of(nginx_home), timeout=10)  # fmt: skip
+            protocol = agreed_protocol(secure, certificate_of(nginx_home))
+
+    assert heard.json()["x-forwarded-proto"] == "https"
+    assert protocol == "h2"
+
+
+def certificate_of(home: Path) -> Path:
+    return home / "tls" / "fullchain.pem"
+
+
+def agreed_protocol(port: int, authority: Path) -> str | None:
+    """What a server chooses for those who speak HTTP/2 as well (RFC 7301)."""
+    context = ssl.create_default_context(cafile=authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection((proxy.LOCALHOST, port), 10) as plain,
+        context.wrap_socket(plain, server_hostname=proxy.LOCALHOST) as client,
+    ):
+        return client.selected_alpn_protocol()
 
 
 def on_this_machine(text: str, home: Path) -> str:
-    """With folders that may be written to here, and without what an older nginx does not know."""
-    for place in ("/tmp/", "/run/", "/var/log/nginx/"):  # noqa: S108 - the first one, since home lies there
+    """With folders that may be written to here, and this test's user."""
+    for place in ("/tmp/", "/run/", "/var/log/nginx/", "/var/cache/nginx/"):  # noqa: S108 - the first one, since home lies there
         text = text.replace(place, f"{home}/var/")
-    text = text.replace("/etc/nginx/", f"{home}/")
-    if proxy.version() < proxy.MODERN:
-        text = re.sub(r" +(http2 on|keepalive 0);\n", "", text)
-    return text
+    return text.replace("/etc/nginx/", f"{home}/").replace("user www-data;\n", "")
+
+
+def test_each_folder_that_clients_may_fill_has_a_file_system_of_its_own():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    in_compose = compose["services"]["nginx"]["tmpfs"]
+    (fstab,) = blocks("text fstab")
+    (pod,) = (pod for pod in pods() if len(pod["containers"]) == 2)
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][1]["volumeMounts"]}
+
+    filled = set(re.findall(r"(/var/cache/nginx/\w+)", (ROOT / "deploy/nginx/nginx.conf").read_text()))  # fmt: skip
+    sizes = {path: re.findall(r"size=(\d+)m", options)
+             for path, options in (mount.split(":") for mount in in_compose)}  # fmt: skip
+    on_one_machine = {line.split()[1]: re.findall(r"size=(\d+)m", line) for line in fstab.splitlines()}  # fmt: skip
+    in_pods = {mounts[volume["name"]]: re.findall(r"(\d+)Mi", volume["emptyDir"]["sizeLimit"])
+               for volume in pod["volumes"]
+               if volume.get("emptyDir", {}).get("medium") == "Memory"}  # fmt: skip
+
+    assert len(filled) == 3
+    assert filled | {"/tmp"} == set(sizes)  # noqa: S108 - a path in the container
+    assert in_pods == sizes
+    assert on_one_machine == {path: sizes[path] for path in filled}
 
 
 def test_manifests_belong_together():
