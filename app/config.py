@@ -145,7 +145,9 @@ class Config:
         self.CACHE_OPTIONS = redis_options() if self.REDIS_URL else {}
         self.RATELIMIT_ENABLED = self._bool("RATELIMIT_ENABLED", True)
         self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
+        self.RATELIMIT_NETWORK = self._limit("RATELIMIT_NETWORK", "12000 per minute")
         self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "60 per minute")
+        self.RATELIMIT_PASSWORDS = self._limit("RATELIMIT_PASSWORDS", "60 per minute; 600 per hour")
         storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
         if storage != "memory://":
             storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL)

@@ -61,5 +61,6 @@ migrate = Migrate()
 jwt = JWTManager()
 bcrypt = Bcrypt()
 cache = Cache()
-limiter = Limiter(key_func=lambda: g.rate_limit_key)  # the default limit: app/utils/rate_limits.py
+# Holds the storage of the rate limits, which app/utils/rate_limits.py counts and checks itself.
+limiter = Limiter(key_func=lambda: g.rate_limit_key)
 api = ShopApi()

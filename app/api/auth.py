@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
 from app.errors import unless_refused
 from app.models import User
@@ -18,11 +18,12 @@ from app.utils.identity import current_claims
 from app.utils.tokens import session_lifetime, token_pair
 
 blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth", private=True)
-rate_limits.be_strict(blp, lambda: current_app.config["RATELIMIT_AUTH"])
+rate_limits.limit_as_sign_in(blp)
 GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer's.")
 
 
 @blp.post("/register")
+@rate_limits.shares_password_budget
 @blp.arguments(RegisterSchema)
 @blp.response(201, UserSchema)
 def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
@@ -34,6 +35,7 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 
 
 @blp.post("/login", parameters=[GUEST_CART])
+@rate_limits.shares_password_budget
 @blp.arguments(LoginSchema)
 @blp.response(200, TokensSchema)
 def login(credentials: dict[str, str]) -> dict[str, Any]:

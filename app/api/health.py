@@ -11,16 +11,17 @@ from app.services import shared_cache, store_service
 from app.utils import rate_limits
 
 blp = Blueprint("health", __name__, url_prefix="/healthz")
-rate_limits.exempt(blp)
 
 
 @blp.get("/live")
+@rate_limits.unlimited
 def live() -> ResponseReturnValue:
     """200 as long as the process answers."""
     return {"status": "ok"}
 
 
 @blp.get("/ready")
+@rate_limits.apart_from_network
 def ready() -> ResponseReturnValue:
     """200 when the database answers and is migrated; cache and replica are reported, not
     required."""

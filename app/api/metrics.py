@@ -10,7 +10,6 @@ from app.errors import Forbidden, Unauthenticated
 from app.utils import rate_limits
 
 blp = Blueprint("metrics", __name__)
-rate_limits.exempt(blp)
 FORWARDED = (
     "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"
 )  # fmt: skip
@@ -18,6 +17,7 @@ FORWARDED = (
 
 
 @blp.get("/metrics")
+@rate_limits.apart_from_network
 def report() -> Response:
     """All figures of this server, as text; the database is not asked."""
     _let_in()

@@ -18,6 +18,7 @@ from app.schemas.users import (
 )
 from app.services import address_service, auth_service, user_service
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required, login_required
 from app.utils.identity import current_actor
@@ -47,6 +48,7 @@ def change_me(changes: dict[str, str]) -> User:
 
 
 @blp.delete("/me")
+@rate_limits.shares_password_budget
 @login_required
 @blp.arguments(CloseAccountSchema)
 @blp.response(204)
@@ -58,6 +60,7 @@ def close_account(proof: dict[str, str]) -> None:
 
 
 @blp.post("/me/password")
+@rate_limits.shares_password_budget
 @login_required
 @blp.arguments(ChangePasswordSchema)
 @blp.response(204)

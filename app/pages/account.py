@@ -17,6 +17,7 @@ from app.services import auth_service, order_lists, user_service
 from app.services.order_lists import Filters
 from app.services.paging import MAX_DEPTH
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor
 
@@ -74,6 +75,7 @@ def show_password() -> Response:
 
 
 @blp.post("/password")
+@rate_limits.shares_password_budget
 @login_required
 def change_password() -> Response:
     """Set another password; all other sessions end."""
@@ -92,6 +94,7 @@ def show_close() -> Response:
 
 
 @blp.post("/close")
+@rate_limits.shares_password_budget
 @login_required
 def close() -> AnyResponse:
     """Delete the account."""

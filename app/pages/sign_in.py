@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app, flash, request, url_for
+from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import unless_refused
@@ -29,15 +29,7 @@ from app.utils.sign_in_cookie import give_sign_in, take_sign_in
 from app.utils.tokens import session_lifetime
 
 blp = PageBlueprint("sign_in", __name__)
-
-
-def _limit() -> str:
-    config = current_app.config
-    limit: str = config["RATELIMIT_AUTH" if request.method == "POST" else "RATELIMIT_DEFAULT"]
-    return limit
-
-
-rate_limits.be_strict(blp, _limit)
+rate_limits.limit_as_sign_in(blp)
 CREDENTIALS = LoginSchema()
 NEW_ACCOUNT = RegisterSchema()
 
@@ -49,6 +41,7 @@ def show_login() -> AnyResponse:
 
 
 @blp.post("/login")
+@rate_limits.shares_password_budget
 def login() -> AnyResponse:
     """Sign in; the guest's cart comes along."""
     form = Form.sent()
@@ -65,6 +58,7 @@ def show_register() -> AnyResponse:
 
 
 @blp.post("/register")
+@rate_limits.shares_password_budget
 def register() -> AnyResponse:
     """Make an account, and sign in to it."""
     form = Form.sent()

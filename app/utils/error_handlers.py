@@ -1,13 +1,11 @@
 """One table that turns every refusal and failure into a problem answer (RFC 9457)."""
 
 import logging
-import time
 import traceback
 from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
-from flask_limiter import RateLimitExceeded
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import (
     DBAPIError,
@@ -20,7 +18,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app import errors, metrics
-from app.extensions import limiter
 from app.unit_of_work import end_session
 
 log = logging.getLogger(__name__)
@@ -55,7 +52,6 @@ _BELOW = tuple(f"{path}/" for path in PROBLEM_PATHS)
 def register(app: Flask) -> None:
     """Hang the table into the app."""
     app.register_error_handler(errors.ShopError, handle_refusal)
-    app.register_error_handler(RateLimitExceeded, handle_rate_limit)
     app.register_error_handler(HTTPException, handle_http)
     app.register_error_handler(ParseException, handle_broken_body)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
@@ -133,13 +129,6 @@ def handle_refusal(error: errors.ShopError) -> Response:
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return problem(status_of(error), error.code, error.detail, headers, **error.extra)
-
-
-def handle_rate_limit(_error: RateLimitExceeded) -> Response:
-    """Too many requests from one user or address."""
-    limit = limiter.current_limit
-    wait = max(1, int(limit.reset_at - time.time()) + 1) if limit else RETRY_AFTER_SECONDS
-    return handle_refusal(errors.RateLimited(wait))
 
 
 def handle_http(error: HTTPException) -> Response | HTTPException:

@@ -6,9 +6,9 @@ import jwt
 from flask import current_app, g, request
 
 from app.domain.actor import ANONYMOUS, Actor
-from app.domain.networks import network_of
 from app.errors import Unauthenticated
 from app.services import session_service
+from app.utils import rate_limits
 from app.utils.error_handlers import is_for_programs
 from app.utils.sign_in_cookie import sign_in_claims
 from app.utils.tokens import verified
@@ -36,9 +36,8 @@ def current_claims() -> dict[str, Any]:
 
 
 def read_token() -> None:
-    """Check the token's signature and claims, without the database, and name the caller for the
-    rate limits: the user, or else the address. On pages a cookie brings it, to the API never."""
-    g.rate_limit_key = f"address:{network_of(request.remote_addr)}"
+    """Check the token's signature and claims, without the database, and name its user for the
+    rate limits. On pages a cookie brings it, to the API never."""
     if not _sends_bearer():
         signed_in = None if is_for_programs(request.path) else sign_in_claims()
         if signed_in:
@@ -56,6 +55,7 @@ def identify_caller() -> None:
 
     Raises:
         Unauthenticated: `invalid_token`: forged, expired, of the wrong kind, or its session ended.
+        RateLimited: too many tokens of ended sessions come from this network.
     """
     if not _sends_bearer():
         return
@@ -65,6 +65,7 @@ def identify_caller() -> None:
         return  # spends its own token, in one guarded statement
     actor = session_service.find_actor(g.claims["sid"])
     if actor is None or str(actor.user_id) != g.claims["sub"]:
+        rate_limits.count_as_network()
         raise _invalid_token()
     g.actor = actor
 

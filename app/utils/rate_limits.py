@@ -1,72 +1,144 @@
-"""How often one user or address may ask each route.
+"""How many requests one user or network may send.
+
+Each request counts against several budgets, and is refused by the first that is used up:
+
+- the network's, over all routes together (RATELIMIT_NETWORK);
+- the route's: on routes of signing in the network's (RATELIMIT_AUTH), whatever credential is sent;
+  elsewhere the user's, or without a user the network's (RATELIMIT_DEFAULT). Requests that match no
+  route share the budget of one;
+- on routes that hash passwords the network's, over all these routes together
+  (RATELIMIT_PASSWORDS).
+
+A token's signature is checked before the limits, its session after them. Where the session turns
+out to have ended, `count_as_network` counts the request against the network's budget for the route.
 
 A round trip to Redis for every request would cost more than most answers do. So each process
-counts for itself, and tells Redis whenever it has a share of the limit together; then it learns
-what the others counted. Of a limit of N, N get through and for each further process N / SHARES at
-most; below 2 * SHARES every request is told, and the limit is exact.
-
-The stricter limits of signing in are Flask-Limiter's, which asks Redis each time.
+counts locally, and reports to Redis every `limit / SHARES` requests; then it learns what the others
+counted. With P processes a client can exceed a limit by (P - 1) * limit / SHARES at most. Limits
+below 2 * SHARES are reported with every request, and are exact.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, current_app, g, request
 from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 
+from app.domain.networks import network_of
 from app.errors import RateLimited
 from app.extensions import limiter
 
 SHARES = 50
 MAX_CALLERS = 50_000
 """Where more than this are counted at a time, counting in this process begins anew."""
-_elsewhere: set[str] = set()
-"""Blueprints that the default limit is not for, and which of them Flask-Limiter sees to."""
-_strict: set[str] = set()
+UNMATCHED = "unmatched"
+"""Stands for the route of requests that match none (404, 405)."""
+SETTINGS = ("RATELIMIT_NETWORK", "RATELIMIT_DEFAULT", "RATELIMIT_AUTH", "RATELIMIT_PASSWORDS")
+_auth_blueprints: set[str] = set()
+V = TypeVar("V", bound=Callable[..., Any])
 
 
-def be_strict(blp: Blueprint, limit: Callable[[], str]) -> None:
-    """Give a blueprint's routes a limit of their own, which is always exact."""
-    limiter.limit(limit)(blp)
-    _elsewhere.add(blp.name)
-    _strict.add(blp.name)
+def limit_as_sign_in(blp: Blueprint) -> None:
+    """Give each POST of a blueprint's routes RATELIMIT_AUTH, counted by network."""
+    _auth_blueprints.add(blp.name)
 
 
-def exempt(blp: Blueprint) -> None:
-    """Let everybody ask a blueprint's routes as often as they like."""
-    _elsewhere.add(blp.name)
+def shares_password_budget(view: V) -> V:
+    """Count requests to a view that hashes passwords against RATELIMIT_PASSWORDS as well."""
+    vars(view)["hashes_passwords"] = True
+    return view
+
+
+def hashes_passwords(view: Callable[..., Any]) -> bool:
+    """Whether a view shares the budget for passwords."""
+    return "hashes_passwords" in vars(view)
+
+
+def unlimited(view: V) -> V:
+    """Let everybody ask a view as often as they like: for answers as cheap as a refusal."""
+    vars(view)["is_unlimited"] = True
+    return view
+
+
+def apart_from_network(view: V) -> V:
+    """Do not count a view against RATELIMIT_NETWORK: monitoring goes on where the shop's other
+    callers use that up, as they do when all of them seem to have one address."""
+    vars(view)["is_apart"] = True
+    return view
 
 
 def register(app: Flask) -> None:
     """Prepare the limits that the configuration names."""
     limiter.init_app(app)
     if app.config["RATELIMIT_ENABLED"]:
-        limits = parse_many(app.config["RATELIMIT_DEFAULT"])
-        app.extensions["rate_limits"] = [Counts(limit) for limit in limits]
+        app.extensions["rate_limits"] = {
+            name: [Counts(limit) for limit in parse_many(app.config[name])] for name in SETTINGS
+        }
+
+
+def name_network() -> None:
+    """Name the caller's network, who is counted unless `g.rate_limit_key` names a user."""
+    g.network_key = g.rate_limit_key = f"address:{network_of(request.remote_addr)}"
 
 
 def check() -> None:
     """Count this request.
 
     Raises:
-        RateLimited: it is one too many from this user or address.
+        RateLimited: it is one too many from this user or network.
     """
-    everybody: list[Counts] | None = current_app.extensions.get("rate_limits")
-    if everybody is None or request.blueprint in _elsewhere or request.endpoint == "static":
+    if "rate_limits" not in current_app.extensions:
         return
-    who = f"{g.rate_limit_key}/{request.endpoint}"
-    for counts in everybody:
-        wait = counts.hit(who, limiter.storage)
-        if wait:
-            raise RateLimited(wait)
+    view = vars(current_app.view_functions[request.endpoint or ""])
+    if "is_unlimited" in view:
+        return
+    if "is_apart" not in view:
+        _hit("RATELIMIT_NETWORK", g.network_key)
+    if request.blueprint in _auth_blueprints and request.method == "POST":
+        _hit("RATELIMIT_AUTH", f"{g.network_key}/{request.endpoint}")
+    else:
+        _hit("RATELIMIT_DEFAULT", f"{g.rate_limit_key}/{request.endpoint}")
+    if "hashes_passwords" in view:
+        _hit("RATELIMIT_PASSWORDS", f"{g.network_key}/passwords")
+
+
+def check_unmatched() -> None:
+    """Count a request that matches no route, or none with its method.
+
+    Raises:
+        RateLimited: it is one too many from this network.
+    """
+    if "rate_limits" in current_app.extensions:
+        _hit("RATELIMIT_NETWORK", g.network_key)
+        _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{UNMATCHED}")
+
+
+def count_as_network() -> None:
+    """Count this request once more, by network: its token's user is not signed in any more.
+
+    Raises:
+        RateLimited: it is one too many from this network.
+    """
+    if "rate_limits" in current_app.extensions and g.rate_limit_key != g.network_key:
+        _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{request.endpoint}")
 
 
 @limiter.request_filter
-def _is_not_strict() -> bool:
-    return request.blueprint not in _strict or not current_app.config["RATELIMIT_ENABLED"]
+def _is_checked_here() -> bool:
+    """Keep Flask-Limiter from counting, too: it would ask Redis with every request."""
+    return True
+
+
+def _hit(setting: str, who: str) -> None:
+    budgets: dict[str, list[Counts]] = current_app.extensions["rate_limits"]
+    for counts in budgets[setting]:
+        wait = counts.hit(who, limiter.storage)
+        if wait:
+            raise RateLimited(wait)
 
 
 @dataclass

@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
     """Hang the steps into the app, in the order in which the contract checks:
     route, rate limit, caller."""
     app.before_request(_begin)
-    rate_limits.register(app)  # Flask-Limiter hangs itself in here
+    rate_limits.register(app)
     app.before_request(_enter)
     app.after_request(_finish)
     unread.register(app)
@@ -37,7 +37,9 @@ def _begin() -> None:
     metrics.request_began()
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+    rate_limits.name_network()
     if request.routing_exception is not None:
+        rate_limits.check_unmatched()
         raise request.routing_exception
     read_token()
 

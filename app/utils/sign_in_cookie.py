@@ -14,6 +14,7 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 from app.domain.actor import ANONYMOUS
 from app.models import Session
 from app.services import session_service
+from app.utils import rate_limits
 from app.utils.tokens import session_lifetime, verified
 
 AUDIENCE = "shopswift-pages"
@@ -46,6 +47,8 @@ def identify_visitor() -> None:
     actor = session_service.find_actor(claims["sid"]) if claims else None
     if actor is not None and str(actor.user_id) != (claims or {})["sub"]:
         actor = None
+    if claims and actor is None:
+        rate_limits.count_as_network()
     g.actor = replace(actor or ANONYMOUS, door="pages")
     g.stale_sign_in = actor is None and bool(_cookie())
 

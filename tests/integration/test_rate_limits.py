@@ -1,14 +1,26 @@
 """Rate limits: on every route, for each user or address, told as a problem."""
 
+import ast
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
+from sqlalchemy import delete
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Testing
-from app.extensions import limiter
+from app.extensions import db, limiter
+from app.models import Session, User
+from app.utils import rate_limits
+from tests.factories import PASSWORD
+from tests.integration.browsing import Browser, hidden_fields
+from tests.integration.conftest import signed_in
+from tests.integration.people import EMAIL, make_user
 
 ROUTE = "/api/openapi.json"
 
@@ -86,8 +98,33 @@ def test_all_other_routes_are_limited(shop):
         if answers[-1].status_code != 429:
             free.append(rule.endpoint)
 
-    free_doors = {"static", "metrics.report"}
-    assert {name for name in free if not name.startswith("health.")} == free_doors
+    assert free == ["health.live"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/api/products", 405)]
+)
+def test_requests_that_match_no_route_are_limited_by_network(shop, customer, method, path, status):
+    limited = shop()
+
+    def answers(times: int, **options) -> list[int]:
+        return [
+            limited.test_client().open(path, method=method, **options).status_code
+            for _ in range(times)
+        ]
+
+    assert answers(2) == [status] * 2
+    assert answers(2, headers=customer.headers) == [status, 429]
+    assert answers(1, environ_overrides={"REMOTE_ADDR": "192.0.2.9"}) == [status]
+    assert statuses(limited, 1) == [200]  # routes have budgets of their own
+
+
+def test_a_limited_route_still_says_first_that_it_does_not_take_a_method(shop):
+    limited = shop(RATELIMIT_AUTH="1 per hour")
+    sign_ins = [limited.test_client().post("/api/auth/login", json={}) for _ in range(2)]
+
+    assert [answer.status_code for answer in sign_ins] == [422, 429]
+    assert limited.test_client().get("/api/auth/login").status_code == 405
 
 
 def test_signing_in_has_a_stricter_limit(shop):
@@ -97,6 +134,171 @@ def test_signing_in_has_a_stricter_limit(shop):
     answers = [post("/api/auth/login", json={}).status_code for _ in range(3)]
 
     assert answers == [422, 422, 429]
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register"])
+def test_no_credential_takes_the_limit_by_network_off_signing_in(shop, app, path):
+    limited = shop(RATELIMIT_AUTH="2 per hour")
+    callers = [signed_in(app) for _ in range(3)]
+    callers[0].post("/api/auth/logout")
+
+    answers = [limited.test_client().post(path, json={}, headers=each.headers) for each in callers]
+
+    assert [answer.status_code for answer in answers] == [401, 422, 429]
+
+
+def test_a_cookie_takes_no_limit_off_the_sign_in_page(shop, app):
+    limited = shop(RATELIMIT_AUTH="2 per hour")
+    for number in range(3):
+        make_user(app, email=f"p{number}@example.com")
+    browsers = [Browser(app) for _ in range(3)]
+    for number, browser in enumerate(browsers):
+        browser.sign_in(f"p{number}@example.com")
+        browser.client.application = limited
+
+    answers = [browser.client.post("/login").status_code for browser in browsers]
+
+    assert answers == [403, 403, 429]  # a form without its token counts, too
+
+
+def test_users_share_the_budget_of_their_network(shop, customer, other_customer):
+    limited = shop(RATELIMIT_NETWORK="4 per hour")
+
+    def answers(times: int, path: str, **options) -> list[int]:
+        return statuses(limited, times, path, **options)
+
+    assert answers(2, ROUTE, headers=customer.headers) == [200, 200]
+    assert answers(2, "/api/products", headers=other_customer.headers) == [200, 200]
+    assert answers(1, "/api/categories", headers=customer.headers) == [429]
+    assert answers(1, "/nothing") == [429]
+    elsewhere = {"REMOTE_ADDR": "192.0.2.9"}
+    assert answers(1, ROUTE, headers=customer.headers, environ_overrides=elsewhere) == [200]
+
+
+def test_a_session_that_ended_is_counted_as_its_network(shop, app):
+    limited = shop()
+    ended = [signed_in(app) for _ in range(4)]
+    for caller in ended:
+        caller.post("/api/auth/logout")
+
+    answers = [statuses(limited, 1, headers=caller.headers)[0] for caller in ended]
+
+    assert answers == [401, 401, 401, 429]
+    assert statuses(limited, 1) == [429]
+
+
+def test_a_cookie_of_a_session_that_ended_is_counted_as_its_network(shop, app):
+    limited = shop()
+    browsers = [Browser(app) for _ in range(4)]
+    for number, browser in enumerate(browsers):
+        make_user(app, email=f"p{number}@example.com")
+        browser.sign_in(f"p{number}@example.com")
+    with app.app_context():
+        db.session.execute(delete(Session))
+        db.session.commit()
+
+    for browser in browsers:
+        browser.client.application = limited
+    answers = [browser.client.get("/").status_code for browser in browsers]
+
+    assert answers == [200, 200, 200, 429]
+
+
+def hashing_requests(app: Flask) -> list[tuple[str, Callable[[Flask], TestResponse]]]:
+    """One request for each route that hashes a password: its endpoint, and how to send it."""
+    with app.app_context():
+        db.session.execute(delete(User))
+        db.session.commit()
+    for email in (EMAIL, "leaver@example.com"):
+        make_user(app, email=email)
+    caller, leaver = signed_in(app, password=PASSWORD), signed_in(app, password=PASSWORD)
+    change = {"current_password": PASSWORD, "new_password": "another long phrase"}
+
+    def browse(path: str, data: dict[str, str], email: str | None = None) -> Any:
+        browser = Browser(app)
+        if email:
+            browser.sign_in(email)
+        form = {**hidden_fields(browser.get(path).text), **data}
+
+        def send(shop: Flask) -> TestResponse:
+            browser.client.application = shop
+            return browser.client.post(path, data=form)
+
+        return send
+
+    def call(method: str, path: str, body: dict[str, str], **headers: str) -> Any:
+        return lambda shop: shop.test_client().open(path, method=method, json=body, headers=headers)
+
+    new = {"email": "new@example.com", "password": PASSWORD}
+    return [
+        ("auth.register", call("POST", "/api/auth/register", new)),
+        ("auth.login", call("POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})),
+        ("users.change_password", call("POST", "/api/users/me/password", change, **caller.headers)),
+        ("users.close_account", call("DELETE", "/api/users/me", {"password": PASSWORD}, **leaver.headers)),
+        ("sign_in.login", browse("/login", {"email": EMAIL, "password": PASSWORD})),
+        ("sign_in.register", browse("/register", {**new, "email": "page@example.com"})),
+        ("account.change_password", browse("/account/password", change, EMAIL)),
+        ("account.close", browse("/account/close", {"password": PASSWORD}, "leaver@example.com")),
+    ]  # fmt: skip
+
+
+def test_all_routes_that_hash_passwords_share_one_budget_of_their_network(shop, app):
+    sign_in = {"email": "nobody@example.com", "password": PASSWORD}
+    for endpoint, send in hashing_requests(app):
+        limited = shop(RATELIMIT_PASSWORDS="1 per hour")
+        first = send(limited)
+        then = limited.test_client().post("/api/auth/login", json=sign_in)
+        assert (first.status_code < 400, then.status_code) == (True, 429), endpoint
+
+    for endpoint, send in hashing_requests(app):
+        limited = shop(RATELIMIT_PASSWORDS="1 per hour")
+        limited.test_client().post("/api/auth/login", json=sign_in)
+        assert send(limited).status_code == 429, endpoint
+
+
+def test_every_view_that_hashes_passwords_has_the_shared_budget(shared_app):
+    limited = {
+        endpoint
+        for endpoint, view in shared_app.view_functions.items()
+        if rate_limits.hashes_passwords(view)
+    }
+
+    assert limited == views_that_hash()
+
+
+def views_that_hash() -> set[str]:
+    """The endpoints in app/api and app/pages whose code leads to a hash, by the names it calls."""
+    hashing = {"hash_password", "try_credentials", "try_own_password"}
+    endpoints = set()
+    for file in [*Path("app/api").glob("*.py"), *Path("app/pages").rglob("*.py")]:
+        tree = ast.parse(file.read_text())
+        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        names = {function.name: names_in(function) for function in functions}
+        reached = {name for name, used in names.items() if used & hashing}
+        while more := {name for name, used in names.items() if used & reached} - reached:
+            reached |= more
+        for function in functions:
+            if function.name in reached and any(
+                "blp" in names_in(d) for d in function.decorator_list
+            ):
+                endpoints.add(f"{blueprint_name(tree)}.{function.name}")
+    return endpoints
+
+
+def names_in(node: ast.AST) -> set[str]:
+    return {
+        each.id if isinstance(each, ast.Name) else each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name | ast.Attribute)
+    }
+
+
+def blueprint_name(tree: ast.Module) -> str:
+    return next(
+        node.value.args[0].value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "blp" in names_in(node.targets[0])
+    )
 
 
 def test_the_limit_comes_before_the_question_who_calls(shop):

@@ -27,7 +27,8 @@ SECRETS = dict.fromkeys(("SECRET_KEY", "JWT_SECRET_KEY"), "only-for-a-benchmark-
 UNLIMITED = {"RATELIMIT_ENABLED": "false"}
 # So high that nobody meets them: what is measured is what it costs to keep count.
 LIMITED = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "10000000 per minute",
-           "RATELIMIT_AUTH": "10000000 per minute"}  # fmt: skip
+           "RATELIMIT_AUTH": "10000000 per minute", "RATELIMIT_NETWORK": "10000000 per minute",
+           "RATELIMIT_PASSWORDS": "10000000 per minute"}  # fmt: skip
 DELIVERY = 1_000_000
 
 
