@@ -92,11 +92,19 @@ def command(conf: Path, *more: str) -> list[str]:
     return [program(), "-e", "stderr", "-c", str(conf), "-g", f"daemon off;{user}", *more]
 
 
-def without_limits(folder: Path) -> None:
-    """Take the limits by address off a copy: a test sends everything from one address."""
-    for conf in (folder / "shop").glob("*.conf"):
-        text = re.sub(r"(?m)^ *limit_(req|conn) .*\n", "", conf.read_text("utf-8"))
-        conf.write_text(text, "utf-8")
+LIMITS = {r"(?m)^ *limit_(req|conn) .*\n": ""}
+"""A change that takes the limits by address off: a test sends everything from one address."""
+
+
+def change(folder: Path, changes: Mapping[str, str]) -> None:
+    """Replace patterns in a copy of the configuration; each has to be there."""
+    for pattern, replacement in changes.items():
+        count = 0
+        for conf in folder.rglob("*.conf"):
+            text, times = re.subn(pattern, replacement, conf.read_text("utf-8"))
+            conf.write_text(text, "utf-8")
+            count += times
+        assert count, pattern
 
 
 def on_file_systems(argv: list[str], sizes: Mapping[Path, str]) -> list[str]:
@@ -113,18 +121,17 @@ def nginx(
     folder: Path,
     servers: Sequence[str],
     kind: str = "plain",
-    limits: bool = True,
+    changes: Mapping[str, str] | None = None,
     sizes: Mapping[str, str] | None = None,
 ) -> Iterator[dict[int, int]]:
     """nginx in front of `servers` ("host:port"); its ports, by those it has in a container.
 
-    `limits=False` leaves out the limits by address. `sizes` gives folders of the container a file
+    `changes` are patterns in the configuration and what to put in their place. `sizes` gives folders of the container a file
     system of their own, such as {"/tmp": "1m"}.
     """
     ports = {port: free_port() for port in (8080, 8081, 8443)}
     conf = laid_out(folder / "nginx", kind, ports, servers)
-    if not limits:
-        without_limits(folder / "nginx")
+    change(folder / "nginx", changes or {})
     argv = command(conf)
     if sizes is not None:
         places = {_moved(folder / "nginx", place): size for place, size in sizes.items()}
@@ -171,8 +178,12 @@ def certificate(folder: Path) -> None:
     )  # fmt: skip
 
 
+VERSION = "0123456789ab"
+"""By which all files of an Echo may be kept."""
+
+
 class _Echo(BaseHTTPRequestHandler):
-    """Tells what it was asked; /lost is never answered."""
+    """Tells what it was asked; /lost is never answered, and a file of VERSION may be kept."""
 
     protocol_version = "HTTP/1.1"
     server: "Echo"
@@ -191,6 +202,9 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        is_kept = self.path.endswith(f"?v={VERSION}") or "/media/" in self.path
+        self.send_header("Cache-Control", "public, max-age=9999" if is_kept else "no-store")
+        self.send_header("Vary", "Accept-Encoding")
         self.end_headers()
         self.wfile.write(body)
 

@@ -6,12 +6,13 @@ from typing import Any
 import flask_swagger_ui
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
-from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, render_template, send_from_directory, url_for
 from marshmallow import Schema
 
 from app.api.openapi import Described, describe_refusals
 from app.extensions import api
 from app.schemas.problem import ProblemSchema
+from app.utils import versioned_files
 from app.utils.buyers import GUEST_TOKENS
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -21,13 +22,20 @@ blp = Blueprint("docs", __name__, url_prefix="/api/docs")
 @blp.get("")
 def swagger_ui() -> str:
     """The documentation, to read and to try."""
-    return render_template("docs.html")
+    return render_template("docs.html", asset=asset)
 
 
 @blp.get("/assets/<path:name>")
 def assets(name: str) -> Response:
     """Swagger UI's own files."""
-    return send_from_directory(ASSETS, name, max_age=86400)
+    response = send_from_directory(ASSETS, name, max_age=86400)
+    versioned_files.set_cache_control(response, str(ASSETS), name)
+    return response
+
+
+def asset(name: str) -> str:
+    """The address of one of those files; it changes with the content."""
+    return versioned_files.versioned(url_for("docs.assets", name=name), str(ASSETS), name)
 
 
 def prepare(app: Flask) -> None:

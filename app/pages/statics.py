@@ -1,13 +1,12 @@
 """Files and pages on the wire: named by their content, kept by browsers, compressed."""
 
 import gzip
-import hashlib
 from functools import lru_cache
-from pathlib import Path
 
 from flask import Flask, Response, current_app, request
 
-YEAR = 365 * 24 * 3600
+from app.utils import versioned_files
+
 SMALL = 600
 """Below this many bytes compression gains nothing."""
 COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/xml")
@@ -25,14 +24,15 @@ def static(name: str) -> str:
 
     Written without `url_for`, which knows no addresses where the host is none of TRUSTED_HOSTS.
     """
-    version = _version(current_app.static_folder or "", name)
-    return f"{current_app.static_url_path}/{name}?v={version}"
+    path = f"{current_app.static_url_path}/{name}"
+    return versioned_files.versioned(path, current_app.static_folder or "", name)
 
 
 def keep_versioned(response: Response) -> Response:
-    """A file that was asked for by its version never changes (RFC 8246)."""
-    if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
-        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    """Say how long a file of ours may be kept, which depends on the version it was asked for by."""
+    if request.endpoint == "static" and request.view_args:
+        folder = current_app.static_folder or ""
+        versioned_files.set_cache_control(response, folder, request.view_args["filename"])
     return response
 
 
@@ -65,8 +65,3 @@ def compress(response: Response) -> Response:
 @lru_cache(maxsize=32)
 def _packed_file(body: bytes) -> bytes:
     return gzip.compress(body, 9, mtime=0)
-
-
-@lru_cache(maxsize=64)
-def _version(folder: str, name: str) -> str:
-    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 
 import pytest
 import requests
@@ -278,7 +279,55 @@ def test_files_that_never_change_are_kept_for_good_here_too(shop, folder):
     assert second.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert second.headers["X-Request-ID"] == "second"
     assert second.headers["X-Content-Type-Options"] == "nosniff"
-    assert any((folder / "nginx" / "cache" / "files").rglob("*"))
+    assert stored_files(folder)
+
+
+def test_a_file_that_was_asked_for_by_a_version_to_come_is_not_kept(shop, folder):
+    """As an attacker asks, or a page of the next release, while this release answers."""
+    kept = set(stored_files(folder))
+    address = f"{shop}/static/shop.js?v=0123456789ab"
+
+    answers = [requests.get(address, timeout=10) for _ in range(2)]
+
+    assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store"] * 2
+    assert set(stored_files(folder)) == kept
+
+
+def stored_files(folder):
+    """The answers that nginx keeps."""
+    return [path for path in (folder / "nginx" / "cache" / "files").rglob("*") if path.is_file()]
+
+
+def test_other_spellings_of_an_address_neither_fill_nor_empty_the_cache(tmp_path):
+    changes = {**proxy.LIMITS, "keys_zone=files:2m": "keys_zone=files:32k"}
+    style = f"/static/shop.css?v={proxy.VERSION}"
+    picture = f"/media/{'0' * 32}-320.webp"
+    others = [f"/static/{'./' * (1 + number)}shop.css?v={proxy.VERSION}" for number in range(50)]
+    others += [f"/static/%73hop.css?v={proxy.VERSION}", f"/static/a/../shop.css?v={proxy.VERSION}"]
+    others += [f"{picture}?{number}" for number in range(200)]
+    others += [f"/static/shop.css?v={number:012x}" for number in range(400)]
+    with (
+        proxy.echo() as shop,
+        proxy.nginx(tmp_path, [shop.address], changes=changes) as ports,
+        closing(HTTPConnection(LOCALHOST, ports[8080], timeout=10)) as client,
+    ):
+        for path in (style, picture, *others, style, picture):
+            ask(client, path)
+        for number in range(50):  # "Vary" names how a client takes its answers
+            ask(client, style, f"x-{number}")
+
+    assert len(shop.asked) > len(others)
+    assert shop.asked.count(f"GET {style}") == 1
+    assert shop.asked.count(f"GET {picture}") == 1
+    assert len(stored_files(tmp_path)) == 2
+
+
+def ask(client, path, encodings=""):
+    """Ask for a path as it is, which other clients would tidy up."""
+    client.request("GET", path, headers={"Accept-Encoding": encodings})
+    answer = client.getresponse()
+    answer.read()
+    assert answer.status == 200
 
 
 def test_slow_clients_keep_nobody_waiting_but_themselves(shop):

@@ -61,7 +61,9 @@ class ScaledSetting(PostgreSQLSetting):
         with ThreadPoolExecutor(APPS) as threads:
             list(threads.map(self.start_app, range(APPS)))
         behind = [f"{servers.LOCALHOST}:{port}" for port in self._ports]
-        ports = self._front.enter_context(proxy.nginx(self.folder / "front", behind, limits=False))
+        ports = self._front.enter_context(
+            proxy.nginx(self.folder / "front", behind, changes=proxy.LIMITS)
+        )
         self.address = f"http://{servers.LOCALHOST}:{ports[8080]}"
 
     def start_app(self, index: int) -> None:
