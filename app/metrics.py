@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app import tally
+from app import tally, task_status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -123,6 +123,30 @@ class Figures:
         return Histogram(f"shop_{name}", told, labels, buckets=buckets, registry=self.registry)
 
 
+class TaskFigures:
+    """Figures of the tasks that run by the clock, told from their files: see `app.task_status`."""
+
+    def __init__(self) -> None:
+        self.succeeded_at = GaugeMetricFamily(
+            "shop_task_success_timestamp_seconds",
+            "When a task last succeeded, in Unix time; 0 where that is not known.",
+            labels=("task",),
+        )
+        self.failed = GaugeMetricFamily(
+            "shop_task_failed", "1 where the last run of a task failed.", labels=("task",)
+        )
+        self.backup_bytes = GaugeMetricFamily(
+            "shop_backup_bytes", "Size of the last good backup, with pictures."
+        )
+        self.violations = GaugeMetricFamily(
+            "shop_audit_violations", "Violations that the last audit named."
+        )
+
+    def families(self) -> Iterable[GaugeMetricFamily]:
+        """All of them."""
+        return (self.succeeded_at, self.failed, self.backup_bytes, self.violations)
+
+
 # --- what happened ---
 
 
@@ -153,8 +177,7 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
 
 
 def refused(code: str) -> None:
-    """The shop said no, with this code, which the request's log line names, too."""
-    tally.now.refusal = code
+    """The shop said no, with this code."""
     _kept.refusals.labels(code).inc()
     if code in LIMITS:
         _kept.limits_hit.labels(LIMITS[code]).inc()
@@ -222,13 +245,19 @@ def locked_out() -> None:
 # --- how it is kept, and told ---
 
 
-def report() -> bytes:
-    """All figures as Prometheus reads them; the workers' together where they share a folder."""
+def report(status_folder: Path | None = None) -> bytes:
+    """All figures as Prometheus reads them; the workers' together where they share a folder.
+
+    What tasks left in `status_folder` is read each time, if one is given.
+    """
+    tasks = CollectorRegistry()
+    if status_folder is not None:
+        tasks.register(_StoredTasks(status_folder))
     if _folder is None:
-        return generate_latest(_kept.registry)
+        return generate_latest(_kept.registry) + generate_latest(tasks)
     registry = CollectorRegistry()
     registry.register(_AllFiles(_folder))
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(tasks)
 
 
 def share(folder: Path) -> None:
@@ -284,6 +313,24 @@ class _AllFiles(Collector):
         """Read all files but those that are just being made, or gone by now."""
         files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+
+
+class _StoredTasks(Collector):
+    """How the tasks ended last, as their files tell."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the files of all tasks."""
+        figures = TaskFigures()
+        tasks = task_status.all_tasks(self._folder)
+        for name, status in tasks.items():
+            figures.succeeded_at.add_metric([name], status.succeeded_at)
+            figures.failed.add_metric([name], float(status.failed))
+        figures.backup_bytes.add_metric([], tasks["backup"].value)
+        figures.violations.add_metric([], tasks["audit"].value)
+        yield from figures.families()
 
 
 def _size(file: Path) -> int:

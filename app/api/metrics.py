@@ -1,6 +1,7 @@
 """The shop's figures, for Prometheus."""
 
 import hmac
+from pathlib import Path
 
 from flask import Blueprint, Response, current_app, request
 
@@ -21,7 +22,8 @@ FORWARDED = (
 def report() -> Response:
     """All figures of this server, as text; the database is not asked."""
     _let_in()
-    return Response(metrics.report(), content_type=metrics.CONTENT_TYPE)
+    folder = Path(current_app.config["STATUS_FOLDER"])
+    return Response(metrics.report(folder), content_type=metrics.CONTENT_TYPE)
 
 
 def _let_in() -> None:

@@ -2,10 +2,12 @@
 
 import time
 from functools import partial
+from pathlib import Path
 
 import click
 from flask import current_app
 
+from app import task_status
 from app.cli.shell import command
 from app.gateways import media
 from app.services import purge_service
@@ -25,6 +27,14 @@ def purge(dry_run: bool) -> None:
     Runs while the shop sells, in transactions of at most 1,000 rows, and rests between them. May
     be interrupted at any time, and run again.
     """
+    if dry_run:
+        _purge(dry_run)
+        return
+    with task_status.recording(Path(current_app.config["STATUS_FOLDER"]), "purge"):
+        _purge(dry_run)
+
+
+def _purge(dry_run: bool) -> None:
     found = [
         f"{purge_service.count(kind) if dry_run else _remove(kind)} {kind.name}"
         for kind in purge_service.remains(current_app.config["CART_DAYS"])

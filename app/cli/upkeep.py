@@ -8,6 +8,7 @@ from typing import TextIO
 import click
 from flask import current_app
 
+from app import task_status
 from app.cli.shell import command
 from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
 from app.extensions import api
@@ -23,6 +24,14 @@ def audit() -> None:
     Reads one snapshot and writes nothing, so it may run while the shop sells. Names every
     violation, and exits 1 if there is one.
     """
+    with task_status.recording(Path(current_app.config["STATUS_FOLDER"]), "audit") as run:
+        run.value = _audit()
+        if run.value:
+            raise click.exceptions.Exit(1)
+
+
+def _audit() -> int:
+    """Print every violation and what was looked at; how many violations there are."""
     open_snapshot()
     found = 0
     for line in audit_service.violations():
@@ -30,8 +39,7 @@ def audit() -> None:
         found += 1
     counted = [f"{number} {name}" for name, number in audit_service.figures().items()]
     click.echo(f"audit: {', '.join(counted)}, {found} violations.")
-    if found:
-        raise click.exceptions.Exit(1)
+    return found
 
 
 @command("doctor")
@@ -72,12 +80,14 @@ def _report(findings: Sequence[Finding], as_json: bool) -> bool:
 def _warnings(settings: Config) -> list[str]:
     """What is no problem here, but should be known."""
     secrets = ("SECRET_KEY", "JWT_SECRET_KEY")
-    missing = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
-    lines = [
+    known = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
+    found = [
         *settings.warnings(),
-        *(f"{name} is missing or the development default" for name in missing),
+        *(f"{name} is missing or the development default" for name in known),
     ]
-    return [line for line in lines if line not in settings.problems()]
+    if not known and settings.SECRET_KEY == settings.JWT_SECRET_KEY:
+        found.append("SECRET_KEY and JWT_SECRET_KEY are one and the same")
+    return [line for line in found if line not in settings.problems()]
 
 
 @command("export-openapi")

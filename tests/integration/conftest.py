@@ -64,7 +64,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def environ(database: str) -> dict[str, str]:
+def environ(database: str, tmp_path_factory: Any) -> dict[str, str]:
     """The settings of the shop under test; subprocesses can be started with them too."""
     redis = own_redis() if database.startswith("postgresql") else ""
     return {
@@ -72,6 +72,7 @@ def environ(database: str) -> dict[str, str]:
         "DATABASE_URL": database,
         "DATABASE_POOLER": str(database.endswith(POOLED)),
         "REDIS_URL": redis,
+        "STATUS_FOLDER": str(tmp_path_factory.mktemp("status")),
         "RATELIMIT_ENABLED": "false",
         "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
         "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",

@@ -23,7 +23,8 @@ def told() -> dict[str, set[str]]:
             for suffix in SUFFIXES[family.type]:
                 more = {"le"} if suffix == "_bucket" else set()
                 found[f"{family.name}{suffix}"] = {*figure._labelnames, *more}
-    return found
+    tasks = metrics.TaskFigures().families()
+    return found | {family.name: set(family._labelnames) for family in tasks}
 
 
 def rules() -> list[dict]:

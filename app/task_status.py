@@ -1,0 +1,108 @@
+"""How the tasks that run by the clock ended last: small files, which `/metrics` reads.
+
+Tasks (backup, purge, audit, drill) are processes that end before Prometheus could ask them. Each
+writes a file into STATUS_FOLDER, which the servers share as they share the pictures. Nothing here
+asks the database: it may be what failed.
+"""
+
+import json
+import logging
+import math
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+TASKS = ("audit", "backup", "drill", "purge")
+MAX_STATUS_BYTES = 4096
+log = logging.getLogger(__name__)
+
+
+class TaskStatus(NamedTuple):
+    """What is known of a task's last runs."""
+
+    succeeded_at: float = 0.0
+    """Unix time of the end of the last run that succeeded; 0 where none is known."""
+    failed: bool = False
+    """Whether the last run failed."""
+    value: float = 0.0
+    """Bytes of the last good backup, violations of the last audit; else 0."""
+
+
+class TaskRun:
+    """A run of a task, which may leave a figure."""
+
+    value: float | None = None
+
+
+@contextmanager
+def recording(folder: Path, task: str) -> Iterator[TaskRun]:
+    """Write down how the block ends; whatever ends it early is a failure.
+
+    The task's own result counts: a status that cannot be written is only logged.
+    """
+    run = TaskRun()
+    try:
+        yield run
+    except BaseException:
+        _record(folder, task, run, failed=True)
+        raise
+    _record(folder, task, run, failed=False)
+
+
+def read(folder: Path, task: str) -> TaskStatus:
+    """The status of a task; an empty one where there is no file, or none that makes sense."""
+    try:
+        stored = json.loads(_content(folder / f"{task}.json"))
+        status = TaskStatus(
+            float(stored["succeeded_at"]), bool(stored["failed"]), float(stored["value"])
+        )
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return TaskStatus()
+    is_finite = math.isfinite(status.succeeded_at) and math.isfinite(status.value)
+    return status if is_finite else TaskStatus()
+
+
+def _record(folder: Path, task: str, run: TaskRun, failed: bool) -> None:
+    before = read(folder, task)
+    status = TaskStatus(
+        succeeded_at=before.succeeded_at if failed else time.time(),
+        failed=failed,
+        value=before.value if run.value is None else run.value,
+    )
+    try:
+        _replace(folder / f"{task}.json", json.dumps(status._asdict()))
+    except OSError as error:
+        log.warning("The status of %s cannot be written to %s: %s.", task, folder, error.strerror)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by the servers, which may run as another user."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        Path(unfinished).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(unfinished).unlink()
+        raise
+
+
+def _content(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("This is no regular file.")
+        return file.read(MAX_STATUS_BYTES)
+
+
+def all_tasks(folder: Path) -> Mapping[str, TaskStatus]:
+    """The status of each task by its name."""
+    return {task: read(folder, task) for task in TASKS}
