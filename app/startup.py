@@ -2,7 +2,6 @@
 
 import logging
 from functools import partial
-from pathlib import Path
 
 from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def make_database_folder(app: Flask) -> None:
-    """SQLite makes its file by itself, but not the folder around it; both are this user's alone.
+    """SQLite makes its file by itself, but not the folder around it.
 
     Raises:
         ConfigurationError: the folder cannot be made.
     """
     try:
         with app.app_context():
-            sqlite.prepare_folder(db.engine, Path(app.instance_path))
+            sqlite.make_folder(db.engine)
     except OSError as error:
         raise ConfigurationError(
             f"DATABASE_URL names a file in a folder that cannot be made: {error.strerror}."

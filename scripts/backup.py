@@ -4,27 +4,36 @@
 scripts/backup FOLDER [--keep N]
 
 In FOLDER a `shop-<time>` appears, whole or not at all: the database as of one moment (pg_dump's custom
-format, or a SQLite file), all pictures that it shows, and `backup.json` with a checksum. Redis holds
-nothing that would be missed. Set PG_BIN to the folder of pg_dump if it is not found by itself.
+format, or a SQLite file), all pictures that it shows, and `backup.json`, which lists every file with
+its checksum and is signed with BACKUP_KEY. Redis holds nothing that would be missed. Set PG_BIN to
+the folder of pg_dump if it is not found by itself.
 """
 
 import argparse
 import contextlib
-import json
+import fcntl
 import os
 import shutil
-import sqlite3
-import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from shop_files import NAMES, Failure, checksum, client, environment, reasons, settings, shop_url
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
+
+from backups import manifests, pictures, postgresql, sqlite
+from backups.failure import Failure, reported
+from backups.files import FileFacts, facts_of, opened_folder
+from backups.manifests import Manifest
+from backups.shop import NAMES, Shop, own_shop
+
+from app import task_status
 
 PATTERN = "shop-[0-9]*Z"
 
 
 def main() -> None:
-    """Back up, tell where, and forget the oldest backups."""
+    """Back up, tell where, and delete the oldest backups."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -33,77 +42,80 @@ def main() -> None:
     options = parser.parse_args()
     if options.keep is not None and options.keep < 1:
         parser.error("--keep wants 1 or more")
-    with reasons("backup"):
-        made = back_up(options.folder)
-        print(f"backup: {made}: {_told(made)}.")
-        for old in sorted(options.folder.glob(PATTERN))[: -options.keep] if options.keep else ():
-            shutil.rmtree(old)
-            print(f"backup: {old}: deleted.")
+    os.umask(0o077)  # people's addresses are in it
+    with reported("backup"):
+        shop = own_shop()
+        status = Path(shop.settings.STATUS_FOLDER)
+        with task_status.recording(status, "backup") as run, _alone(options.folder):
+            path, manifest = back_up(shop, options.folder)
+            run.value = manifest.size
+            megabytes, count = manifest.size / 1_000_000, len(manifest.pictures)
+            print(f"backup: {path}: {megabytes:.1f} MB, {count} files of pictures.")
+            _delete_old(options.folder, options.keep)
 
 
-def back_up(folder: Path) -> Path:
-    """Make a backup in a folder; where it lies."""
+def back_up(shop: Shop, folder: Path) -> tuple[Path, Manifest]:
+    """Write a backup into a folder; where it is, and what it holds.
+
+    Raises:
+        ConfigurationError: there is no key to sign it with; nothing is written then.
+    """
+    key = shop.settings.backup_keys()[0]
     now = datetime.now(timezone.utc)
     target = folder / f"shop-{now:%Y%m%dT%H%M%S.%fZ}"
     unfinished = folder / f".{target.name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished.mkdir(mode=0o700)  # there are people's addresses in it
+    unfinished.mkdir(mode=0o700)
     try:
-        _fill(unfinished, now)
+        manifest = _fill(shop, unfinished, target.name, now)
+        manifests.write(unfinished, manifest, key)
         os.sync()
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return target
+    return target, manifest
 
 
-def _fill(folder: Path, now: datetime) -> None:
-    url = shop_url()
-    kind = url.get_backend_name()
-    pictures = Path(settings().MEDIA_FOLDER)
-    database = folder / NAMES[kind]
+def _fill(shop: Shop, folder: Path, name: str, now: datetime) -> Manifest:
     # Pictures before the database, since `flask purge` may remove some after it; and after it
     # those that came in between. Each has a name that says its content, so none changes.
-    (folder / "media").mkdir()
-    _copy_pictures(pictures, folder / "media")
-    if kind == "sqlite":
-        _copy_sqlite(Path(str(url.database)), database)
+    media, copied = folder / manifests.MEDIA, dict[str, FileFacts]()
+    media.mkdir()
+    pictures.dump(shop.media, media, copied)
+    database = folder / NAMES[shop.kind]
+    if shop.kind == "sqlite":
+        sqlite.dump(shop.file, database)
     else:
-        dump = [client("pg_dump"), "--format=custom", f"--file={database}", "--no-password"]
-        subprocess.run(
-            [*dump, f"--dbname={environment()['SHOP_DATABASE']}"], check=True, env=environment()
-        )
-    _copy_pictures(pictures, folder / "media")
-    facts = {"made_at": now.isoformat(), "database": kind, "sha256": checksum(database)}
-    (folder / "backup.json").write_text(json.dumps(facts, indent=2) + "\n")
+        postgresql.dump(shop, database)
+    pictures.dump(shop.media, media, copied)
+    with opened_folder(folder) as descriptor:
+        facts = facts_of(database.name, descriptor)
+    return Manifest(name, now.isoformat(), shop.kind, facts, copied)
 
 
-def _copy_sqlite(source: Path, target: Path) -> None:
-    """All in one step, which is one moment; in write-ahead mode nobody waits for it."""
-    if not source.is_file():
-        raise Failure(f"there is no database {source}")
-    with (
-        contextlib.closing(sqlite3.connect(source)) as shop,
-        contextlib.closing(sqlite3.connect(target)) as copy,
-    ):
-        shop.backup(copy)
-        if copy.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise Failure("the copy of the database is damaged")
-        copy.execute("PRAGMA journal_mode = DELETE")  # a single file
+def _delete_old(folder: Path, keep: int | None) -> None:
+    backups = [path for path in folder.glob(PATTERN) if not path.is_symlink()]
+    for path in sorted(backups)[:-keep] if keep else ():
+        shutil.rmtree(path)
+        print(f"backup: {path}: deleted.")
 
 
-def _copy_pictures(source: Path, target: Path) -> None:
-    for path in source.glob("*.webp"):
-        with contextlib.suppress(FileNotFoundError):  # purged, so the database does not show it
-            if not (target / path.name).exists():
-                shutil.copy2(path, target)
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, and delete what backups that were killed have left in it.
 
-
-def _told(folder: Path) -> str:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    pictures = len(list((folder / "media").iterdir()))
-    megabytes = sum(path.stat().st_size for path in files) / 1_000_000
-    return f"{megabytes:.1f} MB, {pictures} files of pictures"
+    Raises:
+        Failure: another backup into this folder is going on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened_folder(folder.resolve()) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"another backup into {folder} is going on") from None
+        for left in folder.glob(f".{PATTERN}"):
+            shutil.rmtree(left, ignore_errors=True)
+            print(f"backup: {left}: unfinished, deleted.", file=sys.stderr)
+        yield
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Where pictures are kept: in a local folder, unless something else is put in its place."""
 
+import errno
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +16,10 @@ from flask import Flask, current_app
 NAME = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}\.webp")
 GOING = ".going"
 UNFINISHED = "unfinished-"
+# A pipe that nobody writes to would keep whoever opens it waiting without O_NONBLOCK.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
+"""Nothing of that name, a link, or a socket."""
 
 
 class MediaStore(Protocol):
@@ -44,9 +50,10 @@ class FolderStore:
     def save(self, name: str, data: bytes) -> None:
         """Write it whole or not at all: readers never see half a picture."""
         path = self._path(name)
-        with suppress(OSError):
-            os.utime(path)  # wanted again: whoever discards what is old sees it
-            return
+        if not path.is_symlink():  # which nobody here makes, and is replaced
+            with suppress(OSError):
+                os.utime(path)  # wanted again: whoever discards what is old sees it
+                return
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as file:
             unfinished = Path(file.name)
@@ -61,11 +68,16 @@ class FolderStore:
                 raise
 
     def read(self, name: str) -> bytes | None:
-        """A file's content, or None."""
+        """A file's content, or None. A link is never followed: it may lead to any file that the
+        shop can read, such as its settings, and would publish it."""
         try:
-            return self._path(name).read_bytes()
-        except FileNotFoundError:
-            return None
+            descriptor = os.open(self._path(name), _READ)
+        except OSError as error:
+            if error.errno in _NO_FILE:
+                return None
+            raise
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     def url(self, name: str) -> str:
         """Its address, on our own host unless MEDIA_URL names another."""
@@ -110,7 +122,7 @@ class FolderStore:
 
 def _is_older(path: Path, moment: datetime) -> bool:
     with suppress(FileNotFoundError):
-        return path.stat().st_mtime < moment.timestamp()
+        return path.lstat().st_mtime < moment.timestamp()
     return False
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -21,8 +20,8 @@ PRODUCTION = "docker-compose.prod.yml"
 ON_TOP = ("-f", DEVELOPMENT, "-f", PRODUCTION)
 OURS = ("app", "migrate", "scheduler")
 SECRETS = {
-    "SECRET_KEY": secrets.token_urlsafe(48),
-    "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+    "SECRET_KEY": "s" * 40,
+    "JWT_SECRET_KEY": "j" * 40,
     "POSTGRES_PASSWORD": "letters1",
     "TRUSTED_HOSTS": "shop.example",
     "TLS_FOLDER": "/etc/shop",

@@ -2,7 +2,6 @@
 
 import configparser
 import re
-import secrets
 import shutil
 import socket
 import ssl
@@ -21,7 +20,9 @@ from tests.servers import free_port
 
 TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
 UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
-         "shopswift-backup.service", "shopswift-backup.timer")  # fmt: skip
+         "shopswift-backup.service", "shopswift-backup.timer",
+         "shopswift-audit.service", "shopswift-audit.timer",
+         "shopswift-drill.service", "shopswift-drill.timer", "shopswift-failed@.service")  # fmt: skip
 DOCUMENTS = sorted(path.name for path in ROOT.glob("*.md"))
 
 
@@ -93,9 +94,7 @@ def test_the_settings_start_a_shop_in_production():
     given = dict(line.split("=", 1) for line in text.splitlines())
     known = (ROOT / ".env.example").read_text("utf-8")
 
-    settings = load(
-        {name: re.sub("<.*>", secrets.token_hex(32), value) for name, value in given.items()}
-    )
+    settings = load({name: re.sub("<[^>]*>", "x" * 40, value) for name, value in given.items()})
 
     assert settings.problems() == []
     assert settings.warnings() == []
@@ -118,12 +117,15 @@ def test_units_are_ones_that_systemd_takes(name, tmp_path):
     (text,) = blocks(f"ini {name}")
     unit = configparser.ConfigParser(interpolation=None, strict=True)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read_string(text)
+    unit.read_string(re.sub("(EnvironmentFile=.*\n)+", r"\1", text))  # which may be repeated
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze on this machine")
     here = (text.replace("/srv/shopswift/.venv/bin/", f"{Path(shutil.which('sh')).parent}/sh -c ")
             .replace("/srv/shopswift", str(ROOT)))  # fmt: skip
     file = tmp_path / name.replace("@", "@8001")
+    if "OnFailure=" in text:
+        (told,) = blocks("ini shopswift-failed@.service")
+        (tmp_path / "shopswift-failed@.service").write_text(told)
     file.write_text(here)
     if name.endswith(".timer"):
         (served,) = blocks(f"ini {name.replace('timer', 'service')}")
@@ -302,3 +304,22 @@ def test_what_is_set_behind_a_pooler_is_what_its_file_says():
     (statements,) = blocks("sql")
 
     assert [line.rstrip(";") for line in statements.splitlines()] == pooler.statements()
+
+
+def test_a_task_that_fails_is_told_at_once():
+    tasks = [name for name in UNITS if re.fullmatch(r"shopswift-[a-z]+\.service", name)]
+
+    assert len(tasks) == 4
+    for name in tasks:
+        (text,) = blocks(f"ini {name}")
+        assert "\nOnFailure=shopswift-failed@%n.service\n" in text, name
+
+
+def test_the_key_of_backups_is_given_to_those_who_sign_and_verify_alone():
+    with_key = {name for name in UNITS if "backup.env" in "".join(blocks(f"ini {name}"))}
+    (shop,) = blocks("ini shop.env")
+    (given,) = blocks("ini backup.env")
+
+    assert with_key == {"shopswift-backup.service", "shopswift-drill.service"}
+    assert "BACKUP_KEY" not in shop
+    assert given.startswith("BACKUP_KEY=")

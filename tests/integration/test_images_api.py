@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 from typing import Any
 
 import pytest
@@ -232,3 +233,18 @@ def test_there_is_an_end_to_pictures(app, admin, path, monkeypatch):
 @pytest.mark.parametrize("name", ["x.webp", "..%2f..%2fmanage.py", "0" * 32 + "-320.webp"])
 def test_other_files_are_not_there(anyone, name):
     assert anyone.get(f"/media/{name}").status_code == 404
+
+
+def test_a_link_among_the_pictures_is_not_followed(anyone, folder, tmp_path):
+    (tmp_path / "secret").write_text("SECRET_KEY=")
+    folder.mkdir()
+    link, pipe = f"{'b' * 32}-320.webp", f"{'c' * 32}-320.webp"
+    (folder / link).symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / pipe)
+
+    statuses = [anyone.get(f"/media/{name}").status_code for name in (link, pipe)]
+    FolderStore(folder, "/media").save(link, b"a picture")
+
+    assert statuses == [404, 404]
+    assert anyone.get(f"/media/{link}").data == b"a picture"
+    assert (tmp_path / "secret").read_text() == "SECRET_KEY="

@@ -21,6 +21,8 @@ from tests import servers
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port
 
+GOOD = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}
+
 
 def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A command of the shop in a process of its own, with these settings and no others."""
@@ -64,8 +66,8 @@ def test_production_without_secrets_ends_with_one_clear_line(command, tmp_path):
     assert ended.stdout == ""
     assert ended.stderr.strip() == (
         "ShopSwift cannot start: SECRET_KEY is missing or the development default; JWT_SECRET_KEY"
-        " is missing or the development default; TRUSTED_HOSTS is missing (the host names of the"
-        " shop, as shop.example); DATABASE_URL names SQLite (set ALLOW_SQLITE=true if that is meant)."
+        " is missing or the development default; DATABASE_URL names SQLite (set ALLOW_SQLITE=true"
+        " if that is meant)."
     )
 
 

@@ -1,5 +1,6 @@
 """Product lists in and out: uploaded, looked over, taken in with progress, and told about."""
 
+import csv
 import io
 import time
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from flask import Response, current_app, request, stream_with_context, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.domain.clock import utc_now
-from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS
 from app.models import ImportJob
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, too_large
@@ -22,9 +22,7 @@ from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body
 
 SECONDS = 2.0
-"""How long one request works on a job that a script goes on with."""
-SECONDS_WITHOUT_SCRIPT = 10.0
-"""How long where a person has to press the button again."""
+"""How long one look at a job works on it."""
 CHUNK = 64 * 1024
 """Characters of an export that are sent at once."""
 RECENT = 10
@@ -53,19 +51,21 @@ def upload() -> Response:
     job = form.carry_out(NO_FIELDS, lambda _fields: _keep_file())
     if job is None:
         return _show(form)
-    _work_on(job.id, SECONDS)
     return see(url_for(".show_job", job_id=job.id))
 
 
 @blp.get("/import/<int:job_id>")
 def show_job(job_id: int) -> Response:
-    """Where an import stands. While it runs, the page has a form that goes on with it, which the
-    shop's script sends by itself."""
-    job = import_jobs.get(job_id)
+    """Where an import stands. One that is under way goes on while somebody looks: it was asked for
+    by a form, and a look only lends it the time."""
+    job = _worked_on(job_id) if request.method == "GET" else import_jobs.get(job_id)
     samples = [
         {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])
     ]
-    return admin_page("import_job.html", job=job, samples=samples)
+    page = admin_page("import_job.html", job=job, samples=samples)
+    if job.is_running:
+        page.headers["Refresh"] = "1"
+    return page
 
 
 @blp.post("/import/<int:job_id>")
@@ -73,14 +73,6 @@ def start(job_id: int) -> Response:
     """Take in a list that was checked."""
     actor = current_actor()
     in_transaction(lambda: import_jobs.start(actor, job_id))
-    _work_on(job_id, SECONDS)
-    return see(url_for(".show_job", job_id=job_id))
-
-
-@blp.post("/import/<int:job_id>/continue")
-def go_on(job_id: int) -> Response:
-    """Work on an import that runs, for a few seconds; nothing where it does not."""
-    _work_on(job_id, SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT)
     return see(url_for(".show_job", job_id=job_id))
 
 
@@ -121,29 +113,24 @@ def _keep_file() -> ImportJob:
     return in_transaction(lambda: import_jobs.begin(actor, name, data, listing, source))
 
 
-def _work_on(job_id: int, seconds: float) -> None:
-    """Do batches until the job needs nobody any more, or the time is up; one at least.
-
-    Raises:
-        NotFound
-    """
-    job, until = import_jobs.get(job_id), time.monotonic() + seconds
+def _worked_on(job_id: int) -> ImportJob:
+    job, until = import_jobs.get(job_id), time.monotonic() + SECONDS
     if not job.is_running:
-        return
+        return job
     source, currency = import_jobs.source_of(job_id), store_currency()
-    while job.is_running:
+    while True:
         job = in_transaction(lambda: import_jobs.step(job_id, source, currency))
-        if time.monotonic() >= until:
-            return
+        if not job.is_running or time.monotonic() >= until:
+            return job
 
 
 def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     open_snapshot()
     text = io.StringIO()
-    writer = CsvWriter(text)
-    writer.write(COLUMNS)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
     for row in rows:
-        writer.write(row)
+        writer.writerow(row)
         if text.tell() >= CHUNK:
             yield text.getvalue()
             text.seek(0)

@@ -1,0 +1,1 @@
+"""Backups: how they are written, signed, restored and tried."""
