@@ -205,10 +205,11 @@ class _Echo(BaseHTTPRequestHandler):
         is_kept = self.path.endswith(f"?v={VERSION}") or "/media/" in self.path
         self.send_header("Cache-Control", "public, max-age=9999" if is_kept else "no-store")
         self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - the names that the library looks for
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the names that the library looks for
 
     def log_message(self, *_line: object) -> None:
         """Nothing."""
