@@ -1,11 +1,14 @@
 """Email addresses: what is one, and when two are the same."""
 
-import unicodedata
+# It normalizes by itself, what `clean` has normalized before.
+import email_validator  # noqa: TID251
+from email_validator import EmailNotValidError, validate_email  # noqa: TID251
 
-import email_validator
-from email_validator import EmailNotValidError, validate_email
+from app.domain.text import NotText, normalize
 
 MAX_LENGTH = 254
+_MAX_KEY = 20 * MAX_LENGTH
+"""A key can be longer than an address: one character may be folded to eighteen."""
 # What letters and marks draw nothing (Unicode, Default_Ignorable_Code_Point); controls and formats
 # are refused as such.
 _INVISIBLE = frozenset(
@@ -34,7 +37,12 @@ def clean(text: str) -> str:
     Raises:
         NotAnEmail: the syntax is wrong, or it is longer than 254 characters.
     """
-    text = unicodedata.normalize("NFKC", text)
+    try:
+        text = normalize("NFKC", text, MAX_LENGTH)
+    except NotText as error:
+        raise NotAnEmail(str(error)) from None
+    if len(text) > 2 * MAX_LENGTH:  # a domain may still become shorter, in letters of its own
+        raise NotAnEmail(f"At most {MAX_LENGTH} characters.")
     if any(char in _INVISIBLE for char in text):
         raise NotAnEmail("There is a character in it that cannot be seen.")
     try:
@@ -54,12 +62,16 @@ def key(text: str) -> str:
     try:
         return _fold(clean(text))
     except NotAnEmail:
+        pass
+    try:
         return _fold(text.strip())
+    except NotText:  # not to be normalized, and nobody's address
+        return text
 
 
 def _fold(text: str) -> str:
     # Folding can undo a normal form, so that it is made again (Unicode, toNFKC_Casefold).
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    local, at, domain = unicodedata.normalize("NFKC", folded).partition("@")
+    folded = normalize("NFKC", text, _MAX_KEY).casefold()
+    local, at, domain = normalize("NFKC", folded, _MAX_KEY).partition("@")
     # The Turkish letters whose other case is a plain I or i, which case folding alone tells apart.
     return local.replace("i\u0307", "i").replace("\u0131", "i") + at + domain

@@ -1,22 +1,32 @@
 """Which passwords are good enough, and how one is spelled before it is hashed (NIST SP 800-63B)."""
 
-import unicodedata
+import re
 from functools import cache
 from pathlib import Path
+
+from app.domain.text import NotText, normalize
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
 _LIST = Path(__file__).with_name("common_passwords.txt")
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def canonical(password: str) -> str:
-    """One spelling for what was typed: keyboards and systems compose accents differently (NFC)."""
-    return unicodedata.normalize("NFC", password)
+    """One spelling for what was typed: keyboards and systems compose accents differently (NFC).
+
+    Text that is too long to be a password is returned unchanged: it is nobody's, and comparing it
+    takes as long as comparing any other.
+    """
+    try:
+        return normalize("NFC", password, MAX_LENGTH)
+    except NotText:
+        return password
 
 
 def is_readable(password: str) -> bool:
     """Whether a password can be hashed at all: some text, no NUL, no half of a surrogate pair."""
-    return bool(password) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in password)
+    return bool(password) and not _UNREADABLE.search(password)
 
 
 def weakness(password: str) -> str | None:
@@ -37,7 +47,11 @@ def weakness(password: str) -> str | None:
 def is_common(password: str) -> bool:
     """Whether a password is on the list of common ones, in whatever case, width or shape of letters,
     and with blanks around it or not."""
-    return unicodedata.normalize("NFKC", password).casefold().strip() in common_passwords()
+    try:
+        folded = normalize("NFKC", password, MAX_LENGTH).casefold()
+    except NotText:  # too long for one
+        return False
+    return folded.strip() in common_passwords()
 
 
 @cache

@@ -3,15 +3,27 @@
 import re
 import secrets
 import unicodedata
+from functools import lru_cache
+from typing import Literal
 
 from slugify import slugify
 
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
+MAX_EXPANSION = 4
+"""A composed character (NFC) is at most so many decomposed ones (NFD)."""
+MAX_MARKS = 30
+"""Accents and other marks on one letter (UAX #15, section 13, Stream-Safe Text Format)."""
+SHORT = 512
+"""Text up to this length is normalized in less than a millisecond, whatever it consists of."""
+LONGEST = 20_000
+"""The longest text that the shop stores: the description of a product in a CSV file."""
 MAX_SLUG = 120
 _WORD = re.compile(r"[^\W_]+")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _BETWEEN = re.compile("[^a-z0-9]+")
 _ODD = re.compile("[&']|[0-9],[0-9]")
 """What is more than a border between words: entities, apostrophes, commas within numbers."""
+_MARK = "\u0300"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -19,16 +31,38 @@ class NotText(ValueError):
     """A text that cannot be stored; the message says why."""
 
 
+def normalize(form: Form, text: str, limit: int) -> str:
+    """The text in a Unicode normal form, where `limit` is the length that the caller accepts.
+
+    `unicodedata.normalize` sorts the marks that follow a letter by insertion: 30,000 marks in a
+    row take seconds. This function therefore looks at the raw text first. No other module may call
+    `unicodedata.normalize` (ruff, TID251), and libraries that normalize by themselves get only
+    text that has been here.
+
+    Raises:
+        NotText: more than 4 * `limit` characters; or more than 512, and 30 marks in a row.
+    """
+    if len(text) > MAX_EXPANSION * limit:
+        raise NotText(f"At most {limit} characters.")
+    if text.isascii():
+        return text
+    if len(text) > SHORT and _has_too_many_marks(text):
+        raise NotText(f"More than {MAX_MARKS} accents or other marks on one letter.")
+    return unicodedata.normalize(form, text)
+
+
 def clean(text: str, low: int, high: int, lines: bool = False) -> str:
     """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF.
 
     Raises:
-        NotText: control characters, lone surrogates, or not `low` to `high` characters.
+        NotText: control characters, lone surrogates, not `low` to `high` characters, or what
+            `normalize` refuses.
     """
-    if text.isascii() and text.isprintable():  # as nearly all are: nothing in it is to be seen to
-        text = text.strip()
-    else:
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+    text = text.strip()
+    if len(text) > MAX_EXPANSION * high:
+        raise NotText(f"Between {low} and {high} characters.")
+    if not (text.isascii() and text.isprintable()):  # most text is
+        text = normalize("NFC", text.replace("\r\n", "\n"), high).strip()
         if _CONTROLS.search(text) or (not lines and "\n" in text):
             raise NotText("Control characters are not allowed.")
     if not low <= len(text) <= high:
@@ -37,11 +71,21 @@ def clean(text: str, low: int, high: int, lines: bool = False) -> str:
 
 
 def fold(text: str) -> str:
-    """The text without case, accents and compatibility forms: `Café` and `CAFÉ` are `cafe`."""
+    """The text without case, accents and compatibility forms: `Café` and `CAFÉ` are `cafe`.
+
+    For text that has been cleaned. One character can become eighteen, so that only the first
+    80,000 folded characters are returned.
+
+    Raises:
+        NotText: more than 80,000 characters.
+    """
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    if len(text) > SHORT and _has_too_many_marks(text):  # stored before they were refused
+        text = _without_marks(text)
+    composed = normalize("NFKC", text, LONGEST)[: MAX_EXPANSION * LONGEST]
+    decomposed = unicodedata.normalize("NFKD", composed.casefold())[: MAX_EXPANSION * LONGEST]
+    return _without_marks(decomposed)
 
 
 def words(text: str) -> list[str]:
@@ -56,12 +100,22 @@ def is_slug(text: str) -> bool:
 
 def make_slug(name: str, fallback: str) -> str:
     """A slug for a name; `fallback-…` where nothing of the name can stand in a path."""
-    slug = _plain_slug(name) or slugify(name, max_length=MAX_SLUG - 12, word_boundary=True).strip(
-        "-"
-    )
+    slug = _plain_slug(name) or slug_words(name, MAX_SLUG - 12)
     if not slug:
         return f"{fallback}-{secrets.token_hex(4)}"
     return f"{fallback}-{slug}" if slug.isdigit() else slug
+
+
+def slug_words(text: str, limit: int = 0) -> str:
+    """The words of a text in `a-z0-9`, joined by hyphens; whole words up to `limit` characters.
+
+    Empty where nothing of the text can be written so. For text that has been cleaned.
+    """
+    text = text[: MAX_EXPANSION * LONGEST]  # slugify normalizes by itself
+    if len(text) > SHORT and _has_too_many_marks(text):
+        text = _without_marks(text)
+    slug: str = slugify(text, max_length=limit, word_boundary=bool(limit))
+    return slug.strip("-")
 
 
 def _plain_slug(name: str) -> str:
@@ -74,3 +128,29 @@ def _plain_slug(name: str) -> str:
 def with_suffix(slug: str) -> str:
     """The same slug with a random ending, for when the plain one is taken."""
     return f"{slug[: MAX_SLUG - 7]}-{secrets.token_hex(3)}"
+
+
+def _has_too_many_marks(text: str) -> bool:
+    """Whether more than 30 marks stand in a row, counted as in the decomposed text (NFKD)."""
+    shapes = {ord(char): _shape(char) for char in set(text) if _may_be_mark(char)}
+    if not any(_MARK in shape for shape in shapes.values()):
+        return False
+    return _MARK * (MAX_MARKS + 1) in text.translate(shapes)
+
+
+def _may_be_mark(char: str) -> bool:
+    return bool(unicodedata.combining(char) or unicodedata.decomposition(char))
+
+
+@lru_cache(maxsize=4096)
+def _shape(char: str) -> str:
+    """U+0300 for each mark (non-starter) of the decomposed character, a blank for what is none."""
+    decomposed = unicodedata.normalize("NFKD", char)
+    return "".join(_MARK if unicodedata.combining(part) else " " for part in decomposed)
+
+
+def _without_marks(text: str) -> str:
+    """The text without the characters that are nothing but marks."""
+    candidates = filter(_may_be_mark, set(text))
+    marks = {ord(char): None for char in candidates if " " not in _shape(char)}
+    return text.translate(marks) if marks else text

@@ -4,11 +4,11 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from slugify import slugify
 from sqlalchemy import select
 
 from app.domain.actor import Actor
 from app.domain.options import options_key
+from app.domain.text import slug_words
 from app.domain.variant_rules import check_fit
 from app.errors import Conflict, Invalid
 from app.extensions import db
@@ -101,7 +101,7 @@ def _choose_skus(
 
 
 def _made_sku(product: Product, options: Mapping[str, str]) -> str:
-    words = [product.slug, *(slugify(value) for value in options.values())]
+    words = [product.slug, *(slug_words(value) for value in options.values())]
     return "-".join(word for word in words if word).upper()[:MAX_MADE_SKU].strip("-")
 
 

@@ -99,6 +99,14 @@ def test_a_domain_with_a_dotless_i_is_another_domain():
     assert key("info@f\u0131r\u0131n.example") != key("info@firin.example")
 
 
+def test_text_that_is_costly_to_normalize_is_no_address_and_its_own_key():
+    hostile = "a" + "\u0301" * 15_000 + "\u0323" * 15_000 + "@example.com"
+
+    with pytest.raises(NotAnEmail, match="At most 254"):
+        clean(hostile)
+    assert key(hostile) == hostile
+
+
 LETTERS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 DOMAINS = st.sampled_from(["example.com", "müller.de", "straße.de", "παράδειγμα.gr", "例え.jp"])
 ADDRESSES = st.builds("{}@{}".format, LETTERS, DOMAINS)

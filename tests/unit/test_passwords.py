@@ -54,6 +54,21 @@ def test_accents_typed_in_either_way_are_the_same_password():
     assert canonical("cafe\u0301 cre\u0300me") == canonical("café crème")
 
 
+def test_what_is_too_long_to_be_a_password_is_compared_as_it_stands():
+    hostile = "a" + "\u0301" * 15_000 + "\u0323" * 15_000
+
+    assert canonical(hostile) == hostile
+    assert "128 characters" in weakness(hostile)
+    assert not is_common(hostile)
+
+
+def test_marks_on_one_letter_may_fill_a_password():
+    password = "a" + "\u0301" * 60 + "\u0323" * 60
+
+    assert canonical(password) == "\u1ea1" + "\u0323" * 59 + "\u0301" * 60
+    assert weakness(password) is None
+
+
 def test_the_list_holds_thousands_each_long_enough_to_matter_and_folded():
     words = common_passwords()
 

@@ -1,9 +1,25 @@
 """Text as the shop stores, compares and slugs it."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from slugify import slugify
 
-from app.domain.text import MAX_SLUG, NotText, clean, fold, is_slug, make_slug, with_suffix, words
+from app.domain.text import (
+    MAX_SLUG,
+    SHORT,
+    NotText,
+    clean,
+    fold,
+    is_slug,
+    make_slug,
+    normalize,
+    slug_words,
+    with_suffix,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +127,76 @@ def test_plain_names_get_the_slug_that_others_would(name):
 
     made = make_slug(name, "p")
     assert made in (by_the_book, f"p-{by_the_book}") or (made.startswith("p-") and not by_the_book)
+
+
+HOSTILE = "a" + "\u0301" * 15_000 + "\u0323" * 15_000
+"""Its normal form takes seconds: the marks are sorted, and there are two kinds."""
+HIDDEN = "a" + "\u0301\uff9e" * 5000
+"""The second character is a letter, which becomes a mark when it is decomposed (NFKD)."""
+FORMS = st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"])
+TEXTS = st.text(
+    st.sampled_from("ab \u00e9\u1f82\u0301\u0323\u0345\u0344\uff9e\ufdfa\uac01\u0130ß"),
+    max_size=700,
+)
+
+
+@pytest.mark.parametrize(
+    "text", [HOSTILE, HIDDEN, "a" + "\u0344" * 1000, "\u0301" * 31 + "a" * 512]
+)
+def test_too_many_marks_in_a_row_are_refused(text):
+    with pytest.raises(NotText, match="marks"):
+        normalize("NFC", text, 20_000)
+    with pytest.raises(NotText, match="marks"):
+        clean(text, 0, 20_000)
+
+
+@pytest.mark.parametrize("limit", [1, 8, 254])
+def test_the_raw_text_may_be_four_times_as_long(limit):
+    assert normalize("NFC", "\u03b1\u0313\u0300\u0345" * limit, limit) == "\u1f82" * limit
+    with pytest.raises(NotText, match=f"At most {limit} "):
+        normalize("NFC", "\u03b1\u0313\u0300\u0345" * limit + "a", limit)
+    with pytest.raises(NotText, match=f"At most {limit} "):
+        normalize("NFC", "a" * (4 * limit + 1), limit)
+
+
+def test_blanks_around_a_text_do_not_count():
+    assert clean(" " * 1000 + "DE" + "\n" * 1000, 2, 2) == "DE"
+
+
+def test_thirty_marks_on_each_letter_may_stand_in_a_long_text():
+    text = ("a" + "\u0301" * 15 + "\u0323" * 15) * 100
+
+    assert clean(text, 0, 20_000) == unicodedata.normalize("NFC", text)
+
+
+@given(FORMS, TEXTS)
+def test_text_is_normalized_as_unicode_says_or_refused_for_its_marks(form, text):
+    runs = "".join(
+        "m" if unicodedata.combining(c) else " " for c in unicodedata.normalize("NFKD", text)
+    )
+    is_refused = len(text) > SHORT and max(map(len, runs.split()), default=0) > 30
+
+    if is_refused:
+        with pytest.raises(NotText):
+            normalize(form, text, 1000)
+    else:
+        assert normalize(form, text, 1000) == unicodedata.normalize(form, text)
+
+
+@given(TEXTS)
+def test_a_fold_has_no_marks_and_is_its_own_fold(text):
+    folded = fold(text)
+
+    assert not any(unicodedata.combining(char) for char in folded)
+    assert fold(folded) == folded
+
+
+def test_what_is_derived_of_a_text_with_too_many_marks_leaves_them_out():
+    # As may be stored from before they were refused.
+    assert fold(f"{HOSTILE} Mug") == "a mug"
+    assert words(f"{HOSTILE} Mug") == ["a", "mug"]
+    assert slug_words(f"{HOSTILE} Mug") == make_slug(f"{HOSTILE} Mug", "product") == "a-mug"
+
+
+def test_a_fold_grows_to_eighty_thousand_characters_at_most():
+    assert len(fold("\ufdfa" * 20_000)) == 80_000

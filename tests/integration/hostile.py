@@ -1,0 +1,181 @@
+"""Text that is meant to keep a server busy, and the places that take text."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+MOST_MS = 200
+"""The most that an answer may take of its thread's time."""
+MARKS = "a" + "\u0301" * 15_000 + "\u0323" * 15_000
+LETTERS = 1000
+"""What a field is taken to hold that does not say how much it does."""
+
+
+def texts(limit: int = LETTERS) -> dict[str, str]:
+    """Hostile texts for a field of `limit` characters, by name."""
+    return {
+        "marks in two classes": MARKS,
+        "four times the limit": ("a" + "\u0301\u0323" * (2 * limit))[: 4 * limit],
+        "marks hidden in letters": "a" + "\u0301\uff9e" * 15_000,
+        "ligatures of eighteen letters": "\ufdfa" * limit,
+        "digits": "9" * 100_000,
+        "blanks": "x" + " " * 50_000 + "x",
+        "hyphens": "a" + "-a" * 25_000 + "!",
+        "percents": "/%" + "25" * 25_000,
+    }
+
+
+def line_texts(limit: int = LETTERS, share: int = 1) -> dict[str, str]:
+    """The same, as much as fits into a request line, of which each text gets a share: gunicorn
+    refuses lines over 8,190 bytes."""
+    return {name: _fitting(text, 8000 // share) for name, text in texts(limit).items()}
+
+
+def _fitting(text: str, size: int) -> str:
+    while len(encoded := quote(text, safe="")) > size:
+        text = text[: len(text) * size // len(encoded)]
+    return text
+
+
+def header_texts() -> dict[str, str]:
+    """The same for headers, which hold Latin-1 and at most 8 kB each."""
+    return {
+        "letters": "\xb5" * 8000,
+        "digits": "9" * 8000,
+        "commas": '"1", ' * 1600,
+        "blanks": "x" + " " * 7000 + ";x",
+        "parameters": "text/html" + ";q=0" * 1900,
+        "quotes": '"\\' * 4000,
+    }
+
+
+class Stopwatch:
+    """Measures what the answers of an app take of the time of their thread.
+
+    That does not depend on how busy the machine is. What takes too long is asked a second time: a
+    first answer may compile a template or a statement.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._wsgi_app = app.wsgi_app
+        self._ms = 0.0
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        start = time.thread_time()
+        try:
+            return self._wsgi_app(environ, start_response)
+        finally:
+            self._ms = (time.thread_time() - start) * 1000
+
+    def check(self, what: str, ask: Any) -> TestResponse:
+        """The answer to `ask()`, which is no failure and in time."""
+        response: TestResponse = ask()
+        if self._ms > MOST_MS:
+            response.close()
+            response = ask()
+        response.close()
+        assert response.status_code < 500, f"{what}: {response.status_code}"
+        assert self._ms <= MOST_MS, f"{what}: {self._ms:.0f} ms, {response.status_code}"
+        return response
+
+
+Place = tuple[str | int, ...]
+"""Where in a JSON body a text stands, such as `("options", 0, "name")`."""
+KEY = "*"
+"""The name of a member that may have any name."""
+
+
+def text_places(document: Any, schema: Any) -> Iterator[tuple[Place, int]]:
+    """Where the JSON that a schema describes takes text, with the longest that it may be."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for other in (*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from text_places(document, other)
+    types = schema.get("type", ())
+    if "string" in ([types] if isinstance(types, str) else types):
+        yield (), int(schema.get("maxLength", LETTERS))
+    for name, member in schema.get("properties", {}).items():
+        if not member.get("readOnly"):
+            yield from _below(name, document, member)
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        yield (KEY,), LETTERS
+        yield from _below("Size", document, schema["additionalProperties"])
+    if "items" in schema:
+        yield from _below(0, document, schema["items"])
+
+
+def _below(name: str | int, document: Any, schema: Any) -> Iterator[tuple[Place, int]]:
+    for place, limit in text_places(document, schema):
+        yield (name, *place), limit
+
+
+def put(body: Any, place: Place, text: str) -> Any:
+    """The JSON body with a text at a place; what surrounds the place is made."""
+    if not place:
+        return text
+    name, *rest = place
+    if isinstance(name, int):
+        others = list(body)[name + 1 :] if isinstance(body, list) else []
+        return [
+            put(body[name] if isinstance(body, list) and body else {}, tuple(rest), text),
+            *others,
+        ]
+    members = dict(body) if isinstance(body, Mapping) else {}
+    if name == KEY:
+        return {**members, text: "x"}
+    return {**members, name: put(members.get(name, {}), tuple(rest), text)}
+
+
+@dataclass
+class HtmlForm:
+    """A form of a page: where it is sent to, and the values of its fields."""
+
+    action: str
+    method: str
+    mimetype: str
+    values: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: dict[str, HtmlForm] = {}
+        self._open = self._select = self._textarea = ""
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._open = given.get("id", f"form {len(self.forms)}")
+            mimetype = given.get("enctype", "application/x-www-form-urlencoded")
+            form = HtmlForm(given.get("action", ""), given.get("method", "get").lower(), mimetype)
+            self.forms.setdefault(self._open, form)
+        elif tag == "option" and self._select and "selected" in given:
+            self._note(self._select, given.get("value", ""), {})
+        elif tag in ("input", "select", "textarea", "button") and given.get("name"):
+            self._note(given["name"], given.get("value", ""), given)
+            self._select = given["name"] if tag == "select" else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = ""
+
+    def _note(self, name: str, value: str, given: Mapping[str, str]) -> None:
+        form = self.forms.get(given.get("form", self._open))
+        if form is None or given.get("type") == "file":
+            return
+        form.values[name] = value
+        form.limits[name] = int(given.get("maxlength", LETTERS))
+
+
+def forms_of(html: str) -> list[HtmlForm]:
+    """The forms of a page."""
+    parser = _Forms()
+    parser.feed(html)
+    return list(parser.forms.values())

@@ -1,0 +1,315 @@
+"""Text that is meant to keep a worker busy, in every place that takes text: each answer is no
+failure, and takes less than 200 ms of its thread.
+
+Normalizing marks takes time that grows with the square of their number, with the interpreter's lock
+held: before raw lengths were bounded, 60 kB in one field of a sign-in took 3 to 5 s.
+"""
+
+import io
+import itertools
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete
+
+from app.extensions import db
+from app.gateways.media import FolderStore
+from app.models import LoginThrottle, Product
+from app.unit_of_work import in_transaction
+from tests import factories
+from tests.integration.access.api_doors import API_DOORS
+from tests.integration.access.page_doors import PAGE_DOORS
+from tests.integration.access.table import Door
+from tests.integration.access.world import World
+from tests.integration.hostile import (
+    MARKS,
+    HtmlForm,
+    Place,
+    Stopwatch,
+    forms_of,
+    header_texts,
+    line_texts,
+    put,
+    text_places,
+    texts,
+)
+from tests.integration.people import bearer, inside
+
+QUERY = ("q", "category", "min_price", "max_price", "in_stock", "sort", "page", "o.Size", "next",
+         "status", "person", "subject", "id", "role", "is_active", "cursor", "v")  # fmt: skip
+HEADERS = ("Accept", "Accept-Language", "Authorization", "Cookie", "Content-Type", "If-Match",
+           "If-None-Match", "If-Modified-Since", "Idempotency-Key", "Origin", "Range", "Referer",
+           "X-Cart-Token", "X-Order-Token", "X-Request-ID", "X-Forwarded-For", "User-Agent",
+           "Access-Control-Request-Headers")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(shared_app, tmp_path, monkeypatch):
+    """A folder of this test's own for pictures."""
+    monkeypatch.setitem(shared_app.extensions, "media", FolderStore(tmp_path, "/media"))
+
+
+@pytest.fixture
+def stopwatch(app, monkeypatch) -> Stopwatch:
+    """Measures all answers of the app."""
+    stopwatch = Stopwatch(app)
+    monkeypatch.setattr(app, "wsgi_app", stopwatch)
+    return stopwatch
+
+
+@pytest.fixture
+def world(app) -> World:
+    """People, and things of theirs."""
+    return World(app)
+
+
+def caller_of(door: Door) -> str:
+    """Somebody who may enter: the owner, else staff."""
+    return next((name for name in ("owner", "admin") if name in door.admitted), "admin")
+
+
+def headers_of(world: World, door: Door) -> dict[str, str]:
+    """The credentials of somebody who may enter."""
+    caller = caller_of(door)
+    return bearer(world.tokens[caller]["access_token"])
+
+
+def forget_failures(app: Flask) -> None:
+    """Let nobody be locked out: then no password would be looked at."""
+    inside(app, lambda: in_transaction(lambda: db.session.execute(delete(LoginThrottle))))
+
+
+def openapi_of(document: Any, door: Door) -> dict[str, Any]:
+    """What the document says of a route, with the parameters of its path."""
+    path = door.rule.replace("<", "{").replace(">", "}")
+    item = document["paths"].get(path, {})
+    operation = dict(item.get(door.method.lower(), {}))
+    operation["parameters"] = [*item.get("parameters", ()), *operation.get("parameters", ())]
+    return operation
+
+
+def json_places(document: Any, door: Door) -> Iterator[tuple[Place, int]]:
+    content = openapi_of(document, door).get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        yield from text_places(document, content["application/json"]["schema"])
+
+
+def test_in_every_field_of_every_json_body(app, world, stopwatch):
+    document = app.test_client().get("/api/openapi.json").json
+    looked_at = set()
+    for door in API_DOORS:
+        for place, limit in json_places(document, door):
+            looked_at.add(place[-1])
+            for name, text in texts(limit).items():
+                forget_failures(app)
+                body = put(door.sends(world).get("json", {}), place, text)
+                sent = {"json": body, "headers": headers_of(world, door)}
+                path, method = world.path(door), door.method
+                stopwatch.check(
+                    f"{door} {place}: {name}",
+                    lambda m=method, p=path, s=sent: app.test_client().open(p, method=m, **s),
+                )
+    assert looked_at >= {"email", "password", "new_password", "note", "description", "line1", "sku"}
+
+
+@pytest.mark.only_on("postgresql")
+def test_in_names_that_nobody_knows(app, world, stopwatch):
+    many = {f"{number}{MARKS[:100]}": number for number in range(5000)}
+    for door in (door for door in API_DOORS if door.method not in ("GET", "HEAD")):
+        for name, body in [("one", {MARKS: MARKS}), ("many", many), ("deep", deep(60))]:
+            sent = {"json": body, "headers": headers_of(world, door)}
+            stopwatch.check(
+                f"{door}: {name}",
+                lambda d=door, s=sent: app.test_client().open(world.path(d), method=d.method, **s),
+            )
+
+
+def deep(levels: int) -> Any:
+    """Objects within objects."""
+    return {"a": deep(levels - 1)} if levels else MARKS
+
+
+def test_in_every_query_of_the_api(app, world, stopwatch):
+    document = app.test_client().get("/api/openapi.json").json
+    for door in API_DOORS:
+        parameters = openapi_of(document, door)["parameters"]
+        names = {p["name"] for p in parameters if p.get("in") == "query"}
+        for name in names:
+            for kind, text in line_texts(254).items():
+                ask = in_a_query(app, world.path(door), name, text, headers_of(world, door))
+                stopwatch.check(f"{door} ?{name}: {kind}", ask)
+
+
+def in_a_query(app: Flask, path: str, name: str, text: str, headers: Any) -> Any:
+    query = urlencode({name: text})
+    return lambda: app.test_client().get(path, query_string=query, headers=headers)
+
+
+@pytest.mark.only_on("postgresql")
+def test_in_every_path(app, world, stopwatch):
+    for door in [*API_DOORS, *PAGE_DOORS]:
+        for kind, text in line_texts(120).items() if "<" in door.rule else ():
+            path = door.rule.partition("<")[0] + quote(text, safe="")
+            client = client_of(app, world, door) if door.is_page else app.test_client()
+            headers = {} if door.is_page else headers_of(world, door)
+            stopwatch.check(
+                f"{door}: {kind}",
+                lambda c=client, p=path, m=door.method, h=headers: c.open(p, method=m, headers=h),
+            )
+
+
+@pytest.mark.only_on("postgresql")
+def test_in_every_header(app, world, stopwatch):
+    doors = [
+        door
+        for door in API_DOORS
+        if door.rule in ("/api/products", "/api/orders", "/api/cart/items")
+    ]
+    doors += [
+        door for door in PAGE_DOORS if door.rule in ("/", "/search", "/cart", "/products/<slug>")
+    ]
+    for door, header in itertools.product(doors, HEADERS):
+        for kind, text in header_texts().items():
+            headers = {**headers_of(world, door), header: text}
+            stopwatch.check(
+                f"{door} {header}: {kind}",
+                lambda d=door, h=headers: app.test_client().open(
+                    world.path(d), method=d.method, data=b"{}", headers=h
+                ),
+            )
+
+
+@pytest.mark.only_on("postgresql")
+def test_ten_thousand_parameters(app, world, stopwatch):
+    queries = ["&".join(f"o.{n}=x" for n in range(10_000)), "q=a&" * 10_000, "o.a=" + "+" * 30_000]
+    for door in (door for door in [*API_DOORS, *PAGE_DOORS] if door.method == "GET"):
+        client = client_of(app, world, door) if door.is_page else app.test_client()
+        headers = {} if door.is_page else headers_of(world, door)
+        for query in queries:
+            stopwatch.check(
+                f"{door} {query[:20]}",
+                lambda c=client, d=door, q=query, h=headers: c.get(
+                    world.path(d), query_string=q, headers=h
+                ),
+            )
+
+
+def client_of(app: Flask, world: World, door: Door, caller: str = "") -> Any:
+    """A browser of somebody who may enter."""
+    client = app.test_client()
+    caller = caller or caller_of(door)
+    if caller != "anonymous":
+        client.set_cookie(app.config["JWT_ACCESS_COOKIE_NAME"], world.tokens[caller]["page_token"])
+    return client
+
+
+def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[str, Door]]:
+    """Who may look at which page."""
+    for door in (door for door in PAGE_DOORS if door.method in methods):
+        for caller in ("anonymous", "owner", "admin"):
+            if door.expected[caller] == 200 and not door.rule.startswith(("/static", "/media")):
+                yield caller, door
+
+
+def test_in_every_query_of_the_pages(app, world, stopwatch):
+    marks = line_texts(254)["marks in two classes"]
+    for caller, door in pages(world):
+        client = client_of(app, world, door, caller)
+        shown = forms_of(world.knock(door, caller).text)
+        names = {name for form in shown if form.method == "get" for name in form.values} | set(
+            QUERY
+        )
+        queries = {name: {name: marks} for name in sorted(names)}
+        # All of them in one query: each that cannot be read is left out.
+        kinds = line_texts(254, share=len(names))
+        queries |= {kind: dict.fromkeys(sorted(names), text) for kind, text in kinds.items()}
+        queries["name of an option"] = {f"o.{MARKS[:500]}": MARKS[:500]}
+        for what, query in queries.items():
+            sent = urlencode(query)
+            stopwatch.check(
+                f"{caller} {door}: {what[:20]}",
+                lambda c=client, d=door, q=sent: c.get(world.path(d), query_string=q),
+            )
+
+
+def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
+    """Each form that a page shows to somebody, once, by where it is sent and what it asks."""
+    found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
+    for caller, door in pages(world, ("GET", "POST")):
+        for form in forms_of(world.knock(door, caller).text):
+            if form.method == "post":
+                found.setdefault((form.action, " ".join(form.values)), (caller, form))
+    return list(found.values())
+
+
+def sent_by(world: World, action: str) -> dict[str, Any]:
+    """What the matrix sends to an action, so that all but one field are right."""
+    for door in PAGE_DOORS:
+        if door.method == "POST" and world.path(door) == urlsplit(action).path:
+            sent: dict[str, Any] = door.sends(world).get("data", {})
+            return {name: str(value) for name, value in sent.items() if name != "file"}
+    return {}
+
+
+def test_in_every_field_of_every_form(app, world, stopwatch):
+    forms, shown = all_forms(world), inside(app, factories.product)
+    asked = {name for _caller, form in forms for name in form.values}
+    assert asked >= {"email", "password", "new_password", "note", "description", "line1", "reason"}
+    assert {form.action for _caller, form in forms} >= {"/login", "/register", "/checkout/order"}
+    for caller, form in forms:
+        values = {**form.values, **sent_by(world, form.action)}
+        for name in [*values, MARKS[:500]]:
+            client, token = None, ""
+            for kind, text in texts(form.limits.get(name, 1000)).items():
+                if client is None or form.action in ("/login", "/register"):
+                    client = client_of(app, world, PAGE_DOORS[0], caller)
+                    token = csrf_token(client, shown)
+                forget_failures(app)
+                data = {**values, "csrf_token": token, name: text}
+                stopwatch.check(
+                    f"{caller} {form.action} {name[:20]}: {kind}",
+                    lambda c=client, f=form, d=data: c.post(
+                        f.action, data=d, content_type=f.mimetype
+                    ),
+                )
+
+
+def csrf_token(client: Any, product: Product) -> str:
+    """The token of the form that this browser is shown on a product's page."""
+    shown = client.get(f"/products/{product.slug}").text
+    return next(f.values["csrf_token"] for f in forms_of(shown) if "csrf_token" in f.values)
+
+
+def test_in_every_cell_of_a_product_list(app, world, stopwatch):
+    columns = (
+        "sku",
+        "name",
+        "price",
+        "stock",
+        "description",
+        "category",
+        "compare_at_price",
+        "currency",
+    )
+    row = {"sku": "A-1", "name": "Mug", "price": "1.00", "category": "A > B"}
+    for column in columns:
+        for kind, text in texts(20_000).items():
+            cells = {**row, column: text}
+            file = f"{','.join(cells)}\n" + ",".join(f'"{cell}"' for cell in cells.values())
+            upload(app, world, stopwatch, f"{column}: {kind}", file.encode())
+    upload(app, world, stopwatch, "header", f"sku,name,price,{MARKS}\na,b,1,c".encode())
+
+
+def upload(app: Flask, world: World, stopwatch: Stopwatch, what: str, data: bytes) -> None:
+    client = client_of(app, world, PAGE_DOORS[0], "admin")
+    token = csrf_token(client, world.product)
+
+    def send() -> Any:
+        file = (io.BytesIO(data), f"{MARKS[:200]}.csv")
+        sent = {"file": file, "csrf_token": token}
+        return client.post("/admin/import", data=sent, content_type="multipart/form-data")
+
+    stopwatch.check(what, send)
