@@ -8,7 +8,7 @@ from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
-from app import api, cli, config, pages, startup
+from app import api, bulkhead, cli, config, pages, startup
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.unit_of_work import end_session
@@ -99,4 +99,5 @@ def _bind_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
     jwt.init_app(app)
     bcrypt.init_app(app)
+    bulkhead.register(app)
     cache.init_app(app)

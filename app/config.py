@@ -40,6 +40,8 @@ class Config:
     DEBUG = False
     DEFAULT_LOG_FORMAT = "text"
     DEFAULT_BCRYPT_ROUNDS = 12
+    DEFAULT_HASHES_AT_ONCE: int | None = None
+    DEFAULT_HASHES_WAITING: int | None = None
 
     JWT_TOKEN_LOCATION = ("headers",)
     JWT_ALGORITHM = "HS256"
@@ -78,6 +80,7 @@ class Config:
         self.JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=self._int("ACCESS_TOKEN_MINUTES", 15))
         self.JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=self._int("REFRESH_TOKEN_DAYS", 30))
         self.BCRYPT_LOG_ROUNDS = self._int("BCRYPT_LOG_ROUNDS", self.DEFAULT_BCRYPT_ROUNDS, 4, 20)
+        self._read_hashing()
         self.STORE_NAME = self._text("STORE_NAME", "ShopSwift")
         self.STORE_CURRENCY = self._currency()
         self.STORE_LOCALE = self._locale()
@@ -108,6 +111,16 @@ class Config:
         self.BACKUP_KEY_PREVIOUS = self._words("BACKUP_KEY_PREVIOUS")
         self._read_database()
         self._read_redis()
+
+    def _read_hashing(self) -> None:
+        """How many passwords are hashed at once; see `app.bulkhead`."""
+        threads = self._int("WEB_THREADS", 8)
+        at_once = self.DEFAULT_HASHES_AT_ONCE or max(1, usable_cores() - 1)
+        # Fewer than half of the threads, so that those who wait leave most of them to others.
+        waiting = self.DEFAULT_HASHES_WAITING or (threads - 1) // 2
+        self.PASSWORD_HASHES_AT_ONCE = self._int("PASSWORD_HASHES_AT_ONCE", at_once, 1, 1024)
+        self.PASSWORD_HASHES_WAITING = self._int("PASSWORD_HASHES_WAITING", waiting, 0, 1024)
+        self.PASSWORD_HASHES_FOLDER = self._text("PASSWORD_HASHES_FOLDER", hashes_folder())
 
     def _read_database(self) -> None:
         default = f"sqlite:///{ROOT / 'instance' / 'shopswift.db'}"
@@ -282,6 +295,8 @@ class Testing(Config):
     NAME = "testing"
     TESTING = True
     DEFAULT_BCRYPT_ROUNDS = 4
+    DEFAULT_HASHES_AT_ONCE = 64
+    DEFAULT_HASHES_WAITING = 1024
 
 
 class Production(Config):
@@ -325,6 +340,16 @@ def usable_cores() -> int:
 
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def hashes_folder() -> str:
+    """A folder of this user's that all processes of the machine find: in memory where possible."""
+    import os
+    import tempfile
+
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of mode 0700 is made there
+    home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return str(home / f"shopswift-passwords-{os.geteuid()}")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:

@@ -85,6 +85,15 @@ class Unavailable(ShopError):
 
     def __init__(self, detail: str = "The shop is busy. Try again in a moment.") -> None:
         super().__init__("unavailable", detail)
+        self.retry_after = 1
+
+
+class Busy(Unavailable):
+    """Too many passwords are hashed at present."""
+
+    def __init__(self) -> None:
+        super().__init__("Many people are signing in just now. Please try again in a few seconds.")
+        self.code, self.retry_after = "busy", 2
 
 
 class TryAgain(Unavailable):

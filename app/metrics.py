@@ -98,10 +98,13 @@ class Figures:
         self.limits_hit = self._counter("limits_hit", "Requests refused by a limit.", "limit")
         self.sign_ins = self._counter("sign_ins", "Passwords tried at the sign-in.", "outcome")
         self.lockouts = self._counter("lockouts", "Locks set by the guard against guessing.")
+        self.passwords = self._gauge(
+            "passwords", "Requests that hash a password, or wait for their turn.", "state"
+        )
 
     def _tell_zeros(self) -> None:
         # Prometheus sees a rise only from a figure that it has seen before.
-        for code in ("internal_error", "unavailable", "out_of_stock", *LIMITS):
+        for code in ("internal_error", "unavailable", "busy", "out_of_stock", *LIMITS):
             self.refusals.labels(code)
         for limit in LIMITS.values():
             self.limits_hit.labels(limit)
@@ -235,6 +238,11 @@ def rows_imported(counts: Mapping[str, int]) -> None:
 def password_tried(fits: bool) -> None:
     """A password was compared at the sign-in."""
     _kept.sign_ins.labels("right" if fits else "wrong").inc()
+
+
+def passwords_changed(state: str, by: int) -> None:
+    """More or fewer requests are `hashing` a password now, or `waiting` to."""
+    _kept.passwords.labels(state).inc(by)
 
 
 def locked_out() -> None:

@@ -8,7 +8,7 @@ from app.errors import unless_refused
 from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
-from app.services import auth_service, session_service
+from app.services import auth_service, password_hashing, session_service
 from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
@@ -28,7 +28,7 @@ GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer'
 @blp.response(201, UserSchema)
 def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
     """Make an account. Emails compare without regard to case."""
-    wishes["password_hash"] = auth_service.hash_password(wishes.pop("password"))
+    wishes["password_hash"] = password_hashing.hash_password(wishes.pop("password"))
     lifetime, client = session_lifetime(), request.remote_addr
     user = in_transaction(lambda: auth_service.register(lifetime, client, **wishes))
     return user, {"Location": url_for("users.get_me")}

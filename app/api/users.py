@@ -16,7 +16,7 @@ from app.schemas.users import (
     UserArgs,
     UserSchema,
 )
-from app.services import address_service, auth_service, user_service
+from app.services import address_service, auth_service, password_hashing, user_service
 from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
@@ -68,7 +68,7 @@ def change_password(wishes: dict[str, str]) -> None:
     """Set a new password; all other sessions end."""
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
-    new_hash = auth_service.hash_password(wishes["new_password"])
+    new_hash = password_hashing.hash_password(wishes["new_password"])
     unless_refused(in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash)))
 
 

@@ -10,7 +10,7 @@ from flask import current_app
 from app.cli.shell import command, progress
 from app.config import Production
 from app.domain.clock import utc_now
-from app.services import auth_service, seed_service
+from app.services import password_hashing, seed_service
 from app.unit_of_work import in_transaction
 
 MAX_ROWS = 1_000_000
@@ -80,8 +80,8 @@ def _plant(random_seed: int) -> bool:
     if seed_service.is_seeded():
         return False
     currency = current_app.config["STORE_CURRENCY"]
-    customer = auth_service.hash_password(seed_service.DEMO_CUSTOMER[1])
-    admin = auth_service.hash_password(seed_service.DEMO_ADMIN[1])
+    customer = password_hashing.hash_password(seed_service.DEMO_CUSTOMER[1], is_patient=True)
+    admin = password_hashing.hash_password(seed_service.DEMO_ADMIN[1], is_patient=True)
     return in_transaction(lambda: seed_service.plant(currency, customer, admin, random_seed))
 
 

@@ -7,7 +7,7 @@ import click
 from app.cli.shell import command, complain
 from app.domain import emails, passwords
 from app.domain.actor import SYSTEM
-from app.services import auth_service, staff_service, user_service
+from app.services import password_hashing, staff_service, user_service
 from app.unit_of_work import in_transaction
 
 
@@ -29,7 +29,7 @@ def create_admin(email: str, password: str | None, promote: bool) -> None:
     known = user_service.find_by_email(email) is not None
     hashed = None
     if password is not None or not known:
-        hashed = auth_service.hash_password(_read(password))
+        hashed = password_hashing.hash_password(_read(password), is_patient=True)
     done = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, hashed, promote))
     click.echo(f"create-admin: {email}: {done}.")
 

@@ -13,7 +13,7 @@ from app.pages.shell import form_page, page
 from app.pages.sign_in import farewell
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
-from app.services import auth_service, order_lists, user_service
+from app.services import auth_service, order_lists, password_hashing, user_service
 from app.services.order_lists import Filters
 from app.services.paging import MAX_DEPTH
 from app.unit_of_work import in_transaction
@@ -121,7 +121,7 @@ def _page_href(number: int) -> str:
 def _change_password(wishes: dict[str, str]) -> User:
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
-    new_hash = auth_service.hash_password(wishes["new_password"])
+    new_hash = password_hashing.hash_password(wishes["new_password"])
     outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
     return unless_refused(outcome)
 

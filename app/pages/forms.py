@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 
 from app import metrics
 from app.errors import (
+    Busy,
     Conflict,
     Invalid,
     PreconditionFailed,
@@ -21,7 +22,7 @@ from app.utils.error_handlers import status_of
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")
-TELLABLE = (Conflict, Invalid, PreconditionFailed, TooManyAttempts, Unauthenticated)
+TELLABLE = (Busy, Conflict, Invalid, PreconditionFailed, TooManyAttempts, Unauthenticated)
 """Refusals that are told beside the form; all others have a page of their own."""
 EMPTY = "This is needed."
 SECRETS = ("password", "current_password", "new_password")
@@ -83,6 +84,8 @@ class Form:
         if isinstance(refusal, TooManyAttempts):
             self.headers["Retry-After"] = str(refusal.retry_after)
             self.problem = f"Too many failed attempts. Try again in {_spell(refusal.retry_after)}."
+        elif isinstance(refusal, Busy):
+            self.headers["Retry-After"] = str(refusal.retry_after)
         elif self.errors:
             self.problem = "Please look at the fields that are marked."
 

@@ -16,6 +16,7 @@ from app.schemas.auth import LoginSchema, RegisterSchema
 from app.services import (
     auth_service,
     cart_service,
+    password_hashing,
     session_service,
     throttle_service,
     user_service,
@@ -102,7 +103,7 @@ def _open_session(credentials: dict[str, Any]) -> Session:
 
 
 def _open_account(wishes: dict[str, Any]) -> Session:
-    password_hash = auth_service.hash_password(wishes.pop("password"))
+    password_hash = password_hashing.hash_password(wishes.pop("password"))
     token = cookies.page_buyer().cart_token
 
     def work() -> Session:

@@ -7,24 +7,23 @@ failure is on record needs none of that.
 """
 
 import logging
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, false, select
 
 from app import metrics
-from app.domain import emails, passwords
+from app.domain import emails
 from app.domain.actor import Actor
 from app.errors import Invalid, ShopError, TooManyAttempts, Unauthenticated
-from app.extensions import bcrypt, db
+from app.extensions import db
 from app.models import Session, User
 from app.plans import kept
 from app.services import (
     audit_trail,
     cart_service,
+    password_hashing,
     session_service,
     throttle_service,
     user_service,
@@ -52,21 +51,6 @@ class Attempt:
     """How the database knows the network that the attempt came from."""
 
 
-def hash_password(password: str) -> str:
-    """The hash to store for a password. Slow on purpose: call it outside of transactions.
-
-    Raises:
-        Invalid: it is empty, or has characters that cannot be hashed.
-    """
-    if not passwords.is_readable(password):
-        raise Invalid(
-            {"password": ["It is empty, or has characters that cannot stand in a password."]}
-        )
-    db.session.close()  # gives the connection back for as long as the slow work takes
-    hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
-    return hashed.decode()
-
-
 def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
     """Make an account. Where it is made it is known from then on, for as long as a session lives:
     whoever guesses from the same network does not keep its new owner from the first sign-in.
@@ -86,6 +70,7 @@ def try_credentials(email: str, password: str, client: str | None = None) -> Att
 
     Raises:
         TooManyAttempts: the address is locked, for this client or for all that it does not know.
+        Busy: too many passwords are hashed at present.
     """
     key, place = emails.key(email), throttle_service.place_key(client)
     account = _find(_BY_EMAIL, email=key, place=place)
@@ -98,6 +83,7 @@ def try_own_password(actor: Actor, password: str) -> Attempt:
 
     Raises:
         TooManyAttempts: too many tries with this session.
+        Busy: too many passwords are hashed at present.
     """
     guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
     return _try(guards, _find(_BY_ID, user_id=actor.user_id), password)
@@ -225,11 +211,9 @@ def _try(
     guards: tuple[Guard, ...], account: Account | None, password: str, place: str | None = None
 ) -> Attempt:
     throttle_service.refuse_locked(guards)
-    db.session.close()  # gives the connection back for as long as the slow work takes
-    dummy = _dummy_hash()
-    user_id, password_hash, _known = account or (None, dummy, False)
-    fits: bool = bcrypt.check_password_hash(password_hash, passwords.canonical(password))
-    return Attempt(guards, user_id, password_hash, fits, place)
+    user_id, password_hash, _known = account or (None, None, False)
+    fits = password_hashing.matches(password_hash, password)
+    return Attempt(guards, user_id, password_hash or "", fits, place)
 
 
 def _still_fits(attempt: Attempt) -> User | None:
@@ -257,9 +241,3 @@ _BEGIN_UNLESS_COUNTED = session_service.beginning(
     .where(_FITS, throttle_service.NOT_COUNTED)
     .with_for_update(key_share=True, of=User)
 )
-
-
-@cache
-def _dummy_hash() -> str:
-    # Made by whoever comes first, known or unknown, so that its making tells nothing either.
-    return hash_password(secrets.token_hex())

@@ -40,7 +40,6 @@ TITLES = {
     413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
     429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
-RETRY_AFTER_SECONDS = 1
 INTERNAL_ERROR = "Something went wrong on our side."
 UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 READ_ONLY = "25006"  # a standby, or a server that is being moved
@@ -124,10 +123,8 @@ def handle_refusal(error: errors.ShopError) -> Response:
         # RFC 6750, section 3: a token that was sent and refused is named as such.
         sent = request.headers.get("Authorization")
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
-    if isinstance(error, errors.TooManyAttempts):
+    if isinstance(error, errors.TooManyAttempts | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return problem(status_of(error), error.code, error.detail, headers, **error.extra)
 
 

@@ -5,7 +5,7 @@ import pytest
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Order, Product
-from app.services import auth_service, seed_service
+from app.services import password_hashing, seed_service
 from app.services.seeding.orders import fill_up as fill_up_orders
 from app.unit_of_work import in_transaction
 from tests import factories
@@ -33,7 +33,7 @@ PAGES_OF_STAFF = (
 def shop(app):
     """The demo shop, and somebody who can sign in to look at it."""
     with app.app_context():
-        hashes = [auth_service.hash_password(password) for _, password in (CUSTOMER, ADMIN)]
+        hashes = [password_hashing.hash_password(password) for _, password in (CUSTOMER, ADMIN)]
         in_transaction(lambda: seed_service.plant("USD", *hashes, 1))
     return app
 

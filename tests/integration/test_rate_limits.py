@@ -2,27 +2,25 @@
 
 import ast
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy import delete
-from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Testing
 from app.extensions import db, limiter
-from app.models import Session, User
+from app.models import Session
 from app.utils import rate_limits
 from tests.factories import PASSWORD
-from tests.integration.browsing import Browser, hidden_fields
+from tests.integration.browsing import Browser
 from tests.integration.conftest import signed_in
-from tests.integration.people import EMAIL, make_user
+from tests.integration.passwords import hashing_requests
+from tests.integration.people import make_user
 
 ROUTE = "/api/openapi.json"
 
@@ -215,56 +213,19 @@ def test_a_cookie_of_a_session_that_ended_is_counted_as_its_network(shop, app):
     assert answers == [200, 200, 200, 429]
 
 
-def hashing_requests(app: Flask) -> list[tuple[str, Callable[[Flask], TestResponse]]]:
-    """One request for each route that hashes a password: its endpoint, and how to send it."""
-    with app.app_context():
-        db.session.execute(delete(User))
-        db.session.commit()
-    for email in (EMAIL, "leaver@example.com"):
-        make_user(app, email=email)
-    caller, leaver = signed_in(app, password=PASSWORD), signed_in(app, password=PASSWORD)
-    change = {"current_password": PASSWORD, "new_password": "another long phrase"}
-
-    def browse(path: str, data: dict[str, str], email: str | None = None) -> Any:
-        browser = Browser(app)
-        if email:
-            browser.sign_in(email)
-        form = {**hidden_fields(browser.get(path).text), **data}
-
-        def send(shop: Flask) -> TestResponse:
-            browser.client.application = shop
-            return browser.client.post(path, data=form)
-
-        return send
-
-    def call(method: str, path: str, body: dict[str, str], **headers: str) -> Any:
-        return lambda shop: shop.test_client().open(path, method=method, json=body, headers=headers)
-
-    new = {"email": "new@example.com", "password": PASSWORD}
-    return [
-        ("auth.register", call("POST", "/api/auth/register", new)),
-        ("auth.login", call("POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})),
-        ("users.change_password", call("POST", "/api/users/me/password", change, **caller.headers)),
-        ("users.close_account", call("DELETE", "/api/users/me", {"password": PASSWORD}, **leaver.headers)),
-        ("sign_in.login", browse("/login", {"email": EMAIL, "password": PASSWORD})),
-        ("sign_in.register", browse("/register", {**new, "email": "page@example.com"})),
-        ("account.change_password", browse("/account/password", change, EMAIL)),
-        ("account.close", browse("/account/close", {"password": PASSWORD}, "leaver@example.com")),
-    ]  # fmt: skip
-
-
 def test_all_routes_that_hash_passwords_share_one_budget_of_their_network(shop, app):
     sign_in = {"email": "nobody@example.com", "password": PASSWORD}
-    for endpoint, send in hashing_requests(app):
+    requests = hashing_requests(app)
+    for endpoint, send in requests:
+        limited = shop(RATELIMIT_PASSWORDS="1 per hour")
+        limited.test_client().post("/api/auth/login", json=sign_in)
+        assert send(limited).status_code == 429, endpoint
+
+    for endpoint, send in requests:
         limited = shop(RATELIMIT_PASSWORDS="1 per hour")
         first = send(limited)
         then = limited.test_client().post("/api/auth/login", json=sign_in)
         assert (first.status_code < 400, then.status_code) == (True, 429), endpoint
-
-    for endpoint, send in hashing_requests(app):
-        limited = shop(RATELIMIT_PASSWORDS="1 per hour")
-        limited.test_client().post("/api/auth/login", json=sign_in)
-        assert send(limited).status_code == 429, endpoint
 
 
 def test_every_view_that_hashes_passwords_has_the_shared_budget(shared_app):

@@ -18,7 +18,7 @@ from app.models import (
     Session,
     User,
 )
-from app.services import auth_service, user_service
+from app.services import password_hashing, user_service
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import PASSWORD
@@ -489,7 +489,7 @@ def test_what_the_command_line_uses_refuses_bad_and_taken_emails(app):
 @pytest.mark.parametrize("password", ["", "nul \0", "half \ud800 a pair"])
 def test_what_cannot_be_hashed_is_refused_at_every_door(app, password):
     with pytest.raises(user_service.Invalid):
-        inside(app, auth_service.hash_password, password)
+        inside(app, password_hashing.hash_password, password)
 
 
 def test_an_account_is_promoted_by_the_system(app):
