@@ -69,10 +69,19 @@ class Bulkhead:
         finally:
             self._leave(descriptor)
 
+    def refuse_if_full(self) -> None:
+        """Raises: Busy, where `place` would at once. For work that comes before the hash."""
+        with self._changed:
+            self._refuse_if_full()
+
+    def _refuse_if_full(self) -> None:
+        if len(self._queue) + self._hashing > self._max_waiting:
+            raise Busy()
+
     def _take(self, is_patient: bool) -> int:
         with self._changed:
-            if not is_patient and len(self._queue) + self._hashing > self._max_waiting:
-                raise Busy()
+            if not is_patient:
+                self._refuse_if_full()
             ticket = object()
             self._queue.append(ticket)
             metrics.passwords_changed("waiting", +1)

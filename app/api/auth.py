@@ -27,7 +27,10 @@ GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer'
 @blp.arguments(RegisterSchema)
 @blp.response(201, UserSchema)
 def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
-    """Make an account. Emails compare without regard to case."""
+    """Make an account. Emails compare without regard to case.
+
+    While too many passwords are hashed it is refused with 503 `busy`, as all that hashes one is.
+    """
     wishes["password_hash"] = password_hashing.hash_password(wishes.pop("password"))
     lifetime, client = session_lifetime(), request.remote_addr
     user = in_transaction(lambda: auth_service.register(lifetime, client, **wishes))
@@ -39,7 +42,10 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 @blp.arguments(LoginSchema)
 @blp.response(200, TokensSchema)
 def login(credentials: dict[str, str]) -> dict[str, Any]:
-    """Sign in. Five wrong passwords in a row lock the account for a growing while (429)."""
+    """Sign in. Five wrong passwords in a row lock the account for a growing while (429).
+
+    While too many passwords are hashed it is refused with 503 `busy`: try again after Retry-After.
+    """
     attempt = auth_service.try_credentials(**credentials, client=request.remote_addr)
     cart_token = request.headers.get(CART_TOKEN)
     outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), cart_token))

@@ -72,6 +72,7 @@ def try_credentials(email: str, password: str, client: str | None = None) -> Att
         TooManyAttempts: the address is locked, for this client or for all that it does not know.
         Busy: too many passwords are hashed at present.
     """
+    password_hashing.refuse_if_full()
     key, place = emails.key(email), throttle_service.place_key(client)
     account = _find(_BY_EMAIL, email=key, place=place)
     guards = throttle_service.login_guards(key, place, is_known=bool(account and account[2]))

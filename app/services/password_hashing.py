@@ -32,6 +32,15 @@ def hash_password(password: str, is_patient: bool = False) -> str:
         return _hash(password)
 
 
+def refuse_if_full() -> None:
+    """Spare a request that will be refused the work before the hash.
+
+    Raises:
+        Busy: too many passwords are hashed at present.
+    """
+    bulkhead.current().refuse_if_full()
+
+
 def matches(password_hash: str | None, password: str) -> bool:
     """Whether a password fits a hash. None stands for an account that does not exist: it is the
     same work, and nothing fits.
