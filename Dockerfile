@@ -1,7 +1,7 @@
 # The shop as an image: no tools, no root, no secrets, and a root filesystem that may be read-only.
 # What it needs to write: /tmp, and /var/lib/shopswift for pictures. Settings: `.env.example`.
 
-FROM python:3.12-slim AS build
+FROM python:3.12-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea AS build
 
 WORKDIR /build
 RUN python -m venv --without-pip /opt/shop
@@ -15,7 +15,7 @@ COPY . /app
 RUN python -m compileall -q -j 0 /app
 
 
-FROM python:3.12-slim
+FROM python:3.12-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea
 
 LABEL org.opencontainers.image.title="ShopSwift" \
       org.opencontainers.image.description="An online shop's backend" \

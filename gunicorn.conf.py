@@ -9,13 +9,23 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from flask import Flask
 from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from app import metrics
-from app.config import ConfigurationError, load
-from app.utils.security_headers import HEADERS
+# Releases are started through a `current` link (DEPLOYMENT.md). If this folder kept the link's name,
+# a running process would load templates of the next release as soon as the link points there. So
+# the process knows its folder by its real name alone.
+chdir = str(Path(__file__).resolve().parent)
+os.chdir(chdir)
+os.environ["PWD"] = chdir
+sys.path[:] = [os.path.realpath(path) if path else chdir for path in sys.path]
+
+from app import metrics  # noqa: E402 - not before the folder is known by its real name
+from app.config import ConfigurationError, load  # noqa: E402
+from app.startup import refuse_old_schema  # noqa: E402
+from app.utils.security_headers import HEADERS  # noqa: E402
 
 try:
     settings = load()
@@ -127,6 +137,16 @@ def child_exit(_server, worker):
 def on_exit(_server):
     """Take the figures along."""
     metrics.forget()
+
+
+def on_starting(server):
+    """Refuse to serve on a schema that is behind (production only)."""
+    shop = server.app.wsgi()
+    try:
+        if isinstance(shop, Flask):
+            refuse_old_schema(shop)
+    except ConfigurationError as error:
+        sys.exit(f"ShopSwift cannot start: {error}")
 
 
 def when_ready(server):

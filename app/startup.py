@@ -10,7 +10,7 @@ from app import postgresql, sqlite  # noqa: F401 - both have the engine prepared
 from app.config import ConfigurationError
 from app.errors import Unavailable
 from app.extensions import db
-from app.services import store_service
+from app.services import schema_service, store_service
 from app.unit_of_work import in_transaction
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,32 @@ def make_database_folder(app: Flask) -> None:
         raise ConfigurationError(
             f"DATABASE_URL names a file in a folder that cannot be made: {error.strerror}."
         ) from None
+
+
+def refuse_old_schema(app: Flask) -> None:
+    """In production, servers do not start on a schema that lacks migrations of their release: nginx
+    would send them shoppers, and each page would fail.
+
+    Called by gunicorn.conf.py, not by `create_app`: `flask db upgrade` needs the app as well. A
+    database that does not answer is no reason not to start; readiness reports it.
+
+    Raises:
+        ConfigurationError: the schema is empty or behind.
+    """
+    if app.config["NAME"] != "production":
+        return
+    with app.app_context():
+        try:
+            state = schema_service.state(str(app.extensions["migrate"].directory))
+        except SQLAlchemyError:
+            return
+        finally:
+            db.session.remove()
+            db.engine.dispose()  # no connection is carried over a fork
+    if state in ("empty", "behind"):
+        raise ConfigurationError(
+            f"the database's schema is {state}: run `flask db upgrade` with this release first."
+        )
 
 
 def refuse_other_currency(app: Flask) -> None:

@@ -3,7 +3,8 @@
 
 Each migration is printed as the SQL that PostgreSQL would get, and squawk looks at that
 (https://squawkhq.com/docs/rules). CONTRIBUTING.md has the rules that follow from it. A migration
-that has to break one says so: `contract = True` where it drops what no server reads any more, or
+that has to break one says so: `contract = "0042"` where it drops what servers have not read since
+migration 0042 (app/services/schema_service.py), or
 `accepted = {"the-rule": "why nobody waits"}`.
 """
 
@@ -56,13 +57,23 @@ class Finding(NamedTuple):
 def findings(folder: Path, after: str) -> Iterator[Finding]:
     """What is wrong with the migrations in a folder that come after one."""
     found = ScriptDirectory(str(folder)).iterate_revisions("heads", after)
+    earlier = {after}
     for script in reversed([script for script in found if isinstance(script, Script)]):
         accepted = set(getattr(script.module, "accepted", {}))
-        if getattr(script.module, "contract", False):
+        if hasattr(script.module, "contract"):
             accepted.update(CONTRACTION)
+            yield from _contract_findings(script, earlier)
         for rule, why in _broken(as_sql(script)):
             if rule not in accepted:
                 yield Finding(script.revision, rule, why)
+        earlier.add(script.revision)
+
+
+def _contract_findings(script: Script, earlier: set[str]) -> Iterator[Finding]:
+    """`contract` names an earlier migration, or a return could not be judged."""
+    if script.module.contract not in earlier:
+        why = "`contract` names the oldest migration whose servers do not read what is dropped."
+        yield Finding(script.revision, "contract-names-no-migration", why)
 
 
 def as_sql(script: Script) -> str:

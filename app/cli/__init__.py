@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import catalogue, purge, seed, upkeep, users
+from app.cli import catalogue, purge, schema, seed, upkeep, users
 
 COMMANDS = (
     seed.seed_db,
@@ -12,6 +12,7 @@ COMMANDS = (
     upkeep.audit,
     upkeep.doctor,
     purge.purge,
+    schema.schema_state,
     upkeep.export_openapi,
 )
 

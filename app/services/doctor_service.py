@@ -35,7 +35,8 @@ class Finding:
 def examine(
     config: Mapping[str, Any], problems: list[str], warnings: list[str], migrations: Path
 ) -> Iterator[Finding]:
-    """All checks, one after the other. Without a database those that need one are left out."""
+    """All checks, one after the other. Those that need the database, or tables
+    in it, are left out where there are none."""
     yield Finding("environment", "ok", str(config["NAME"]))
     old_keys = config["SECRET_KEY_FALLBACKS"] or config["JWT_SECRET_KEY_PREVIOUS"]
     yield from _settings(problems, warnings, bool(old_keys))
@@ -43,8 +44,9 @@ def examine(
     yield database
     if database.status == "ok":
         yield _guarded("migrations", lambda: _migrations(migrations))
-        yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
-        yield _guarded("admin", _admin)
+        if _has_tables():
+            yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
+            yield _guarded("admin", _admin)
         if config["DATABASE_POOLER"]:
             yield _guarded("pooler", _pooler)
     yield from _replica(config["SQLALCHEMY_BINDS"])
@@ -84,6 +86,14 @@ def _database(url: str) -> Finding:
         return Finding("database", "failed", f"{public_url(url)}: {_reason(error)}")
     name = version if sqlite else f"PostgreSQL {version}"
     return Finding("database", "ok", f"{name} at {public_url(url)}")
+
+
+def _has_tables() -> bool:
+    try:
+        return store_service.has_tables()
+    except SQLAlchemyError:
+        db.session.close()
+        return False
 
 
 def _migrations(folder: Path) -> Finding:

@@ -57,10 +57,23 @@ DOCKER = '''
     elif verb == "stop":
         for name in arguments[3:]:
             state[name]["healthy"] = False
-    elif verb == "run" and "unmigratable" in image:
+    elif verb == "run" and "heads" in arguments:
+        print("0013 (head)")
+    elif verb == "run" and "schema-state" in arguments:
+        end(1 if "contracting" in image else 0)
+    elif verb == "run" and "doctor" in arguments:
+        end(1 if "unwell" in image else 0)
+    elif verb == "run" and "migrate" in arguments and "unmigratable" in image:
         end(1)
-    elif verb == "pull" and "missing" in image:
+    elif verb == "exec" and "pg_dump" in arguments[-1]:
+        print("a dump")
+        end(1 if "undumpable" in image else 0)
+    elif verb == "exec":
+        end(0 if sys.stdin.read() == "a dump\\n" else 1)
+    elif verb in ("pull", "image") and "missing" in (image or arguments[-1]):
         end(1)
+    elif verb == "info":
+        print(here)
     end()
 '''
 
@@ -84,12 +97,27 @@ class Host:
     ) -> "subprocess.CompletedProcess[str]":
         """Have the host switch to an image; `program` is called in its folder `cwd`."""
         return subprocess.run(
-            [program or self.folder / "scripts" / "deploy" / "switch", image, url],
+            [program or self.folder / "scripts/deploy/switch", image, *([url] if url else [])],
             cwd=self.folder / cwd,
-            env={**os.environ, "PATH": f"{self._bin}:{os.environ['PATH']}"},
+            env={
+                **os.environ,
+                "PATH": f"{self._bin}:{os.environ['PATH']}",
+                "SHOP_RETRY_SECONDS": "0",
+                "SHOP_FREE_MB": "1",
+                "SHOP_RELEASE_CONF": "/nowhere",
+            },
             capture_output=True,
             text=True,
         )
+
+    def release(self, tag: str) -> "subprocess.CompletedProcess[str]":
+        """Have the host release a tag or an image."""
+        return self.switch(tag, "", program=str(self.folder / "scripts/deploy/release"))
+
+    def set_state(self, images: list[str]) -> None:
+        """Let these replicas run."""
+        state = {f"c{n}": {"image": image, "healthy": True} for n, image in enumerate(images)}
+        (self._bin / "state.json").write_text(json.dumps(state))
 
     @property
     def images(self) -> list[str]:
@@ -168,7 +196,76 @@ def test_a_release_may_be_switched_to_from_any_folder(host):
     done = host.switch("shop:missing", NOWHERE, program="./switch", cwd="scripts/deploy")
 
     assert done.returncode == 1, done.stderr
-    assert [verb for verb, *_rest in host.log] == ["pull"]
+    assert [verb for verb, *_rest in host.log] == ["pull", "image"]
+
+
+@pytest.fixture
+def on_v1(host, url):
+    """A host on which the first release runs."""
+    host.set_state(["ghcr.io/owner/shop:v1"] * 2)
+    with (host.folder / ".env").open("a") as settings:
+        settings.write(f"SHOP_URL={url}\nSHOP_IMAGE=ghcr.io/owner/shop:v1\n")
+    return host
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_release_looks_first_and_backs_up_before_it_migrates(on_v1):
+    done = on_v1.release("v2")
+
+    assert done.returncode == 0, done.stderr
+    assert on_v1.images == ["ghcr.io/owner/shop:v2"] * 2
+    assert on_v1.settings[-1] == "SHOP_IMAGE=ghcr.io/owner/shop:v2"
+    steps = [" ".join(map(str, arguments)) for *_rest, arguments in on_v1.log]
+    order = ["config", "pull", "schema-state --serving 0013", "doctor", "pg_dump", "--list",
+             "migrate", "app=4", "nginx"]  # fmt: skip
+    places = [next(n for n, step in enumerate(steps) if word in step) for word in order]
+    assert places == sorted(places)
+    (dump,) = (on_v1.folder / "backups").iterdir()
+    assert dump.read_text() == "a dump\n"
+    assert stat.S_IMODE(dump.stat().st_mode) == 0o600
+    assert stat.S_IMODE(dump.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [
+        ("missing", "there is no image ghcr.io/owner/shop:missing"),
+        ("contracting", "the schema does not allow it"),
+        ("unwell", "the doctor is not content"),
+        ("undumpable", "the backup failed"),
+        ("unmigratable", "the migrations failed"),
+    ],
+)
+def test_what_fails_before_the_switch_changes_nothing(on_v1, tag, reason):
+    done = on_v1.release(tag)
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert on_v1.images == ["ghcr.io/owner/shop:v1"] * 2
+    assert not [arguments for verb, *_rest, arguments in on_v1.log if "app=4" in arguments]
+    backups = on_v1.folder / "backups"
+    assert len(list(backups.iterdir())) == (tag == "unmigratable")
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_switch_that_was_killed_is_made_good_by_the_next_one(on_v1):
+    on_v1.set_state(["ghcr.io/owner/shop:v1"] * 2 + ["ghcr.io/owner/shop:v2"] * 2)
+    (on_v1.folder / ".replicas").write_text("2\n")
+
+    done = on_v1.release("v2")
+
+    assert done.returncode == 0, done.stderr
+    assert on_v1.images == ["ghcr.io/owner/shop:v2"] * 2
+
+
+@pytest.mark.only_on("sqlite")
+def test_migrations_that_find_a_lock_are_tried_again(on_v1):
+    on_v1.switch("ghcr.io/owner/shop:unmigratable", NOWHERE)
+
+    assert [arguments[-1] for verb, *_rest, arguments in on_v1.log if verb == "run"] == [
+        "migrate"
+    ] * 5
 
 
 def test_two_releases_at_once_do_not_mix(host):
@@ -187,7 +284,12 @@ def test_shipping_brings_the_files_and_switches_there(tmp_path):
 
     done = subprocess.run(
         [ROOT / "scripts/deploy/ship", "shop@host", "shop:1", "https://shop.example"],
-        env={**os.environ, "SSH": str(ssh), "SHOP_FOLDER": str(folder)},
+        env={
+            **os.environ,
+            "SSH": str(ssh),
+            "SHOP_FOLDER": str(folder),
+            "SHOP_RELEASE_CONF": "/nowhere",
+        },
         capture_output=True,
         text=True,
     )
@@ -196,7 +298,7 @@ def test_shipping_brings_the_files_and_switches_there(tmp_path):
     assert (folder / "docker-compose.prod.yml").exists()
     assert (folder / "deploy/nginx/nginx.conf").exists()
     assert done.returncode == 2
-    assert ".env is missing" in done.stderr
+    assert f"{folder}/.env is there" in done.stderr
 
 
 def test_nothing_but_plain_words_is_shipped(tmp_path):

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from app.config import ROOT, load
 from app.extensions import db
+from app.services import schema_service
 from tests import pooler, proxy
 from tests.servers import free_port
 
@@ -102,6 +103,20 @@ def test_the_settings_start_a_shop_in_production():
         assert f"{name}=" in known
 
 
+def test_the_settings_of_releases_are_ones_that_the_command_reads():
+    (text,) = blocks("sh release.conf")
+    command = (ROOT / "scripts/deploy/release-systemd").read_text("utf-8")
+
+    for name in re.findall("(?m)^([A-Z_]+)=", text):
+        assert re.search(rf"(?m)^{name}=|\$\{{{name}:\?", command), name
+
+
+def test_the_oldest_release_to_go_back_to_is_the_one_that_the_migrations_allow():
+    oldest = schema_service.oldest_revision(str(ROOT / "migrations"))
+
+    assert f"whose newest migration is `{oldest}`" in TEXT
+
+
 def test_settings_that_are_named_are_settings():
     known = (ROOT / ".env.example").read_text("utf-8")
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text("utf-8")
@@ -120,8 +135,8 @@ def test_units_are_ones_that_systemd_takes(name, tmp_path):
     unit.read_string(re.sub("(EnvironmentFile=.*\n)+", r"\1", text))  # which may be repeated
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze on this machine")
-    here = (text.replace("/srv/shopswift/.venv/bin/", f"{Path(shutil.which('sh')).parent}/sh -c ")
-            .replace("/srv/shopswift", str(ROOT)))  # fmt: skip
+    here = (text.replace("/srv/shopswift/current/.venv/bin/", f"{Path(shutil.which('sh')).parent}/sh -c ")
+            .replace("/srv/shopswift/current", str(ROOT)))  # fmt: skip
     file = tmp_path / name.replace("@", "@8001")
     if "OnFailure=" in text:
         (told,) = blocks("ini shopswift-failed@.service")
@@ -129,7 +144,9 @@ def test_units_are_ones_that_systemd_takes(name, tmp_path):
     file.write_text(here)
     if name.endswith(".timer"):
         (served,) = blocks(f"ini {name.replace('timer', 'service')}")
-        file.with_suffix(".service").write_text(served.replace("/srv/shopswift/", "/bin/sh "))
+        file.with_suffix(".service").write_text(
+            served.replace("/srv/shopswift/current/", "/bin/sh ")
+        )
 
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True
@@ -171,7 +188,7 @@ def nginx_home(tmp_path):
 
 def run_in(home: Path, commands: str) -> None:
     """Run commands of this page, with other folders."""
-    for place, here in (("/srv/shopswift", ROOT), ("/etc/nginx", home), ("/var/cache/nginx", home / "var")):  # fmt: skip
+    for place, here in (("/srv/shopswift/repository", ROOT), ("/etc/nginx", home), ("/var/cache/nginx", home / "var")):  # fmt: skip
         commands = commands.replace(place, str(here))
     subprocess.run(["sh", "-euc", commands.replace("sudo ", "")], check=True, capture_output=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,7 +22,13 @@ from tests import servers
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port
 
-GOOD = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}
+PRODUCTION = {
+    "FLASK_ENV": "production",
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+    "TRUSTED_HOSTS": "shop.example",
+    "ALLOW_SQLITE": "true",
+}
 
 
 def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +39,7 @@ def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -69,6 +76,44 @@ def test_production_without_secrets_ends_with_one_clear_line(command, tmp_path):
         " is missing or the development default; DATABASE_URL names SQLite (set ALLOW_SQLITE=true"
         " if that is meant)."
     )
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("revision", [None, "0012"], ids=["empty", "behind"])
+def test_in_production_a_server_does_not_start_on_a_schema_that_is_behind(
+    database, tmp_path, revision
+):
+    settings = {
+        **PRODUCTION,
+        "FLASK_APP": "manage.py",
+        "PORT": str(free_port()),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db",
+    }
+    if revision:
+        upgraded = run("-m", "flask", "db", "upgrade", revision, **settings)
+        assert upgraded.returncode == 0, upgraded.stderr
+
+    ended = run("-m", "gunicorn", "manage:app", **settings)
+    told = run("-m", "flask", "schema-state", **settings)
+
+    state = "behind" if revision else "empty"
+    assert ended.returncode == 1
+    assert ended.stderr.strip().splitlines()[-1] == (
+        f"ShopSwift cannot start: the database's schema is {state}: run `flask db upgrade` with this"
+        " release first."
+    )
+    assert told.stdout == f"{state}\n"
+
+
+def test_a_release_is_told_whether_another_can_serve(app):
+    def ask(*arguments):
+        result = app.test_cli_runner().invoke(args=["schema-state", *arguments])
+        return result.exit_code, result.stdout
+
+    assert ask() == (0, "current\n")
+    assert ask("--serving", "0013") == (0, "current\n")
+    assert ask("--serving", "0001") == (1, "")
+    assert ask("--serving", "9999") == (3, "")
 
 
 def test_a_value_that_makes_no_sense_ends_gunicorn_with_one_clear_line():

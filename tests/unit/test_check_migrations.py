@@ -100,8 +100,17 @@ def test_what_keeps_nobody_waiting_passes(rules, body):
 
 
 def test_what_no_server_reads_may_be_dropped_by_who_says_so(rules):
-    assert rules('op.drop_column("orders", "note")', "contract = True") == set()
-    assert rules('op.rename_table("orders", "sales")', "contract = True") == {"renaming-table"}
+    contract = 'contract = "old"'
+
+    assert rules('op.drop_column("orders", "note")', contract) == set()
+    assert rules('op.rename_table("orders", "sales")', contract) == {"renaming-table"}
+
+
+@pytest.mark.parametrize("named", ["True", "'new'", "'0042'"])
+def test_a_contracting_migration_names_since_when_nobody_reads_what_it_drops(rules, named):
+    broken = rules('op.drop_column("orders", "note")', f"contract = {named}")
+
+    assert broken == {"contract-names-no-migration"}
 
 
 def test_a_rule_may_be_broken_for_a_reason(rules):

@@ -292,7 +292,9 @@ def test_the_example_describes_exactly_the_variables_that_are_read():
     load(environ)
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     compose = "".join(file.read_text("utf-8") for file in ROOT.glob("docker-compose*.yml"))
+    release = (ROOT / "scripts/deploy/release-compose").read_text("utf-8")
     read = environ.asked | set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", compose))
+    read |= set(re.findall(r"\$\(setting ([A-Z_]+)\)", release))
 
     assert set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == read
 
