@@ -58,7 +58,7 @@ def _scratch_shop(url: str, private: Path) -> Shop:
     return other_shop(
         **restoring.BY_ITSELF,
         DATABASE_URL=url,
-        DATABASE_OWNER_URL=url,
+        DATABASE_OWNER_URL="" if url.startswith("sqlite") else url,
         MEDIA_FOLDER=str(private / "media"),
         STATUS_FOLDER=str(private / "status"),
     )
