@@ -1,11 +1,14 @@
 """How gunicorn serves the shop; found by itself when started in this folder. See `.env.example`."""
 
+import errno
 import gc
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
@@ -114,6 +117,49 @@ class ShopLogger(Logger):
 
 
 logger_class = ShopLogger
+
+
+ATTEMPTS, BETWEEN_SECONDS = 10, 0.1
+"""How often a port is tried: workers of a server that just died take a moment to leave it."""
+
+
+def on_starting(server):
+    """End with one line where the shop cannot listen. gunicorn itself tries for five seconds, and
+    writes three lines about each attempt."""
+    if server.LISTENERS or server.master_pid or "LISTEN_FDS" in os.environ or server.cfg.reuse_port:
+        return  # sockets that are open already, or that are shared on purpose
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and (reason := why_not_listen(*address)):
+            metrics.forget()
+            sys.exit(f"ShopSwift cannot start: {reason}")
+
+
+def why_not_listen(name, port):
+    """Why nobody can listen on a port of a host's; None where it is possible."""
+    shown = f"[{name}]:{port}" if util.is_ipv6(name) else f"{name}:{port}"
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _try_to_listen(name, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return (
+                    f"{shown} cannot be listened on: {error.strerror}."
+                    " HOST names an address of this machine, and PORT a port."
+                )
+            if attempt < ATTEMPTS:
+                time.sleep(BETWEEN_SECONDS)
+        else:
+            return None
+    return (
+        f"another program listens on {shown}."
+        f" Stop it, or choose another port, as in: PORT={port % 65535 + 1} ./scripts/run"
+    )
+
+
+def _try_to_listen(name, port):
+    with socket.socket(socket.AF_INET6 if util.is_ipv6(name) else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((name, port))
 
 
 def pre_fork(server, worker):

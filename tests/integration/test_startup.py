@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +123,51 @@ def test_a_value_that_makes_no_sense_ends_gunicorn_with_one_clear_line():
     assert ended.returncode == 1
     assert ended.stderr.strip() == (
         "ShopSwift cannot start: PORT must be a whole number from 0 to 65535."
+    )
+
+
+@pytest.fixture(scope="module")
+def startable(tmp_path_factory):
+    """Settings of a shop that could start."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('startup')}/shop.db"
+    settings = {"FLASK_APP": "manage.py", "FLASK_ENV": "testing", "DATABASE_URL": url, "REDIS_URL": "",
+                "SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}  # fmt: skip
+    assert run("-m", "flask", "db", "upgrade", **settings).returncode == 0
+    return settings
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    ("by", "host", "family"),
+    [("settings", "127.0.0.1", socket.AF_INET), ("arguments", "::1", socket.AF_INET6)],
+    ids=["settings", "arguments"],
+)
+def test_a_port_that_is_taken_ends_gunicorn_with_one_line(startable, by, host, family):
+    shown = f"[{host}]" if ":" in host else host
+    with socket.create_server((host, 0), family=family) as other:
+        port = other.getsockname()[1]
+        settings, arguments = (({"HOST": host, "PORT": str(port)}, []) if by == "settings"
+                               else ({"PORT": str(free_port())}, ["--bind", f"{shown}:{port}"]))  # fmt: skip
+        ended = run("-m", "gunicorn", "manage:app", *arguments, **startable, **settings)
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        f"ShopSwift cannot start: another program listens on {shown}:{port}."
+        f" Stop it, or choose another port, as in: PORT={port + 1} ./scripts/run"
+    )
+    for noise in ("Traceback", "Retrying", "Connection in use", "ERROR"):
+        assert noise not in ended.stderr
+    assert len([line for line in ended.stderr.splitlines() if "Starting gunicorn" not in line]) == 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_address_of_another_machine_ends_gunicorn_with_one_line(startable):
+    ended = run("-m", "gunicorn", "manage:app", **startable, HOST="192.0.2.1", PORT="5000")
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "ShopSwift cannot start: 192.0.2.1:5000 cannot be listened on: Cannot assign requested"
+        " address. HOST names an address of this machine, and PORT a port."
     )
 
 
