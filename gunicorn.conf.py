@@ -123,15 +123,14 @@ ATTEMPTS, BETWEEN_SECONDS = 10, 0.1
 """How often a port is tried: workers of a server that just died take a moment to leave it."""
 
 
-def on_starting(server):
-    """End with one line where the shop cannot listen. gunicorn itself tries for five seconds, and
-    writes three lines about each attempt."""
+def refuse_taken_address(server):
+    """Raise ConfigurationError where the shop cannot listen. gunicorn itself tries for five seconds,
+    and writes three lines about each attempt."""
     if server.LISTENERS or server.master_pid or "LISTEN_FDS" in os.environ or server.cfg.reuse_port:
         return  # sockets that are open already, or that are shared on purpose
     for address in server.cfg.address:
         if isinstance(address, tuple) and (reason := why_not_listen(*address)):
-            metrics.forget()
-            sys.exit(f"ShopSwift cannot start: {reason}")
+            raise ConfigurationError(reason)
 
 
 def why_not_listen(name, port):
@@ -186,12 +185,14 @@ def on_exit(_server):
 
 
 def on_starting(server):
-    """Refuse to serve on a schema that is behind (production only)."""
+    """Refuse to start where the shop cannot listen, and in production on a schema that is behind."""
     shop = server.app.wsgi()
     try:
+        refuse_taken_address(server)
         if isinstance(shop, Flask):
             refuse_old_schema(shop)
     except ConfigurationError as error:
+        metrics.forget()  # `on_exit` is not called for a server that never started
         sys.exit(f"ShopSwift cannot start: {error}")
 
 
