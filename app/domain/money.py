@@ -1,6 +1,7 @@
 """Money is a whole number of minor units; only the doors know decimal strings."""
 
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal
 
 # The currencies of ISO 4217 whose minor unit is not a hundredth; all the others have two places.
 _PLACES = {
@@ -166,6 +167,8 @@ _TWO_PLACES = frozenset(
     ]
 )
 
+MAX_WRITTEN = 40
+"""The most characters of a number that somebody writes."""
 MAX_PRICE = 10**10 - 1
 """The largest price in minor units: 5,000 lines of 100,000 units each still fit a BIGINT."""
 
@@ -193,13 +196,18 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     if isinstance(amount, str) and (digits := _all_digits(amount, places(currency))):
         return int(digits)
     number = _decimal(amount)
-    scaled_exponent = number.adjusted() + places(currency)
-    if number and not -len(number.as_tuple().digits) < scaled_exponent < 20:
-        raise NotMoney("Out of range." if scaled_exponent >= 20 else _too_many_places(currency))
-    minor = number.scaleb(places(currency))
-    if minor != minor.to_integral_value():
+    if not number:
+        return 0
+    size = places(currency)
+    if number.adjusted() + size >= 20:
+        raise NotMoney("Out of range.")
+    # In whole numbers: arithmetic on Decimals rounds to 28 digits.
+    shift = int(number.as_tuple().exponent) + size
+    coefficient = int("".join(map(str, number.as_tuple().digits)))
+    if shift < -MAX_WRITTEN or coefficient % 10 ** max(-shift, 0):
         raise NotMoney(_too_many_places(currency))
-    return int(minor)
+    minor: int = coefficient * 10**shift if shift >= 0 else coefficient // 10**-shift
+    return -minor if number.is_signed() else minor
 
 
 def to_text(minor: int, currency: str) -> str:
@@ -225,13 +233,22 @@ def _decimal(amount: str | int | float | Decimal) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, (str, int, float, Decimal)):
         raise NotMoney("Not a valid amount of money.")
     text = str(amount)
-    if len(text) > 40 or "_" in text or not text.isascii() or text != text.strip():
+    if "_" in text or not text.isascii() or text != text.strip():
         raise NotMoney("Not a valid amount of money.")
+    return read_decimal(text)
+
+
+def read_decimal(text: str, parse: Callable[[str], Decimal] = Decimal) -> Decimal:
+    """The number that `parse` reads from what somebody has written.
+
+    Raises:
+        NotMoney: more than 40 characters, no number, or none that is finite.
+    """
     try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise NotMoney("Not a valid amount of money.") from None
-    if not number.is_finite():
+        number = parse(text) if len(text) <= MAX_WRITTEN else None
+    except (ArithmeticError, ValueError):
+        number = None
+    if number is None or not number.is_finite():
         raise NotMoney("Not a valid amount of money.")
     return number
 

@@ -4,15 +4,15 @@ import re
 from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import NumberFormatError, NumberPattern, format_decimal, parse_decimal
+from babel.numbers import NumberPattern, format_decimal, parse_decimal
 from flask import Flask, current_app
 
 from app.domain.countries import COUNTRIES
-from app.domain.money import places, to_text
+from app.domain.money import NotMoney, places, read_decimal, to_text
 from app.schemas.base import store_currency
 
 _GROUPED = re.compile(r"[0-9][0-9.,'’\u00a0\u202f ]*")
@@ -53,9 +53,10 @@ def plain_amount(text: str) -> str:
     if _PLAIN.fullmatch(text) or not _GROUPED.fullmatch(text):
         return text
     try:
-        return f"{parse_decimal(text, _locale(), strict=True):f}"
-    except NumberFormatError:
+        number = read_decimal(text, partial(parse_decimal, locale=_locale(), strict=True))
+    except NotMoney:
         return text
+    return f"{number:f}"
 
 
 @cache

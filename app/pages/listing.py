@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from marshmallow import fields as ma
-from marshmallow.validate import Equal, OneOf, Range
+from marshmallow.validate import Equal, OneOf
 from werkzeug.datastructures import MultiDict
 
 from app.domain.money import to_text
 from app.domain.text import NotText, clean
 from app.pages.formats import amount, plain_amount
-from app.schemas.base import Money, QuerySchema, Text, store_currency
+from app.schemas.base import Money, Number, QuerySchema, Text, store_currency
 from app.services.paging import MAX_DEPTH
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
@@ -51,7 +51,7 @@ class ListingArgs(QuerySchema):
     max_price = Price(load_default=None)
     in_stock = ma.Boolean(load_default=None, validate=Equal(True))
     sort = ma.String(load_default=None, validate=OneOf(list(SORTS)))
-    page = ma.Integer(load_default=1, validate=Range(1, LAST_PAGE))
+    page = Number(1, LAST_PAGE, load_default=1)
 
 
 ARGS = ListingArgs()

@@ -1,7 +1,7 @@
 """JSON read strictly (RFC 8259 without its loose ends) and written fast."""
 
 import json
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import orjson
@@ -77,7 +77,7 @@ def read_body(request: Request) -> Any:
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent of twenty digits
+    except ArithmeticError:  # an exponent of twenty digits
         raise ValueError("a number beyond any use") from None
 
 

@@ -1,14 +1,24 @@
-"""Text that is meant to keep a server busy, and the places that take text."""
+"""Text that is meant to keep a server busy, and the places that take text: fields of JSON bodies, and
+of the forms that people are shown."""
 
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Flask
+from sqlalchemy import delete
 from werkzeug.test import TestResponse
+
+from app.extensions import db
+from app.models import LoginThrottle, Product
+from app.unit_of_work import in_transaction
+from tests.integration.access.page_doors import PAGE_DOORS
+from tests.integration.access.table import Door
+from tests.integration.access.world import World
+from tests.integration.people import inside
 
 MOST_MS = 200
 """The most that an answer may take of its thread's time."""
@@ -147,7 +157,7 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: dict[str, HtmlForm] = {}
-        self._open = self._select = self._textarea = ""
+        self._open = self._select = ""
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -179,3 +189,55 @@ def forms_of(html: str) -> list[HtmlForm]:
     parser = _Forms()
     parser.feed(html)
     return list(parser.forms.values())
+
+
+def caller_of(door: Door) -> str:
+    """Somebody who may enter: the owner, else staff."""
+    return next((name for name in ("owner", "admin") if name in door.admitted), "admin")
+
+
+def client_of(app: Flask, world: World, door: Door, caller: str = "") -> Any:
+    """A browser of somebody who may enter."""
+    client = app.test_client()
+    caller = caller or caller_of(door)
+    if caller != "anonymous":
+        client.set_cookie(app.config["JWT_ACCESS_COOKIE_NAME"], world.tokens[caller]["page_token"])
+    return client
+
+
+def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[str, Door]]:
+    """Who may look at which page."""
+    for door in (door for door in PAGE_DOORS if door.method in methods):
+        for caller in ("anonymous", "owner", "admin"):
+            if door.expected[caller] == 200 and not door.rule.startswith(("/static", "/media")):
+                yield caller, door
+
+
+def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
+    """Each form that a page shows to somebody, once, by where it is sent and what it asks."""
+    found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
+    for caller, door in pages(world, ("GET", "POST")):
+        for form in forms_of(world.knock(door, caller).text):
+            if form.method == "post":
+                found.setdefault((form.action, " ".join(form.values)), (caller, form))
+    return list(found.values())
+
+
+def sent_by(world: World, action: str) -> dict[str, Any]:
+    """What the matrix sends to an action, so that all but one field are right."""
+    for door in PAGE_DOORS:
+        if door.method == "POST" and world.path(door) == urlsplit(action).path:
+            sent: dict[str, Any] = door.sends(world).get("data", {})
+            return {name: str(value) for name, value in sent.items() if name != "file"}
+    return {}
+
+
+def csrf_token(client: Any, product: Product) -> str:
+    """The token of the form that this browser is shown on a product's page."""
+    shown = client.get(f"/products/{product.slug}").text
+    return next(f.values["csrf_token"] for f in forms_of(shown) if "csrf_token" in f.values)
+
+
+def forget_failures(app: Flask) -> None:
+    """Let nobody be locked out: then no password would be looked at."""
+    inside(app, lambda: in_transaction(lambda: db.session.execute(delete(LoginThrottle))))

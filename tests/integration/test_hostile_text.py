@@ -9,16 +9,12 @@ import io
 import itertools
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete
 
-from app.extensions import db
 from app.gateways.media import FolderStore
-from app.models import LoginThrottle, Product
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.access.api_doors import API_DOORS
 from tests.integration.access.page_doors import PAGE_DOORS
@@ -26,13 +22,19 @@ from tests.integration.access.table import Door
 from tests.integration.access.world import World
 from tests.integration.hostile import (
     MARKS,
-    HtmlForm,
     Place,
     Stopwatch,
+    all_forms,
+    caller_of,
+    client_of,
+    csrf_token,
+    forget_failures,
     forms_of,
     header_texts,
     line_texts,
+    pages,
     put,
+    sent_by,
     text_places,
     texts,
 )
@@ -66,20 +68,10 @@ def world(app) -> World:
     return World(app)
 
 
-def caller_of(door: Door) -> str:
-    """Somebody who may enter: the owner, else staff."""
-    return next((name for name in ("owner", "admin") if name in door.admitted), "admin")
-
-
 def headers_of(world: World, door: Door) -> dict[str, str]:
     """The credentials of somebody who may enter."""
     caller = caller_of(door)
     return bearer(world.tokens[caller]["access_token"])
-
-
-def forget_failures(app: Flask) -> None:
-    """Let nobody be locked out: then no password would be looked at."""
-    inside(app, lambda: in_transaction(lambda: db.session.execute(delete(LoginThrottle))))
 
 
 def openapi_of(document: Any, door: Door) -> dict[str, Any]:
@@ -197,23 +189,6 @@ def test_ten_thousand_parameters(app, world, stopwatch):
             )
 
 
-def client_of(app: Flask, world: World, door: Door, caller: str = "") -> Any:
-    """A browser of somebody who may enter."""
-    client = app.test_client()
-    caller = caller or caller_of(door)
-    if caller != "anonymous":
-        client.set_cookie(app.config["JWT_ACCESS_COOKIE_NAME"], world.tokens[caller]["page_token"])
-    return client
-
-
-def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[str, Door]]:
-    """Who may look at which page."""
-    for door in (door for door in PAGE_DOORS if door.method in methods):
-        for caller in ("anonymous", "owner", "admin"):
-            if door.expected[caller] == 200 and not door.rule.startswith(("/static", "/media")):
-                yield caller, door
-
-
 def test_in_every_query_of_the_pages(app, world, stopwatch):
     marks = line_texts(254)["marks in two classes"]
     for caller, door in pages(world):
@@ -233,25 +208,6 @@ def test_in_every_query_of_the_pages(app, world, stopwatch):
                 f"{caller} {door}: {what[:20]}",
                 lambda c=client, d=door, q=sent: c.get(world.path(d), query_string=q),
             )
-
-
-def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
-    """Each form that a page shows to somebody, once, by where it is sent and what it asks."""
-    found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
-    for caller, door in pages(world, ("GET", "POST")):
-        for form in forms_of(world.knock(door, caller).text):
-            if form.method == "post":
-                found.setdefault((form.action, " ".join(form.values)), (caller, form))
-    return list(found.values())
-
-
-def sent_by(world: World, action: str) -> dict[str, Any]:
-    """What the matrix sends to an action, so that all but one field are right."""
-    for door in PAGE_DOORS:
-        if door.method == "POST" and world.path(door) == urlsplit(action).path:
-            sent: dict[str, Any] = door.sends(world).get("data", {})
-            return {name: str(value) for name, value in sent.items() if name != "file"}
-    return {}
 
 
 def test_in_every_field_of_every_form(app, world, stopwatch):
@@ -275,12 +231,6 @@ def test_in_every_field_of_every_form(app, world, stopwatch):
                         f.action, data=d, content_type=f.mimetype
                     ),
                 )
-
-
-def csrf_token(client: Any, product: Product) -> str:
-    """The token of the form that this browser is shown on a product's page."""
-    shown = client.get(f"/products/{product.slug}").text
-    return next(f.values["csrf_token"] for f in forms_of(shown) if "csrf_token" in f.values)
 
 
 def test_in_every_cell_of_a_product_list(app, world, stopwatch):

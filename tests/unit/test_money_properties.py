@@ -78,3 +78,14 @@ def outcome(amount, currency) -> int | None:
         return to_minor(amount, currency)
     except NotMoney:
         return None
+
+
+@given(st.integers(1, 10**9), st.integers(0, 40), CURRENCIES)
+def test_digits_that_are_too_many_for_a_decimal_are_not_rounded_away(minor, zeros, currency):
+    text = to_text(minor, currency)
+    text += ("" if "." in text else ".") + "0" * zeros
+    assume(len(text) < 40)
+
+    assert to_minor(text + "0", currency) == minor
+    with pytest.raises(NotMoney):
+        to_minor(text + "1", currency)
