@@ -40,6 +40,8 @@ class Config:
     DEBUG = False
     DEFAULT_LOG_FORMAT = "text"
     DEFAULT_BCRYPT_ROUNDS = 12
+    READY_SECONDS = 1.0
+    """For how long /healthz/ready repeats what it found out."""
     DEFAULT_HASHES_AT_ONCE: int | None = None
     DEFAULT_HASHES_WAITING: int | None = None
 
@@ -295,6 +297,7 @@ class Testing(Config):
     NAME = "testing"
     TESTING = True
     DEFAULT_BCRYPT_ROUNDS = 4
+    READY_SECONDS = 0.0
     DEFAULT_HASHES_AT_ONCE = 64
     DEFAULT_HASHES_WAITING = 1024
 

@@ -1,14 +1,18 @@
 """For operators and orchestrators: is the process alive, is the shop ready?"""
 
+import threading
+import time
 from typing import Any
 
 from flask import Blueprint, current_app
+from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import replica
+from app.errors import Forbidden
 from app.services import shared_cache, store_service
-from app.utils import rate_limits
+from app.utils import insiders, rate_limits
 
 blp = Blueprint("health", __name__, url_prefix="/healthz")
 
@@ -24,7 +28,46 @@ def live() -> ResponseReturnValue:
 @rate_limits.apart_from_network
 def ready() -> ResponseReturnValue:
     """200 when the database answers and is migrated; cache and replica are reported, not
-    required."""
+    required. For machines of this network and holders of METRICS_TOKEN.
+
+    The database is asked once in READY_SECONDS, however many ask meanwhile.
+    """
+    if not insiders.is_near() and not insiders.sends_metrics_token():
+        raise Forbidden("Only machines of this network may ask for this.")
+    body = _readiness().read()
+    if body["status"] == "ok":
+        return body, 200, {"Cache-Control": "no-store"}
+    return body, 503, {"Cache-Control": "no-store", "Retry-After": "1"}
+
+
+class Readiness:
+    """The state of the shop's parts, as this process last found it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._body: dict[str, Any] = {}
+        self._until = 0.0
+
+    def read(self) -> dict[str, Any]:
+        """What to answer. One caller at a time finds out; the others take what it has found."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._body = _examine()
+                self._until = time.monotonic() + current_app.config["READY_SECONDS"]
+            return self._body
+
+
+def _readiness() -> Readiness:
+    readiness: Readiness = current_app.extensions["readiness"]
+    return readiness
+
+
+@blp.record_once
+def _prepare(state: BlueprintSetupState) -> None:
+    state.app.extensions["readiness"] = Readiness()
+
+
+def _examine() -> dict[str, Any]:
     database = database_state()
     body: dict[str, Any] = {
         "status": "ok" if database == "ok" else "unavailable",
@@ -33,9 +76,7 @@ def ready() -> ResponseReturnValue:
     }
     if (copy := replica.state()) is not None:
         body["replica"] = copy
-    if database == "ok":
-        return body, 200, {"Cache-Control": "no-store"}
-    return body, 503, {"Cache-Control": "no-store", "Retry-After": "1"}
+    return body
 
 
 def database_state() -> str:

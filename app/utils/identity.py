@@ -8,13 +8,14 @@ from flask import current_app, g, request
 from app.domain.actor import ANONYMOUS, Actor
 from app.errors import Unauthenticated
 from app.services import session_service
-from app.utils import rate_limits
+from app.utils import insiders, rate_limits
 from app.utils.error_handlers import is_for_programs
 from app.utils.sign_in_cookie import sign_in_claims
 from app.utils.tokens import verified
 
 REFRESH_ENDPOINT = "auth.refresh"
 METRICS_ENDPOINT = "metrics.report"
+READY_ENDPOINT = "health.ready"
 
 
 def current_actor() -> Actor:
@@ -75,6 +76,8 @@ def _sends_bearer() -> bool:
         return False
     if request.endpoint == METRICS_ENDPOINT and current_app.config["METRICS_TOKEN"]:
         return False  # what is sent there is no token of an account
+    if request.endpoint == READY_ENDPOINT and insiders.sends_metrics_token():
+        return False
     # A scheme is written in any case (RFC 9110, section 11.1).
     words = request.headers.get("Authorization", "").split(maxsplit=1)
     return words[:1] != [] and words[0].lower() == "bearer"
