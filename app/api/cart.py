@@ -9,6 +9,7 @@ from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_c
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import CART_TOKEN, current_buyer
 
@@ -32,13 +33,20 @@ def get_cart() -> Response:
 
 
 @blp.post("/items")
+@rate_limits.limits_guests
 @blp.doc(security=WELCOME)
 @blp.arguments(AddItemSchema())
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
 def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
-    """Put an article into the cart; more of the same adds up."""
+    """Put an article into the cart; more of the same adds up.
+
+    A guest's cart holds 2,000 different articles, a customer's 5,000; beyond that it is refused with
+    409 `cart_full`.
+    """
     sender = current_buyer()
-    buyer, contents = in_transaction(lambda: cart_service.add_item(sender, **wanted))
+    buyer, contents = in_transaction(
+        lambda: cart_service.add_item(sender, **wanted, may_open=rate_limits.count_new_cart)
+    )
     headers = {"Location": url_for("cart.get_cart")}
     if buyer.guest_token and buyer.guest_token != sender.guest_token:
         headers[CART_TOKEN] = buyer.guest_token

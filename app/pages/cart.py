@@ -1,5 +1,6 @@
 """The cart: what is in it, and changing that."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, flash, request, url_for
@@ -19,6 +20,7 @@ from app.schemas.base import ShopSchema
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
 from app.unit_of_work import in_transaction
+from app.utils import rate_limits
 from app.utils.redirects import inside
 
 blp = PageBlueprint("cart_page", __name__)
@@ -51,6 +53,7 @@ class ChangeForm(ShopSchema):
     quantity = Units(0, required=True)
 
 
+MAX_PAGE = 1_000
 ADD, CHANGE, NOTHING = AddForm(), ChangeForm(), ShopSchema()
 ITEM = "/cart/items/<int(max=9223372036854775807):item_id>"
 
@@ -62,19 +65,34 @@ def show_cart() -> Response:
 
 
 def _cart(status: int = 200) -> Response:
-    contents = cart_contents.read(cookies.page_buyer())
+    part = cart_contents.read_page(cookies.page_buyer(), _page_number(request.values))
     notices: dict[int, list[str]] = {}
-    for warning in contents.warnings:
+    for warning in part.contents.warnings:
         notices.setdefault(warning.variant_id, []).append(warning.detail)
-    return page("cart.html", status, cart=contents, notices=notices)
+    facts = {"cart": part.contents, "part": part, "notices": notices, "page_href": _page_href}
+    return page("cart.html", status, **facts)
+
+
+def _page_number(values: Mapping[str, str]) -> int:
+    """The page of the cart that an address or a form names; the first where it names none."""
+    number = whole(values.get("page", "1"))
+    return min(max(number, 1), MAX_PAGE) if isinstance(number, int) else 1
+
+
+def _page_href(number: int) -> str:
+    return url_for("cart_page.show_cart", page=number if number > 1 else None)
 
 
 @blp.post("/cart/items")
+@rate_limits.limits_guests
 def add_item() -> Response:
     """Put something into the cart."""
     buyer, form = cookies.page_buyer(), Form.sent()
     made = form.carry_out(
-        ADD, lambda wanted: in_transaction(lambda: cart_service.add_item(buyer, **wanted))
+        ADD,
+        lambda wanted: in_transaction(
+            lambda: cart_service.add_item(buyer, **wanted, may_open=rate_limits.count_new_cart)
+        ),
     )
     if made is None:
         _tell(form)
@@ -114,7 +132,7 @@ def _changed(form: Form) -> Response:
         return _cart(form.status)
     if form.code:
         _tell(form)
-    return see(url_for("cart_page.show_cart"))
+    return see(_page_href(_page_number(request.form)))
 
 
 def _added(buyer: Buyer, contents: Contents) -> Response:

@@ -97,7 +97,7 @@ def start_again() -> Response:
 
 
 def _details(form: Form) -> AnyResponse:
-    cart = cart_contents.read(cookies.page_buyer())
+    cart = cart_contents.read_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
     facts: dict[str, Any] = {"user": None, "addresses": ()}
@@ -107,7 +107,7 @@ def _details(form: Form) -> AnyResponse:
 
 
 def _review(form: Form, wishes: Wishes) -> AnyResponse:
-    cart = cart_contents.read(cookies.page_buyer())
+    cart = cart_contents.read_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
     return form_page(

@@ -83,7 +83,8 @@ class Form:
         self.problem = refusal.detail
         if isinstance(refusal, TooManyAttempts):
             self.headers["Retry-After"] = str(refusal.retry_after)
-            self.problem = f"Too many failed attempts. Try again in {_spell(refusal.retry_after)}."
+            what = "failed attempts" if refusal.code == "too_many_attempts" else "requests"
+            self.problem = f"Too many {what}. Try again in {_spell(refusal.retry_after)}."
         elif isinstance(refusal, Busy):
             self.headers["Retry-After"] = str(refusal.retry_after)
         elif self.errors:

@@ -1,7 +1,8 @@
 """What is in a cart, at today's prices and today's stock."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Select, String, bindparam, func, select
@@ -63,8 +64,31 @@ class Contents:
     item_count: int = 0
     subtotal: int = 0
     warnings: Sequence[Notice] = ()
+    more: int = 0
+    """Lines that are not among `items`; the figures count them, `warnings` does not."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """PER_PAGE lines of a cart, with the figures of the whole cart."""
+
+    contents: Contents = Contents()
+    number: int = 1
+    pages: int = 1
+    noticed: Sequence[int] = ()
+    """The pages that have lines with warnings."""
+
+
+class Figures(NamedTuple):
+    """What the sums and the warnings of one line come from."""
+
+    quantity: int
+    unit_price: int
+    available: int
+    price_seen: int
+
+
+PER_PAGE = 100
 CUSTOMERS = Cart.user_id == bindparam("owner", type_=BigInteger())
 GUESTS = Cart.token_hash == bindparam("owner", type_=String())
 
@@ -94,6 +118,37 @@ def read(buyer: Buyer) -> Contents:
     if owner is None:
         return Contents()
     return _contents(run(_READ_CUSTOMERS if buyer.user_id else _READ_GUESTS, owner=owner))
+
+
+def read_page(buyer: Buyer, number: int = 1) -> Page:
+    """One page of the buyer's cart; past the end the last one.
+
+    One query where all lines are on the first page, else two.
+    """
+    owner = owner_of(buyer)
+    if owner is None:
+        return Page()
+    values = {"owner": owner, "limit": PER_PAGE + 1, "offset": (number - 1) * PER_PAGE}
+    rows = run(_PAGE_OF_CUSTOMERS if buyer.user_id else _PAGE_OF_GUESTS, values).all()
+    if number == 1 and len(rows) <= PER_PAGE:
+        return Page(_contents(rows))
+    figures = run(_FIGURES_OF_CUSTOMERS if buyer.user_id else _FIGURES_OF_GUESTS, owner=owner)
+    lines = [Figures._make(row) for row in figures]
+    pages = max(1, math.ceil(len(lines) / PER_PAGE))
+    if number > pages:
+        return read_page(buyer, pages)
+    return _page(_contents(rows[:PER_PAGE]), lines, number, pages)
+
+
+def _page(shown: Contents, lines: Sequence[Figures], number: int, pages: int) -> Page:
+    whole = replace(
+        shown,
+        item_count=sum(line.quantity for line in lines),
+        subtotal=pricing.totals((line.unit_price, line.quantity) for line in lines).subtotal,
+        more=max(0, len(lines) - len(shown.items)),
+    )
+    noticed = {place // PER_PAGE + 1 for place, line in enumerate(lines) if _codes(line)}
+    return Page(whole, number, pages, sorted(noticed))
 
 
 def read_by_id(cart_id: int) -> Contents:
@@ -140,13 +195,29 @@ def _reading(cart_id: Any) -> Select[Any]:
     return kept(_of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id))
 
 
+def _reading_page(cart_id: Any) -> Select[Any]:
+    query = _of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id)
+    limit, offset = (bindparam(name, type_=BigInteger()) for name in ("limit", "offset"))
+    return kept(query.limit(limit).offset(offset))
+
+
+def _reading_figures(cart_id: Any) -> Select[Any]:
+    # In the order of Figures' fields.
+    columns = (CartLine.quantity, Variant.price, CAN_BE_HAD, CartLine.price_seen)
+    return kept(_of_lines(select(*columns)).where(CartLine.cart_id == cart_id))
+
+
 def _counting(whose: ColumnElement[bool]) -> Select[Any]:
     return kept(select(func.sum(CartLine.quantity)).join(Cart).where(whose))
 
 
 # The cart in a query of its own: there is less to plan for the database than in a join of four.
-_READ_CUSTOMERS = _reading(select(Cart.id).where(CUSTOMERS).scalar_subquery())
-_READ_GUESTS = _reading(select(Cart.id).where(GUESTS).scalar_subquery())
+_OF_CUSTOMERS = select(Cart.id).where(CUSTOMERS).scalar_subquery()
+_OF_GUESTS = select(Cart.id).where(GUESTS).scalar_subquery()
+_READ_CUSTOMERS, _READ_GUESTS = _reading(_OF_CUSTOMERS), _reading(_OF_GUESTS)
+_PAGE_OF_CUSTOMERS, _PAGE_OF_GUESTS = _reading_page(_OF_CUSTOMERS), _reading_page(_OF_GUESTS)
+_FIGURES_OF_CUSTOMERS = _reading_figures(_OF_CUSTOMERS)
+_FIGURES_OF_GUESTS = _reading_figures(_OF_GUESTS)
 _READ_BY_ID = _reading(bindparam("cart_id", type_=BigInteger()))
 _COUNT_CUSTOMERS, _COUNT_GUESTS = _counting(CUSTOMERS), _counting(GUESTS)
 
@@ -162,12 +233,21 @@ def _contents(rows: Iterable[Any]) -> Contents:
 
 
 def _notices(item: Item) -> list[Notice]:
-    found = []
-    if item.available == 0:
-        found.append(("out_of_stock", f"{item.name} cannot be had at present."))
-    elif item.available < item.quantity:
-        found.append(("insufficient_stock", f"Of {item.name} only {item.available} can be had."))
-    if item.price_seen != item.unit_price:
-        detail = f"The price of {item.name} has changed since it was put into the cart."
-        found.append(("price_changed", detail))
-    return [Notice(code, item.variant_id, detail) for code, detail in found]
+    details = {
+        "out_of_stock": f"{item.name} cannot be had at present.",
+        "insufficient_stock": f"Of {item.name} only {item.available} can be had.",
+        "price_changed": f"The price of {item.name} has changed since it was put into the cart.",
+    }
+    return [Notice(code, item.variant_id, details[code]) for code in _codes(item)]
+
+
+def _codes(line: Item | Figures) -> list[str]:
+    """The codes of the warnings about a line."""
+    codes = []
+    if line.available == 0:
+        codes.append("out_of_stock")
+    elif line.available < line.quantity:
+        codes.append("insufficient_stock")
+    if line.price_seen != line.unit_price:
+        codes.append("price_changed")
+    return codes

@@ -4,7 +4,7 @@ Every write locks the cart's row first, so that edits, merges and checkouts of o
 after the other. Being in a cart reserves nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +25,8 @@ from app.services.inventory_service import ON_OFFER, OutOfStock, can_be_had, sho
 from app.services.prepared import Chain, chain, run, run_chain
 
 MAX_LINES = 5_000
+MAX_GUEST_LINES = 2_000
+"""Guests leave most of their carts behind, so these may hold less."""
 GUEST_CARTS_KEPT = timedelta(days=90)
 """For how long a guest's cart waits without a change; a customer's waits for ever."""
 
@@ -48,11 +50,16 @@ def lock_cart(buyer: Buyer) -> int | None:
 
 
 def add_item(
-    buyer: Buyer, quantity: int, product_id: int | None = None, variant_id: int | None = None
+    buyer: Buyer,
+    quantity: int,
+    product_id: int | None = None,
+    variant_id: int | None = None,
+    may_open: Callable[[], None] = lambda: None,
 ) -> tuple[Buyer, Contents]:
     """Put units of a variant into the buyer's cart, adding to those that are there.
 
     Written first and judged by what is in the cart then: what is refused is rolled back.
+    `may_open` is called before a guest's cart is opened, and raises if it must not be.
 
     Returns:
         The buyer, with a new token where a guest's cart was opened; and what is in the cart now.
@@ -67,7 +74,7 @@ def add_item(
     if quantity > MAX_QUANTITY:
         raise _too_many()
     article = {"product": product_id, "variant": variant_id}
-    buyer, written = _add(buyer, {**article, "quantity": quantity, "now": utc_now()})
+    buyer, written = _add(buyer, {**article, "quantity": quantity, "now": utc_now()}, may_open)
     if len(written) != 1:
         _find_article(product_id, variant_id)
         raise _too_many()
@@ -76,8 +83,10 @@ def add_item(
     if variant_id is None and _may_be_one_of_several(item, contents, quantity):
         _find_article(product_id, None)
     is_new = written[0].quantity == quantity
-    if is_new and len(contents.items) > MAX_LINES:
-        raise Conflict("cart_full", f"A cart has room for {MAX_LINES} lines.")
+    room = MAX_LINES if buyer.user_id else min(MAX_GUEST_LINES, MAX_LINES)
+    if is_new and len(contents.items) > room:
+        hint = "" if buyer.user_id else " Sign in to add more."
+        raise Conflict("cart_full", f"A cart has room for {room:,} different articles.{hint}")
     _refuse_short(item)
     return buyer, contents
 
@@ -139,7 +148,9 @@ def merge_guest_cart(token: str, user_id: int) -> None:
         db.session.flush()
 
 
-def _add(buyer: Buyer, values: dict[str, Any]) -> tuple[Buyer, Sequence[Any]]:
+def _add(
+    buyer: Buyer, values: dict[str, Any], may_open: Callable[[], None]
+) -> tuple[Buyer, Sequence[Any]]:
     """Add to the buyer's cart, which is locked from then on, or to a new one where there is none.
 
     Returns:
@@ -147,19 +158,22 @@ def _add(buyer: Buyer, values: dict[str, Any]) -> tuple[Buyer, Sequence[Any]]:
     """
     owner = owner_of(buyer)
     if owner is None:
-        return _add_to_new(buyer, values)
+        return _add_to_new(buyer, values, may_open)
     adding, owned = _adding_to("customer" if buyer.user_id else "guest", values), {"owner": owner}
     written = run_chain(adding, {**values, **owned})
     if written:
         return buyer, written
     if lock_cart(buyer) is None:
-        return _add_to_new(buyer, values)
+        return _add_to_new(buyer, values, may_open)
     # Either the article is refused, or the cart was opened only just now.
     return buyer, run_chain(adding, {**values, **owned})
 
 
-def _add_to_new(buyer: Buyer, values: dict[str, Any]) -> tuple[Buyer, Sequence[Any]]:
+def _add_to_new(
+    buyer: Buyer, values: dict[str, Any], may_open: Callable[[], None]
+) -> tuple[Buyer, Sequence[Any]]:
     if buyer.user_id is None:
+        may_open()
         buyer = Buyer(buyer.actor, new_token())
     else:
         user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart

@@ -7,7 +7,9 @@ Each request counts against several budgets, and is refused by the first that is
   elsewhere the user's, or without a user the network's (RATELIMIT_DEFAULT). Requests that match no
   route share the budget of one;
 - on routes that hash passwords the network's, over all these routes together
-  (RATELIMIT_PASSWORDS).
+  (RATELIMIT_PASSWORDS);
+- where guests put articles into carts the network's, over all its guests (RATELIMIT_GUEST_ITEMS),
+  and for each cart that is opened (RATELIMIT_GUEST_CARTS).
 
 A token's signature is checked before the limits, its session after them. Where the session turns
 out to have ended, `count_as_network` counts the request against the network's budget for the route.
@@ -37,7 +39,10 @@ MAX_CALLERS = 50_000
 """Where more than this are counted at a time, counting in this process begins anew."""
 UNMATCHED = "unmatched"
 """Stands for the route of requests that match none (404, 405)."""
-SETTINGS = ("RATELIMIT_NETWORK", "RATELIMIT_DEFAULT", "RATELIMIT_AUTH", "RATELIMIT_PASSWORDS")
+SETTINGS = (
+    "RATELIMIT_NETWORK", "RATELIMIT_DEFAULT", "RATELIMIT_AUTH", "RATELIMIT_PASSWORDS",
+    "RATELIMIT_GUEST_CARTS", "RATELIMIT_GUEST_ITEMS",
+)  # fmt: skip
 _auth_blueprints: set[str] = set()
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -61,6 +66,12 @@ def hashes_passwords(view: Callable[..., Any]) -> bool:
 def unlimited(view: V) -> V:
     """Let everybody ask a view as often as they like: for answers as cheap as a refusal."""
     vars(view)["is_unlimited"] = True
+    return view
+
+
+def limits_guests(view: V) -> V:
+    """Count a guest's requests to a view against RATELIMIT_GUEST_ITEMS as well."""
+    vars(view)["limits_guests"] = True
     return view
 
 
@@ -104,6 +115,23 @@ def check() -> None:
         _hit("RATELIMIT_DEFAULT", f"{g.rate_limit_key}/{request.endpoint}")
     if "hashes_passwords" in view:
         _hit("RATELIMIT_PASSWORDS", f"{g.network_key}/passwords")
+    if g.rate_limit_key == g.network_key:
+        _check_guest()
+
+
+def count_new_cart() -> None:
+    """Count a guest's cart that is about to be opened.
+
+    Raises:
+        RateLimited: it is one too many from this network.
+    """
+    if "rate_limits" in current_app.extensions:
+        _hit("RATELIMIT_GUEST_CARTS", f"{g.network_key}/guest carts")
+
+
+def _check_guest() -> None:
+    if "limits_guests" in vars(current_app.view_functions[request.endpoint or ""]):
+        _hit("RATELIMIT_GUEST_ITEMS", f"{g.network_key}/guest items")
 
 
 def check_unmatched() -> None:
@@ -125,6 +153,7 @@ def count_as_network() -> None:
     """
     if "rate_limits" in current_app.extensions and g.rate_limit_key != g.network_key:
         _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{request.endpoint}")
+        _check_guest()
 
 
 @limiter.request_filter

@@ -28,7 +28,9 @@ UNLIMITED = {"RATELIMIT_ENABLED": "false"}
 # So high that nobody meets them: what is measured is what it costs to keep count.
 LIMITED = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "10000000 per minute",
            "RATELIMIT_AUTH": "10000000 per minute", "RATELIMIT_NETWORK": "10000000 per minute",
-           "RATELIMIT_PASSWORDS": "10000000 per minute"}  # fmt: skip
+           "RATELIMIT_PASSWORDS": "10000000 per minute",
+           "RATELIMIT_GUEST_CARTS": "10000000 per minute",
+           "RATELIMIT_GUEST_ITEMS": "10000000 per minute"}  # fmt: skip
 DELIVERY = 1_000_000
 
 
