@@ -3,10 +3,13 @@
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from backups.failure import Failure
 
+BUSY, LOCKED = 5, 6
+"""SQLite's result codes; `sqlite3` has names for them from Python 3.11 on."""
 LOCK_SECONDS = 30.0
 """How long a restore waits for the servers' transactions, each of which takes milliseconds."""
 
@@ -40,7 +43,7 @@ def replace(source: Path, target: Path) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
 
     def give_up(status: int, _remaining: int, _total: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
+        if status in (BUSY, LOCKED) and time.monotonic() > deadline:
             raise Failure(
                 f"{target} was busy for {LOCK_SECONDS:.0f} s; it is as it was before:"
                 " stop the servers, then try again"
@@ -53,6 +56,6 @@ def replace(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> "contextlib.closing[sqlite3.Connection]":
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(file)) as connection:
         yield connection
