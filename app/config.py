@@ -11,12 +11,12 @@ from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.domain import secret_strength
 from app.domain.money import is_currency
 from app.engines import engine_options, replica_options
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
-MIN_SECRET_BYTES = 32
 PLAIN_REDIS = "app.services.shared_cache.PlainRedis"
 REDIS_SECONDS = 0.08
 """How long one call to Redis may take: cache and limits together stay below 0.2 s a request."""
@@ -184,7 +184,7 @@ class Config:
 
     def warnings(self) -> list[str]:
         """What an operator should know, although the shop starts."""
-        return [f"{name} {why}" for name, why in self._weak_secrets() if "default" not in why]
+        return [line for line in self._secret_problems() if "default" not in line]
 
     def backup_keys(self) -> list[str]:
         """The key that signs backups, then those that are only accepted.
@@ -196,23 +196,33 @@ class Config:
         """
         return [self.BACKUP_KEY or DEVELOPMENT_SECRET, *self.BACKUP_KEY_PREVIOUS]
 
-    def _weak_secrets(self) -> list[tuple[str, str]]:
-        found = []
-        for name, value in self._secrets():
+    def _secret_problems(self) -> list[str]:
+        """One line for each secret that is missing, weak, or used for two purposes."""
+        lines, first_use = [], dict[str, str]()
+        for name, value, min_bytes in self._secrets():
             if value == DEVELOPMENT_SECRET:
-                found.append((name, "is missing or the development default"))
-            elif len(value.encode()) < MIN_SECRET_BYTES:
-                found.append((name, f"is shorter than {MIN_SECRET_BYTES} bytes"))
-        return found
+                lines.append(f"{name} is missing or the development default")
+                continue
+            if weakness := secret_strength.weakness(value, min_bytes):
+                lines.append(f"{name} {weakness}")
+            elif value in first_use:
+                lines.append(f"{name} is the same as {first_use[value]}")
+            first_use.setdefault(value, name)
+        return lines
 
-    def _secrets(self) -> list[tuple[str, str]]:
-        """Those that sign, then those that are only believed."""
-        return [
+    def _secrets(self) -> list[tuple[str, str, int]]:
+        """Name, value and minimal length in bytes: keys that sign, keys that are only believed, and
+        the token of the figures."""
+        keys = [
             ("SECRET_KEY", self.SECRET_KEY),
             ("JWT_SECRET_KEY", self.JWT_SECRET_KEY),
             *(("SECRET_KEY_FALLBACKS", value) for value in self.SECRET_KEY_FALLBACKS),
             *(("JWT_SECRET_KEY_PREVIOUS", value) for value in self.JWT_SECRET_KEY_PREVIOUS),
         ]
+        secrets = [(name, value, secret_strength.MIN_BYTES) for name, value in keys]
+        if self.METRICS_TOKEN:
+            secrets.append(("METRICS_TOKEN", self.METRICS_TOKEN, secret_strength.MIN_TOKEN_BYTES))
+        return secrets
 
     def _text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default
@@ -305,6 +315,10 @@ class Testing(Config):
     DEFAULT_HASHES_AT_ONCE = 64
     DEFAULT_HASHES_WAITING = 1024
 
+    def warnings(self) -> list[str]:
+        """None: the secrets of a test suite are published with it."""
+        return []
+
 
 class Production(Config):
     """For real shoppers: refuses to start on what would be unsafe."""
@@ -317,8 +331,10 @@ class Production(Config):
     SESSION_COOKIE_NAME = "__Host-visit"
 
     def problems(self) -> list[str]:
-        """Weak secrets, and SQLite unless ALLOW_SQLITE says that it is meant."""
-        found = [f"{name} {why}" for name, why in self._weak_secrets()]
+        """Weak secrets, no TRUSTED_HOSTS, and SQLite unless ALLOW_SQLITE says that it is meant."""
+        found = self._secret_problems()
+        if not self.TRUSTED_HOSTS:
+            found.append("TRUSTED_HOSTS is missing (the host names of the shop, as shop.example)")
         if self.SQLALCHEMY_DATABASE_URI.startswith("sqlite") and not self.ALLOW_SQLITE:
             found.append("DATABASE_URL names SQLite (set ALLOW_SQLITE=true if that is meant)")
         return found
@@ -327,12 +343,12 @@ class Production(Config):
         """See `Config.backup_keys`: a known key would let anybody sign, and one that the servers
         have as well would let whoever takes over a server."""
         keys = super().backup_keys()
-        others = {value for _name, value in self._secrets()}
+        others = {value for _name, value, _min_bytes in self._secrets()}
         for key in keys:
             if key == DEVELOPMENT_SECRET:
                 raise ConfigurationError("BACKUP_KEY is missing or the development default.")
-            if len(key.encode()) < MIN_SECRET_BYTES:
-                raise ConfigurationError(f"BACKUP_KEY is shorter than {MIN_SECRET_BYTES} bytes.")
+            if weakness := secret_strength.weakness(key):
+                raise ConfigurationError(f"BACKUP_KEY {weakness}.")
             if key in others:
                 raise ConfigurationError("BACKUP_KEY must differ from all other secrets.")
         return keys

@@ -1,9 +1,13 @@
 """What makes SQLite safe for a shop: write-ahead log, foreign keys, writers one at a time."""
 
+import logging
+import os
 import random
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,91 @@ LOOKS = (0.012, 0.004)
 """Seconds between two looks whether nobody writes: of who has just come, and after a second."""
 
 
-def make_folder(engine: Engine) -> None:
-    """Make the folder that a SQLite database's file is to lie in."""
-    file = str(engine.url.database)
-    if engine.dialect.name == "sqlite" and not file.startswith("file:"):
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+FILES = ("", "-wal", "-shm", "-journal")
+"""How the names of a database's files end (https://www.sqlite.org/tempfiles.html)."""
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+_OTHERS = 0o077
+_WRITABLE_BY_OTHERS = 0o022
+
+log = logging.getLogger(__name__)
+_creation = threading.Lock()
+
+
+def prepare_folder(engine: Engine, own_folder: Path) -> None:
+    """Make the folder of a SQLite database, and keep others out of it and of the files.
+
+    The folder becomes 0700 if it is new, if it is `own_folder`, or if nothing but the database is in
+    it: another one, such as /srv, may be shared on purpose. Files become 0600.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    file = file_of(engine)
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        file.parent.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    elif file.parent == own_folder or _holds_only(file):
+        _tighten(file.parent)
+    for path in _files(file):
+        _tighten(path)
+
+
+def file_of(engine: Engine) -> Path | None:
+    """The file of a SQLite database; None for PostgreSQL, and for what SQLite calls a URI."""
+    name = str(engine.url.database)
+    if engine.dialect.name != "sqlite" or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def exposed_paths(file: Path) -> list[Path]:
+    """What others may read of a database's files, and its folder if they may write to it."""
+    paths = [path for path in _files(file) if _mode(path) & _OTHERS]
+    if _mode(file.parent) & _WRITABLE_BY_OTHERS:
+        paths.append(file.parent)
+    return paths
+
+
+def _files(file: Path) -> Iterator[Path]:
+    return (file.with_name(file.name + end) for end in FILES)
+
+
+def _holds_only(file: Path) -> bool:
+    names = {path.name for path in file.parent.iterdir()}
+    return bool(names) and names <= {path.name for path in _files(file)}
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        return 0
+
+
+def _tighten(path: Path) -> None:
+    """Take all rights from group and others, where the path is this user's."""
+    mode = _mode(path)
+    if not mode & _OTHERS:
+        return
+    try:
+        path.chmod(mode & ~_OTHERS)
+    except OSError as error:
+        log.warning("Others may get at %s, which cannot be changed: %s.", path, error.strerror)
+
+
+@event.listens_for(Engine, "do_connect")
+def _create_private(dialect: Any, _record: Any, arguments: Any, _parameters: Any) -> None:
+    """Create the file of a SQLite database for this user alone, whatever the umask is.
+
+    SQLite gives its other files the mode of this one. A file that is there is not opened: closing it
+    again would release the locks that other connections of this process hold on it (POSIX).
+    """
+    if dialect.name != "sqlite" or str(arguments[0]).startswith("file:"):
+        return
+    with _creation, suppress(OSError):  # there already, or not to be made: SQLite will say so
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
 
 
 @event.listens_for(Engine, "connect")

@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 
 from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def make_database_folder(app: Flask) -> None:
-    """SQLite makes its file by itself, but not the folder around it.
+    """SQLite makes its file by itself, but not the folder around it; both are this user's alone.
 
     Raises:
         ConfigurationError: the folder cannot be made.
     """
     try:
         with app.app_context():
-            sqlite.make_folder(db.engine)
+            sqlite.prepare_folder(db.engine, Path(app.instance_path))
     except OSError as error:
         raise ConfigurationError(
             f"DATABASE_URL names a file in a folder that cannot be made: {error.strerror}."

@@ -91,14 +91,12 @@ def _report(findings: Sequence[Finding], as_json: bool) -> bool:
 def _warnings(settings: Config) -> list[str]:
     """What is no problem here, but should be known."""
     secrets = ("SECRET_KEY", "JWT_SECRET_KEY")
-    known = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
-    found = [
+    missing = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
+    lines = [
         *settings.warnings(),
-        *(f"{name} is missing or the development default" for name in known),
+        *(f"{name} is missing or the development default" for name in missing),
     ]
-    if not known and settings.SECRET_KEY == settings.JWT_SECRET_KEY:
-        found.append("SECRET_KEY and JWT_SECRET_KEY are one and the same")
-    return [line for line in found if line not in settings.problems()]
+    return [line for line in lines if line not in settings.problems()]
 
 
 @command("export-openapi")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import replica
+from app import replica, sqlite
 from app.extensions import db
 from app.services import shared_cache, store_service
 
@@ -42,6 +42,7 @@ def examine(
     yield from _settings(problems, warnings, bool(old_keys))
     database = _database(config["SQLALCHEMY_DATABASE_URI"])
     yield database
+    yield from _files()
     if database.status == "ok":
         yield _guarded("migrations", lambda: _migrations(migrations))
         if _has_tables():
@@ -64,7 +65,9 @@ def public_url(url: str) -> str:
 
 
 def _settings(problems: list[str], warnings: list[str], old_keys: bool) -> Iterator[Finding]:
-    secret = [line for line in (*problems, *warnings) if "SECRET" in line]
+    secret = [
+        line for line in (*problems, *warnings) if line.startswith(("SECRET", "JWT_", "METRICS_"))
+    ]
     others = [line for line in problems if line not in secret]
     yield Finding(
         "configuration", "failed" if others else "ok", "; ".join(others) or "as it should be"
@@ -72,7 +75,7 @@ def _settings(problems: list[str], warnings: list[str], old_keys: bool) -> Itera
     status: Status = "ok" if not secret else "warning"
     if any(line in problems for line in secret):
         status = "failed"
-    well = "long enough; further keys are believed" if old_keys else "long enough"
+    well = "strong enough; further keys are believed" if old_keys else "strong enough"
     yield Finding("secrets", status, "; ".join(secret) or well)
 
 
@@ -94,6 +97,14 @@ def _has_tables() -> bool:
     except SQLAlchemyError:
         db.session.close()
         return False
+
+
+def _files() -> Iterator[Finding]:
+    """On SQLite: whether others on this machine may read or replace the database."""
+    file = sqlite.file_of(db.engine)
+    if file is not None and (paths := sqlite.exposed_paths(file)):
+        detail = f"others may get at {', '.join(map(str, paths))}: chmod go= and chown"
+        yield Finding("files", "warning", detail)
 
 
 def _migrations(folder: Path) -> Finding:

@@ -65,17 +65,25 @@ def test_each_weak_secret_is_named_once(database):
     )
 
 
-def test_one_secret_for_both_purposes_is_warned_of(database):
-    key = "k" * 40
-    twice = build(Production, DATABASE_URL=database, ALLOW_SQLITE="true", SECRET_KEY=key,
-                  JWT_SECRET_KEY=key)  # fmt: skip
+@pytest.mark.parametrize(("kind", "status"), [(Production, "failed"), (Development, "warning")])
+def test_one_secret_for_two_purposes_is_told(database, kind, status):
+    keys = dict.fromkeys(
+        ("SECRET_KEY", "JWT_SECRET_KEY", "METRICS_TOKEN"), "uG9x-4kTq_Zr7LbVw2Xs0NfYcE5hJdMa"
+    )
+    thrice = build(kind, DATABASE_URL=database, ALLOW_SQLITE="true", **keys)
 
-    found = findings(twice)["secrets"]
+    found = findings(thrice)["secrets"]
 
     assert (found["status"], found["detail"]) == (
-        "warning",
-        "SECRET_KEY and JWT_SECRET_KEY are one and the same",
+        status,
+        "JWT_SECRET_KEY is the same as SECRET_KEY; METRICS_TOKEN is the same as SECRET_KEY",
     )
+
+
+def test_production_without_the_names_of_its_hosts_fails(database):
+    nameless = build(Production, DATABASE_URL=database, ALLOW_SQLITE="true")
+
+    assert "TRUSTED_HOSTS is missing" in findings(nameless)["configuration"]["detail"]
 
 
 def test_development_on_known_secrets_is_warned(database):

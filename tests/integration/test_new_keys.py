@@ -102,4 +102,4 @@ def test_what_is_signed_from_now_on_needs_no_old_key(app, replaced):
 def test_the_doctor_reminds_of_keys_that_are_still_believed(replaced):
     said = replaced().test_cli_runner().invoke(args=["doctor"]).output
 
-    assert "secrets: long enough; further keys are believed" in said
+    assert "secrets: strong enough; further keys are believed" in said

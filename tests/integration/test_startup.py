@@ -74,8 +74,8 @@ def test_production_without_secrets_ends_with_one_clear_line(command, tmp_path):
     assert ended.stdout == ""
     assert ended.stderr.strip() == (
         "ShopSwift cannot start: SECRET_KEY is missing or the development default; JWT_SECRET_KEY"
-        " is missing or the development default; DATABASE_URL names SQLite (set ALLOW_SQLITE=true"
-        " if that is meant)."
+        " is missing or the development default; TRUSTED_HOSTS is missing (the host names of the"
+        " shop, as shop.example); DATABASE_URL names SQLite (set ALLOW_SQLITE=true if that is meant)."
     )
 
 

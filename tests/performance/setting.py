@@ -1,6 +1,7 @@
 """What the benchmark runs on: a database, a cache, and the servers that are compared."""
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from tests.servers import LOCALHOST, PostgreSQL, free_port, run_sql
 
 DURABLE = {"fsync": "on", "autovacuum": "on", "shared_buffers": "512MB", "max_connections": "200"}
 """A server that loses nothing, as a shop has it."""
-SECRETS = dict.fromkeys(("SECRET_KEY", "JWT_SECRET_KEY"), "only-for-a-benchmark-on-this-machine")
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_SECRET_KEY")}
 UNLIMITED = {"RATELIMIT_ENABLED": "false"}
 # So high that nobody meets them: what is measured is what it costs to keep count.
 LIMITED = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "10000000 per minute",
@@ -110,7 +111,7 @@ def bench_setting(
         cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
             "FLASK_ENV": "production", "FLASK_APP": "manage.py", "DATABASE_URL": url,
-            "REDIS_URL": cache, **SECRETS, **(LIMITED if options.limits else UNLIMITED),
+            "TRUSTED_HOSTS": LOCALHOST, "REDIS_URL": cache, **SECRETS, **(LIMITED if options.limits else UNLIMITED),
         }  # fmt: skip
         seconds = _seed(environ, products, orders)
         if buyers:

@@ -9,9 +9,18 @@ from redis.exceptions import TimeoutError as SilentRedis
 from app import config
 from app.config import ROOT, ConfigurationError, Development, Production, load
 
-SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
+KEYS = [
+    "UWa1wFZl2Qx8RkPpDbWn4tYcV0sGjM7h", "g3Nf9XuLe5BzKq1TiCy6OaHr8JwDsEmP",
+    "b7VnY2cRx0WdT4kSg9ZfQ6jLhA1uMeIo", "p5CtK8yJq3FvE0aNw7GxU2zBmO6sHrDl",
+]  # fmt: skip
+SECRETS = {"SECRET_KEY": KEYS[0], "JWT_SECRET_KEY": KEYS[1]}
 POSTGRES = "postgresql://shop:pw@db.example/shop"
-PRODUCTION = {"FLASK_ENV": "production", "DATABASE_URL": POSTGRES, **SECRETS}
+PRODUCTION = {
+    "FLASK_ENV": "production",
+    "DATABASE_URL": POSTGRES,
+    "TRUSTED_HOSTS": "shop.example",
+    **SECRETS,
+}
 
 NO_ORIGINS = [
     "*", "null", "app.example", "https://", "https://app.example/", "https://*.app.example",
@@ -218,7 +227,7 @@ def test_a_call_to_redis_is_short_and_not_repeated_when_it_is_silent():
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY"])
-@pytest.mark.parametrize("value", ["", "x" * 31, config.DEVELOPMENT_SECRET])
+@pytest.mark.parametrize("value", ["", KEYS[2][:31], config.DEVELOPMENT_SECRET])
 def test_production_refuses_a_missing_short_or_known_secret(name, value):
     problems = load({**PRODUCTION, name: value}).problems()
 
@@ -226,18 +235,84 @@ def test_production_refuses_a_missing_short_or_known_secret(name, value):
     assert problems[0].startswith(name)
 
 
+WEAK = [
+    "a" * 32, "ab" * 20, "0123456789" * 4, "correct horse " * 3, "s" * 20 + "j" * 20,
+    "abcdefghijklmnopqrstuvwxyz0123456789", "a" * 63 + "b", "é" * 32, "change-me-to-something-long-enough",
+    "<python3 -c 'import secrets'>............",
+]  # fmt: skip
+NAMES = [
+    "SECRET_KEY", "JWT_SECRET_KEY", "SECRET_KEY_FALLBACKS", "JWT_SECRET_KEY_PREVIOUS", "METRICS_TOKEN",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", WEAK)
+def test_production_refuses_a_secret_that_is_easy_to_guess(name, value):
+    if name == "METRICS_TOKEN":
+        value = value.replace(" ", "_").replace("é", "e")  # only ASCII signs are taken there
+
+    (problem,) = load({**PRODUCTION, name: value}).problems()
+
+    assert problem.startswith(name)
+
+
+@pytest.mark.parametrize("first", NAMES)
+@pytest.mark.parametrize("second", NAMES)
+def test_production_refuses_a_secret_that_is_used_twice(first, second):
+    if first == second:
+        values = {first: f"{KEYS[2]},{KEYS[2]}"}
+        if not first.endswith(("FALLBACKS", "PREVIOUS")):
+            return
+    else:
+        values = {first: KEYS[2], second: KEYS[2]}
+
+    (problem,) = load({**PRODUCTION, **values}).problems()
+
+    assert re.fullmatch(f"({first}|{second}) is the same as ({first}|{second})", problem)
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "JWT_SECRET_KEY_PREVIOUS"])
 def test_keys_that_are_only_believed_are_as_long(name):
-    good = load({**PRODUCTION, name: f"{'a' * 32}, {'b' * 32},"})
-    bad = load({**PRODUCTION, name: f"{'a' * 32},{'b' * 31}"})
+    good = load({**PRODUCTION, name: f"{KEYS[2]}, {KEYS[3]},"})
+    bad = load({**PRODUCTION, name: f"{KEYS[2]},{KEYS[3][:31]}"})
 
-    assert getattr(good, name) == ["a" * 32, "b" * 32]
+    assert getattr(good, name) == [KEYS[2], KEYS[3]]
     assert good.problems() == []
     assert bad.problems() == [f"{name} is shorter than 32 bytes"]
 
 
 def test_a_secret_is_measured_in_bytes():
-    assert load({**PRODUCTION, "SECRET_KEY": "é" * 16}).problems() == []
+    assert load({**PRODUCTION, "SECRET_KEY": "éàüößñçøåæþðêîôû"}).problems() == []
+
+
+def published_values() -> set[str]:
+    """What documents and compose files give as values of secrets."""
+    files = [ROOT / ".env.example", ROOT / "DEPLOYMENT.md", *ROOT.glob("docker-compose*.yml")]
+    text = "\n".join(file.read_text("utf-8") for file in files)
+    assigned = re.findall(
+        r"^[ #]*[A-Z_]*(?:SECRET|TOKEN|PASSWORD)[A-Z_]*[=:] *(\S.*)$", text, re.MULTILINE
+    )
+    inside = re.findall(r"_(?:PASSWORD|KEY|TOKEN):[-?]([^}]*)}", text)
+    return {value.strip() for value in (*assigned, *inside) if value.strip()}
+
+
+def test_production_refuses_the_values_of_the_examples():
+    values = published_values()
+
+    assert len(values) > 5
+    for value in values:
+        assert load({**PRODUCTION, "SECRET_KEY": value}).problems() != [], value
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_production_demands_the_hosts_that_it_answers_to(value):
+    (problem,) = load({**PRODUCTION, "TRUSTED_HOSTS": value}).problems()
+
+    assert problem.startswith("TRUSTED_HOSTS is missing")
+
+
+def test_an_image_is_production_unless_told_otherwise():
+    assert "FLASK_ENV=production" in (ROOT / "Dockerfile").read_text("utf-8")
 
 
 def test_production_refuses_sqlite_unless_told_so():

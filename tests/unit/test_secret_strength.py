@@ -1,0 +1,53 @@
+"""Weak secrets are told from random ones; what generators return always passes."""
+
+import base64
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.secret_strength import MIN_BYTES, MIN_TOKEN_BYTES, entropy, weakness
+
+# Hypothesis looks for simple bytes, such as all zeros; a generator of secrets does not return those.
+seeds = st.integers(min_value=0, max_value=2**64)
+ENCODERS = {
+    "token_urlsafe": lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode(),
+    "token_hex": bytes.hex,
+    "base64": lambda data: base64.b64encode(data).decode(),
+    "base32": lambda data: base64.b32encode(data).decode(),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
+@given(seed=seeds, size=st.sampled_from([32, 48, 64]))
+def test_what_generators_return_passes(encode, seed, size):
+    assert weakness(encode(random.Random(seed).randbytes(size))) is None
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
+@given(seed=seeds)
+def test_the_shortest_token_that_is_taken_passes(encode, seed):
+    token = encode(random.Random(seed).randbytes(16))
+
+    assert weakness(token, MIN_TOKEN_BYTES) is None
+    assert weakness(token[:MIN_TOKEN_BYTES], MIN_TOKEN_BYTES) is None
+
+
+@given(
+    block=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=16)
+)
+def test_a_block_over_and_over_is_refused_also_when_its_last_one_is_cut(block):
+    value = (block * MIN_BYTES)[: 2 * MIN_BYTES + len(block) // 2]
+
+    assert weakness(value) is not None
+
+
+@given(st.sampled_from("aZ0"), st.integers(1, 3), st.integers(MIN_BYTES, 64))
+def test_a_sequence_is_refused(first, step, length):
+    assert weakness("".join(chr(ord(first) + step * i) for i in range(length))) is not None
+
+
+def test_entropy_is_measured_in_bits():
+    assert entropy("a" * 32) == 0
+    assert entropy("0110100110010110") == pytest.approx(16, abs=1)
