@@ -1,6 +1,5 @@
 """Product lists in and out."""
 
-import csv
 import gc
 import io
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from flask import current_app
 
 from app.cli.shell import command, complain, progress
 from app.domain.actor import SYSTEM
+from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS, ImportRow, NotAProductList, ProductList, open_text
 from app.services import export_service, import_service
 from app.services.import_service import Outcome, Rehearsal, Work
@@ -54,12 +54,13 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
 def export_products(output: TextIO, inactive: bool) -> None:
     """Write all products as CSV, one row a variant, as import-products reads it.
 
-    Cells are written as they are, so that importing the file again changes nothing: a spreadsheet
-    may take one that begins with `=` for a formula.
+    Importing the file again changes nothing. Text that a spreadsheet would take for a formula, such
+    as a name that begins with `=`, has an apostrophe in front, which the import takes away.
     """
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive))
+    writer = CsvWriter(output)
+    writer.write(COLUMNS)
+    for row in export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive):
+        writer.write(row)
 
 
 def _open_list(lines: TextIO) -> ProductList:

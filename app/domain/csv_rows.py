@@ -3,7 +3,8 @@
     sku,name,price[,stock,description,category,compare_at_price,currency]
 
 What a row leaves out stays as it is. A missing column, a missing cell and an empty `stock` or
-`currency` leave out; an empty description, category or compare_at_price empties it.
+`currency` leave out; an empty description, category or compare_at_price empties it. Cells of text
+are read as `csv_cells` writes them: an apostrophe before what looks like a formula is no part of it.
 """
 
 import csv
@@ -17,6 +18,7 @@ from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
 from app.domain.category_path import read_path
+from app.domain.csv_cells import unescape
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
 from app.domain.variant_rules import MAX_STOCK, clean_sku
@@ -138,7 +140,7 @@ class ProductList:
         for _line, cells in self._rows():
             if not isinstance(cells, BadRow) and place < len(cells):
                 with suppress(NotText):  # such a row is refused, however often it comes
-                    sku = clean_sku(cells[place])
+                    sku = clean_sku(unescape(cells[place]))
                     (again if sku in once else once).add(sku)
         return again
 
@@ -230,12 +232,12 @@ def _same_currency(cell: str, currency: str) -> None:
 
 
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
-    "sku": lambda cell, _: clean_sku(cell),
-    "name": lambda cell, _: clean(cell, 1, MAX_NAME),
+    "sku": lambda cell, _: clean_sku(unescape(cell)),
+    "name": lambda cell, _: clean(unescape(cell), 1, MAX_NAME),
     "price": _price,
     "stock": _stock,
-    "description": lambda cell, _: clean(cell, 0, MAX_DESCRIPTION, lines=True),
-    "category": lambda cell, _: read_path(cell),
+    "description": lambda cell, _: clean(unescape(cell), 0, MAX_DESCRIPTION, lines=True),
+    "category": lambda cell, _: read_path(unescape(cell)),
     "compare_at_price": _price_or_none,
     "currency": _same_currency,
 }

@@ -368,6 +368,7 @@ def test_an_export_comes_back_unchanged(app, staff):
     assert response.headers["Content-Disposition"].startswith("attachment; filename=products-2")
     assert response.text.splitlines()[0] == ",".join(COLUMNS)
     assert figures(page) == (0, 0, 2, 0, 0)
+    assert "\n'=A," in response.text
     assert "OFF," not in response.text
     assert "OFF," in staff.get("/admin/export.csv?all=1").text
 

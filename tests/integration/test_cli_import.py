@@ -1,5 +1,7 @@
 """`import-products` and `export-products`."""
 
+import csv
+
 import pytest
 from sqlalchemy import select, text
 
@@ -329,6 +331,9 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
     factories.product_with_variants(
         [{"sku": "T-S", "options": {"Size": "S"}}, {"sku": "T-M", "options": {"Size": "M"}}]
     )
+    plus = factories.category(name="+1 day")
+    factories.product(sku="'=B", name="'@home", description="-1\n=2", category_id=plus.id)
+    factories.product(sku="'tis", name="-5", description="@me")
     runner, path = shop.test_cli_runner(), tmp_path / "exported.csv"
 
     exported = runner.invoke(args=["export-products"])
@@ -337,7 +342,10 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
 
     assert path.read_text(encoding="utf-8") == exported.stdout
     assert r",Home \> Garden > Pots," in exported.stdout
-    assert figures(result) == (0, 0, 4, 0, 0)
+    assert figures(result) == (0, 0, 6, 0, 0)
+    cells = [cell for row in csv.reader(exported.stdout.splitlines(keepends=True)) for cell in row]
+    assert {"'=A", "''=B", "''@home", "'+1 day", "'tis", "'-5", "'@me"} <= set(cells)
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 
 
 def test_inactive_things_are_exported_on_request_only(shop):

@@ -1,6 +1,5 @@
 """Product lists in and out: uploaded, looked over, taken in with progress, and told about."""
 
-import csv
 import io
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from flask import Response, current_app, request, stream_with_context, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.domain.clock import utc_now
+from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS
 from app.models import ImportJob
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, too_large
@@ -127,10 +127,10 @@ def _worked_on(job_id: int) -> ImportJob:
 def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     open_snapshot()
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer = CsvWriter(text)
+    writer.write(COLUMNS)
     for row in rows:
-        writer.writerow(row)
+        writer.write(row)
         if text.tell() >= CHUNK:
             yield text.getvalue()
             text.seek(0)
