@@ -180,7 +180,8 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
 
 
 def refused(code: str) -> None:
-    """The shop said no, with this code."""
+    """The shop said no, with this code, which the request's log line names, too."""
+    tally.now.refusal = code
     _kept.refusals.labels(code).inc()
     if code in LIMITS:
         _kept.limits_hit.labels(LIMITS[code]).inc()

@@ -14,6 +14,8 @@ class Tally(threading.local):
     """When the last statement was sent, as `time.perf_counter` counts."""
     cache = ""
     """What the last look into the cache came to: `hit`, `miss` or `away`; empty without one."""
+    refusal = ""
+    """The code of the problem that the request is answered with; empty where it is none."""
     span: Any = None
     """The trace of the last statement, where there are traces."""
     is_open = False
@@ -24,6 +26,7 @@ class Tally(threading.local):
         self.statements = 0
         self.seconds = 0.0
         self.cache = ""
+        self.refusal = ""
 
 
 now = Tally()

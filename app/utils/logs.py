@@ -75,6 +75,7 @@ def log_access(route: str | None, status: int, seconds: float) -> None:
         "statements": done.statements,
         "sql_ms": round(done.seconds * 1000, 1),
         "cache": done.cache or None,
+        "code": done.refusal or None,
     }
     _write(current_app.extensions["log"], current_app.extensions["access_line"](facts))
 
@@ -105,6 +106,7 @@ def _text_line(facts: dict[str, Any]) -> str:
         f"{at} INFO [{g.request_id}] {facts['method']} {facts['path']} {facts['status']}"
         f" {facts['ms']} ms, {facts['statements']} statements {facts['sql_ms']} ms,"
         f" cache {facts['cache'] or '-'}, user {facts['user_id'] or '-'}"
+        + (f", code {facts['code']}" if facts["code"] else "")
     )
 
 

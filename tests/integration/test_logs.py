@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import logging
+import re
 
 import pytest
 from sqlalchemy import text
@@ -50,6 +51,50 @@ def test_text_lines_are_for_reading(shop):
     made.test_client().get("/healthz/live", headers={"X-Request-ID": "mine"})
 
     assert "INFO [mine] GET /healthz/live 200" in stream.getvalue()
+
+
+REFUSALS = [
+    ("get", "/api/products/no-such-thing", None, 404, "not_found"),
+    ("get", "/api/nowhere", None, 404, "not_found"),
+    ("get", "/api/users/me", None, 401, "unauthenticated"),
+    ("get", "/api/products?per_page=x", None, 422, "validation_error"),
+    ("post", "/api/orders", {}, 401, "unauthenticated"),
+    ("post", "/api/auth/login", {"email": "a@b.example", "password": "wrong"}, 401, "invalid_credentials"),
+    ("delete", "/healthz/live", None, 405, "method_not_allowed"),
+    ("get", "/products/no-such-thing", None, 404, "not_found"),
+    ("post", "/cart/items", None, 403, "csrf_failed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "code"), REFUSALS)
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_line_of_a_refusal_names_its_code(shop, form, method, path, body, status, code):
+    made, stream = shop(LOG_FORMAT=form)
+
+    answer = made.test_client().open(path, method=method, json=body)
+
+    line = stream.getvalue().splitlines()[-1]
+    assert answer.status_code == status
+    if form == "json":
+        assert (json.loads(line)["status"], json.loads(line)["code"]) == (status, code)
+    else:
+        assert line.endswith(f", code {code}")
+
+
+def test_a_form_that_is_told_what_is_wrong_names_its_code_and_the_next_line_none(shop):
+    made, stream = shop(LOG_FORMAT="json")
+    caller = made.test_client()
+    page = caller.get("/login").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token
+
+    sent = {"csrf_token": token[1], "email": "pat@example.com", "password": "wrong-secret"}
+    refusal = caller.post("/login", data=sent)
+    caller.get("/login")
+
+    entries = [json.loads(line) for line in stream.getvalue().splitlines()][-2:]
+    assert refusal.status_code == 401
+    assert [entry["code"] for entry in entries] == ["invalid_credentials", None]
 
 
 class FullDisk(io.StringIO):
