@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,8 @@ PRODUCTION = "docker-compose.prod.yml"
 ON_TOP = ("-f", DEVELOPMENT, "-f", PRODUCTION)
 OURS = ("app", "migrate", "scheduler")
 SECRETS = {
-    "SECRET_KEY": "s" * 40,
-    "JWT_SECRET_KEY": "j" * 40,
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "JWT_SECRET_KEY": secrets.token_urlsafe(48),
     "POSTGRES_PASSWORD": "letters1",
     "TRUSTED_HOSTS": "shop.example",
     "TLS_FOLDER": "/etc/shop",
