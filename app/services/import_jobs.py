@@ -1,8 +1,8 @@
 """Uploaded product lists, checked and taken in batch by batch, without a queue of jobs.
 
-Whoever looks at a job that is under way lends it a moment of work: batches, each a transaction of
-its own that moves the job's cursor too. The job's row is locked meanwhile, so that two who look
-take turns; and whoever comes back after a break, goes on where the last batch ended.
+The page of a job that runs asks for a few seconds of work at a time: batches, each a transaction of
+its own that moves the job's cursor too. The job's row is locked meanwhile, so that two who ask take
+turns; and whoever comes back after a break, goes on where the last batch ended.
 """
 
 import io

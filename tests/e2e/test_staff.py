@@ -9,6 +9,18 @@ from tests.e2e import shopping
 from tests.e2e.shopping import CUSTOMER, STAFF, THING
 
 
+def test_a_long_list_is_checked_without_a_press_of_the_button(visit):
+    page = visit().new_page()
+    shopping.sign_in(page, STAFF, at="/admin/import")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
+
+    lines = (f"LONG-{number},Long,1.00\n" for number in range(40_000))
+    shopping.upload_list(page, "sku,name,price\n" + "".join(lines), patience=180_000)
+
+    assert any(each.startswith("POST ") and each.endswith("/continue") for each in requests)
+
+
 def test_staff_fulfil_an_order_and_the_customer_sees_it(visit):
     page, customer = visit().new_page(), visit().new_page()
     shopping.register(customer, "waiting@example.com")

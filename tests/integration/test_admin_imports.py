@@ -32,9 +32,10 @@ def staff(app):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    """Five rows a batch, and one batch a look."""
+    """Five rows a batch, and one batch a request."""
     monkeypatch.setattr(import_jobs, "BATCH", 5)
     monkeypatch.setattr(imports, "SECONDS", 0)
+    monkeypatch.setattr(imports, "SECONDS_WITHOUT_SCRIPT", 0)
 
 
 def signed_in(app, email=STAFF):
@@ -64,10 +65,10 @@ def looked_over(browser, *lines, **options):
 
 
 def look_until(browser, path, status):
-    """Look at a job's page as long as it goes on by itself; it is in this state then."""
+    """Press "Continue" on a job's page as long as it is there; the job is in this state then."""
     page = browser.get(path)
-    while "Refresh" in page.headers:
-        page = browser.get(path)
+    while form_of(page.text, f"{path}/continue"):
+        page = browser.follow(browser.send(f"{path}/continue"))
     job = inside(browser.app, import_jobs.get, int(path.rpartition("/")[2]))
     assert (page.status_code, job.status) == (200, status)
     return page.text
@@ -237,11 +238,48 @@ def test_a_second_press_of_the_button_imports_nothing_twice(app, staff):
     assert only_row(app, ImportJob).report["created"] == 3
 
 
-def test_asking_for_the_head_of_a_page_does_no_work(app, staff):
-    path = upload(staff, *list_of(3)).headers["Location"]
+def test_looking_at_an_import_does_no_work(app, staff, small_batches):
+    path = upload(staff, *list_of(12)).headers["Location"]
+    before = only_row(app, ImportJob)
 
-    assert staff.client.head(path).headers["Refresh"] == "1"
-    assert only_row(app, ImportJob).status == "checking"
+    for look in (staff.client.get, staff.client.head, staff.client.get):
+        assert look(path).status_code == 200
+
+    after = only_row(app, ImportJob)
+    assert (after.status, after.line, after.updated_at) == ("checking", 7, before.updated_at)
+
+
+def test_a_small_list_is_checked_and_taken_in_without_another_press(app, staff):
+    path = upload(staff, *list_of(3)).headers["Location"]
+    assert only_row(app, ImportJob).status == "checked"
+
+    staff.get(path)
+    staff.send(path)
+
+    assert only_row(app, ImportJob).status == "done"
+
+
+def test_without_a_script_a_press_works_for_longer(app, staff, small_batches, monkeypatch):
+    monkeypatch.setattr(imports, "SECONDS_WITHOUT_SCRIPT", 60)
+    path = upload(staff, *list_of(23)).headers["Location"]
+
+    staff.get(path)
+    staff.send(f"{path}/continue", by_script="1")
+    by_script = only_row(app, ImportJob)
+    staff.send(f"{path}/continue")
+
+    assert (by_script.status, by_script.line) == ("checking", 12)
+    assert only_row(app, ImportJob).status == "checked"
+
+
+def test_an_import_that_waits_does_not_go_on_by_itself(app, staff):
+    looked_over(staff, *list_of(3))
+    token = hidden_fields(form_of(staff.page.text, path_of(app)))
+
+    response = staff.client.post(f"{path_of(app)}/continue", data=token)
+
+    assert (response.status_code, response.headers["Location"]) == (303, path_of(app))
+    assert only_row(app, ImportJob).status == "checked"
 
 
 def test_a_list_that_changes_nothing_has_no_button(app, staff):

@@ -22,7 +22,9 @@ from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body
 
 SECONDS = 2.0
-"""How long one look at a job works on it."""
+"""How long one request works on a job that a script goes on with."""
+SECONDS_WITHOUT_SCRIPT = 10.0
+"""How long where a person has to press the button again."""
 CHUNK = 64 * 1024
 """Characters of an export that are sent at once."""
 RECENT = 10
@@ -51,21 +53,19 @@ def upload() -> Response:
     job = form.carry_out(NO_FIELDS, lambda _fields: _keep_file())
     if job is None:
         return _show(form)
+    _work_on(job.id, SECONDS)
     return see(url_for(".show_job", job_id=job.id))
 
 
 @blp.get("/import/<int:job_id>")
 def show_job(job_id: int) -> Response:
-    """Where an import stands. One that is under way goes on while somebody looks: it was asked for
-    by a form, and a look only lends it the time."""
-    job = _worked_on(job_id) if request.method == "GET" else import_jobs.get(job_id)
+    """Where an import stands. While it runs, the page has a form that goes on with it, which the
+    shop's script sends by itself."""
+    job = import_jobs.get(job_id)
     samples = [
         {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])
     ]
-    page = admin_page("import_job.html", job=job, samples=samples)
-    if job.is_running:
-        page.headers["Refresh"] = "1"
-    return page
+    return admin_page("import_job.html", job=job, samples=samples)
 
 
 @blp.post("/import/<int:job_id>")
@@ -73,6 +73,14 @@ def start(job_id: int) -> Response:
     """Take in a list that was checked."""
     actor = current_actor()
     in_transaction(lambda: import_jobs.start(actor, job_id))
+    _work_on(job_id, SECONDS)
+    return see(url_for(".show_job", job_id=job_id))
+
+
+@blp.post("/import/<int:job_id>/continue")
+def go_on(job_id: int) -> Response:
+    """Work on an import that runs, for a few seconds; nothing where it does not."""
+    _work_on(job_id, SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT)
     return see(url_for(".show_job", job_id=job_id))
 
 
@@ -113,15 +121,20 @@ def _keep_file() -> ImportJob:
     return in_transaction(lambda: import_jobs.begin(actor, name, data, listing, source))
 
 
-def _worked_on(job_id: int) -> ImportJob:
-    job, until = import_jobs.get(job_id), time.monotonic() + SECONDS
+def _work_on(job_id: int, seconds: float) -> None:
+    """Do batches until the job needs nobody any more, or the time is up; one at least.
+
+    Raises:
+        NotFound
+    """
+    job, until = import_jobs.get(job_id), time.monotonic() + seconds
     if not job.is_running:
-        return job
+        return
     source, currency = import_jobs.source_of(job_id), store_currency()
-    while True:
+    while job.is_running:
         job = in_transaction(lambda: import_jobs.step(job_id, source, currency))
-        if not job.is_running or time.monotonic() >= until:
-            return job
+        if time.monotonic() >= until:
+            return
 
 
 def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""Safe methods are safe (RFC 9110, section 9.2.1): no GET changes a row of any table.
+
+Cookies are the caller's own and no part of the shop: a first page gives a visitor theirs.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.domain.actor import ANONYMOUS
+from app.extensions import db
+from app.gateways.media import FolderStore
+from app.models import Base
+from app.pages.cookies import CART
+from app.services import import_jobs
+from app.unit_of_work import in_transaction
+from tests.integration.access.api_doors import API_DOORS
+from tests.integration.access.page_doors import PAGE_DOORS
+from tests.integration.access.table import CALLERS, Door
+from tests.integration.access.world import World
+from tests.integration.people import inside
+from tests.integration.shopping import fill
+
+EXCEPTIONS: dict[str, str] = {}
+"""Routes whose GET may write, with the reason. There are none."""
+GETS = [door for door in (*API_DOORS, *PAGE_DOORS) if door.method == "GET"]
+
+
+@pytest.fixture(autouse=True)
+def folder(shared_app, tmp_path, monkeypatch):
+    """A folder of this test's own for pictures."""
+    monkeypatch.setitem(shared_app.extensions, "media", FolderStore(tmp_path, "/media"))
+
+
+def all_rows() -> dict[str, list[Any]]:
+    tables = Base.metadata.sorted_tables
+    rows = {table.name: sorted(db.session.execute(db.select(table)), key=str) for table in tables}
+    db.session.rollback()
+    return rows
+
+
+def guest(world: World, door: Door) -> Iterator[int]:
+    """Somebody without an account who has a cart."""
+    token = fill(world.caller("anonymous"), world.product).headers["X-Cart-Token"]
+    yield 0
+    client = world.app.test_client()
+    client.set_cookie(CART, token)
+    for method in ("GET", "HEAD"):
+        response = client.open(world.path(door), method=method, headers={"X-Cart-Token": token})
+        yield response.status_code
+        response.close()
+
+
+@pytest.mark.parametrize("door", GETS, ids=str)
+def test_no_get_changes_a_row(app, door):
+    world = World(app)
+    visits = guest(world, door)
+    next(visits)
+    before = inside(app, all_rows)
+
+    statuses = {caller: world.knock(door, caller).status for caller in CALLERS}
+    statuses["guest"], statuses["guest, HEAD"] = visits
+
+    assert door.rule not in EXCEPTIONS
+    assert all(status < 500 for status in statuses.values()), statuses
+    assert inside(app, all_rows) == before
+
+
+@pytest.mark.parametrize("status", ["checking", "importing"])
+def test_no_look_at_an_import_changes_a_row(app, status):
+    world = World(app)
+    if status == "importing":
+        inside(app, lambda: in_transaction(lambda: _check_and_start(world.job_id)))
+    (door,) = [door for door in GETS if door.rule == "/admin/import/<job_id>"]
+    before = inside(app, all_rows)
+
+    assert world.knock(door, "admin").status == 200
+    assert inside(app, all_rows) == before
+    assert inside(app, import_jobs.get, world.job_id).status == status
+
+
+def _check_and_start(job_id: int) -> None:
+    source = import_jobs.source_of(job_id)
+    import_jobs.step(job_id, source, "USD")
+    import_jobs.start(ANONYMOUS, job_id)
