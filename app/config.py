@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.domain import secret_strength
+from app.domain.guest_limits import GuestLimits
 from app.domain.money import is_currency
 from app.engines import engine_options, replica_options
 
@@ -89,6 +90,7 @@ class Config:
         self.STORE_LOW_STOCK = self._int("STORE_LOW_STOCK", 5, 0)
         # 90: for as long browsers keep the cookie of a guest's cart.
         self.CART_DAYS = self._int("CART_DAYS", 30, 1, 90)
+        self.GUEST_LIMITS = self._guest_limits()
         self.HOST = self._text("HOST", "127.0.0.1")
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", self._workers())
@@ -151,6 +153,19 @@ class Config:
             "replica": {**options, "url": url},
             "watched_primary": {**options, **one, "url": primary},
         }
+
+    def _guest_limits(self) -> GuestLimits:
+        names = {
+            "order_units": ("GUEST_ORDER_UNITS", 100_000),
+            "network_units": ("GUEST_NETWORK_UNITS", 1_000_000),
+            "email_units": ("GUEST_EMAIL_UNITS", 200_000),
+            "network_orders": ("GUEST_NETWORK_ORDERS", 10_000),
+            "email_orders": ("GUEST_EMAIL_ORDERS", 1_000),
+        }
+        most = 999_999_999
+        return GuestLimits(
+            **{field: self._int(name, value, 0, most) for field, (name, value) in names.items()}
+        )
 
     def _workers(self) -> int:
         """One for each core that we may use; on SQLite, which has one writer at a time, one."""

@@ -31,6 +31,7 @@ from app.utils.buyers import (
     IDEMPOTENCY_KEY,
     ORDER_TOKEN,
     current_buyer,
+    guest_origin,
     header,
     keyed_request,
     sent_order_token,
@@ -53,8 +54,11 @@ KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 2
 def place_order(wishes: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, whole or not at all."""
     buyer, request, currency = current_buyer(), keyed_request(), store_currency()
+    origin = guest_origin()
     receipt = in_transaction(
-        lambda: checkout_service.place_order(buyer, Wishes(**wishes), currency, _dump, request)
+        lambda: checkout_service.place_order(
+            buyer, Wishes(**wishes), currency, _dump, origin, request
+        )
     )
     return _answer(receipt, buyer.guest_token)
 

@@ -1,5 +1,4 @@
-"""Where a request comes from: the part of an address that belongs to one customer, and whether it
-is near."""
+"""Where a request comes from: the networks that an address belongs to, and whether it is near."""
 
 import ipaddress
 from functools import lru_cache
@@ -21,6 +20,23 @@ def network_of(address: str | None) -> str:
         mapped = found.ipv4_mapped
         return str(mapped or ipaddress.ip_network((int(found), 64), strict=False))
     return str(found)
+
+
+@lru_cache(maxsize=4096)
+def networks_of(address: str | None) -> tuple[str, ...]:
+    """The networks that a provider may give to one customer, the narrowest first.
+
+    Of IPv6 the network of 64 bits, of 56 and of 48: customers get prefixes of 48 to 64 bits (RFC
+    6177), so one of them may have 65,536 networks of 64 bits. Of IPv4 the address alone; of an
+    address that is not known, none.
+    """
+    narrowest = network_of(address)
+    try:
+        network = ipaddress.IPv6Network(narrowest)
+        wider = [str(network.supernet(new_prefix=bits)) for bits in (56, 48)]
+    except ValueError:
+        return (narrowest,) if narrowest else ()
+    return narrowest, *wider
 
 
 def _without_port(address: str) -> str:

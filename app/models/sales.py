@@ -21,6 +21,8 @@ from app.models.base import Base, Timestamped
 from app.models.catalogue import Variant
 
 MAX_QUANTITY = 100_000
+OPEN = "status = 'pending' AND guest_{}_hash IS NOT NULL"
+OPEN_OF_NETWORK, OPEN_OF_EMAIL = text(OPEN.format("network")), text(OPEN.format("email"))
 GUESTS = text("user_id IS NULL")
 
 
@@ -85,11 +87,31 @@ class Order(Base):
         Index("ix_orders_user_id_placed_at_id", "user_id", "placed_at", "id"),
         Index("ix_orders_placed_at_id", "placed_at", "id"),
         Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
+        # What guests hold: read by app.services.guest_limits with every guest's order.
+        Index(
+            "ix_orders_open_guest_network",
+            "guest_network_hash",
+            "guest_units",
+            postgresql_where=OPEN_OF_NETWORK,
+            sqlite_where=OPEN_OF_NETWORK,
+        ),
+        Index(
+            "ix_orders_open_guest_email",
+            "guest_email_hash",
+            "guest_units",
+            postgresql_where=OPEN_OF_EMAIL,
+            sqlite_where=OPEN_OF_EMAIL,
+        ),
     )
 
     number: Mapped[str] = mapped_column(String(20), unique=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     guest_token_hash: Mapped[str | None] = mapped_column(String(64))
+    # Of a guest's order, as long as it is pending: keyed hashes of the network that it came from and
+    # of its email address, and its largest quantity of one article.
+    guest_network_hash: Mapped[str | None] = mapped_column(String(64))
+    guest_email_hash: Mapped[str | None] = mapped_column(String(64))
+    guest_units: Mapped[int | None]
     status: Mapped[OrderStatus] = mapped_column(String(20), default="pending")
     currency: Mapped[str] = mapped_column(String(3))
     subtotal: Mapped[int]
@@ -111,6 +133,7 @@ class Order(Base):
         """Change status, or raise IllegalTransition."""
         check_transition(self.status, target)
         self.status = target
+        self.guest_network_hash = self.guest_email_hash = self.guest_units = None
 
 
 class OrderLine(Base):

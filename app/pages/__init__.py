@@ -9,7 +9,7 @@ from app.pages import formats, helpers, seo, statics
 BLUEPRINTS = (
     "storefront", "sign_in", "cart", "checkout", "orders", "account", "addresses",
     "media",
-    "admin.dashboard", "admin.orders",
+    "admin.dashboard", "admin.orders", "admin.guest_orders",
     "admin.products", "admin.product_pictures", "admin.product_stock", "admin.categories",
     "admin.customers", "admin.imports", "admin.trail",
 )  # fmt: skip

@@ -32,6 +32,7 @@ from app.services.checkout_service import Receipt, Wishes
 from app.services.idempotency_service import Request
 from app.services.order_views import OrderView
 from app.unit_of_work import in_transaction
+from app.utils.buyers import guest_origin
 from app.utils.identity import current_actor
 
 blp = PageBlueprint("checkout_page", __name__)
@@ -140,9 +141,9 @@ def _wishes(sent: dict[str, Any]) -> Wishes:
 def _place(form: Form, sent: dict[str, Any]) -> Receipt:
     buyer, key = cookies.page_buyer(), sent.pop("key", uuid.uuid4().hex)
     keyed = Request(f"page:{key}", dict(sorted(sent.items())))
-    wishes, currency = _wishes(sent), store_currency()
+    wishes, currency, origin = _wishes(sent), store_currency(), guest_origin()
     return in_transaction(
-        lambda: checkout_service.place_order(buyer, wishes, currency, _dump, keyed)
+        lambda: checkout_service.place_order(buyer, wishes, currency, _dump, origin, keyed)
     )
 
 
@@ -162,7 +163,7 @@ def _confirmed(receipt: Receipt) -> AnyResponse:
 
 def _refused(form: Form) -> AnyResponse:
     """Back to where it can be put right: the cart, or the form."""
-    if form.code in ("out_of_stock", "cart_empty", "cart_too_large"):
+    if form.code in ("out_of_stock", "cart_empty", "cart_too_large", "guest_limit"):
         flash(form.problem, "error")
         return see(url_for("cart_page.show_cart"))
     if form.code == "total_changed":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, FromClause, bindparam, insert, literal, select
+from sqlalchemy.dialects import postgresql
 
 from app import metrics
 from app.domain import pricing
@@ -21,7 +22,14 @@ from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
 from app.plans import kept
-from app.services import cart_service, idempotency_service, inventory_service, user_service
+from app.services import (
+    cart_service,
+    guest_limits,
+    idempotency_service,
+    inventory_service,
+    user_service,
+)
+from app.services.guest_limits import GuestOrigin, Holder
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
 from app.services.order_views import EventView, LineView, OrderView
@@ -71,26 +79,32 @@ def place_order(
     wishes: Wishes,
     currency: str,
     dump: Callable[[OrderView], bytes],
+    origin: GuestOrigin,
     request: Request | None = None,
 ) -> Receipt:
     """Turn the buyer's cart into an order, or replay what was answered to the same request.
 
     Args:
         dump: writes the answer down; it is stored with the key, in the same transaction.
+        origin: where the request comes from, and the limits of guests.
         request: the idempotency key and what came with it, where one was sent.
 
     Raises:
         Invalid: `cart_empty`, `cart_too_large`, `idempotency_key_reused`, or fields that are wrong.
         OutOfStock: naming every line that is short.
         Conflict: `total_changed`, `idempotency_key_in_use`.
+        GuestLimitReached: a guest holds too much already, or asks for too much at once.
     """
     claim = idempotency_service.claim(request, buyer) if request else None
     if claim is not None and claim.answer is not None:
         return Receipt(claim.answer, replayed=True)
-    order, articles = _write(buyer, wishes, currency)
+    holder = None if buyer.user_id else _holder(wishes, origin)
+    order, articles = _write(buyer, wishes, currency, holder, origin)
     answer = dump(order)
     if claim is not None:
         idempotency_service.settle(claim, answer, order.id)
+    if holder is not None:
+        guest_limits.refuse_too_much(order.id, holder, origin.limits)
     # Last of all: whoever buys the same waits from here to the commit.
     products = {article.product_id for article in articles}
     inventory_service.allocate(order.id, products, len(articles), buyer.actor)
@@ -98,14 +112,28 @@ def place_order(
     return Receipt(answer)
 
 
-def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[OrderView, list[Article]]:
+def _holder(wishes: Wishes, origin: GuestOrigin) -> Holder:
+    if not wishes.email:
+        raise Invalid({"email": ["Give an email address, or sign in."]})
+    holder = guest_limits.holder(origin, wishes.email)
+    if is_another_try():
+        guest_limits.lock(holder)
+    return holder
+
+
+def _write(
+    buyer: Buyer, wishes: Wishes, currency: str, holder: Holder | None, origin: GuestOrigin
+) -> tuple[OrderView, list[Article]]:
     """Write down everything but what becomes of the stock, and lock no variant yet.
 
     The order is answered as it was written: nothing is read again.
     """
-    cart, email = _lock_customer(buyer) if buyer.user_id else _lock_guest(buyer, wishes)
+    cart, email = _lock_customer(buyer) if buyer.user_id else (cart_service.lock_cart(buyer), None)
     address = _address(buyer, wishes)
     cart_id, articles = _read_articles(cart)
+    if holder is not None:
+        units = [(article.sku, article.quantity) for article in articles]
+        guest_limits.refuse_large_order(origin.limits, units)
     lines = [_line(article) for article in articles]
     now = utc_now()
     facts: dict[str, Any] = {
@@ -120,7 +148,7 @@ def _write(buyer: Buyer, wishes: Wishes, currency: str) -> tuple[OrderView, list
         "placed_at": now,
         "updated_at": now,
     }
-    order_id = _insert(facts, buyer, cart_id)
+    order_id = _insert(facts, buyer, cart_id, _of_guest(holder, articles))
     written = _insert_lines(order_id, lines)
     begun = EventView("pending", now, buyer.actor.by, "")
     return OrderView(id=order_id, **facts, lines=written, events=[begun]), articles
@@ -156,10 +184,12 @@ def _lock_customer(buyer: Buyer) -> tuple[int | None, str | None]:
     return locked.id, locked.email
 
 
-def _lock_guest(buyer: Buyer, wishes: Wishes) -> tuple[int | None, str]:
-    if not wishes.email:
-        raise Invalid({"email": ["Give an email address, or sign in."]})
-    return cart_service.lock_cart(buyer), wishes.email
+def _of_guest(holder: Holder | None, articles: Sequence[Article]) -> dict[str, Any]:
+    """What an order keeps of a guest to count by, and the locks to take; of a customer nothing."""
+    if holder is None:
+        return dict.fromkeys((*_GUEST_FACTS, "guest_lock", "other_guest_lock"))
+    units = max(article.quantity for article in articles)
+    return {**holder.stored(), "guest_units": units, **holder.lock_keys()}
 
 
 def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
@@ -251,10 +281,12 @@ _FACTS = (
     "shipping_total", "tax_total", "total", "email", "shipping_address", "note", "placed_at",
     "updated_at",
 )  # fmt: skip
+_GUEST_FACTS = ("guest_network_hash", "guest_email_hash", "guest_units")
 
 
-def _event(_insert_into: Any, order: FromClause) -> Any:
-    """The statement that writes the first step of a new order's history."""
+def _event(insert_into: Any, order: FromClause) -> Any:
+    """The statement that writes the first step of a new order's history, and on PostgreSQL takes
+    the locks under which guests' orders are counted."""
     step = {
         OrderEvent.order_id: order.c.id,
         OrderEvent.status: bindparam("status", type_=Order.status.type),
@@ -264,24 +296,27 @@ def _event(_insert_into: Any, order: FromClause) -> Any:
         OrderEvent.note: literal(""),
     }
     writing = insert(OrderEvent).from_select(list(step), select(*step.values()))
-    return writing.returning(OrderEvent.order_id)
+    locks = guest_limits.lock_functions() if insert_into is postgresql.insert else []
+    return writing.returning(OrderEvent.order_id, *locks)
 
 
 _INSERT_ORDER = chain(
-    insert(Order).values({name: bindparam(name) for name in _FACTS}).returning(Order.id),
+    insert(Order)
+    .values({name: bindparam(name) for name in (*_FACTS, *_GUEST_FACTS)})
+    .returning(Order.id),
     lambda *_: cart_service.CLEAR,
     _event,
 )
 _INSERT_LINES = insert(OrderLine).returning(OrderLine.id, OrderLine.variant_id)
 
 
-def _insert(facts: dict[str, Any], buyer: Buyer, cart_id: int) -> int:
+def _insert(facts: dict[str, Any], buyer: Buyer, cart_id: int, guest: dict[str, Any]) -> int:
     """Write an order and the first step of its history, and empty the cart; the order's id."""
     token = buyer.guest_token
     secret = hash_token(guest_order_token(token, facts["number"])) if token else None
     values = {"guest_token_hash": secret, "done_by": buyer.actor.by, "cart_id": cart_id}
-    ((order_id,),) = run_chain(_INSERT_ORDER, {**facts, **values})
-    return int(order_id)
+    (row,) = run_chain(_INSERT_ORDER, {**facts, **values, **guest})
+    return int(row[0])
 
 
 def _insert_lines(order_id: int, lines: Sequence[dict[str, Any]]) -> list[LineView]:

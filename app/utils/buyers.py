@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 
 from app.domain.buyer import Buyer
 from app.errors import Invalid
+from app.services.guest_limits import GuestOrigin
 from app.services.idempotency_service import Request
 from app.utils.identity import current_actor
 from app.utils.strict_json import read_body
@@ -22,6 +23,11 @@ _KEY = re.compile(r"[ -~]{1,255}")
 def current_buyer() -> Buyer:
     """Whose cart this request is about: the caller's account, or else the token's."""
     return Buyer(current_actor(), request.headers.get(CART_TOKEN) or None)
+
+
+def guest_origin() -> GuestOrigin:
+    """The client's address, and what guests can have by the settings."""
+    return GuestOrigin(request.remote_addr, current_app.config["GUEST_LIMITS"])
 
 
 def sent_order_token() -> str | None:

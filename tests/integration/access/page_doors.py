@@ -67,6 +67,9 @@ POST      /admin/orders                                     401   403   403   30
 GET       /admin/orders/<number>                            401   403   403   200         401     401    401
 POST      /admin/orders/<number>                            401   403   403   303         401     401    401
 GET       /admin/orders/<number>/packing-slip               401   403   403   200         401     401    401
+# app/pages/admin/guest_orders.py
+GET       /admin/guest-orders                               401   403   403   200         401     401    401
+POST      /admin/guest-orders/release                       401   403   403   303         401     401    401
 # app/pages/admin/products.py
 GET       /admin/products                                   401   403   403   200         401     401    401
 GET       /admin/products/new                               401   403   403   200         401     401    401

@@ -1,0 +1,89 @@
+"""Pending orders of guests: who holds how many units of what, and releasing it in one click."""
+
+import re
+from typing import Any
+
+from flask import Response, flash, request, url_for
+from marshmallow import fields
+from marshmallow.validate import OneOf, Regexp
+
+from app.domain.actor import Actor
+from app.errors import Conflict, NotFound
+from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
+from app.pages.blueprint import see
+from app.schemas.base import Number, QuerySchema
+from app.services import guest_orders
+from app.services.paging import MAX_DEPTH
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+
+blp = AdminBlueprint("guest_orders", __name__, url_prefix="/admin/guest-orders")
+PER_PAGE = 25
+GROUPINGS = {"network": "Network", "email": "Email", "order": "Order"}
+SORTINGS = {"largest": "Most units first", "oldest": "Oldest first"}
+HOLDER = re.compile("[0-9a-f]{64}")
+
+
+class GuestOrderSieve(QuerySchema):
+    """Which open guest orders are looked for, and how they are put together."""
+
+    by = fields.String(validate=OneOf(GROUPINGS), load_default="network")
+    sort = fields.String(validate=OneOf(SORTINGS), load_default="largest")
+    holder = fields.String(validate=Regexp(rf"{HOLDER.pattern}\Z"))
+    page = Number(1, MAX_DEPTH, load_default=1)
+
+
+SIEVE = GuestOrderSieve()
+
+
+@blp.get("")
+def list_groups() -> Response:
+    """Open guest orders by network, by email or one by one."""
+    query = read_query(SIEVE)
+    number = min(query["page"], MAX_DEPTH // PER_PAGE)
+    found = guest_orders.groups(query["by"], query["sort"], number, PER_PAGE, query.get("holder"))
+    return admin_page(
+        "guest_orders.html", found=found, query=query, page_href=page_href(SIEVE),
+        groupings=GROUPINGS, sortings=SORTINGS,
+    )  # fmt: skip
+
+
+@blp.post("/release")
+def release() -> Response:
+    """Cancel one open order, or all of one network or email."""
+    actor, query = current_actor(), read_query(SIEVE)
+    holder, number = request.form.get("holder", ""), request.form.get("order", "")
+    if number:
+        _tell(_release_all(actor, [number]), 0)
+    elif HOLDER.fullmatch(holder):
+        released = _release_all(actor, guest_orders.numbers_held_by(holder))
+        _tell(released, guest_orders.count_held_by(holder))
+    else:
+        flash("Choose what to release.", "error")
+    return see(url_for(".list_groups", **_address(query)))
+
+
+def _release_all(actor: Actor, numbers: Any) -> int:
+    return sum(_release(actor, number) for number in numbers)
+
+
+def _release(actor: Actor, number: str) -> bool:
+    """Whether it was released: somebody else may have moved it meanwhile."""
+    try:
+        in_transaction(lambda: guest_orders.release(actor, number))
+    except (Conflict, NotFound):
+        return False
+    return True
+
+
+def _tell(released: int, left: int) -> None:
+    words = f"{released} {'order is' if released == 1 else 'orders are'} released."
+    if left:
+        words += f" {left} more are left: press the button again."
+    flash(words, "message" if released else "error")
+
+
+def _address(query: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in query.items() if value != SIEVE.fields[name].load_default
+    }

@@ -1,0 +1,223 @@
+"""Limits on what guests can hold without an account and without having paid.
+
+An order reserves its units until staff cancel it, and a guest need not pay or prove an address to
+place one. Without limits a single anonymous request can therefore take the whole stock. Limits
+count pending guest orders of one network and of one email address (RFC 6177: an IPv6 customer has
+up to a /48, so that is what is counted).
+
+Two orders that are placed at the same time must not both pass, so the check runs in the order's own
+transaction, after the order is written and while this transaction holds the locks of its network
+and of its address. On PostgreSQL those are advisory locks (https://www.postgresql.org/docs/current/
+explicit-locking.html#ADVISORY-LOCKS), taken by the statement that writes the order; SQLite has one
+writer at a time. Order of locks: cart, these, variants.
+
+Adding up all open orders for every article would cost more the more are open. An order therefore
+stores its largest quantity; their sum, read from an index, is an upper bound for every article. The
+exact figures are read only where that bound is over the limit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+
+from app.domain import emails
+from app.domain.guest_limits import GuestLimits
+from app.domain.networks import networks_of
+from app.errors import Conflict
+from app.extensions import db
+from app.keyed_hashes import keyed_hashes
+from app.models import Order, OrderLine
+from app.plans import kept
+from app.services.prepared import run
+
+Scope = Literal["network", "email"]
+
+
+@dataclass(frozen=True)
+class GuestOrigin:
+    """Where a guest's order comes from, and what applies to it. Of a customer's order it is not used."""
+
+    address: str | None
+    limits: GuestLimits
+
+
+@dataclass(frozen=True)
+class Holder:
+    """By which keyed hashes a guest's open orders are found; the first of each is stored.
+
+    There are several while an old SECRET_KEY is still believed.
+    """
+
+    network: Sequence[str]
+    email: Sequence[str]
+
+    def stored(self) -> dict[str, str | None]:
+        """What a new order keeps, by column."""
+        return {
+            "guest_network_hash": self.network[0] if self.network else None,
+            "guest_email_hash": self.email[0],
+        }
+
+    def lock_keys(self) -> dict[str, int | None]:
+        """The numbers of the advisory locks, in the order in which everybody takes them."""
+        names = sorted(name for name in self.stored().values() if name)
+        keys: list[int | None] = [int(name[:16], 16) - 2**63 for name in names]
+        return dict(zip(("guest_lock", "other_guest_lock"), [*keys, None], strict=False))
+
+
+class GuestLimitReached(Conflict):
+    """A guest asks for more than guests can have; `sku` names the article, where it is about one."""
+
+    def __init__(self, detail: str, maximum: int, sku: str | None = None) -> None:
+        about = {"sku": sku} if sku else {}
+        super().__init__("guest_limit", detail, maximum=maximum, **about)
+
+
+def holder(origin: GuestOrigin, email: str) -> Holder:
+    """Who counts as the holder of a guest's order."""
+    networks = networks_of(origin.address)
+    return Holder(
+        network=_hashes("guest network", networks[-1]) if networks else (),
+        email=_hashes("guest email", emails.key(email)),
+    )
+
+
+def network_label(network_hash: str) -> str:
+    """A short name for a network, which tells staff that two orders have the same one."""
+    return network_hash[:8].upper()
+
+
+def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]]) -> None:
+    """Check one order by itself: SKUs and units of its lines.
+
+    Raises:
+        GuestLimitReached
+    """
+    maximum = limits.order_units
+    for sku, quantity in quantities:
+        if maximum and quantity > maximum:
+            detail = f"Without an account you can order {maximum} of {sku} at most. Sign in first."
+            raise GuestLimitReached(detail, maximum, sku)
+
+
+def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
+    """Check what the holder's open orders, this new one among them, come to together.
+
+    One statement as long as nobody is near a limit, however many lines and orders there are.
+
+    Raises:
+        GuestLimitReached
+    """
+    values = {"network": _pair(found.network), "email": _pair(found.email)}
+    for row in run(_COUNT, _named(values)):
+        scope: Scope = row.scope
+        most_orders = getattr(limits, f"{scope}_orders")
+        if most_orders and row.orders > most_orders:
+            raise GuestLimitReached(_TOO_MANY_ORDERS[scope], most_orders)
+        most_units = getattr(limits, f"{scope}_units")
+        if most_units and row.units > most_units:
+            _refuse_article(order_id, scope, values[scope], most_units)
+
+
+def lock(found: Holder) -> None:
+    """Take the holder's locks ahead of the statement that writes the order.
+
+    Another try locks the variants first of all, and locks are taken in one order everywhere.
+    """
+    if db.session.connection().dialect.name == "postgresql":
+        run(_LOCK, found.lock_keys())
+
+
+def lock_functions() -> list[ColumnElement[Any]]:
+    """What takes the locks of `Holder.lock_keys` on PostgreSQL; a lock whose number is NULL is none."""
+    names = ("guest_lock", "other_guest_lock")
+    return [func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger())) for name in names]
+
+
+def _refuse_article(order_id: int, scope: Scope, hashes: tuple[str, str], maximum: int) -> None:
+    values = {"order_id": order_id, "maximum": maximum, **_named({scope: hashes})}
+    row = run(_ARTICLES[scope], values).first()
+    if row is not None:
+        detail = _TOO_MANY_UNITS[scope].format(maximum=maximum, sku=row.sku)
+        raise GuestLimitReached(detail, maximum, row.sku)
+
+
+_TOO_MANY_ORDERS: dict[Scope, str] = {
+    "network": "Too many orders from your network wait to be handled. Sign in to order.",
+    "email": "Too many orders with this email address wait to be handled. Sign in to order.",
+}
+_TOO_MANY_UNITS: dict[Scope, str] = {
+    "network": "Open orders without an account from your network can hold {maximum} of {sku} at most."
+    " Sign in to order more.",
+    "email": "Open orders without an account for one email address can hold {maximum} of {sku} at most."
+    " Sign in to order more.",
+}
+_COLUMNS: dict[Scope, Any] = {
+    "network": Order.guest_network_hash,
+    "email": Order.guest_email_hash,
+}
+
+
+def _hashes(purpose: str, text: str) -> list[str]:
+    return [value.hex() for value in keyed_hashes(purpose, text)]
+
+
+def _pair(hashes: Sequence[str]) -> tuple[str, str]:
+    """The present hash and the one before; statements have room for two."""
+    return (hashes[0], hashes[min(1, len(hashes) - 1)]) if hashes else ("", "")
+
+
+def _named(values: dict[Any, tuple[str, str]]) -> dict[str, str]:
+    return {
+        f"{scope}_{place}": value
+        for scope, pair in values.items()
+        for place, value in enumerate(pair)
+    }
+
+
+def _is_open(scope: Scope) -> ColumnElement[bool]:
+    # Literals, not parameters: the partial index is only used where its condition is known.
+    names = [bindparam(f"{scope}_{place}", type_=String()) for place in (0, 1)]
+    return and_(Order.status == literal_column("'pending'"), _COLUMNS[scope].in_(names))
+
+
+def _counting(scope: Scope) -> Select[Any]:
+    units = func.coalesce(func.sum(Order.guest_units), 0)
+    name: ColumnElement[Any] = literal_column(f"'{scope}'").label("scope")
+    query: Select[Any] = select(name, func.count().label("orders"), units.label("units"))
+    return query.where(_is_open(scope))
+
+
+def _adding_up(scope: Scope) -> Select[Any]:
+    """The first article of an order of which the holder's open orders have too many units."""
+    mine = select(OrderLine.variant_id).where(
+        OrderLine.order_id == bindparam("order_id", type_=BigInteger())
+    )
+    units = func.sum(OrderLine.quantity)
+    sku: ColumnElement[Any] = func.min(OrderLine.sku).label("sku")
+    query: Select[Any] = select(sku, units.label("units"))
+    return (
+        query.join_from(OrderLine, Order, Order.id == OrderLine.order_id)
+        .where(_is_open(scope), OrderLine.variant_id.in_(mine))
+        .group_by(OrderLine.variant_id)
+        .having(units > bindparam("maximum", type_=BigInteger()))
+        .order_by(OrderLine.variant_id)
+        .limit(1)
+    )
+
+
+_COUNT = kept(_counting("network").union_all(_counting("email")))
+_ARTICLES: dict[Scope, Select[Any]] = {scope: _adding_up(scope) for scope in ("network", "email")}
+_LOCK = select(*lock_functions())
