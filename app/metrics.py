@@ -87,6 +87,13 @@ class Figures:
         self.revenue = self._counter(
             "revenue_minor_units", "Totals of the orders placed, in minor units.", "currency"
         )
+        self.minor_units = Gauge(
+            "shop_currency_minor_units",
+            "Minor units of one unit of the currency: 100 cents of a dollar, 1 of a yen.",
+            ("currency",),
+            registry=self.registry,
+            multiprocess_mode="max",
+        )
         self.stock_outs = self._counter("stock_outs", "Orders refused for want of stock.")
         self.sold_out = self._counter("sold_out", "Articles whose last unit was ordered.")
         self.imports = self._counter("imports", "Uploaded lists worked off.", "step")
@@ -213,10 +220,16 @@ def connections_changed(state: str, by: int) -> None:
     _connections(state).inc(by)
 
 
-def order_placed(total: int, currency: str, is_guest: bool, sold_out: int) -> None:
-    """An order stands: over `total` minor units, and the last units of `sold_out` articles."""
+def order_placed(
+    total: int, currency: str, minor_units: int, is_guest: bool, sold_out: int
+) -> None:
+    """An order stands: over `total` minor units, and the last units of `sold_out` articles.
+
+    `minor_units` of the currency make one unit, so that a dashboard can show money.
+    """
     _kept.orders.labels(currency, "guest" if is_guest else "customer").inc()
     _kept.revenue.labels(currency).inc(total)
+    _kept.minor_units.labels(currency).set(minor_units)
     _kept.sold_out.inc(sold_out)
 
 

@@ -16,7 +16,7 @@ from app import metrics
 from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
-from app.domain.money import to_text
+from app.domain.money import places, to_text
 from app.domain.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
@@ -157,7 +157,8 @@ def _write(
 def _tell(order: OrderView, articles: Sequence[Article]) -> None:
     """Count the order among the shop's figures, once it stands."""
     sold_out = sum(article.available == article.quantity for article in articles)
-    facts = (order.total, order.currency, order.user_id is None, sold_out)
+    minor_units = 10 ** places(order.currency)
+    facts = (order.total, order.currency, minor_units, order.user_id is None, sold_out)
     after_commit(lambda: metrics.order_placed(*facts))
 
 

@@ -45,6 +45,21 @@ def questions(file: Path) -> list[str]:
     return [target["expr"] for panel in panels for target in panel.get("targets", ())]
 
 
+def test_revenue_is_shown_as_money():
+    """Minor units, such as cents, are divided by how many of them make one unit of the currency."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    asked = [expr for expr in questions(DASHBOARD) if "revenue_minor_units" in expr]
+
+    assert len(asked) == 2
+    for expr in asked:
+        assert "/ on (currency) max by (currency) (shop_currency_minor_units)" in expr
+    for panel in panels:
+        if panel["title"].startswith("Revenue"):
+            assert "minor" not in panel["description"]
+            assert panel["targets"][0]["legendFormat"] == "{{currency}}"
+            assert panel["fieldConfig"]["defaults"]["unit"] == "locale"
+
+
 @pytest.mark.parametrize("file", [ALERTS, DASHBOARD], ids=lambda file: file.name)
 def test_every_figure_that_is_asked_for_is_told_and_has_the_labels(file):
     known = told()

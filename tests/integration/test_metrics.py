@@ -77,6 +77,10 @@ def test_an_order_counts_once_with_its_total_and_what_it_sold_out(customer, gain
     assert statuses == [201, 201]
     assert gained("shop_orders_placed_total", currency="USD", buyer="customer") == 1
     assert gained("shop_revenue_minor_units_total", currency="USD") == 3750
+    assert (
+        figure(read(customer.get("/metrics").text), "shop_currency_minor_units", currency="USD")
+        == 100
+    )
     assert gained("shop_sold_out_total") == 1
     assert gained("shop_stock_outs_total") == 0
 
