@@ -9,6 +9,7 @@ COMMANDS = (
     users.create_admin,
     catalogue.import_products,
     catalogue.export_products,
+    catalogue.undo_import,
     upkeep.audit,
     upkeep.doctor,
     purge.purge,

@@ -2,8 +2,10 @@
 
 import gc
 import io
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, TextIO
 
@@ -13,9 +15,10 @@ from flask import current_app
 from app.cli.shell import command, complain, progress
 from app.domain.actor import SYSTEM
 from app.domain.csv_cells import CsvWriter
-from app.domain.csv_rows import COLUMNS, ImportRow, NotAProductList, ProductList, open_text
-from app.services import export_service, import_service
+from app.domain.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
+from app.services import export_service, import_service, import_undo
 from app.services.import_service import Outcome, Rehearsal, Work
+from app.services.import_undo import Undo, Undone
 from app.unit_of_work import in_transaction
 
 BATCH = 2000
@@ -38,14 +41,44 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.
     """
+    reference = f"cli-{secrets.token_hex(4)}"
     with open_text(file) as lines, _what_was_loaded_left_alone():
-        total = _take_in(_open_list(lines), file, _rehearsal() if dry_run else _write)
+        work = _rehearsal() if dry_run else _writer(reference)
+        total = _take_in(_open_list(lines), file, work, settles=not dry_run)
     if total.created and not dry_run:
         in_transaction(import_service.settle)
     if total.stayed:
         told = ", ".join(f"{name} ({rows}×)" for name, rows in sorted(total.stayed.items()))
         complain(f"Warning: not changed, as the product has several variants: {told}.")
+    if total.updated and not dry_run:
+        click.echo(f"To undo it: flask undo-import {reference}")
     _report(total, dry_run)
+
+
+@command("undo-import")
+@click.argument("reference", metavar="IMPORT")
+@click.option("--dry-run", is_flag=True, help="Tell what would happen, and change nothing.")
+def undo_import(reference: str, dry_run: bool) -> None:
+    """Put back what an import changed: prices, names, descriptions, categories.
+
+    IMPORT is the number of an import on the staff's pages, or what import-products printed. A product
+    that was edited since stays as it is and is named. Stock is not put back, since sales went on, and
+    products that the import created stay. It can be interrupted and run again.
+    """
+    undo, total = Undo(reference), Undone()
+    while not total.is_done:
+        if dry_run:
+            total = import_undo.rehearse(undo, total)
+        else:
+            total = in_transaction(partial(import_undo.step, SYSTEM, undo, total))
+    for product_id in total.edited:
+        complain(f"product {product_id}: edited since, stays as it is")
+    click.echo(
+        f"undo-import: {total.put_back} products put back, {len(total.edited)} edited since."
+        + (" A dry run: nothing was changed." if dry_run else "")
+    )
+    if not (total.put_back or total.edited):
+        complain(f"Nothing is left to undo of an import {reference}.")
 
 
 @command("export-products")
@@ -73,7 +106,7 @@ def _open_list(lines: TextIO) -> ProductList:
     return rows
 
 
-def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
+def _take_in(listing: ProductList, file: BinaryIO, work: Work, settles: bool) -> Outcome:
     """Give the rows to `work`, batch by batch; what is refused is reported as it comes."""
     total, rows = Outcome(), iter(listing)
     size, at = _size(file), 0
@@ -82,7 +115,7 @@ def _take_in(listing: ProductList, file: BinaryIO, work: Work) -> Outcome:
             done = import_service.sort_out(batch, work)
             for row in done.refused:
                 complain(f"line {row.line}: {row.reason}")
-            if total.created == 0 < done.created and work is _write:
+            if total.created == 0 < done.created and settles:
                 in_transaction(import_service.settle)  # or all that follow were planned for no rows
             total.add(done)
             if size is not None:
@@ -102,8 +135,10 @@ def _what_was_loaded_left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _write(batch: Sequence[ImportRow]) -> Outcome:
-    return in_transaction(lambda: import_service.import_rows(SYSTEM, batch))
+def _writer(reference: str) -> Work:
+    return lambda batch: in_transaction(
+        lambda: import_service.import_rows(SYSTEM, batch, reference)
+    )
 
 
 def _rehearsal() -> Work:

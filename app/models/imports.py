@@ -49,6 +49,13 @@ class ImportJob(Timestamped, Base):
         return self.status in RUNNING
 
     @property
+    def can_be_undone(self) -> bool:
+        """Whether there is something that it changed, which was not put back yet. Imports of
+        releases that did not note where they began cannot be."""
+        changed = self.status == "done" and self.report.get("updated") and "oldest" in self.report
+        return bool(changed) and not self.report.get("undo", {}).get("is_done")
+
+    @property
     def percent(self) -> int:
         """How much of the file is behind the cursor."""
         return min(100, 100 * max(0, self.line - 1) // max(1, self.lines))

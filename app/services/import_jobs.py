@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import undefer
 
 from app import metrics
@@ -23,10 +23,11 @@ from app.domain.clock import utc_now
 from app.domain.csv_rows import NotAProductList, ProductList, open_text
 from app.errors import Invalid, NotFound
 from app.extensions import db
-from app.models import ImportJob
-from app.services import category_paths, import_service
+from app.models import AuditEvent, ImportJob
+from app.services import category_paths, import_service, import_undo
 from app.services.import_articles import Article, Sheet
 from app.services.import_service import Outcome, Rehearsal, Work
+from app.services.import_undo import Undo, Undone
 from app.services.sweeping import sweep
 from app.unit_of_work import after_commit
 
@@ -36,6 +37,8 @@ KEPT = timedelta(days=7)
 """How long a job is remembered after its last step."""
 TOLD = 200
 """How many refused rows a report names; it counts them all."""
+REHEARSED = 5
+"""How many batches of events a preview of an undo reads."""
 SHOWN = 50
 """How many rows that would change something a preview shows."""
 
@@ -104,8 +107,40 @@ def start(actor: Actor, job_id: int) -> ImportJob:
     job = _locked(job_id)
     if job.status == "checked":
         job.status, job.line, job.user_id = "importing", 0, actor.user_id
+        job.report = {"oldest": (db.session.scalar(select(func.max(AuditEvent.id))) or 0) + 1}
     db.session.flush()
     return job
+
+
+def undo_step(actor: Actor, job_id: int) -> ImportJob:
+    """Put back the next part of what a finished import changed; nothing once all of it is.
+
+    Raises:
+        NotFound
+    """
+    job = _locked(job_id)
+    if not job.can_be_undone:
+        return job
+    so_far = Undone(**job.report.get("undo", {}))
+    done = import_undo.step(actor, _undo(job), so_far)
+    job.report = {**job.report, "undo": asdict(done)}
+    job.updated_at = utc_now()
+    db.session.flush()
+    return job
+
+
+def rehearse_undo(job: ImportJob) -> Undone:
+    """What undoing a finished import would put back, told from its newest events; changes nothing."""
+    undo, total = _undo(job), Undone()
+    for _ in range(REHEARSED):
+        total = import_undo.rehearse(undo, total)
+        if total.is_done:
+            break
+    return total
+
+
+def _undo(job: ImportJob) -> Undo:
+    return Undo(str(job.id), job.report["oldest"])
 
 
 def source_of(job_id: int) -> Source:
@@ -171,7 +206,7 @@ def _end(job: ImportJob) -> None:
 def _import(job: ImportJob) -> Work:
     """The trail names who had it taken in, whoever lends it the time."""
     actor = Actor("admin", job.user_id, door="pages")
-    return lambda rows: import_service.import_rows(actor, rows)
+    return lambda rows: import_service.import_rows(actor, rows, str(job.id))
 
 
 def _check(job: ImportJob, source: Source, rows: Sequence[Any]) -> dict[str, Any]:

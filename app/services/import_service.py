@@ -1,7 +1,7 @@
 """Product lists taken in, a batch of rows at a time: upserts by SKU, in the order of the rows."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +28,9 @@ from app.services.category_paths import CategoryPaths
 from app.services.import_articles import Article, Facts, RowRefused
 
 REASON = "import"
+IMPORTED = "product.imported"
+REFERENCE = "import"
+"""The field of an audit event that says to which import it belongs."""
 _EDITED = (
     "name", "description", "category_id", "compare_at_price", "version", "updated_at",
     "price", "name_key", "search_title", "search_body",
@@ -128,10 +131,11 @@ def sort_out(rows: Sequence[ImportRow | BadRow], work: Work) -> Outcome:
     return outcome
 
 
-def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
+def import_rows(actor: Actor, rows: Sequence[ImportRow], reference: str) -> Outcome:
     """Take in a batch: a constant number of statements, on rows locked in the order of their ids.
 
-    A SKU that stands in it twice is taken twice, the later row wins.
+    A SKU that stands in it twice is taken twice, the later row wins. The audit trail keeps the
+    import's `reference` with what changed, so that `import_undo` finds it.
     """
     skus = sorted({row.sku for row in rows})
     batch = _Batch(import_articles.load(skus, lock=True), category_paths.load())
@@ -143,8 +147,8 @@ def import_rows(actor: Actor, rows: Sequence[ImportRow]) -> Outcome:
     articles = batch.articles.values()
     changed = [a for a in articles if a.id and a.facts != batch.before[a.sku]]
     _add_new([article for article in articles if article.id is None], now)
-    _write_changes(changed, batch, now)
-    _record(actor, changed, batch)
+    write_changes(changed, batch.before, now)
+    _record(actor, changed, batch, reference)
     catalogue_cache.forget_catalogue()
     return batch.outcome
 
@@ -212,10 +216,11 @@ def _free_slugs(names: Sequence[str]) -> list[str]:
     return slugs
 
 
-def _write_changes(articles: Sequence[Article], batch: _Batch, now: datetime) -> None:
+def write_changes(articles: Sequence[Article], facts: Mapping[str, Facts], now: datetime) -> None:
+    """Write articles that differ from the `facts` that they had, by SKU; their rows are locked."""
     variants, edited = [], []
     for article in articles:
-        before, on_hand = batch.before[article.sku], article.on_hand
+        before, on_hand = facts[article.sku], article.on_hand
         if (article.price, on_hand) != (before.price, before.on_hand):
             delta = on_hand - before.on_hand
             variants.append(VariantChange(article.id or 0, article.price, on_hand, delta))
@@ -235,12 +240,23 @@ def _write_products(articles: Sequence[Article], now: datetime) -> None:
     update_rows(Product, _EDITED, rows)
 
 
-def _record(actor: Actor, changed: Sequence[Article], batch: _Batch) -> None:
+def changes_by_product(
+    changed: Sequence[Article], facts: Mapping[str, Facts], reference: str
+) -> dict[int | None, Changes]:
+    """What the trail tells of articles that differ from the `facts` that they had."""
     changes_of: dict[int | None, Changes] = {}
     for article in changed:
-        before = article.state_of(batch.before[article.sku])
+        before = article.state_of(facts[article.sku])
         changes = changes_of.setdefault(article.sheet.id, {})
         changes |= differences(before, article.state_of(article.facts))
+    for changes in changes_of.values():
+        changes[REFERENCE] = [None, reference]
+    return changes_of
+
+
+def _record(actor: Actor, changed: Sequence[Article], batch: _Batch, reference: str) -> None:
+    changes_of = changes_by_product(changed, batch.before, reference)
     if batch.outcome.created:
-        changes_of[None] = {"products": [None, batch.outcome.created]}
-    audit_trail.record_many(actor, "product.imported", changes_of)
+        created = [None, batch.outcome.created]
+        changes_of[None] = {"products": created, REFERENCE: [None, reference]}
+    audit_trail.record_many(actor, IMPORTED, changes_of)

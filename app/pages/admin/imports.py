@@ -65,7 +65,9 @@ def show_job(job_id: int) -> Response:
     samples = [
         {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])
     ]
-    return admin_page("import_job.html", job=job, samples=samples)
+    asked = "undo" in request.args and job.can_be_undone
+    rehearsed = import_jobs.rehearse_undo(job) if asked else None
+    return admin_page("import_job.html", job=job, samples=samples, rehearsed=rehearsed)
 
 
 @blp.post("/import/<int:job_id>")
@@ -82,6 +84,18 @@ def go_on(job_id: int) -> Response:
     """Work on an import that runs, for a few seconds; nothing where it does not."""
     _work_on(job_id, SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT)
     return see(url_for(".show_job", job_id=job_id))
+
+
+@blp.post("/import/<int:job_id>/undo")
+def undo(job_id: int) -> Response:
+    """Put back what an import changed, for a few seconds at a time."""
+    actor = current_actor()
+    seconds = SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT
+    until = time.monotonic() + seconds
+    while True:
+        job = in_transaction(lambda: import_jobs.undo_step(actor, job_id))
+        if not job.can_be_undone or time.monotonic() >= until:
+            return see(url_for(".show_job", job_id=job_id))
 
 
 @blp.get("/export.csv")

@@ -104,6 +104,7 @@ POST      /admin/import                                     401   403   403   30
 GET       /admin/import/<job_id>                            401   403   403   200         401     401    401
 POST      /admin/import/<job_id>                            401   403   403   303         401     401    401
 POST      /admin/import/<job_id>/continue                   401   403   403   303         401     401    401
+POST      /admin/import/<job_id>/undo                       401   403   403   303         401     401    401
 GET       /admin/export.csv                                 401   403   403   200         401     401    401
 # app/pages/admin/trail.py
 GET       /admin/audit-trail                                401   403   403   200         401     401    401
