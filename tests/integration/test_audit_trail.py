@@ -125,9 +125,10 @@ def test_an_import_tells_what_each_row_changed_and_how_many_it_made(app, tmp_pat
     result = app.test_cli_runner().invoke(args=["import-products", str(sheet)])
 
     assert result.exit_code == 0, result.output
+    reference = result.stdout.partition("flask undo-import ")[2].split()[0]
     assert {event.subject_id: event.changes for event in rows(app, AuditEvent)} == {
-        product.id: {f"variants.{variant_id}.price": [1000, 1100]},
-        None: {"products": [None, 1]},
+        product.id: {f"variants.{variant_id}.price": [1000, 1100], "import": [None, reference]},
+        None: {"products": [None, 1], "import": [None, reference]},
     }
 
 
