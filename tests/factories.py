@@ -27,7 +27,7 @@ def user(**facts: Any) -> User:
     email = facts.pop("email", f"person{number}@example.com")
     row = User(
         email=email,
-        email_key=email.lower(),
+        email_key=facts.pop("email_key", email.lower()),
         password_hash=bcrypt.generate_password_hash(facts.pop("password", PASSWORD)).decode(),
         **{"first_name": "Pat", "last_name": f"Number {number}", **facts},
     )

@@ -49,29 +49,57 @@ def clean(text: str) -> str:
         checked = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         raise NotAnEmail(str(error)) from None
-    if max(len(checked.normalized), len(_fold(checked.normalized))) > MAX_LENGTH:
+    if max(map(len, (checked.normalized, _fold(checked.normalized)))) > MAX_LENGTH:
         raise NotAnEmail(f"At most {MAX_LENGTH} characters.")
     return checked.normalized
 
 
 def key(text: str) -> str:
-    """What an address is compared by: without case and in one Unicode form.
+    """What an address is compared by: the part before the @ without case, the domain as in IDNA.
 
-    Text that is no address has a key too; what cannot be registered is found nowhere.
+    Case folding is simple (Unicode, CaseFolding.txt, status C and S), which keeps letters apart that
+    are several letters in capitals: `straße` and `strasse` are two mailboxes, and two domains (IDNA
+    2008, RFC 5892). Text that is no address has a key too; what cannot be registered is found
+    nowhere.
     """
     try:
-        return _fold(clean(text))
+        local, at, domain = clean(text).rpartition("@")
     except NotAnEmail:
-        pass
+        local, at, domain = text.strip(), "", ""
     try:
-        return _fold(text.strip())
+        return _fold(local) + at + domain
     except NotText:  # not to be normalized, and nobody's address
         return text
 
 
-def _fold(text: str) -> str:
+def former_key(text: str) -> str:
+    """The key of earlier releases, under which accounts may still be stored: folded in full, so
+    that `straße` was `strasse`."""
+    try:
+        text = clean(text)
+    except NotAnEmail:
+        text = text.strip()
+    try:
+        folded = normalize("NFKC", normalize("NFKC", text, _MAX_KEY).casefold(), _MAX_KEY)
+    except NotText:
+        return text
+    local, at, domain = folded.partition("@")
+    return _without_turkish_dots(local) + at + domain
+
+
+def _fold(local: str) -> str:
     # Folding can undo a normal form, so that it is made again (Unicode, toNFKC_Casefold).
-    folded = normalize("NFKC", text, _MAX_KEY).casefold()
-    local, at, domain = normalize("NFKC", folded, _MAX_KEY).partition("@")
-    # The Turkish letters whose other case is a plain I or i, which case folding alone tells apart.
-    return local.replace("i\u0307", "i").replace("\u0131", "i") + at + domain
+    folded = "".join(map(_fold_letter, normalize("NFKC", local, _MAX_KEY)))
+    return _without_turkish_dots(normalize("NFKC", folded, _MAX_KEY))
+
+
+def _fold_letter(letter: str) -> str:
+    if letter.isascii():
+        return letter.lower()
+    forms = (letter.casefold(), letter.lower())
+    return next((form for form in forms if len(form) == 1), letter)
+
+
+def _without_turkish_dots(local: str) -> str:
+    """Without what tells the Turkish letters apart whose other case is a plain I or i."""
+    return local.replace("\u0130", "i").replace("i\u0307", "i").replace("\u0131", "i")

@@ -74,7 +74,7 @@ def try_credentials(email: str, password: str, client: str | None = None) -> Att
     """
     password_hashing.refuse_if_full()
     key, place = emails.key(email), throttle_service.place_key(client)
-    account = _find(_BY_EMAIL, email=key, place=place)
+    account = _find_by_email(email, key, place)
     guards = throttle_service.login_guards(key, place, is_known=bool(account and account[2]))
     return _try(guards, account, password, place)
 
@@ -199,8 +199,22 @@ def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError
 
 
 _ACCOUNTS = select(User.id, User.password_hash).where(User.deleted_at.is_(None))
-_BY_EMAIL = kept(_ACCOUNTS.add_columns(CAME_FROM).where(User.email_key == bindparam("email")))
+_BY_EMAIL = kept(
+    _ACCOUNTS.add_columns(CAME_FROM, User.email).where(
+        User.email_key.in_([bindparam("email"), bindparam("former")])
+    )
+)
 _BY_ID = kept(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
+
+
+def _find_by_email(email: str, key: str, place: str | None) -> Account | None:
+    """The account of an address, which may still be stored under a key of earlier releases."""
+    former = key if key.isascii() and email.isascii() else emails.former_key(email)
+    rows: Any = run(_BY_EMAIL, {"email": key, "former": former, "place": place})
+    for row in rows:
+        if row[3] == email or emails.key(row[3]) == key:
+            return row[0], row[1], bool(row[2])
+    return None
 
 
 def _find(query: Select[Any], **values: Any) -> Account | None:

@@ -38,6 +38,7 @@ def add(
         raise Invalid({"email": [str(error)]}) from None
     if find_by_email(address):
         raise Conflict("email_taken", "There is an account with this email address already.")
+    _rekey_holder(emails.key(address))
     user = User(
         email=address,
         email_key=emails.key(address),
@@ -53,7 +54,18 @@ def add(
 
 def find_by_email(email: str) -> User | None:
     """The account with this address, in whatever case it is written; never a deleted one."""
-    return db.session.scalar(select(User).where(User.email_key == emails.key(email)))
+    keys = (emails.key(email), emails.former_key(email))
+    accounts = db.session.scalars(select(User).where(User.email_key.in_(keys)))
+    return next((user for user in accounts if emails.key(user.email or "") == keys[0]), None)
+
+
+def _rekey_holder(email_key: str) -> None:
+    """Give the account that is stored under this key its own: a key of earlier releases may be
+    another mailbox's now."""
+    holder = db.session.scalar(select(User).where(User.email_key == email_key).with_for_update())
+    if holder is not None and holder.email is not None:
+        holder.email_key = emails.key(holder.email)
+        db.session.flush()
 
 
 def get_user(user_id: int) -> User:
@@ -74,6 +86,7 @@ def list_users(
         name = User.first_name + " " + User.last_name
         query = query.where(
             User.email_key.contains(emails.key(q), autoescape=True)
+            | User.email_key.contains(emails.former_key(q), autoescape=True)
             | name.icontains(q, autoescape=True)
         )
     if role is not None:

@@ -417,3 +417,39 @@ def test_other_schemes_of_authorization_are_no_sign_in(anyone):
     response = anyone.get("/api/users/me", headers={"Authorization": "Basic YTpi"})
 
     assert response.status_code == 401
+
+
+# --- addresses that earlier releases took for one ---
+
+
+@pytest.fixture
+def stored_before(app):
+    """An account that an earlier release made: `straße` was folded to `strasse`."""
+    return make_user(app, email="ann@straße.example", email_key="ann@strasse.example")
+
+
+def test_an_account_under_a_former_key_signs_in(anyone, stored_before):
+    assert login(anyone, email="ANN@STRAẞE.example").status_code == 200
+    assert login(anyone, email="ann@xn--strae-oqa.example").status_code == 200
+    assert login(anyone, email="ann@strasse.example").status_code == 401
+
+
+def test_the_address_of_an_account_under_a_former_key_is_taken(anyone, stored_before):
+    again = {"email": "ann@straße.example", "password": PASSWORD}
+
+    assert anyone.post("/api/auth/register", json=again).json["code"] == "email_taken"
+
+
+def test_who_has_the_other_mailbox_gets_an_account_of_their_own(app, anyone, stored_before):
+    other = {"email": "ann@strasse.example", "password": "another phrase altogether"}
+
+    assert anyone.post("/api/auth/register", json=other).status_code == 201
+    assert login(anyone, **other).status_code == 200
+    assert login(anyone, email="ann@straße.example").status_code == 200
+    keys = sorted(user.email_key for user in rows(app, User))
+    assert keys == ["ann@strasse.example", "ann@straße.example"]
+
+
+def test_staff_find_an_account_under_a_former_key_by_either_spelling(admin, stored_before):
+    for q in ("straße", "strasse", "STRASSE.example"):
+        assert admin.get("/api/users", query_string={"q": q}).json["total"] == 1, q
