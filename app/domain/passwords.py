@@ -8,6 +8,7 @@ from app.domain.text import NotText, normalize
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
+_BCRYPT = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _LIST = Path(__file__).with_name("common_passwords.txt")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -27,6 +28,26 @@ def canonical(password: str) -> str:
 def is_readable(password: str) -> bool:
     """Whether a password can be hashed at all: some text, no NUL, no half of a surrogate pair."""
     return bool(password) and not _UNREADABLE.search(password)
+
+
+def cost_of(password_hash: str) -> int | None:
+    """The cost of a bcrypt hash, which takes 2^cost rounds of work; None if it is no such hash."""
+    match = _BCRYPT.fullmatch(password_hash)
+    return int(match.group(1)) if match else None
+
+
+def unmatchable_hash(cost: int) -> str:
+    """A hash that no password matches, for a check that takes the work of this cost in vain."""
+    return f"$2b${cost:02}${'.' * 53}"
+
+
+def makeup_costs(cost: int, present: int) -> range:
+    """Costs of the hashes that make a check at `cost` take as much work as one at `present`.
+
+    2^cost + 2^cost + 2^(cost + 1) + ... + 2^(present - 1) rounds are 2^present. Empty where the
+    check takes as much already.
+    """
+    return range(cost, present)
 
 
 def weakness(password: str) -> str | None:

@@ -1,0 +1,139 @@
+"""How long a guesser waits: rules about counted failures, without a database.
+
+A *counter* holds failures that share a key. Most counters lock by themselves: after a number of
+free failures, for a time that doubles with each further one. The counter of an account's failures
+from all networks does not lock: strangers could keep it locked, and the owner out. Past its free
+failures it makes the shop careful with strange networks instead, those from which the account was
+never signed in to:
+
+- A strange network that has failed today waits for a time that doubles with its own failures. One
+  that has not failed is let in at once, whatever others do.
+- Where more networks fail than `NETWORKS_AT_ONCE`, strange networks take turns of an hour. Which hour
+  is a network's own follows from a keyed hash, so that nobody can take the turn of another. This
+  bounds the guesses of a botnet to about `NETWORKS_AT_ONCE` an hour.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+FREE_FAILURES = (5, 10, 20)
+"""In a row: of an account from one network, by its size (IPv6: 64, 56 and 48 bits)."""
+FREE_FROM_A_NETWORK = (1000, 2000, 4000)
+"""A day: of all accounts from one network, by its size."""
+FREE_FROM_ANYWHERE = 50
+"""A day: of an account from all strange networks."""
+FREE_OF_A_DEVICE = 10
+"""In a row: of an account from a device that carries its token."""
+FIRST_LOCK, LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=15)
+FIRST_UNDER_ATTACK, LONGEST_UNDER_ATTACK = timedelta(hours=1), timedelta(hours=8)
+TURN_SECONDS = 3600
+NETWORKS_AT_ONCE = 50
+FORGOTTEN_AFTER = timedelta(days=1)
+
+
+class Count(Protocol):
+    """What is counted under one key, as it is stored."""
+
+    @property
+    def failures(self) -> int: ...
+    @property
+    def networks(self) -> int: ...
+    @property
+    def last_failed_at(self) -> datetime: ...
+    @property
+    def locked_until(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Under which key failures are counted, and how long they lock it."""
+
+    key: str
+    free: int = FREE_FAILURES[0]
+    first: timedelta = FIRST_LOCK
+    longest: timedelta = LONGEST_LOCK
+    in_a_row: bool = True
+    """Whether a success starts the count afresh."""
+    locks: bool = True
+
+    def lock_after(self, failures: int) -> timedelta | None:
+        """For how long so many failures lock."""
+        doublings = failures - self.free
+        return self.first * 2 ** min(doublings, 16) if self.locks and doublings >= 0 else None
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A network from which the account was never signed in to."""
+
+    network_key: str
+    """Of the counter for the account and the widest network."""
+    anywhere_key: str
+    """Of the counter for the account and all strange networks."""
+    place: int
+    """A random number that stays the same for this account and network."""
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What one attempt is counted under."""
+
+    counters: tuple[Counter, ...]
+    stranger: Stranger | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all counters."""
+        return [counter.key for counter in self.counters]
+
+
+def waits_until(guards: Guards, counts: Mapping[str, Count], now: datetime) -> datetime | None:
+    """Until when no password is looked at; None where one is looked at now."""
+    ends = [*_locks(guards, counts, now)]
+    if guards.stranger:
+        ends += _waits_of_stranger(guards.stranger, counts, now)
+    return max((end for end in ends if end > now), default=None)
+
+
+def is_new_today(stranger: Stranger, counts: Mapping[str, Count], now: datetime) -> bool:
+    """Whether a strange network has not failed at this account today."""
+    count = counts.get(stranger.network_key)
+    return count is None or count.failures == 0 or count.last_failed_at.date() < now.date()
+
+
+def _locks(guards: Guards, counts: Mapping[str, Count], now: datetime) -> Iterator[datetime]:
+    for counter in guards.counters:
+        count = counts.get(counter.key)
+        # One that ends later than the longest lock was set by a clock that was ahead.
+        if count and count.locked_until and count.locked_until <= now + counter.longest:
+            yield count.locked_until
+
+
+def _waits_of_stranger(
+    stranger: Stranger, counts: Mapping[str, Count], now: datetime
+) -> Iterator[datetime]:
+    anywhere, network = counts.get(stranger.anywhere_key), counts.get(stranger.network_key)
+    if anywhere is None or anywhere.failures < FREE_FROM_ANYWHERE:
+        return
+    if network and network.failures > 0 and network.last_failed_at <= now:
+        wait = FIRST_UNDER_ATTACK * 2 ** min(network.failures - 1, 16)
+        yield network.last_failed_at + min(wait, LONGEST_UNDER_ATTACK)
+    yield _begin_of_turn(stranger.place, anywhere.networks, now)
+
+
+def _begin_of_turn(place: int, networks: int, now: datetime) -> datetime:
+    """When a strange network may try next: a moment that is past while its turn lasts."""
+    hour = int(now.timestamp()) // TURN_SECONDS
+    wait = (place - hour) % _turns(networks)
+    return datetime.fromtimestamp((hour + wait) * TURN_SECONDS, timezone.utc)
+
+
+def _turns(networks: int) -> int:
+    """How many hours it takes until all have had a turn: a power of two, so that a network's next
+    turn stays one when there are twice as many."""
+    turns = 1
+    while turns * NETWORKS_AT_ONCE < networks:
+        turns *= 2
+    return turns
