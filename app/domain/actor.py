@@ -15,6 +15,8 @@ class Actor:
     user_id: int | None = None
     session_id: int | None = None
     door: Door = "api"
+    address: str | None = None
+    """The network address that the request came from."""
 
     @property
     def is_admin(self) -> bool:

@@ -13,11 +13,11 @@ from app.models.sales import (
     OrderLine,
     Store,
 )
-from app.models.trail import AuditEvent
+from app.models.trail import AuditEvent, SecurityEvent
 from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
-    "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "Session",
+    "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

@@ -26,11 +26,18 @@ class User(Timestamped, Base):
     # The address as compared: folded to one case and one Unicode form.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(100))
+    # Raised by every new password, and not by a new hash of the same one.
+    password_version: Mapped[int] = mapped_column(default=0, server_default="0")
     first_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
     last_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
     role: Mapped[str] = mapped_column(String(20), default="customer", server_default="customer")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     deleted_at: Mapped[datetime | None]
+
+    def set_password(self, password_hash: str) -> None:
+        """Store the hash of a new password; whatever relied on the old one is void."""
+        self.password_hash = password_hash
+        self.password_version = (self.password_version or 0) + 1
 
 
 class Session(Base):
@@ -55,6 +62,8 @@ class LoginThrottle(Base):
 
     key: Mapped[str] = mapped_column(String(64), unique=True)
     failures: Mapped[int] = mapped_column(default=0)
+    # How many networks they came from, where one row counts those of all networks.
+    networks: Mapped[int] = mapped_column(default=0, server_default="0")
     last_failed_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     locked_until: Mapped[datetime | None]
 
