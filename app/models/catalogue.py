@@ -163,6 +163,10 @@ class Variant(Base):
         return self.on_hand - self.allocated
 
 
+ERASED_REASON = "erased"
+"""Replaces the reason of a stock movement that names a person, when that person is erased."""
+
+
 class StockMovement(Base):
     """One change of a variant's stock. The ledger only grows, and sums to the variant's figures."""
 

@@ -14,6 +14,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, TryAgain
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
+from app.models.catalogue import ERASED_REASON
 from app.plans import kept
 from app.services import catalogue_cache
 from app.services.prepared import run
@@ -177,6 +178,19 @@ def move(
             order_id=order.id if order else None,
             user_id=actor.user_id if actor else None,
         )
+    )
+
+
+def erase_reasons(movement_ids: Collection[int]) -> None:
+    """Overwrite the reasons that staff wrote for these movements, where they name a person.
+
+    It is the only change that the ledger's triggers let pass; reasons of orders' own movements are
+    the shop's words, and stay.
+    """
+    db.session.execute(
+        update(StockMovement)
+        .where(StockMovement.id.in_(movement_ids), StockMovement.order_id.is_(None))
+        .values(reason=ERASED_REASON)
     )
 
 

@@ -1,0 +1,93 @@
+"""Erasing what the shop holds of a person without an account, in two steps: look, then erase.
+
+The address is sent in forms, never in a URL, which logs and histories keep.
+"""
+
+from typing import Any
+
+from flask import Response, flash, url_for
+from marshmallow import fields
+from marshmallow.validate import OneOf
+
+from app.errors import Invalid, NotFound
+from app.pages.admin.base import AdminBlueprint, admin_form, read_query
+from app.pages.blueprint import see
+from app.pages.forms import Form
+from app.schemas.base import Number, QuerySchema, ShopSchema, Text
+from app.services import erasure_service, order_service, user_service
+from app.services.erasure_service import PersonalData
+from app.services.order_service import Visitor
+from app.unit_of_work import in_transaction
+from app.utils.identity import current_actor
+
+blp = AdminBlueprint("erasure", __name__, url_prefix="/admin/erasure")
+STEPS = ("look", "erase")
+
+
+class ErasureSchema(ShopSchema):
+    """Whose data is meant; `checked` says that staff know who asks."""
+
+    email = Text(required=True, low=1, high=254)
+    name = Text(load_default="", high=200)
+    step = fields.String(load_default=STEPS[0], validate=OneOf(STEPS))
+    checked = fields.Boolean(load_default=False, truthy={"on"}, falsy={""})
+
+
+class StartArgs(QuerySchema):
+    """From which page staff come: a customer's or an order's."""
+
+    customer = Number(1, 2**63 - 1, load_default=None)
+    order = fields.String(load_default=None)
+
+
+ERASURE, START = ErasureSchema(), StartArgs()
+
+
+@blp.get("")
+def show() -> Response:
+    """The form, filled in with the address of a customer or of an order."""
+    return admin_form("erasure.html", Form(_start()), data=None)
+
+
+@blp.post("")
+def erase() -> Response:
+    """Show what would be erased, or erase it."""
+    form = Form.sent()
+    data = form.carry_out(ERASURE, _carry_out)
+    if data is None and form.error("checked"):
+        data = erasure_service.find_personal_data(form.value("email"), form.value("name"))
+    elif data is not None and form.value("step") == "erase":
+        return _done(data)
+    return admin_form("erasure.html", form, data=data)
+
+
+def _done(data: PersonalData) -> Response:
+    orders, reasons = len(data.order_ids), len(data.reasons)
+    flash(f"Erased: the person in {orders} orders and {reasons} reasons of stock movements.")
+    return see(url_for(".show"))
+
+
+def _carry_out(wishes: dict[str, Any]) -> PersonalData:
+    actor, email, name = current_actor(), wishes["email"], wishes["name"]
+    if wishes["step"] == "look":
+        return erasure_service.find_personal_data(email, name)
+    if not wishes["checked"]:
+        raise Invalid({"checked": ["Check this first."]})
+    return in_transaction(lambda: erasure_service.erase_personal_data(actor, email, name))
+
+
+def _start() -> dict[str, str]:
+    wanted = read_query(START)
+    try:
+        if wanted["customer"]:
+            user = user_service.get_user(wanted["customer"])
+            return {
+                "email": user.email or "",
+                "name": f"{user.first_name} {user.last_name}".strip(),
+            }
+        if wanted["order"]:
+            order = order_service.get_order(Visitor(current_actor()), wanted["order"])
+            return {"email": order.email or ""}
+    except NotFound:
+        pass
+    return {}
