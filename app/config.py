@@ -91,6 +91,7 @@ class Config:
         # 90: for as long browsers keep the cookie of a guest's cart.
         self.CART_DAYS = self._int("CART_DAYS", 30, 1, 90)
         self.GUEST_LIMITS = self._guest_limits()
+        self.SECURITY_LOG_DAYS = self._int("SECURITY_LOG_DAYS", 90, 1, 3650)
         self.HOST = self._text("HOST", "127.0.0.1")
         self.PORT = self._int("PORT", 5000, 0, 65535)
         self.WEB_CONCURRENCY = self._int("WEB_CONCURRENCY", self._workers())

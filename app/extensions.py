@@ -42,6 +42,15 @@ class ShopSession(Session):
         return engine
 
 
+class ShopBcrypt(Bcrypt):
+    """Flask-Bcrypt, which tells the cost that it hashes at."""
+
+    @property
+    def cost(self) -> int:
+        """BCRYPT_LOG_ROUNDS: a hash takes 2^cost rounds."""
+        return int(self._log_rounds)
+
+
 _engines: "WeakKeyDictionary[Engine, Engine]" = WeakKeyDictionary()
 
 
@@ -59,7 +68,7 @@ def _reading(engine: Engine) -> Engine:
 db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": ShopSession})
 migrate = Migrate()
 jwt = JWTManager()
-bcrypt = Bcrypt()
+bcrypt = ShopBcrypt()
 cache = Cache()
 # Holds the storage of the rate limits, which app/utils/rate_limits.py counts and checks itself.
 limiter = Limiter(key_func=lambda: g.rate_limit_key)

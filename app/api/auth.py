@@ -12,7 +12,7 @@ from app.services import auth_service, password_hashing, session_service
 from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import CART_TOKEN, header
+from app.utils.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header
 from app.utils.decorators import login_required
 from app.utils.identity import current_claims
 from app.utils.tokens import session_lifetime, token_pair
@@ -37,19 +37,20 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
     return user, {"Location": url_for("users.get_me")}
 
 
-@blp.post("/login", parameters=[GUEST_CART])
+@blp.post("/login", parameters=[GUEST_CART, DEVICE])
 @rate_limits.shares_password_budget
 @blp.arguments(LoginSchema)
-@blp.response(200, TokensSchema)
-def login(credentials: dict[str, str]) -> dict[str, Any]:
+@blp.response(200, TokensSchema, headers=MARKED)
+def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Sign in. Five wrong passwords in a row lock the account for a growing while (429).
 
     While too many passwords are hashed it is refused with 503 `busy`: try again after Retry-After.
     """
-    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr)
+    device = request.headers.get(DEVICE_TOKEN, "")
+    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
     cart_token = request.headers.get(CART_TOKEN)
     outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), cart_token))
-    return token_pair(unless_refused(outcome))
+    return token_pair(unless_refused(outcome)), {DEVICE_TOKEN: attempt.mark_device(device)}
 
 
 @blp.post("/refresh")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 
 from app.errors import unless_refused
 from app.models import Address, User
@@ -20,6 +20,7 @@ from app.services import address_service, auth_service, password_hashing, user_s
 from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
+from app.utils.buyers import DEVICE, DEVICE_TOKEN, MARKED
 from app.utils.decorators import admin_required, login_required
 from app.utils.identity import current_actor
 from app.utils.pagination import page_answer
@@ -59,17 +60,30 @@ def close_account(proof: dict[str, str]) -> None:
     unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
 
 
-@blp.post("/me/password")
+@blp.post("/me/password", parameters=[DEVICE])
 @rate_limits.shares_password_budget
 @login_required
 @blp.arguments(ChangePasswordSchema)
-@blp.response(204)
-def change_password(wishes: dict[str, str]) -> None:
-    """Set a new password; all other sessions end."""
+@blp.response(204, headers=MARKED)
+def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
+    """Set a new password; all other sessions end. Device tokens of the old password are void."""
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
     new_hash = password_hashing.hash_password(wishes["new_password"])
-    unless_refused(in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash)))
+    outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
+    user = unless_refused(outcome)
+    device = request.headers.get(DEVICE_TOKEN, "")
+    tokens = auth_service.mark_device(device, user.id, user.password_version)
+    return None, {DEVICE_TOKEN: tokens}
+
+
+@blp.delete("/me/sessions")
+@login_required
+@blp.response(204)
+def sign_out_everywhere() -> None:
+    """End all of the caller's sessions, this one included."""
+    actor = current_actor()
+    in_transaction(lambda: auth_service.sign_out_everywhere(actor))
 
 
 @blp.get("/me/addresses")
@@ -143,3 +157,14 @@ def get_user(user_id: int) -> User:
 def change_user(changes: dict[str, Any], user_id: int) -> User:
     """Change role or is_active; the account's sessions end at once."""
     return in_transaction(lambda: user_service.update_user(current_actor(), user_id, **changes))
+
+
+@blp.post(f"{USER}/release")
+@admin_required
+@blp.response(204)
+def release_address(user_id: int) -> None:
+    """Free the address of a customer's account that has never ordered: the account is deleted.
+
+    Make sure before that its owner asks for it; 409 `account_in_use` where it has ordered.
+    """
+    in_transaction(lambda: user_service.release_address(current_actor(), user_id))

@@ -16,7 +16,7 @@ from app.cli.shell import command, complain, progress
 from app.domain.actor import SYSTEM
 from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
-from app.services import export_service, import_service, import_undo
+from app.services import export_service, import_service, import_undo, security_log
 from app.services.import_service import Outcome, Rehearsal, Work
 from app.services.import_undo import Undo, Undone
 from app.unit_of_work import in_transaction
@@ -90,6 +90,7 @@ def export_products(output: TextIO, inactive: bool) -> None:
     Importing the file again changes nothing. Text that a spreadsheet would take for a formula, such
     as a name that begins with `=`, has an apostrophe in front, which the import takes away.
     """
+    in_transaction(lambda: security_log.record_of(SYSTEM, security_log.EXPORTED, "products"))
     writer = CsvWriter(output)
     writer.write(COLUMNS)
     for row in export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive):

@@ -22,7 +22,7 @@ SHORTEST_REST = 0.02
 @click.option("--dry-run", is_flag=True, help="Tell what would go, and change nothing.")
 def purge(dry_run: bool) -> None:
     """Remove what nobody needs any more: old guests' carts, stored answers, sessions, counts of
-    failed sign-ins, uploaded lists, and files of pictures that no product shows.
+    failed sign-ins, lines of the security log, uploaded lists, and files of pictures that no product shows.
 
     Runs while the shop sells, in transactions of at most 1,000 rows, and rests between them. May
     be interrupted at any time, and run again.
@@ -35,14 +35,30 @@ def purge(dry_run: bool) -> None:
 
 
 def _purge(dry_run: bool) -> None:
+    config = current_app.config
     found = [
         f"{purge_service.count(kind) if dry_run else _remove(kind)} {kind.name}"
-        for kind in purge_service.remains(current_app.config["CART_DAYS"])
+        for kind in purge_service.remains(config["CART_DAYS"], config["SECURITY_LOG_DAYS"])
     ]
+    count_places = purge_service.count_plain_places if dry_run else _erase_plain_places
+    places = count_places()
     names = purge_service.orphaned_pictures(media.store())
     files = len(names) if dry_run else purge_service.remove_pictures(media.store(), names)
     done = "would go. A dry run: nothing was changed." if dry_run else "removed."
     click.echo(f"purge: {', '.join(found)}, {files} files of pictures {done}")
+    if places:
+        click.echo(f"purge: plain hashes of networks in {places} sessions {done}")
+
+
+def _erase_plain_places() -> int:
+    erased = 0
+    while True:
+        begun = time.monotonic()
+        count = in_transaction(purge_service.erase_plain_places)
+        erased += count
+        if count < BATCH:
+            return erased
+        _rest(begun)
 
 
 def _remove(kind: Remains) -> int:
@@ -54,5 +70,9 @@ def _remove(kind: Remains) -> int:
         if len(ids) < BATCH:
             return removed
         after = ids[-1]
-        # On SQLite one writes at a time: half of it is left to the shop.
-        time.sleep(max(SHORTEST_REST, time.monotonic() - begun))
+        _rest(begun)
+
+
+def _rest(begun: float) -> None:
+    # On SQLite one writes at a time: half of it is left to the shop.
+    time.sleep(max(SHORTEST_REST, time.monotonic() - begun))

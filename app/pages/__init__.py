@@ -11,7 +11,7 @@ BLUEPRINTS = (
     "media",
     "admin.dashboard", "admin.orders", "admin.guest_orders",
     "admin.products", "admin.product_pictures", "admin.product_stock", "admin.categories",
-    "admin.customers", "admin.imports", "admin.trail",
+    "admin.customers", "admin.erasure", "admin.imports", "admin.security", "admin.trail",
 )  # fmt: skip
 
 

@@ -6,8 +6,10 @@ from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import unless_refused
-from app.models import User
+from app.models import Session, User
+from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
+from app.pages.csrf import forget_visitor
 from app.pages.forms import Form
 from app.pages.shell import form_page, page
 from app.pages.sign_in import farewell
@@ -20,6 +22,8 @@ from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor
+from app.utils.sign_in_cookie import give_sign_in
+from app.utils.tokens import session_lifetime
 
 blp = PageBlueprint("account", __name__, url_prefix="/account")
 PROFILE, PASSWORD, CLOSE = ProfileSchema(), ChangePasswordSchema(), CloseAccountSchema()
@@ -78,12 +82,27 @@ def show_password() -> Response:
 @rate_limits.shares_password_budget
 @login_required
 def change_password() -> Response:
-    """Set another password; all other sessions end."""
+    """Set another password; all sessions end, and a new one begins here."""
     form = Form.sent()
     changed = form.carry_out(PASSWORD, _change_password)
     if changed is None:
         return form_page("password.html", form)
-    return _done("Your password is changed. Everywhere else you are signed out.")
+    user, session = changed
+    forget_visitor()
+    response = _done("Your password is changed. Everywhere else you are signed out.")
+    give_sign_in(response, session)
+    device = cookies.device_tokens()
+    cookies.keep_device(response, auth_service.mark_device(device, user.id, user.password_version))
+    return response
+
+
+@blp.post("/sign-out-everywhere")
+@login_required
+def sign_out_everywhere() -> Response:
+    """End all sessions of the account, here and on all other devices."""
+    actor = current_actor()
+    in_transaction(lambda: auth_service.sign_out_everywhere(actor))
+    return farewell("You are signed out everywhere.")
 
 
 @blp.get("/close")
@@ -118,11 +137,15 @@ def _page_href(number: int) -> str:
     return url_for("account.orders", page=number)
 
 
-def _change_password(wishes: dict[str, str]) -> User:
-    actor = current_actor()
+def _change_password(wishes: dict[str, str]) -> tuple[User, Session]:
+    actor, client = current_actor(), request.remote_addr
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
     new_hash = password_hashing.hash_password(wishes["new_password"])
-    outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
+    outcome = in_transaction(
+        lambda: auth_service.change_password_and_session(
+            actor, attempt, new_hash, session_lifetime(), client
+        )
+    )
     return unless_refused(outcome)
 
 

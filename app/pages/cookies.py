@@ -1,4 +1,5 @@
-"""What a visitor's browser keeps: the token of a guest's cart, and those of guests' orders."""
+"""What a visitor's browser keeps: the token of a guest's cart, those of guests' orders, and those
+that mark it as a device of an account."""
 
 from flask import Response, current_app, request
 
@@ -9,6 +10,8 @@ from app.utils.identity import current_actor
 
 CART = "cart"
 ORDER = "order"
+DEVICE = "device"
+DEVICE_DAYS = 365
 
 
 def page_buyer() -> Buyer:
@@ -39,6 +42,16 @@ def keep_order(response: Response, number: str, token: str) -> None:
     _keep(response, _order_name(), token, f"/orders/{number}", days=90)
 
 
+def device_tokens() -> str:
+    """The tokens of the accounts that were signed in to with this browser."""
+    return request.cookies.get(_device_name(), "")
+
+
+def keep_device(response: Response, tokens: str) -> None:
+    """Have the browser keep the tokens of its accounts. They stay when people sign out."""
+    _keep(response, _device_name(), tokens, "/", DEVICE_DAYS)
+
+
 def _keep(response: Response, name: str, value: str, path: str, days: int) -> None:
     response.set_cookie(
         name,
@@ -53,6 +66,10 @@ def _keep(response: Response, name: str, value: str, path: str, days: int) -> No
 
 def _cart_name() -> str:
     return f"__Host-{CART}" if _secure() else CART
+
+
+def _device_name() -> str:
+    return f"__Host-{DEVICE}" if _secure() else DEVICE
 
 
 def _order_name() -> str:

@@ -1,6 +1,6 @@
 """Signing in, making an account, signing out."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -17,6 +17,7 @@ from app.services import (
     auth_service,
     cart_service,
     password_hashing,
+    security_log,
     session_service,
     throttle_service,
     user_service,
@@ -35,6 +36,13 @@ CREDENTIALS = LoginSchema()
 NEW_ACCOUNT = RegisterSchema()
 
 
+class SignIn(NamedTuple):
+    """A session that was opened, and the device tokens for the browser to keep."""
+
+    session: Session
+    device: str
+
+
 @blp.get("/login")
 def show_login() -> AnyResponse:
     """The form to sign in with."""
@@ -46,10 +54,10 @@ def show_login() -> AnyResponse:
 def login() -> AnyResponse:
     """Sign in; the guest's cart comes along."""
     form = Form.sent()
-    session = form.carry_out(CREDENTIALS, _open_session)
-    if session is None:
+    sign_in = form.carry_out(CREDENTIALS, _open_session)
+    if sign_in is None:
         return _form("login.html", form)
-    return _welcome(session, "You are signed in.")
+    return _welcome(sign_in, "You are signed in.")
 
 
 @blp.get("/register")
@@ -63,10 +71,10 @@ def show_register() -> AnyResponse:
 def register() -> AnyResponse:
     """Make an account, and sign in to it."""
     form = Form.sent()
-    session = form.carry_out(NEW_ACCOUNT, _open_account)
-    if session is None:
+    sign_in = form.carry_out(NEW_ACCOUNT, _open_account)
+    if sign_in is None:
         return _form("register.html", form)
-    return _welcome(session, "Welcome! Your account is ready.")
+    return _welcome(sign_in, "Welcome! Your account is ready.")
 
 
 @blp.post("/logout")
@@ -95,14 +103,15 @@ def _form(template: str, form: Form) -> AnyResponse:
     return form_page(template, form, next=target)
 
 
-def _open_session(credentials: dict[str, Any]) -> Session:
-    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr)
+def _open_session(credentials: dict[str, Any]) -> SignIn:
+    device = cookies.device_tokens()
+    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
     token = cookies.page_buyer().cart_token
     outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), token))
-    return unless_refused(outcome)
+    return SignIn(unless_refused(outcome), attempt.mark_device(device))
 
 
-def _open_account(wishes: dict[str, Any]) -> Session:
+def _open_account(wishes: dict[str, Any]) -> SignIn:
     password_hash = password_hashing.hash_password(wishes.pop("password"))
     token = cookies.page_buyer().cart_token
 
@@ -110,16 +119,21 @@ def _open_account(wishes: dict[str, Any]) -> Session:
         user = user_service.add(password_hash=password_hash, **wishes)
         if token:
             cart_service.merge_guest_cart(token, user.id)
-        place = throttle_service.place_key(request.remote_addr)
+        client = request.remote_addr
+        security_log.record(security_log.REGISTERED, user.id, client)
+        place = throttle_service.place_key(client)
         return session_service.begin(user.id, session_lifetime(), place)
 
-    return in_transaction(work)
+    session = in_transaction(work)
+    device = auth_service.mark_device(cookies.device_tokens(), session.user_id, 0)
+    return SignIn(session, device)
 
 
-def _welcome(session: Session, message: str) -> Response:
+def _welcome(sign_in: SignIn, message: str) -> Response:
     forget_visitor()
     flash(message)
     response = see(inside(request.form.get("next"), url_for("account.overview")))
-    give_sign_in(response, session)
+    give_sign_in(response, sign_in.session)
+    cookies.keep_device(response, sign_in.device)
     cookies.forget_cart(response)
     return response

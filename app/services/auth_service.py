@@ -7,48 +7,70 @@ failure is on record needs none of that.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, false, select
+from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
 
 from app import metrics
-from app.domain import emails
+from app.domain import devices, emails
 from app.domain.actor import Actor
-from app.errors import Invalid, ShopError, TooManyAttempts, Unauthenticated
+from app.domain.guessing import Guards
+from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import db
+from app.keyed_hashes import keyed_hashes
 from app.models import Session, User
 from app.plans import kept
 from app.services import (
     audit_trail,
     cart_service,
     password_hashing,
+    security_log,
     session_service,
     throttle_service,
     user_service,
 )
 from app.services.prepared import run
 from app.services.session_service import CAME_FROM
-from app.services.throttle_service import Guard
 from app.unit_of_work import after_commit
 
+DEVICE = "device"
+"""What the signatures of device tokens are for."""
 log = logging.getLogger(__name__)
 
-Account = tuple[int, str, bool]
-"""Id, password hash, and whether it was signed in to from this place before."""
+
+class Account(NamedTuple):
+    """What a check of a password has to know of an account."""
+
+    user_id: int
+    password_hash: str
+    password_version: int
+    is_known: bool
+    """Whether it was signed in to from this place before."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A password that somebody gave: for which account, against which hash, and whether it fits."""
 
-    guards: tuple[Guard, ...]
-    user_id: int | None
-    password_hash: str
+    guards: Guards
+    account: Account | None
     fits: bool
     place: str | None = None
     """How the database knows the network that the attempt came from."""
+    client: str | None = None
+    """The network address that the attempt comes from."""
+    new_hash: str | None = None
+    """A hash of the same password at the present cost, where the stored one has a lower cost."""
+
+    def mark_device(self, device: str) -> str:
+        """The tokens for the device to keep from which the right password was given."""
+        account = self.account
+        return mark_device(device, account.user_id, account.password_version) if account else device
 
 
 def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
@@ -60,23 +82,63 @@ def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
     """
     user = user_service.add(**facts)
     session_service.note_place(user.id, lifetime, throttle_service.place_key(client))
+    security_log.record(security_log.REGISTERED, user.id, client)
     return user
 
 
-def try_credentials(email: str, password: str, client: str | None = None) -> Attempt:
+def try_credentials(
+    email: str, password: str, client: str | None = None, device: str = ""
+) -> Attempt:
     """Compare a password with that of an address; the same work whether or not it has an account.
 
-    `client` is the network address that the attempt comes from.
+    Args:
+        client: the network address that the attempt comes from.
+        device: the device tokens that were sent along.
 
     Raises:
-        TooManyAttempts: the address is locked, for this client or for all that it does not know.
+        TooManyAttempts: the address is locked for this client.
         Busy: too many passwords are hashed at present.
     """
     password_hashing.refuse_if_full()
-    key, place = emails.key(email), throttle_service.place_key(client)
-    account = _find_by_email(email, key, place)
-    guards = throttle_service.login_guards(key, place, is_known=bool(account and account[2]))
-    return _try(guards, account, password, place)
+    key, places = emails.key(email), throttle_service.place_keys(client)
+    account = _find_by_email(email, key, places)
+    is_known = bool(account and account.is_known)
+    guards = _device_guards(key, account, device)
+    guards = guards or throttle_service.login_guards(key, client, is_known)
+    attempt = _try(guards, account, password, places[0] if places else None)
+    attempt = replace(attempt, client=client)
+    if account and attempt.fits and password_hashing.is_outdated(account.password_hash):
+        with suppress(Busy):  # then the next sign-in replaces it
+            return replace(attempt, new_hash=password_hashing.hash_password(password))
+    return attempt
+
+
+def _device_guards(email_key: str, account: Account | None, device: str) -> Guards | None:
+    """The guards of a device that carries the account's token; None where it carries none.
+
+    Also where the token was used for guessing: whoever has it counts like anybody without one.
+    """
+    token = _find_token(account, device) if account else None
+    if token is None:
+        return None
+    guards = throttle_service.device_guards(email_key, token)
+    return None if throttle_service.find_lock(guards) else guards
+
+
+def _find_token(account: Account, device: str) -> str | None:
+    sign = partial(keyed_hashes, DEVICE)
+    return devices.find_token(device, sign, account.user_id, account.password_version)
+
+
+def mark_device(device: str, user_id: int, password_version: int) -> str:
+    """The tokens for a device to keep, on which this user's password was just given.
+
+    `device` are the tokens that it sent. One of this user's is replaced, so that a copy of the old
+    one and the new one are counted apart.
+    """
+    sign = partial(keyed_hashes, DEVICE)
+    old = devices.find_token(device, sign, user_id, password_version)
+    return devices.add_token(device, devices.new_token(sign, user_id, password_version), old)
 
 
 def try_own_password(actor: Actor, password: str) -> Attempt:
@@ -96,14 +158,14 @@ def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
     A refusal is returned, not raised: it leaves a trace that has to be committed.
     """
     taken = throttle_service.take(attempt.guards)
-    locked = throttle_service.refusal_of(taken)
+    locked = throttle_service.refusal_of(attempt.guards, taken)
     if locked:
         return locked  # whether or not the password fits
     user = _still_fits(attempt)
     if user is None:
-        throttle_service.record_failure(taken)
+        throttle_service.record_failure(attempt.guards, taken)
         return refusal
-    throttle_service.record_success(taken)
+    throttle_service.record_success(attempt.guards, taken)
     return user
 
 
@@ -117,9 +179,18 @@ def sign_in(
     session = _begin_at_once(attempt, lifetime) or _begin_counted(attempt, lifetime)
     if not isinstance(session, TooManyAttempts):  # then no password is looked at
         after_commit(lambda: metrics.password_tried(fits=isinstance(session, Session)))
+        _log_sign_in(attempt, session)
     if cart_token and isinstance(session, Session):
         cart_service.merge_guest_cart(cart_token, session.user_id)
     return session
+
+
+def _log_sign_in(attempt: Attempt, outcome: Session | ShopError) -> None:
+    user_id = attempt.account.user_id if attempt.account else None
+    if isinstance(outcome, Session):
+        security_log.record(security_log.SIGNED_IN, user_id, attempt.client)
+    else:
+        security_log.record_failure(user_id, attempt.client)
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
@@ -143,10 +214,38 @@ def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User 
     """
     user = settle(attempt, Invalid({"current_password": ["This is not your password."]}))
     if isinstance(user, ShopError):
+        security_log.record_of(actor, security_log.PASSWORD_REFUSED)
         return user
-    user.password_hash = password_hash
+    user.set_password(password_hash)
+    security_log.record_of(actor, security_log.PASSWORD_CHANGED)
     session_service.end_all(user.id, except_id=actor.session_id)
     return user
+
+
+def change_password_and_session(
+    actor: Actor, attempt: Attempt, password_hash: str, lifetime: timedelta, client: str | None
+) -> tuple[User, Session] | ShopError:
+    """Store a new password's hash and end every session of the caller; a new one takes the place of
+    this one, so that whoever copied its token is out.
+
+    A refusal of the current password is returned, so that it is counted.
+    """
+    user = change_password(actor, attempt, password_hash)
+    if isinstance(user, ShopError):
+        return user
+    session_service.end(actor.session_id or 0)
+    place = throttle_service.place_key(client)
+    return user, session_service.begin(user.id, lifetime, place)
+
+
+def sign_out_everywhere(actor: Actor) -> None:
+    """End all sessions of the caller, this one included.
+
+    Raises:
+        Unauthenticated: the account was closed since the request came in.
+    """
+    session_service.end_all(user_service.lock_caller(actor).id)
+    security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE)
 
 
 def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
@@ -161,7 +260,9 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
         user_service.lock_admins()  # before one's own row: two admins who leave take turns
     user = settle(attempt, Invalid({"password": ["This is not your password."]}))
     if isinstance(user, ShopError):
+        security_log.record_of(actor, security_log.PASSWORD_REFUSED)
         return user
+    security_log.record_of(actor, security_log.ACCOUNT_DELETED)
     if user.role == "admin":
         user_service.refuse_last_admin(user, user_service.lock_admins())
         # Customers who leave are nobody's business; that staff are fewer is.
@@ -178,16 +279,19 @@ def _begin_at_once(attempt: Attempt, lifetime: timedelta) -> Session | None:
     before the first failure is recorded, the right one gets in, however many there are: once, since
     from then on each is counted before it is judged.
     """
-    if attempt.user_id is None or not attempt.fits:
+    if attempt.account is None or not attempt.fits:
         return None
-    return session_service.begin_by(
+    session = session_service.begin_by(
         _BEGIN_UNLESS_COUNTED,
-        attempt.user_id,
+        attempt.account.user_id,
         lifetime,
         attempt.place,
-        password_hash=attempt.password_hash,
+        **_password_values(attempt.account),
         **throttle_service.key_values(attempt.guards),
     )
+    if session is not None:
+        _store_new_hash(attempt)
+    return session
 
 
 def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
@@ -198,7 +302,9 @@ def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError
     return session_service.begin(user.id, lifetime, attempt.place)
 
 
-_ACCOUNTS = select(User.id, User.password_hash).where(User.deleted_at.is_(None))
+_ACCOUNTS = select(User.id, User.password_hash, User.password_version).where(
+    User.deleted_at.is_(None)
+)
 _BY_EMAIL = kept(
     _ACCOUNTS.add_columns(CAME_FROM, User.email).where(
         User.email_key.in_([bindparam("email"), bindparam("former")])
@@ -207,41 +313,73 @@ _BY_EMAIL = kept(
 _BY_ID = kept(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
 
 
-def _find_by_email(email: str, key: str, place: str | None) -> Account | None:
+def _find_by_email(email: str, key: str, places: Sequence[str]) -> Account | None:
     """The account of an address, which may still be stored under a key of earlier releases."""
     former = key if key.isascii() and email.isascii() else emails.former_key(email)
-    rows: Any = run(_BY_EMAIL, {"email": key, "former": former, "place": place})
+    values = {"email": key, "former": former, **session_service.place_values(places)}
+    rows: Any = run(_BY_EMAIL, values)
     for row in rows:
-        if row[3] == email or emails.key(row[3]) == key:
-            return row[0], row[1], bool(row[2])
+        if row[4] == email or emails.key(row[4]) == key:
+            return Account(row[0], row[1], row[2], bool(row[3]))
     return None
 
 
 def _find(query: Select[Any], **values: Any) -> Account | None:
     row: Any = run(query, values).one_or_none()
-    return row and (row[0], row[1], bool(row[2]))
+    return Account(row[0], row[1], row[2], bool(row[3])) if row else None
 
 
 def _try(
-    guards: tuple[Guard, ...], account: Account | None, password: str, place: str | None = None
+    guards: Guards, account: Account | None, password: str, place: str | None = None
 ) -> Attempt:
     throttle_service.refuse_locked(guards)
-    user_id, password_hash, _known = account or (None, None, False)
-    fits = password_hashing.matches(password_hash, password)
-    return Attempt(guards, user_id, password_hash or "", fits, place)
+    fits = password_hashing.matches(account.password_hash if account else None, password)
+    return Attempt(guards, account, fits, place)
+
+
+def _store_new_hash(attempt: Attempt) -> None:
+    """Replace the hash that the password was compared with, unless it is another one by now."""
+    if attempt.account and attempt.new_hash:
+        user_id, old = attempt.account.user_id, attempt.account.password_hash
+        run(_STORE_NEW_HASH, id_of_user=user_id, old_hash=old, new_hash=attempt.new_hash)
+
+
+_STORE_NEW_HASH = (
+    update(User)
+    .where(User.id == bindparam("id_of_user"), User.password_hash == bindparam("old_hash"))
+    .values(password_hash=bindparam("new_hash"))
+)
 
 
 def _still_fits(attempt: Attempt) -> User | None:
-    if attempt.user_id is None or not attempt.fits:
+    if attempt.account is None or not attempt.fits:
         return None
-    values = {"user_id": attempt.user_id, "password_hash": attempt.password_hash}
+    values = {"user_id": attempt.account.user_id, **_password_values(attempt.account)}
     user: User | None = db.session.scalar(_STILL_FITS, values)
+    if user is not None:
+        _store_new_hash(attempt)
     return user
 
 
+def _password_values(account: Account) -> dict[str, Any]:
+    """What `_SAME_PASSWORD` asks for."""
+    old_hash = account.password_hash
+    version = account.password_version
+    return {"password_hash": old_hash, "password_version": version, "old_cost": old_hash[4:6]}
+
+
+_SAME_PASSWORD = and_(
+    User.password_version == bindparam("password_version"),
+    # Another hash of the same password has a higher cost. A server of the release before, which
+    # knows of no versions, changes the password at the same cost.
+    or_(
+        User.password_hash == bindparam("password_hash"),
+        func.substr(User.password_hash, 5, 2) > bindparam("old_cost"),
+    ),
+)
 _FITS = and_(
     User.id == bindparam("user_id"),
-    User.password_hash == bindparam("password_hash"),
+    _SAME_PASSWORD,
     User.is_active,
     User.deleted_at.is_(None),
 )

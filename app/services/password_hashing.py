@@ -4,9 +4,6 @@ All work of bcrypt goes through here, so that the bulkhead can limit it (`app.bu
 on purpose: call it outside of transactions. The connection to the database is given back first.
 """
 
-import secrets
-from functools import cache
-
 from app import bulkhead
 from app.domain import passwords
 from app.errors import Invalid
@@ -50,19 +47,34 @@ def matches(password_hash: str | None, password: str) -> bool:
     """
     db.session.close()
     with bulkhead.current().place():
-        # Made by whoever comes first, known or unknown, so that its making tells nothing either.
-        dummy = _dummy_hash()
-        fits: bool = bcrypt.check_password_hash(
-            password_hash or dummy, passwords.canonical(password)
-        )
-        return fits and password_hash is not None
+        return _matches(password_hash, passwords.canonical(password))
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether a hash has a lower cost than new ones, since BCRYPT_LOG_ROUNDS was raised after it."""
+    return _cost(password_hash) < bcrypt.cost
+
+
+def _matches(password_hash: str | None, text: str) -> bool:
+    """Compare with the work of the present cost, whatever the hash took.
+
+    A hash of a lower cost would be compared faster, which would tell that the account exists.
+    Further hashes make up for the difference. (One of a higher cost, from before BCRYPT_LOG_ROUNDS
+    was lowered, takes longer.)
+    """
+    present = bcrypt.cost
+    if password_hash is None or passwords.cost_of(password_hash) is None:
+        password_hash = passwords.unmatchable_hash(present)
+    fits: bool = bcrypt.check_password_hash(password_hash, text)
+    for cost in passwords.makeup_costs(_cost(password_hash), present):
+        bcrypt.check_password_hash(passwords.unmatchable_hash(cost), text)
+    return fits
+
+
+def _cost(password_hash: str) -> int:
+    return passwords.cost_of(password_hash) or bcrypt.cost
 
 
 def _hash(password: str) -> str:
     hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
     return hashed.decode()
-
-
-@cache
-def _dummy_hash() -> str:
-    return _hash(secrets.token_hex())

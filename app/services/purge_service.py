@@ -8,13 +8,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from app.domain.clock import utc_now
+from app.domain.guessing import FORGOTTEN_AFTER
 from app.extensions import db
 from app.gateways.media import MediaStore
-from app.models import Base, Cart, IdempotencyKey, ImportJob, LoginThrottle, Product, Session
-from app.services import idempotency_service, import_jobs, session_service, throttle_service
+from app.models import (
+    Base,
+    Cart,
+    IdempotencyKey,
+    ImportJob,
+    LoginThrottle,
+    Product,
+    SecurityEvent,
+    Session,
+)
+from app.services import idempotency_service, import_jobs, security_log, session_service
+from app.services.throttle_service import PLACE_MARK
 
 BATCH = 1000
 """Rows a transaction."""
@@ -32,19 +43,21 @@ class Remains:
     forgotten: ColumnElement[bool]
 
 
-def remains(cart_days: int) -> Sequence[Remains]:
-    """What may go now; `cart_days` is for how long a guest's cart waits without a change."""
+def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
+    """What may go now; `cart_days` is for how long a guest's cart waits without a change, `log_days`
+    for how long the security log is kept."""
     now = utc_now()
     carts_before = now - timedelta(days=cart_days)
     answers_before = now - idempotency_service.LIFETIME
     sessions_before = now - session_service.KEPT_AFTER
-    failures_before = now - throttle_service.FORGOTTEN_AFTER
+    failures_before = now - FORGOTTEN_AFTER
     imports_before = now - import_jobs.KEPT
     return (
         Remains("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
         Remains("idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before),
         Remains("sessions", Session, Session.expires_at < sessions_before),
         Remains("login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before),
+        Remains("security events", SecurityEvent, security_log.before(now - timedelta(log_days))),
         Remains("imports", ImportJob, ImportJob.updated_at < imports_before),
     )
 
@@ -70,6 +83,25 @@ def remove_batch(kind: Remains, after: int) -> Sequence[int]:
         .execution_options(synchronize_session=False)
     )
     return ids
+
+
+def count_plain_places() -> int:
+    """How many sessions hold a plain hash of a network, which trying all addresses finds out."""
+    return db.session.scalar(select(func.count(Session.id)).where(_PLAIN_PLACE)) or 0
+
+
+def erase_plain_places() -> int:
+    """Erase some of them, as older releases wrote them: how many, fewer than BATCH at the end."""
+    rows = select(Session.id).where(_PLAIN_PLACE).limit(BATCH).with_for_update(skip_locked=True)
+    ids = db.session.scalars(rows).all()
+    db.session.execute(
+        update(Session).where(Session.id.in_(ids)).values(place=None),
+        execution_options={"synchronize_session": False},
+    )
+    return len(ids)
+
+
+_PLAIN_PLACE = Session.place.is_not(None) & ~Session.place.startswith(PLACE_MARK)
 
 
 def orphaned_pictures(media: MediaStore) -> list[str]:

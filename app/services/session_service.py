@@ -1,5 +1,7 @@
 """Sign-in sessions: begun by a login, moved on by refreshes, ended by logout or by staff."""
 
+import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
 from app.plans import kept
-from app.services import sweeping
+from app.services import sweeping, throttle_service
 from app.services.prepared import run
 
 KEPT_AFTER = timedelta(days=1)
@@ -37,9 +39,17 @@ _SIGNED_IN = kept(
         User.deleted_at.is_(None),
     )
 )
-CAME_FROM = exists().where(Session.user_id == User.id, Session.place == bindparam("place"))
-"""Whether a user has or had a session begun at this place, or registered there, for as long as
-sessions are kept; at no place that is not known."""
+_PLACES = [f"place{number}" for number in range(throttle_service.PLACES)]
+CAME_FROM = exists().where(
+    Session.user_id == User.id, Session.place.in_([bindparam(name) for name in _PLACES])
+)
+"""Whether a user has or had a session begun at one of `place_values`, or registered there, for as
+long as sessions are kept."""
+
+
+def place_values(places: Sequence[str]) -> dict[str, str | None]:
+    """What `CAME_FROM` asks for: the names of one place, or none where it is not known."""
+    return dict(itertools.zip_longest(_PLACES, places))
 
 
 def beginning(user: Select[Any]) -> Executable:

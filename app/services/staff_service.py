@@ -4,7 +4,7 @@ from app.domain.actor import Actor
 from app.errors import Conflict
 from app.extensions import db
 from app.models import User
-from app.services import audit_trail, session_service, throttle_service, user_service
+from app.services import audit_trail, security_log, session_service, throttle_service, user_service
 
 
 def make_admin(actor: Actor, email: str, password_hash: str | None, promote: bool) -> str:
@@ -22,6 +22,7 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
         hashed = password_hash or user_service.NO_PASSWORD
         made = user_service.add(email, hashed, role="admin")
         audit_trail.record(actor, "user.created", made.id, {}, user_service.standing(made))
+        security_log.record_of(actor, security_log.RIGHTS_CHANGED, f"admin {made.id} was created")
         return "made"
     if not promote:
         raise Conflict(
@@ -32,12 +33,13 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
     if password_hash:
         _set_password(user, password_hash)
         audit_trail.record(actor, "user.password_set", user.id, {}, {"password": "set"})
+        security_log.record(security_log.PASSWORD_CHANGED, user.id, None, "command")
     return "promoted" if before != "admin" else "an admin already"
 
 
 def _set_password(user: User, password_hash: str) -> None:
     """Whoever was signed in with the old one is not any more; whoever was locked out is let in."""
-    user.password_hash = password_hash
+    user.set_password(password_hash)
     session_service.end_all(user.id)
     throttle_service.forget(throttle_service.login_key(user.email or ""))
     db.session.flush()

@@ -1,61 +1,50 @@
-"""The guard against guessing passwords: failures in a row lock for a growing while.
+"""The guard against guessing passwords: it counts failures, and `domain.guessing` says what follows.
 
-Failures are counted three times, so that neither one place nor many can guess for long, and none
-of them can keep the owner out for good (OWASP Authentication Cheat Sheet, "Account Lockout"; NIST
-SP 800-63B, section 3.2.2, allows 100 failures in a row):
+Failures are counted several times, so that neither one network nor many can guess for long, and none
+of them can keep the owner out (OWASP Authentication Cheat Sheet, "Account Lockout", and "Device
+Cookies" against guessing passwords):
 
 - for an account from one network: whoever guesses locks out themselves, not the owner elsewhere;
-- for an account from anywhere, in a day: a thousand machines that take turns;
-- for a network whatever the account, in a day: one likely password for everybody.
+- for an account from all strange networks, in a day: machines that take turns;
+- for a network whatever the account, in a day: one likely password for everybody;
+- for an account and a device that carries its token: nobody else's failures count there.
 
-The second and the third do not count for, or lock out, a network from which the account was signed
-in to before, or made. What is guessed at is counted whether or not it exists. It lives in the database, so
-that restarts and more workers do not weaken it.
+A network from which the account was signed in to before, or made, is no strange one: only its own
+failures at this account lock it out. A network of IPv6 is counted in three sizes, since one customer
+may have 65,536 of the smallest.
+
+What is guessed at is counted whether or not it exists. It lives in the database, so that restarts and
+more workers do not weaken it, under keyed hashes, so that a copy of it tells no address.
 """
 
-import hashlib
 import itertools
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, select
 
 from app import metrics
-from app.domain import emails
+from app.domain import emails, guessing
 from app.domain.clock import utc_now
-from app.domain.networks import network_of
+from app.domain.guessing import FORGOTTEN_AFTER, Counter, Guards, Stranger
+from app.domain.networks import networks_of
 from app.errors import TooManyAttempts
 from app.extensions import db
+from app.keyed_hashes import keyed_hash, keyed_hashes
 from app.models import LoginThrottle
 from app.plans import kept
 from app.services.prepared import run, upsert
 from app.services.sweeping import sweep
 from app.unit_of_work import after_commit
 
-FREE_FAILURES = 5
-FREE_FROM_ANYWHERE = 50
-FREE_FROM_A_NETWORK = 1000
-FIRST_LOCK = timedelta(seconds=30)
-LONGEST_LOCK = timedelta(minutes=15)
-LONGEST_FROM_ANYWHERE = timedelta(minutes=5)
-FORGOTTEN_AFTER = timedelta(days=1)
+PLACES = 3
+"""Under how many keys a place is looked for: the present one, and those of SECRET_KEY_FALLBACKS."""
+PLACE_MARK = "k"
+"""What places begin with, to tell them from the plain hashes of older releases."""
 
-
-@dataclass(frozen=True)
-class Guard:
-    """What is counted under one key: `free` failures, then locks up to `longest`."""
-
-    key: str
-    free: int = FREE_FAILURES
-    longest: timedelta = LONGEST_LOCK
-    in_a_row: bool = True
-    """Whether a success starts the count afresh."""
-
-
-Taken = Sequence[tuple[Guard, LoginThrottle]]
+Taken = Mapping[str, LoginThrottle]
 
 
 def login_key(email: str) -> str:
@@ -70,57 +59,97 @@ def own_key(user_id: int) -> str:
 
 def place_key(address: str | None) -> str | None:
     """How the database knows the network of a client's address; None where that is not known."""
-    return _hashed(f"network:{network_of(address)}") if address else None
+    keys = place_keys(address)
+    return keys[0] if keys else None
 
 
-def login_guards(email_key: str, place: str | None, is_known: bool) -> tuple[Guard, ...]:
-    """What a sign-in is counted under; `is_known` where the account came from this place before."""
+def place_keys(address: str | None) -> Sequence[str]:
+    """All names under which the database may know the network, always `PLACES` or none."""
+    networks = networks_of(address)
+    if not networks:
+        return []
+    names = [PLACE_MARK + one.hex()[:31] for one in keyed_hashes("place", networks[0])]
+    return (names * PLACES)[:PLACES]
+
+
+def login_guards(email_key: str, address: str | None, is_known: bool) -> Guards:
+    """What a sign-in is counted under; `is_known` where the account came from there before."""
     account = _account_key(email_key)
-    here = Guard(account + (place or _hashed("nowhere")))
+    networks = networks_of(address) or ("nowhere",)
+    here = [
+        Counter(account + _hashed(f"network:{network}"), free)
+        for network, free in zip(networks, guessing.FREE_FAILURES, strict=False)
+    ]
     if is_known:
-        return (here,)
+        return Guards(tuple(here))
     # A new key each day: such a count has to end, since no success of its own ever ends it.
-    today = _hashed(f"day:{utc_now().date()}")
-    anywhere = Guard(account + today, FREE_FROM_ANYWHERE, LONGEST_FROM_ANYWHERE, in_a_row=False)
-    if place is None:
-        return here, anywhere
-    everybody = Guard(place + today, FREE_FROM_A_NETWORK, in_a_row=False)
-    return here, anywhere, everybody
+    today = f"day:{utc_now().date()}"
+    anywhere = Counter(
+        account + _hashed(today), guessing.FREE_FROM_ANYWHERE, in_a_row=False, locks=False
+    )
+    stranger = Stranger(here[-1].key, anywhere.key, _place_in_turn(account, networks[-1]))
+    return Guards((*here, anywhere, *_for_all_accounts(networks_of(address), today)), stranger)
 
 
-def own_guards(user_id: int, session_id: int | None) -> tuple[Guard, ...]:
+def _for_all_accounts(networks: Sequence[str], today: str) -> list[Counter]:
+    return [
+        Counter(_hashed(f"network:{network}") + _hashed(today), free, in_a_row=False)
+        for network, free in zip(networks, guessing.FREE_FROM_A_NETWORK, strict=False)
+    ]
+
+
+def _place_in_turn(account: str, network: str) -> int:
+    return int.from_bytes(keyed_hash("turn", f"{account}:{network}")[:4], "big")
+
+
+def device_guards(email_key: str, token: str) -> Guards:
+    """What a sign-in from a device that carries the account's token is counted under.
+
+    The lock is as long as the count is kept: a device that fails so often is none of the owner's.
+    """
+    key = _account_key(email_key) + _hashed(f"device:{token}")
+    lock = FORGOTTEN_AFTER
+    return Guards((Counter(key, guessing.FREE_OF_A_DEVICE, first=lock, longest=lock),))
+
+
+def own_guards(user_id: int, session_id: int | None) -> Guards:
     """What tries of the own password are counted under, for each session by itself.
 
-    Strangers at the door cannot keep the owner from changing the password, and neither can a thief
-    with a stolen token, who can guess no further with it either.
+    Strangers cannot keep the owner from changing the password, and neither can a thief with a
+    stolen token, who can guess no further with it either.
     """
-    return (Guard(own_key(user_id) + _hashed(f"session:{session_id}")),)
+    return Guards((Counter(own_key(user_id) + _hashed(f"session:{session_id}")),))
 
 
-def refuse_locked(guards: Collection[Guard]) -> None:
+def refuse_locked(guards: Guards) -> None:
     """Spare the work of checking a password that would be refused anyway.
 
     Raises:
         TooManyAttempts: one of the keys is locked.
     """
-    refusal = _refusal(run(_ENDS, key_values(guards)).scalars())
+    refusal = find_lock(guards)
     if refusal:
         raise refusal
 
 
-def take(guards: Collection[Guard]) -> Taken:
+def find_lock(guards: Guards) -> TooManyAttempts | None:
+    """Why no password is looked at now, as far as can be told without waiting for anybody."""
+    rows: Any = run(_COUNTS, key_values(guards)).all()
+    return _refusal(guards, {row.key: row for row in rows})
+
+
+def take(guards: Guards) -> Taken:
     """The keys' rows, made where missing, and locked until the commit.
 
     Tries made at the same time thereby count one after another, in the order of their commits.
     """
-    keys = sorted(guard.key for guard in guards)  # one order everywhere, or two would wait in turn
+    keys = sorted(guards.keys)  # one order everywhere, or two would wait in turn
     rows = db.session.scalars(
         _TAKE[db.session.connection().dialect.name],
         [{"key": key} for key in keys],
         execution_options={"populate_existing": True},
     )
-    found = {row.key: row for row in rows}
-    return [(guard, found[guard.key]) for guard in guards]
+    return {row.key: row for row in rows}
 
 
 def _taking(insert_into: Any) -> Any:
@@ -134,47 +163,63 @@ def _taking(insert_into: Any) -> Any:
 _TAKE = upsert(_taking)
 
 
-def refusal_of(taken: Taken) -> TooManyAttempts | None:
-    """Why no password is looked at now, while one of the rows is locked."""
-    return _refusal(row.locked_until for _guard, row in taken)
+def refusal_of(guards: Guards, taken: Taken) -> TooManyAttempts | None:
+    """Why no password is looked at now."""
+    return _refusal(guards, taken)
 
 
-def record_failure(taken: Taken) -> None:
-    """Count a wrong password; from the last free one on, lock for 30 s, 60 s and so on."""
+def record_failure(guards: Guards, taken: Taken) -> None:
+    """Count a wrong password; from the last free one on, lock for a growing while."""
     now = utc_now()
-    is_new = any(row.failures == 0 for _guard, row in taken)
-    for guard, row in taken:
-        if row.last_failed_at < now - FORGOTTEN_AFTER:
-            row.failures = 0
-        row.failures += 1
-        row.last_failed_at = now
-        doublings = row.failures - guard.free
-        if doublings >= 0:
-            row.locked_until = now + min(FIRST_LOCK * 2 ** min(doublings, 10), guard.longest)
-            after_commit(metrics.locked_out)
+    is_new = any(row.failures == 0 for row in taken.values())
+    if guards.stranger and guessing.is_new_today(guards.stranger, taken, now):
+        taken[guards.stranger.anywhere_key].networks += 1
+    for counter in guards.counters:
+        _count(counter, taken[counter.key])
     if is_new:
         db.session.flush()
         sweep(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
 
 
-def record_success(taken: Taken) -> None:
+def _count(counter: Counter, row: LoginThrottle) -> None:
+    now = utc_now()
+    if row.last_failed_at < now - FORGOTTEN_AFTER:
+        row.failures = 0
+    row.failures += 1
+    row.last_failed_at = now
+    lock = counter.lock_after(row.failures)
+    if lock:
+        row.locked_until = now + min(lock, counter.longest)
+        after_commit(metrics.locked_out)
+
+
+def record_success(guards: Guards, taken: Taken) -> None:
     """Start afresh what counts failures in a row; what counts those of a day goes on."""
-    done = [row.id for guard, row in taken if guard.in_a_row or row.failures == 0]
+    in_a_row = {counter.key for counter in guards.counters if counter.in_a_row}
+    done = [row.id for key, row in taken.items() if key in in_a_row or row.failures == 0]
     run(_FORGET, ids=done)
 
 
-_MOST_GUARDS = 3
-_KEYS = [f"key{place}" for place in range(_MOST_GUARDS)]
+_MOST_KEYS = 7
+_KEYS = [f"key{place}" for place in range(_MOST_KEYS)]
 _COUNTED = LoginThrottle.key.in_([bindparam(name) for name in _KEYS])
 NOT_COUNTED = ~exists().where(_COUNTED)
 """Whether no failure is on record under `key_values`, for statements that do something then."""
-_ENDS = kept(select(LoginThrottle.locked_until).where(_COUNTED))
+_COUNTS = kept(
+    select(
+        LoginThrottle.key,
+        LoginThrottle.failures,
+        LoginThrottle.networks,
+        LoginThrottle.last_failed_at,
+        LoginThrottle.locked_until,
+    ).where(_COUNTED)
+)
 _FORGET = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
 
 
-def key_values(guards: Collection[Guard]) -> dict[str, str]:
+def key_values(guards: Guards) -> dict[str, str]:
     """What `NOT_COUNTED` asks for: always so many keys, some of them perhaps twice."""
-    return dict(zip(_KEYS, itertools.cycle(guard.key for guard in guards), strict=False))
+    return dict(zip(_KEYS, itertools.cycle(guards.keys), strict=False))
 
 
 def forget(*beginnings: str) -> None:
@@ -186,14 +231,12 @@ def forget(*beginnings: str) -> None:
         sweep(LoginThrottle, LoginThrottle.key.startswith(beginning))
 
 
-def _refusal(moments: Iterable[datetime | None]) -> TooManyAttempts | None:
+def _refusal(guards: Guards, counts: Mapping[str, Any]) -> TooManyAttempts | None:
     now = utc_now()
-    # No lock is longer than the longest: one that ends later was set by a clock that was ahead.
-    latest = now + LONGEST_LOCK
-    ends = [moment for moment in moments if moment and now < moment <= latest]
-    if not ends:
+    end = guessing.waits_until(guards, counts, now)
+    if end is None:
         return None
-    wait = math.ceil((max(ends) - now).total_seconds())
+    wait = math.ceil((end - now) / timedelta(seconds=1))
     detail = f"Too many failed attempts. Try again in {wait} s."
     return TooManyAttempts("too_many_attempts", detail, retry_after=wait)
 
@@ -203,4 +246,4 @@ def _account_key(email_key: str) -> str:
 
 
 def _hashed(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return keyed_hash("throttle", text).hex()[:32]

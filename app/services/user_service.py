@@ -12,7 +12,7 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
-from app.services import audit_trail, session_service, throttle_service
+from app.services import audit_trail, security_log, session_service, throttle_service
 from app.services.paging import Page, fetch_page
 
 NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
@@ -150,9 +150,32 @@ def update_user(
     user.role, user.is_active = after
     session_service.end_all(user.id)
     audit_trail.record(actor, "user.edited", user.id, before, standing(user))
+    state = "active" if user.is_active else "deactivated"
+    change = f"account {user.id} became {user.role}, {state}"
+    security_log.record_of(actor, security_log.RIGHTS_CHANGED, change)
     db.session.flush()
     log.info("User %s became %s; by %s %s", user.id, after, actor.by, actor.user_id)
     return user
+
+
+def release_address(actor: Actor, user_id: int) -> None:
+    """Delete a customer's account that has never ordered, so that its address can be registered anew.
+
+    Until addresses are confirmed by mail, anybody may register an address that is not theirs.
+
+    Raises:
+        NotFound
+        Conflict: `account_in_use`, where the account has ordered or is of staff.
+    """
+    user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+    # Whoever places an order holds the account's row, so none can come in between.
+    has_ordered = db.session.scalar(select(Order.id).where(Order.user_id == user.id).limit(1))
+    if has_ordered or user.role != "customer":
+        raise Conflict("account_in_use", "An account that has ordered, or is of staff, stays.")
+    audit_trail.record(actor, "user.released", user.id, standing(user))
+    security_log.record_of(actor, security_log.ADDRESS_RELEASED, f"account {user.id}")
+    bury(user)
+    session_service.forget_places(user.id)
 
 
 def standing(user: User) -> audit_trail.State:
@@ -207,7 +230,7 @@ def bury(user: User) -> None:
     )
     user.email = user.email_key = None
     user.first_name = user.last_name = ""
-    user.password_hash = NO_PASSWORD
+    user.set_password(NO_PASSWORD)
     user.is_active = False
     user.deleted_at = utc_now()
     db.session.flush()

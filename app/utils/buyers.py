@@ -1,10 +1,12 @@
-"""Buyers over HTTP: the headers by which guests are known, and requests that carry a key."""
+"""Buyers over HTTP: the headers by which guests and devices are known, and requests that carry a
+key."""
 
 import re
 from typing import Any
 
 from flask import current_app, request
 
+from app.domain import devices
 from app.domain.buyer import Buyer
 from app.errors import Invalid
 from app.services.guest_limits import GuestOrigin
@@ -14,6 +16,7 @@ from app.utils.strict_json import read_body
 
 CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
 ORDER_TOKEN = "X-Order-Token"  # noqa: S105
+DEVICE_TOKEN = "X-Device-Token"  # noqa: S105
 IDEMPOTENCY_KEY = "Idempotency-Key"
 # How the API's docs call the headers that stand in for an account; an account wins over them.
 GUEST_TOKENS = {"cart_token": CART_TOKEN, "order_token": ORDER_TOKEN}
@@ -62,3 +65,16 @@ def header(name: str, description: str, max_length: int | None = None) -> dict[s
         "description": description,
         "schema": schema,
     }
+
+
+DEVICE = header(
+    DEVICE_TOKEN,
+    "What an earlier sign-in on this device answered: other people's failures do not lock it out.",
+    devices.MAX_LENGTH,
+)
+MARKED = {
+    DEVICE_TOKEN: {
+        "description": "Marks this device for the account. Keep it, and send it with the next sign-in.",
+        "schema": {"type": "string", "maxLength": devices.MAX_LENGTH},
+    }
+}

@@ -2,15 +2,15 @@
 
 from flask import Response, current_app, request
 
-from app.utils.buyers import CART_TOKEN, IDEMPOTENCY_KEY, ORDER_TOKEN
+from app.utils.buyers import CART_TOKEN, DEVICE_TOKEN, IDEMPOTENCY_KEY, ORDER_TOKEN
 
 MAY_SEND = (
     "Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID",
-    IDEMPOTENCY_KEY, CART_TOKEN, ORDER_TOKEN,
+    IDEMPOTENCY_KEY, CART_TOKEN, ORDER_TOKEN, DEVICE_TOKEN,
 )  # fmt: skip
 MAY_READ = (
     "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID",
-    "Idempotency-Replayed", CART_TOKEN,
+    "Idempotency-Replayed", CART_TOKEN, DEVICE_TOKEN,
 )  # fmt: skip
 PREFLIGHT_SECONDS = 600
 

@@ -1,5 +1,6 @@
 """Who calls: the Bearer token, checked against the session that it belongs to on every request."""
 
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -68,7 +69,7 @@ def identify_caller() -> None:
     if actor is None or str(actor.user_id) != g.claims["sub"]:
         rate_limits.count_as_network()
         raise _invalid_token()
-    g.actor = actor
+    g.actor = replace(actor, address=request.remote_addr)
 
 
 def _sends_bearer() -> bool:

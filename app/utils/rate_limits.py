@@ -33,6 +33,7 @@ from limits.storage import Storage
 from app.domain.networks import network_of
 from app.errors import RateLimited
 from app.extensions import limiter
+from app.keyed_hashes import keyed_hash
 
 SHARES = 50
 MAX_CALLERS = 50_000
@@ -92,8 +93,12 @@ def register(app: Flask) -> None:
 
 
 def name_network() -> None:
-    """Name the caller's network, who is counted unless `g.rate_limit_key` names a user."""
-    g.network_key = g.rate_limit_key = f"address:{network_of(request.remote_addr)}"
+    """Name the caller's network, who is counted unless `g.rate_limit_key` names a user.
+
+    By a keyed hash: Redis, and whoever reads along, learns no address.
+    """
+    network = keyed_hash("rate limit", network_of(request.remote_addr)).hex()[:32]
+    g.network_key = g.rate_limit_key = f"address:{network}"
 
 
 def check() -> None:

@@ -49,7 +49,7 @@ def identify_visitor() -> None:
         actor = None
     if claims and actor is None:
         rate_limits.count_as_network()
-    g.actor = replace(actor or ANONYMOUS, door="pages")
+    g.actor = replace(actor or ANONYMOUS, door="pages", address=request.remote_addr)
     g.stale_sign_in = actor is None and bool(_cookie())
 
 

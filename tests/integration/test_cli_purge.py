@@ -7,15 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, insert, update
 
+from app.cli import purge as purge_command
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Cart, CartLine, IdempotencyKey, ImportJob, LoginThrottle, Session
+from app.services import purge_service, session_service, throttle_service
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller
-from tests.integration.people import at_once, inside
+from tests.integration.people import at_once, inside, rows
 from tests.integration.shopping import fill
 
 DAY = timedelta(days=1)
@@ -103,7 +105,7 @@ def test_nothing_of_today_goes(app, purge, customer):
     add_one_of_each(app, customer)
 
     assert purge() == (
-        "purge: 0 carts, 0 idempotency keys, 0 sessions, 0 login throttles, 0 imports,"
+        "purge: 0 carts, 0 idempotency keys, 0 sessions, 0 login throttles, 0 security events, 0 imports,"
         " 0 files of pictures removed.\n"
     )
     assert left(app) == [2, 2, 1, 1, 1, 1]
@@ -114,7 +116,7 @@ def test_what_is_old_goes_but_customers_keep_their_carts(app, purge, customer):
     aged(app, 31, Cart, IdempotencyKey, Session, LoginThrottle, ImportJob)
 
     assert purge() == (
-        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 1 imports,"
+        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 0 security events, 1 imports,"
         " 0 files of pictures removed.\n"
     )
     assert left(app) == [1, 1, 0, 0, 0, 0]
@@ -154,7 +156,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(app, purge, media, custom
     told = purge("--dry-run")
 
     assert told == (
-        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 1 imports,"
+        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 0 security events, 1 imports,"
         " 1 files of pictures would go. A dry run: nothing was changed.\n"
     )
     assert left(app) == before
@@ -280,3 +282,25 @@ def test_of_two_who_discard_a_picture_one_does(tmp_path):
     os.utime(tmp_path / name, (0, 0))
 
     assert [store.discard(name, utc_now()), store.discard(name, utc_now())] == [True, False]
+
+
+def test_plain_hashes_of_networks_are_erased_and_keyed_ones_stay(app, purge, monkeypatch):
+    monkeypatch.setattr(purge_service, "BATCH", 2)
+    monkeypatch.setattr(purge_command, "BATCH", 2)
+
+    def begin_sessions():
+        user = factories.user()
+        key = throttle_service.place_key("192.0.2.1")
+        plain = [f"{number:032x}" for number in range(5)]
+        for place in [*plain, key, None]:
+            in_transaction(lambda place=place: session_service.begin(user.id, DAY, place))
+        return key
+
+    key = inside(app, begin_sessions)
+    assert "networks in 5 sessions would go" in purge("--dry-run")
+    assert {row.place for row in rows(app, Session)} > {key, None}
+
+    assert "networks in 5 sessions removed" in purge()
+
+    assert [row.place for row in rows(app, Session)] == [None] * 5 + [key, None]
+    assert "networks" not in purge()

@@ -189,11 +189,9 @@ def test_what_is_forgotten_is_swept_away_by_the_next_failure(app, anyone):
     with later(hours=25):
         fail(anyone, 1, "new@example.com")
 
-    accounts = {row.key[:32] for row in rows(app, LoginThrottle)}
-    assert accounts == {
-        throttle_service.login_key("new@example.com"),
-        throttle_service.place_key(HERE),
-    }
+    keys = {row.key[:32] for row in rows(app, LoginThrottle)}
+    assert inside(app, throttle_service.login_key, "new@example.com") in keys
+    assert len(keys) == 2  # and of the network, for all accounts
 
 
 @pytest.mark.races

@@ -247,7 +247,8 @@ def test_production_cookies_are_for_this_host_https_and_no_script(secure):
 
     shopper.sign_in(EMAIL)
 
-    kept = [guests, shopper.cookie("__Host-sign_in"), shopper.cookie("__Host-visit")]
+    names = ("__Host-sign_in", "__Host-visit", "__Host-device")
+    kept = [guests, *(shopper.cookie(name) for name in names)]
     assert all(cookie.secure and cookie.http_only and cookie.same_site == "Lax" for cookie in kept)
     assert all(cookie.path == "/" and cookie.origin_only for cookie in kept)
     assert "1" in shopper.get("/cart").text

@@ -24,6 +24,7 @@ ROOMS = (
     ("admin_customers.list_customers", "Customers"),
     ("admin_imports.show", "Import"),
     ("admin_trail.list_events", "Audit trail"),
+    ("admin_security.list_events", "Security"),
 )
 """Endpoint and name of each part, in the order in which they stand at the top."""
 MEANWHILE = (

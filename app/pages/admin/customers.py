@@ -6,6 +6,7 @@ from flask import Response, flash, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.errors import Invalid
 from app.models import User
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
 from app.pages.blueprint import see
@@ -30,6 +31,13 @@ class StandingSchema(ShopSchema):
     is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
 
 
+class ReleaseSchema(ShopSchema):
+    """That staff know who asks."""
+
+    checked = fields.Boolean(load_default=False, truthy={"on"}, falsy={""})
+
+
+RELEASE = ReleaseSchema()
 WANTED, ORDER_PAGE = UserArgs(exclude=["per_page"]), PageArgs(only=["page"])
 STANDING = StandingSchema()
 
@@ -66,6 +74,34 @@ def change_customer(user_id: int) -> Response:
     standing = "active" if changed.is_active else "deactivated"
     flash(f"This account is {standing}, with the role {changed.role}.")
     return see(url_for(".show_customer", user_id=user_id))
+
+
+@blp.get("/<int:user_id>/release")
+def show_release(user_id: int) -> Response:
+    """What it means to free an account's address."""
+    return admin_form("customer_release.html", Form(), user=user_service.get_user(user_id))
+
+
+@blp.post("/<int:user_id>/release")
+def release(user_id: int) -> Response:
+    """Delete an account that holds somebody else's address and has never ordered."""
+    actor, form = current_actor(), Form.sent()
+    user = user_service.get_user(user_id)
+
+    def work(wishes: dict[str, Any]) -> bool:
+        if not wishes["checked"]:
+            raise Invalid({"checked": ["Check this first."]})
+        in_transaction(lambda: user_service.release_address(actor, user_id))
+        return True
+
+    done = form.carry_out(RELEASE, work)
+    if form.code == "account_in_use":
+        flash(form.problem, "error")
+        return see(url_for(".show_customer", user_id=user_id))
+    if done is None:
+        return admin_form("customer_release.html", form, user=user)
+    flash(f"{user.email} is free.")
+    return see(url_for(".list_customers"))
 
 
 def _show(user_id: int, form: Form) -> Response:

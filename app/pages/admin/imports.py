@@ -16,7 +16,7 @@ from app.pages.admin.changes import readable
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
-from app.services import audit_names, export_service, import_jobs
+from app.services import audit_names, export_service, import_jobs, security_log
 from app.unit_of_work import in_transaction, open_snapshot
 from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body
@@ -102,6 +102,8 @@ def undo(job_id: int) -> Response:
 def export() -> Response:
     """The catalogue as a file that the import reads, sent while it is read; with `all`, also what
     is not active."""
+    actor = current_actor()
+    in_transaction(lambda: security_log.record_of(actor, security_log.EXPORTED, "products"))
     rows = export_service.product_rows(store_currency(), inactive="all" in request.args)
     response = Response(stream_with_context(_as_csv(rows)), mimetype="text/csv")
     name = f"products-{utc_now():%Y-%m-%d}.csv"

@@ -47,7 +47,7 @@ def list_events() -> Response:
     """The trail, newest first."""
     wanted = read_query(WANTED)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    filters = Filters(wanted["subject"], wanted["id"], _user_id(wanted["person"]))
+    filters = Filters(wanted["subject"], wanted["id"], user_id_of(wanted["person"]))
     found = audit_trail.list_events(filters, number, PER_PAGE)
     names = audit_names.names_of(found.items)
 
@@ -61,7 +61,8 @@ def list_events() -> Response:
     )
 
 
-def _user_id(person: str) -> int | None:
+def user_id_of(person: str) -> int | None:
+    """The account that an email or an id names; NOBODY where it names none, None for no text."""
     if not person:
         return None
     if person.isascii() and person.isdigit():

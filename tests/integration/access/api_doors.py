@@ -22,6 +22,7 @@ GET          /api/users/me                                   401   200   200   2
 PATCH,PUT    /api/users/me                                   401   200   200   200         401     401    401
 DELETE       /api/users/me                                   401   204   204   409         401     401    401
 POST         /api/users/me/password                          401   204   204   204         401     401    401
+DELETE       /api/users/me/sessions                          401   204   204   204         401     401    401
 GET          /api/users/me/addresses                         401   200   200   200         401     401    401
 POST         /api/users/me/addresses                         401   201   201   201         401     401    401
 GET          /api/users/me/addresses/<address_id>            401   200   404   404         401     401    401
@@ -30,6 +31,7 @@ DELETE       /api/users/me/addresses/<address_id>            401   204   404   4
 GET          /api/users                                      401   403   403   200         401     401    401
 GET          /api/users/<user_id>                            401   403   403   200         401     401    401
 PATCH,PUT    /api/users/<user_id>                            401   403   403   200         401     401    401
+POST         /api/users/<user_id>/release                    401   403   403   409         401     401    401
 # app/api/categories.py
 GET          /api/categories                                 200   200   200   200         401     401    401
 POST         /api/categories                                 401   403   403   201         401     401    401

@@ -51,6 +51,7 @@ GET       /account/profile                                  401   200   200   20
 POST      /account/profile                                  401   303   303   303         401     401    401
 GET       /account/password                                 401   200   200   200         401     401    401
 POST      /account/password                                 401   303   303   303         401     401    401
+POST      /account/sign-out-everywhere                      401   303   303   303         401     401    401
 GET       /account/close                                    401   200   200   200         401     401    401
 POST      /account/close                                    401   303   303   409         401     401    401
 # app/pages/addresses.py
@@ -98,6 +99,11 @@ POST      /admin/categories/<category>/delete               401   403   403   40
 GET       /admin/customers                                  401   403   403   200         401     401    401
 GET       /admin/customers/<user_id>                        401   403   403   200         401     401    401
 POST      /admin/customers/<user_id>                        401   403   403   303         401     401    401
+GET       /admin/customers/<user_id>/release                401   403   403   200         401     401    401
+POST      /admin/customers/<user_id>/release                401   403   403   303         401     401    401
+# app/pages/admin/erasure.py
+GET       /admin/erasure                                    401   403   403   200         401     401    401
+POST      /admin/erasure                                    401   403   403   200         401     401    401
 # app/pages/admin/imports.py
 GET       /admin/import                                     401   403   403   200         401     401    401
 POST      /admin/import                                     401   403   403   303         401     401    401
@@ -106,6 +112,8 @@ POST      /admin/import/<job_id>                            401   403   403   30
 POST      /admin/import/<job_id>/continue                   401   403   403   303         401     401    401
 POST      /admin/import/<job_id>/undo                       401   403   403   303         401     401    401
 GET       /admin/export.csv                                 401   403   403   200         401     401    401
+# app/pages/admin/security.py
+GET       /admin/security                                   401   403   403   200         401     401    401
 # app/pages/admin/trail.py
 GET       /admin/audit-trail                                401   403   403   200         401     401    401
 """
@@ -136,6 +144,8 @@ BODIES = {
     "POST /account/addresses/new": form(**ADDRESS),
     "POST /account/addresses/<address_id>": form(**ADDRESS),
     "POST /admin/customers/<user_id>": form(is_active="true"),
+    "POST /admin/customers/<user_id>/release": form(checked="on"),
+    "POST /admin/erasure": form(email="nobody@example.com", name=""),
     "POST /admin/import": lambda _world: {
         "data": {"file": (io.BytesIO(b"sku,name,price\nA,One,1\n"), "new.csv")}
     },
