@@ -4,6 +4,7 @@ import pytest
 
 from app.domain.actor import SYSTEM, Actor
 from app.domain.buyer import Buyer
+from app.domain.guest_limits import GuestLimits
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
@@ -15,12 +16,15 @@ from app.services import (
     user_service,
 )
 from app.services.checkout_service import Wishes
+from app.services.guest_limits import GuestOrigin
 from app.services.inventory_service import OutOfStock, Wish
 from app.services.order_service import Visitor
 from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.shopping import change
+
+NO_LIMITS = GuestOrigin(None, GuestLimits())
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +48,7 @@ def place(buyer, wishes=None):
     """Place an order; the answer that is written down is its number."""
     return in_transaction(
         lambda: checkout_service.place_order(
-            buyer, wishes or Wishes(), "USD", lambda order: order.number.encode()
+            buyer, wishes or Wishes(), "USD", lambda order: order.number.encode(), NO_LIMITS
         )
     ).answer.decode()
 
@@ -108,7 +112,7 @@ def test_figures_that_are_read_after_an_order_follow_it_in_the_same_transaction(
     put(buyer, product)
 
     def place_and_look():
-        checkout_service.place_order(buyer, Wishes(), "USD", lambda order: b"")
+        checkout_service.place_order(buyer, Wishes(), "USD", lambda order: b"", NO_LIMITS)
         return db.session.get(Variant, product.variants[0].id).available
 
     assert in_transaction(place_and_look) == 4
