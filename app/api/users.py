@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import request, url_for
+from flask import current_app, request, url_for
 
 from app.errors import unless_refused
 from app.models import Address, User
@@ -68,6 +68,8 @@ def close_account(proof: dict[str, str]) -> None:
 def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
     """Set a new password; all other sessions end. Device tokens of the old password are void."""
     actor = current_actor()
+    store_name = current_app.config["STORE_NAME"]
+    auth_service.refuse_weak_password(actor, wishes["new_password"], store_name)
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
     new_hash = password_hashing.hash_password(wishes["new_password"])
     outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))

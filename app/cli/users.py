@@ -3,6 +3,7 @@
 import sys
 
 import click
+from flask import current_app
 
 from app.cli.shell import command, complain
 from app.domain import emails, passwords
@@ -29,18 +30,19 @@ def create_admin(email: str, password: str | None, promote: bool) -> None:
     known = user_service.find_by_email(email) is not None
     hashed = None
     if password is not None or not known:
-        hashed = password_hashing.hash_password(_read(password), is_patient=True)
+        hashed = password_hashing.hash_password(_read(password, email), is_patient=True)
     done = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, hashed, promote))
     click.echo(f"create-admin: {email}: {done}.")
 
 
-def _read(password: str | None) -> str:
+def _read(password: str | None, email: str) -> str:
     """The password, asked for where it is None; warns where it is weak."""
     if password is None:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     elif password == "-":  # noqa: S105 - the sign for standard input
         password = sys.stdin.readline().rstrip("\r\n")
-    weakness = passwords.weakness(password) if password else None
+    words = [current_app.config["STORE_NAME"], email]
+    weakness = passwords.weakness(password, words) if password else None
     if weakness:
         complain(f"Warning: this is a weak password. {weakness}")
     return password

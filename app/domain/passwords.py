@@ -1,15 +1,15 @@
 """Which passwords are good enough, and how one is spelled before it is hashed (NIST SP 800-63B)."""
 
 import re
-from functools import cache
-from pathlib import Path
+from collections.abc import Collection
 
+from app.domain import weak_patterns
+from app.domain.common_passwords import common_passwords
 from app.domain.text import NotText, normalize
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
 _BCRYPT = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
-_LIST = Path(__file__).with_name("common_passwords.txt")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -50,11 +50,12 @@ def makeup_costs(cost: int, present: int) -> range:
     return range(cost, present)
 
 
-def weakness(password: str) -> str | None:
+def weakness(password: str, context_words: Collection[str] = ()) -> str | None:
     """A sentence saying why a password is not good enough, or None.
 
     Length is counted in characters, and nothing is asked of their mixture: such rules make
-    passwords weaker (NIST SP 800-63B, section 3.1.1.2).
+    passwords weaker (NIST SP 800-63B, section 3.1.1.2). `context_words` are what an attacker knows:
+    the shop's name, and the email address and names of whose password it is.
     """
     if not is_readable(password):
         return "Some of these characters cannot stand in a password."
@@ -62,7 +63,7 @@ def weakness(password: str) -> str | None:
         return f"Between {MIN_LENGTH} and {MAX_LENGTH} characters."
     if is_common(password):
         return "This password is among the first that are guessed. Choose another one."
-    return None
+    return weak_patterns.weakness(password, context_words)
 
 
 def is_common(password: str) -> bool:
@@ -73,9 +74,3 @@ def is_common(password: str) -> bool:
     except NotText:  # too long for one
         return False
     return folded.strip() in common_passwords()
-
-
-@cache
-def common_passwords() -> frozenset[str]:
-    """The list of common passwords, case-folded; read once, when the first one is judged."""
-    return frozenset(_LIST.read_text(encoding="utf-8").split())

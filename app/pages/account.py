@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, flash, request, url_for
+from flask import Response, current_app, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import unless_refused
@@ -139,6 +139,8 @@ def _page_href(number: int) -> str:
 
 def _change_password(wishes: dict[str, str]) -> tuple[User, Session]:
     actor, client = current_actor(), request.remote_addr
+    store_name = current_app.config["STORE_NAME"]
+    auth_service.refuse_weak_password(actor, wishes["new_password"], store_name)
     attempt = auth_service.try_own_password(actor, wishes["current_password"])
     new_hash = password_hashing.hash_password(wishes["new_password"])
     outcome = in_transaction(

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from flask import current_app
+from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain import emails, passwords
 from app.schemas.base import ShopSchema, Text
@@ -63,6 +64,14 @@ class RegisterSchema(ShopSchema):
     password = NewPassword()
     first_name = Text(100)
     last_name = Text(100)
+
+    @validates_schema
+    def _no_known_password(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        words = [current_app.config["STORE_NAME"], data["email"]]
+        words += [data.get("first_name", ""), data.get("last_name", "")]
+        weakness = passwords.weakness(data["password"], words)
+        if weakness:
+            raise ValidationError({"password": [weakness]})
 
 
 class LoginSchema(ShopSchema):

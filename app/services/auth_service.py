@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
 
 from app import metrics
-from app.domain import devices, emails
+from app.domain import devices, emails, passwords
 from app.domain.actor import Actor
 from app.domain.guessing import Guards
 from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticated
@@ -150,6 +150,19 @@ def try_own_password(actor: Actor, password: str) -> Attempt:
     """
     guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
     return _try(guards, _find(_BY_ID, user_id=actor.user_id), password)
+
+
+def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
+    """Refuse a new password of the caller's that consists of what an attacker knows.
+
+    Raises:
+        Invalid: on `new_password`.
+    """
+    user = user_service.get_user(actor.user_id or 0)
+    words = [store_name, user.email or "", user.first_name, user.last_name]
+    weakness = passwords.weakness(password, words)
+    if weakness:
+        raise Invalid({"new_password": [weakness]})
 
 
 def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:

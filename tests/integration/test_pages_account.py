@@ -151,6 +151,16 @@ def test_a_new_password_ends_all_other_sessions(app, ann):
     assert other.sign_in(EMAIL, NEW_PASSWORD).status_code == 303
 
 
+def test_a_new_password_is_not_the_own_address_or_the_shops_name(app, ann):
+    for password in (EMAIL, "ShopSwift2026!"):
+        ann.get("/account/password")
+
+        response = ann.send("/account/password", current_password=PASSWORD, new_password=password)
+
+        assert response.status_code == 422
+        assert "It consists of your name, your address" in response.text
+
+
 def test_without_the_present_password_there_is_no_new_one(app, ann):
     ann.get("/account/password")
 

@@ -504,3 +504,14 @@ def test_an_account_is_promoted_by_the_system(app):
 
     assert reload(app, person.id).role == "admin"
     assert reload(app, person.id).created_at <= utc_now()
+
+
+@pytest.mark.parametrize("password", ["ShopSwift2026!", "pat.known@example.com", "pat-known-1"])
+def test_a_new_password_that_says_what_is_known_anyway_is_refused(app, password):
+    caller = signed_in(app, email="pat.known@example.com", last_name="Known")
+    wishes = {"current_password": PASSWORD, "new_password": password}
+
+    response = caller.post("/api/users/me/password", json=wishes)
+
+    assert response.status_code == 422
+    assert list(response.json["errors"]) == ["new_password"]

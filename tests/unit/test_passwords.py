@@ -1,5 +1,7 @@
 """Passwords: long enough, not the first that are guessed, and one spelling for each."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from app.domain.passwords import (
 
 @pytest.mark.parametrize(
     "password",
-    ["correct horse battery", "tr0ub4dor&3x", "        ", "žluťoučký", "🦊🐻🐼🐨🐯🦁🐮🐷", "x" * 127 + "y",
+    ["correct horse battery", "tr0ub4dor&3x", "žluťoučký", "🦊🐻🐼🐨🐯🦁🐮🐷", "x" * 127 + "y",
      "only lower case words", "4902 7715 3308"],
 )  # fmt: skip
 def test_any_long_and_uncommon_password_is_good_enough(password):
@@ -29,7 +31,7 @@ def test_a_password_of_another_length_is_weak(password):
 
 
 def test_characters_are_counted_not_bytes():
-    assert weakness("🦊" * MAX_LENGTH) is None
+    assert weakness("🦊" * 60 + "🐻" * (MAX_LENGTH - 60)) is None
     assert weakness("é" * (MIN_LENGTH - 1)) is not None
     assert weakness("e\u0301" * (MIN_LENGTH - 1)) is not None
 
@@ -74,6 +76,58 @@ def test_the_list_holds_thousands_each_long_enough_to_matter_and_folded():
 
     assert len(words) > 5000
     assert all(len(word) >= MIN_LENGTH and word == word.casefold() for word in words)
+
+
+KNOWN = ["Corner Shop", "ann.lee@mail.example.com", "Ann", "O'Hara-Smith"]
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("        ", "Blanks"), ("    mug    ", "Blanks"), ("\u3000" * 9, "Blanks"),
+        ("aaaaaaaaaaaa", "repeats|guessed"), ("abcabcabc", "repeats|guessed"), ("abcabcab", "repeats"), ("x" * 128, "repeats"),
+        ("🦊" * 9, "repeats"), ("zzzzzzz1", "repeats"),
+        ("qwer1234", "row|guessed"), ("asdfghjkl", "row|guessed"), ("9876543210", "row|guessed"),
+        ("qwertz12345", "row"), ("abcdefghij", "row|guessed"), ("poiuytrewq", "row|guessed"), ("asdf4567", "row"),
+        ("summer2026", "little added|guessed"), ("Password1!", "little added|guessed"), ("!!Password2031", "little added"),
+        ("P@55w0rd!!", "little added"), ("$umm3r2026", "little added"), ("welcome 2027", "little added"),
+        ("sunshinesunshine", "little added"), ("Dragon-2025", "little added"),
+        ("cornershop", "consists"), ("Corner Shop 1", "consists"), ("C0rner$hop2026!", "consists"),
+        ("ann.lee@mail.example.com", "consists"), ("annlee1984", "consists"), ("mail.example.com", "consists"),
+        ("example2026", "consists"), ("leeannlee", "consists"), ("ohara-smith!", "consists"),
+        ("AnnCornerShop", "consists"),
+    ],
+)  # fmt: skip
+def test_what_is_guessed_by_pattern_or_by_what_is_known_is_weak(password, reason):
+    told = weakness(password, KNOWN)
+
+    assert re.search(reason, str(told)), told
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse battery", "ann likes the corner table", "example of a long phrase", "my shop sells mugs",
+     "leeward sailing boats", "a" * 72 + "b", "blue summer evening", "cornerstone pigeons", "tr0ub4dor&3x",
+     "4902 7715 3308", "Zq7-rT4-wB9"],
+)  # fmt: skip
+def test_what_only_has_a_known_word_in_it_is_good_enough(password):
+    assert weakness(password, KNOWN) is None
+
+
+WORDS = ["acorn", "basil", "cedar", "delta", "ember", "fjord", "grape", "hazel", "igloo", "juniper", "kelp", "lemon", "maple", "nectar", "olive", "pebble", "quartz", "raven", "saddle", "timber", "umber", "velvet", "willow", "yarrow", "zephyr"]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=3, max_size=6, unique=True), st.sampled_from(" -._")
+)
+def test_a_phrase_of_three_words_is_good_enough(words, between):
+    assert weakness(between.join(words), KNOWN) is None
+    assert weakness(f"{between.join(words)} and ann", KNOWN) is None
+
+
+@given(st.text(max_size=200), st.lists(st.text(max_size=100), max_size=4))
+def test_any_text_is_judged_beside_any_words(password, known):
+    assert weakness(password, known) is None or weakness(password, known).endswith(".")
 
 
 @given(st.text(max_size=200))
