@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from app.domain import secret_strength
 from app.domain.guest_limits import GuestLimits
 from app.domain.money import is_currency
-from app.engines import engine_options, replica_options
+from app.engines import engine_options, owner_options, replica_options
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
@@ -141,7 +141,19 @@ class Config:
             behind_pooler=self.DATABASE_POOLER,
         )
         replica = self._text("DATABASE_REPLICA_URL", "")
-        self.SQLALCHEMY_BINDS = self._replica_engines(replica) if replica else {}
+        self.DATABASE_OWNER_URL = self._text("DATABASE_OWNER_URL", "")
+        self.SQLALCHEMY_BINDS = {
+            **(self._replica_engines(replica) if replica else {}),
+            **(self._owner_engine() if self.DATABASE_OWNER_URL else {}),
+        }
+
+    def _owner_engine(self) -> dict[str, dict[str, Any]]:
+        """For `app.database_roles`: migrations alone use it, and one connection is enough."""
+        url = database_url(self.DATABASE_OWNER_URL, "DATABASE_OWNER_URL")
+        if url.startswith("sqlite") or self.SQLALCHEMY_DATABASE_URI.startswith("sqlite"):
+            raise ConfigurationError("DATABASE_OWNER_URL is for PostgreSQL: SQLite has no roles.")
+        self.DATABASE_OWNER_URL = url
+        return {"owner": {**owner_options(url), "url": url}}
 
     def _replica_engines(self, text: str) -> dict[str, dict[str, Any]]:
         """For `app.replica`: one to read from, and one to ask the primary how far it is."""

@@ -55,3 +55,11 @@ def replica_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "poolclass": QueuePool,
         "pool_timeout": 0.1,
     }
+
+
+def owner_options(url: str) -> dict[str, Any]:
+    """For the owner's engine, which connects to PostgreSQL itself and is used by commands alone.
+
+    The figures of the pool are of the shop's own engine.
+    """
+    return {**engine_options(url, pool_size=1, max_overflow=1), "poolclass": QueuePool}

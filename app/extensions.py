@@ -35,7 +35,9 @@ class ShopSession(Session):
     """
 
     def get_bind(self, *_what: Any, **_more: Any) -> Engine:
-        """The database; there is one."""
+        """The database; there is one. `app.database_roles.as_owner` connects as its owner."""
+        if self.info.get("as_owner"):
+            return db.engines.get("owner", db.engine)
         engine = db.engine
         if has_request_context() and not self.info.get("in_transaction"):
             return _reading(engine)

@@ -7,6 +7,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, text
 
+from app import database_roles
 from app.extensions import db
 from app.models import Base
 
@@ -50,6 +51,9 @@ def run(connection: Connection) -> None:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if broken:
                 raise RuntimeError(f"The migration would break foreign keys: {broken[:5]}")
+    # The migrations stay, whatever happens here: run the command again.
+    database_roles.grant_privileges(connection, current_app.config["SQLALCHEMY_DATABASE_URI"])
+    connection.commit()
 
 
 def take_time(connection: Connection) -> None:
@@ -75,15 +79,17 @@ def take_turns(connection: Connection) -> None:
 
 
 def run_online() -> None:
-    """Connect and migrate."""
-    if current_app.config["DATABASE_POOLER"]:
-        sys.exit("Migrations do not go through a pooler: set DATABASE_URL to PostgreSQL itself and"
-                 " DATABASE_POOLER=false for this command.")  # fmt: skip
+    """Connect as the owner of the tables, and migrate."""
+    config = current_app.config
+    if config["DATABASE_POOLER"] and not config["DATABASE_OWNER_URL"]:
+        sys.exit("Migrations do not go through a pooler: set DATABASE_OWNER_URL, or for this command"
+                 " DATABASE_URL, to PostgreSQL itself and DATABASE_POOLER=false.")  # fmt: skip
+    engine = database_roles.owner_engine()
     try:
-        with db.engine.connect() as connection:
+        with engine.connect() as connection:
             run(connection.execution_options(shop_writes=True))
     finally:
-        db.engine.dispose()  # the connection's foreign keys are off
+        engine.dispose()  # the connection's foreign keys are off
 
 
 if context.is_offline_mode():

@@ -57,6 +57,12 @@ def as_runtime(url: str) -> str:
     return _as(url, RUNTIME)
 
 
+def settings(url: str) -> dict[str, str]:
+    """The shop's settings for a database: its own role, and the owner where there are roles."""
+    owner = {} if url.startswith("sqlite") else {"DATABASE_OWNER_URL": as_owner(url)}
+    return {"DATABASE_URL": as_runtime(url), **owner}
+
+
 def _as(url: str, name: str) -> str:
     if url.startswith("sqlite"):
         return url

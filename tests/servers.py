@@ -243,7 +243,10 @@ def start_valkey(port: int, folder: Path) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def database(maintenance_url: str, name: str, template: str = "template1") -> Iterator[str]:
-    """The URL of a fresh database on a PostgreSQL server, dropped afterwards."""
+    """The URL of a fresh database on a PostgreSQL server, dropped afterwards.
+
+    It is the shop's own role that the URL names; `roles.as_owner` gives the owner's.
+    """
     run_sql(maintenance_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     try:
         yield create_database(maintenance_url, name, template)
@@ -252,14 +255,14 @@ def database(maintenance_url: str, name: str, template: str = "template1") -> It
 
 
 def create_database(maintenance_url: str, name: str, template: str = "template1") -> str:
-    """Create a database that the tests' owner role owns, and return its URL."""
+    """Create a database that the tests' owner role owns, and return its URL for the shop."""
     run_sql(maintenance_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {roles.OWNER}')
     return database_url(maintenance_url, name)
 
 
 def database_url(maintenance_url: str, name: str) -> str:
-    """The URL of a database that `create_database` has created."""
-    return roles.as_owner(maintenance_url.rsplit("/", 1)[0] + f"/{name}")
+    """The URL for the shop of a database that `create_database` has created."""
+    return roles.as_runtime(maintenance_url.rsplit("/", 1)[0] + f"/{name}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from flask import current_app
 
 from app.cli.shell import command, progress
 from app.config import Production
+from app.database_roles import NotOwner, as_owner
 from app.domain.clock import utc_now
 from app.services import password_hashing, seed_service
 from app.unit_of_work import in_transaction
@@ -73,7 +74,13 @@ def _empty(yes: bool) -> None:
         raise click.UsageError("--reset deletes everything: add --yes.")
     if not yes:
         click.confirm("Delete all products, orders, customers and the ledger?", abort=True)
-    in_transaction(seed_service.empty)
+    try:
+        with as_owner():
+            in_transaction(seed_service.empty)
+    except NotOwner:
+        raise click.ClickException(
+            "Only the owner of the tables may empty them: set DATABASE_OWNER_URL."
+        ) from None
 
 
 def _plant(random_seed: int) -> bool:

@@ -168,7 +168,11 @@ ERASED_REASON = "erased"
 
 
 class StockMovement(Base):
-    """One change of a variant's stock. The ledger only grows, and sums to the variant's figures."""
+    """One change of a variant's stock. The ledger only grows, and sums to the variant's figures.
+
+    Triggers refuse to change or delete a row. The one exception is a reason that staff wrote,
+    which may become ERASED_REASON (migration 0014).
+    """
 
     __tablename__ = "stock_movements"
     __table_args__ = (

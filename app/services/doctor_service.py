@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import replica, sqlite
+from app import database_roles, replica, sqlite
 from app.extensions import db
 from app.services import shared_cache, store_service
 
@@ -50,6 +50,8 @@ def examine(
             yield _guarded("admin", _admin)
         if config["DATABASE_POOLER"]:
             yield _guarded("pooler", _pooler)
+        if not config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+            yield _guarded("role", lambda: _role(str(config["NAME"])))
     yield from _replica(config["SQLALCHEMY_BINDS"])
     yield _cache(config["REDIS_URL"])
 
@@ -145,6 +147,24 @@ def _pooler() -> Finding:
         return Finding("pooler", "ok", "timeouts and time zone are the database's")
     detail = f"ALTER DATABASE ... SET is missing for {', '.join(sorted(missing))}"
     return Finding("pooler", "warning", detail)
+
+
+def _role(environment: str) -> Finding:
+    """In production the shop's role should not be able to change what it must not."""
+    powers = database_roles.powers(db.session.connection())
+    excess = [
+        words
+        for words, is_so in (
+            ("is a superuser", powers.is_superuser),
+            ("may create roles or databases, or replicate", powers.has_attributes),
+            ("owns the tables: set DATABASE_OWNER_URL", powers.is_owner),
+        )
+        if is_so
+    ]
+    if not excess:
+        return Finding("role", "ok", "reads and writes rows, and owns nothing")
+    status: Status = "warning" if environment == "production" else "ok"
+    return Finding("role", status, f"the role of DATABASE_URL {excess[0]}")
 
 
 def _replica(engines: Mapping[str, Any]) -> Iterator[Finding]:

@@ -4,14 +4,26 @@ Each verb takes the store's lock first, so that two who seed at once take turns:
 what the first has made.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Table, delete, select, text, update
 
+from app import database_roles
 from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
-from app.models import AuditEvent, Base, Category, Order, OrderLine, Product, Store, Variant
+from app.models import (
+    AuditEvent,
+    Base,
+    Category,
+    Order,
+    OrderLine,
+    Product,
+    StockMovement,
+    Store,
+    Variant,
+)
 from app.services import audit_trail, bulk, catalogue_cache
 from app.services.seeding import generated, orders, written
 
@@ -76,20 +88,29 @@ def settle() -> None:
 
 def empty() -> None:
     """Delete everything, the ledger too, except for the audit trail, which notes it, and the
-    currency that the shop was opened with."""
+    currency that the shop was opened with.
+
+    Raises:
+        NotOwner: on PostgreSQL only the owner of the tables may do this.
+    """
     _lock_store()
     kept = (Store.__tablename__, AuditEvent.__tablename__)
     tables = [table for table in Base.metadata.sorted_tables if table.name not in kept]
+    with database_roles.unprotected(db.session.connection(), StockMovement.__tablename__):
+        _delete_rows(tables)
+    audit_trail.record(SYSTEM, "shop.emptied", None, {}, {"everything": "deleted"})
+    catalogue_cache.forget_catalogue()
+
+
+def _delete_rows(tables: Sequence[Table]) -> None:
     if db.session.connection().dialect.name == "postgresql":
         names = ", ".join(table.name for table in tables)
         db.session.execute(text(f"TRUNCATE {names}"))
-    else:
-        # SQLite looks at each row on its own: a parent must not go before its child.
-        db.session.execute(update(Category).values(parent_id=None))
-        for table in reversed(tables):
-            db.session.execute(delete(table))
-    audit_trail.record(SYSTEM, "shop.emptied", None, {}, {"everything": "deleted"})
-    catalogue_cache.forget_catalogue()
+        return
+    # SQLite looks at each row on its own: a parent must not go before its child.
+    db.session.execute(update(Category).values(parent_id=None))
+    for table in reversed(tables):
+        db.session.execute(delete(table))
 
 
 def _lock_store() -> None:

@@ -11,13 +11,14 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import psycopg2
 from sqlalchemy import URL
 
+from app.database_roles import missing_grants
 from app.postgresql import without_deadline
 from backups.failure import Failure
 from backups.shop import Shop, connection_options, connection_string, program
@@ -67,10 +68,16 @@ def server_version(url: URL) -> int:
         return int(connection.server_version) // 10_000
 
 
-def replace(url: URL, source: Path, is_allowed: Callable[[str | None, int], None]) -> None:
+def replace(
+    url: URL,
+    source: Path,
+    is_allowed: Callable[[str | None, int], None],
+    shop_role: str | None = None,
+) -> None:
     """Put a dump in place of all tables, functions and types of the schema `public`, or of nothing.
 
-    `is_allowed` gets the revision of the dump's schema and the number of other sessions, and
+    In the same transaction the shop's role is granted what it needs, where that is not the owner,
+    so that servers go on. `is_allowed` gets the revision of the dump's schema and the number of other sessions, and
     raises Failure where they do not go together.
 
     Raises:
@@ -84,10 +91,29 @@ def replace(url: URL, source: Path, is_allowed: Callable[[str | None, int], None
             _drop_all(connection)
             _load(connection, source, program("pg_restore", connection.server_version // 10_000))
             is_allowed(_revision(connection), _other_sessions(connection))
+            _grant(connection, url, shop_role)
             connection.commit()
     except psycopg2.Error as error:
         reason = str(error).strip().partition("\n")[0]
         raise Failure(f"PostgreSQL refused: {reason}; the database is as it was before") from None
+
+
+def grant(url: URL, shop_role: str | None) -> None:
+    """Grant the shop's role what it needs of the tables that a migration has added."""
+    with connected(url) as connection:
+        _grant(connection, url, shop_role)
+        connection.commit()
+
+
+def _grant(connection: Connection, url: URL, shop_role: str | None) -> None:
+    def ask(query: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(query, dict(values))
+            return list(cursor.fetchall())
+
+    if shop_role and shop_role != url.username:
+        for statement in missing_grants(ask, shop_role):
+            run(connection, statement)
 
 
 def refuse_powerful(connection: Connection) -> None:

@@ -119,8 +119,9 @@ def _put_postgresql(backup: Path, manifest: Manifest, shop: Shop, place: Callabl
         copy = Path(private) / NAMES["postgresql"]
         _copy_database(backup, manifest, copy)
         count = place()
-        postgresql.replace(shop.url, copy, lambda *facts: _refuse_behind(app, *facts))
+        postgresql.replace(shop.url, copy, lambda *facts: _refuse_behind(app, *facts), shop.role)
     migrate(app)
+    postgresql.grant(shop.url, shop.role)
     _empty_cache(shop)
     _refuse_wrong(audit(app))
     return count

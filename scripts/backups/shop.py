@@ -36,11 +36,15 @@ class Shop:
     def url(self) -> URL:
         """The database, as its owner; a relative path of SQLite starts in instance/, as everywhere
         in the shop."""
-        owner = getattr(self.settings, "DATABASE_OWNER_URL", "")
-        url = make_url(owner or self.settings.SQLALCHEMY_DATABASE_URI)
+        url = make_url(self.settings.DATABASE_OWNER_URL or self.settings.SQLALCHEMY_DATABASE_URI)
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_absolute():
             url = url.set(database=str(ROOT / "instance" / str(url.database)))
         return url
+
+    @property
+    def role(self) -> str | None:
+        """The role of the shop itself, which may not be the owner."""
+        return make_url(self.settings.SQLALCHEMY_DATABASE_URI).username
 
     @property
     def file(self) -> Path:

@@ -13,7 +13,7 @@ from app import create_app
 from app.config import Testing
 from app.extensions import db
 from tests import browser as browsers
-from tests import servers
+from tests import roles, servers
 from tests.integration.conftest import WORKER, migrated, own_redis
 
 Visit = Callable[..., BrowserContext]
@@ -70,7 +70,7 @@ def settings(database: str, folder: Path) -> dict[str, str]:
     """A shop of its own, which lets people in as often as they like."""
     return {
         "FLASK_ENV": "testing",
-        "DATABASE_URL": database,
+        **roles.settings(database),
         "REDIS_URL": "",
         "MEDIA_FOLDER": str(folder / "media"),
         "RATELIMIT_ENABLED": "false",

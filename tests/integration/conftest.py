@@ -10,15 +10,16 @@ import pytest
 from flask import Flask, appcontext_pushed
 from flask_migrate import upgrade
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, make_url, text
 from werkzeug.test import TestResponse
 
-from app import create_app
+from app import create_app, database_roles
 from app.config import Testing
+from app.database_roles import APPEND_ONLY
 from app.extensions import cache, db
-from app.models import AuditEvent, Base
+from app.models import Base
 from app.services import catalogue_cache
-from tests import factories, pooler, servers
+from tests import factories, pooler, roles, servers
 
 EMPTYING = (
     # SQLite minds a parent's going even where the same statement takes its children.
@@ -26,7 +27,7 @@ EMPTYING = (
     *(
         f"DELETE FROM {table.name}"
         for table in reversed(Base.metadata.sorted_tables)
-        if table is not AuditEvent.__table__
+        if table.name not in APPEND_ONLY
     ),
     "INSERT INTO store (id, currency) VALUES (1, 'USD')",
 )
@@ -70,6 +71,7 @@ def environ(database: str, tmp_path_factory: Any) -> dict[str, str]:
     return {
         "FLASK_ENV": "testing",
         "DATABASE_URL": database,
+        **owner_settings(database),
         "DATABASE_POOLER": str(database.endswith(POOLED)),
         "REDIS_URL": redis,
         "STATUS_FOLDER": str(tmp_path_factory.mktemp("status")),
@@ -78,6 +80,14 @@ def environ(database: str, tmp_path_factory: Any) -> dict[str, str]:
         "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",
         "LOG_LEVEL": "WARNING",
     }
+
+
+def owner_settings(database: str) -> dict[str, str]:
+    """The owner's URL, which leads to PostgreSQL itself, past a pooler."""
+    if database.startswith("sqlite"):
+        return {}
+    direct = servers.database_url(os.environ["TEST_DATABASE_URL"], str(make_url(database).database))
+    return {"DATABASE_OWNER_URL": roles.as_owner(direct)}
 
 
 def own_redis() -> str:
@@ -115,15 +125,16 @@ def closed_connections() -> Iterator[None]:
 
 def _close_connections(app: Flask) -> None:
     with app.app_context():
-        db.engine.dispose()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @pytest.fixture
 def app(shared_app: Flask) -> Flask:
     """The application on empty tables and with an empty cache."""
     with shared_app.app_context():
-        with db.engine.connect().execution_options(shop_writes=True) as connection:
-            empty_tables(connection)
+        with database_roles.owner_engine().connect() as connection:
+            empty_tables(connection.execution_options(shop_writes=True))
             connection.commit()
         empty_cache()
     return shared_app
@@ -131,12 +142,26 @@ def app(shared_app: Flask) -> Flask:
 
 def empty_tables(connection: Connection) -> None:
     """Delete everything but the schema; on PostgreSQL in one round trip, since every test pays."""
-    forget_trail(connection)
+    guarded = [table for table in APPEND_ONLY if has_rows(connection, table)]
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("; ".join(EMPTYING))
+        statements = [part for table in guarded for part in forgetting(table)]
+        connection.exec_driver_sql("; ".join([*statements, *EMPTYING]))
         return
+    for table in guarded:
+        with database_roles.unprotected(connection, table):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
     for statement in EMPTYING:
         connection.exec_driver_sql(statement)
+
+
+def has_rows(connection: Connection, table: str) -> bool:
+    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT * FROM {table})")))
+
+
+def forgetting(table: str) -> tuple[str, str, str]:
+    """How the owner empties a guarded table on PostgreSQL."""
+    switch = f"ALTER TABLE {table} {{}} TRIGGER USER"
+    return switch.format("DISABLE"), f"DELETE FROM {table}", switch.format("ENABLE")
 
 
 def empty_cache() -> None:
@@ -148,20 +173,6 @@ def empty_cache() -> None:
             cache.clear()
             return
     cache.clear()
-
-
-def forget_trail(connection: Connection) -> None:
-    """Empty the audit trail, which refuses it."""
-    if connection.scalar(select(AuditEvent.id).limit(1)) is None:
-        return
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("TRUNCATE audit_events"))
-        return
-    query = text("SELECT name, sql FROM sqlite_master WHERE name = 'audit_events_no_delete'")
-    name, made_by = connection.execute(query).one()
-    connection.execute(text(f"DROP TRIGGER {name}"))
-    connection.execute(AuditEvent.__table__.delete())
-    connection.execute(text(made_by))
 
 
 class Caller:
@@ -224,7 +235,7 @@ def signed_in(app: Flask, **facts: Any) -> Caller:
 
 def migrated(url: str) -> str:
     """The same database, with the schema in it."""
-    app = create_app(Testing({"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}))
+    app = create_app(Testing({**roles.settings(url), "LOG_LEVEL": "WARNING"}))
     with app.app_context():
         upgrade()
         db.engine.dispose()

@@ -24,6 +24,8 @@ SECRETS = {
     "SECRET_KEY": secrets.token_urlsafe(48),
     "JWT_SECRET_KEY": secrets.token_urlsafe(48),
     "POSTGRES_PASSWORD": "letters1",
+    "DATABASE_OWNER_PASSWORD": "letters2",
+    "DATABASE_PASSWORD": "letters3",
     "TRUSTED_HOSTS": "shop.example",
     "TLS_FOLDER": "/etc/shop",
 }
@@ -118,7 +120,37 @@ def test_production_takes_no_secret_that_everybody_knows(name):
     assert settings["FLASK_ENV"] == "production"
     for secret in ("SECRET_KEY", "JWT_SECRET_KEY", "TRUSTED_HOSTS"):
         assert settings[secret].startswith(f"${{{secret}:?")
-    assert "${POSTGRES_PASSWORD:?" in settings["DATABASE_URL"]
+    assert "${DATABASE_PASSWORD:?" in settings["DATABASE_URL"]
+
+
+@pytest.mark.parametrize("file", [DEVELOPMENT, PRODUCTION])
+@pytest.mark.parametrize("name", OURS)
+def test_only_migrations_run_under_the_role_that_owns_the_tables(name, file):
+    settings = services(file)[name]["environment"]
+
+    assert settings["DATABASE_URL"].startswith("postgresql://shop_app:")
+    owner = settings.get("DATABASE_OWNER_URL", "")
+    assert owner.startswith("postgresql://shop_owner:") == (name == "migrate")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_password_of_another_role_comes_in_by_the_settings_file(name):
+    """`.env` is handed to the containers as a whole; what stands in `environment` wins."""
+    settings = services(DEVELOPMENT)[name]["environment"]
+
+    assert settings["POSTGRES_PASSWORD"] == settings["DATABASE_OWNER_PASSWORD"] == ""
+    assert "POSTGRES_PASSWORD" not in services(PRODUCTION)[name]["environment"]
+
+
+def test_the_database_makes_its_roles_when_its_volume_is_made():
+    service = services(DEVELOPMENT)["postgres"]
+    (script,) = (volume for volume in service["volumes"] if "initdb.d" in volume)
+    path = ROOT / script.partition(":")[0]
+
+    assert os.access(path, os.X_OK)
+    for name in re.findall(r"getenv [a-z_]+ ([A-Z_]+)", path.read_text("utf-8")):
+        assert name in service["environment"]
+        assert name in services(PRODUCTION)["postgres"]["environment"]
 
 
 @pytest.mark.parametrize("name", OURS)

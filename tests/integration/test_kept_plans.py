@@ -66,20 +66,23 @@ def test_what_was_planned_stays_so_although_the_work_is_rolled_back(context):
     assert len(plans_of_categories()) == 1
 
 
-def test_a_table_may_change_meanwhile(context):
+def test_a_table_may_change_meanwhile(context, environ):
+    owner = environ["DATABASE_OWNER_URL"]
     before = run(NAMED, name="Lamps").scalar()
-    db.session.execute(text("ALTER TABLE categories ADD COLUMN further text"))
+    db.session.rollback()
+    servers.run_sql(owner, "ALTER TABLE categories ADD COLUMN further text")
 
     after = run(NAMED, name="Lamps").scalar()
 
     db.session.rollback()
+    servers.run_sql(owner, "ALTER TABLE categories DROP COLUMN further")
     assert before == after == "lamps"
 
 
 def test_where_a_migration_changed_what_is_answered_only_the_next_one_fails(context, environ):
     def widen(length):
         change = f"ALTER TABLE categories ALTER COLUMN slug TYPE varchar({length})"
-        servers.run_sql(environ["DATABASE_URL"], change)
+        servers.run_sql(environ["DATABASE_OWNER_URL"], change)
 
     length = Category.slug.type.length
     run(NAMED, name="Lamps")
@@ -102,12 +105,12 @@ def test_work_that_meets_a_migration_is_done_once_more(context, environ):
     run(NAMED, name="Lamps")
     db.session.remove()
     change = "ALTER TABLE categories ALTER COLUMN slug TYPE varchar({})"
-    servers.run_sql(environ["DATABASE_URL"], change.format(length + 1))
+    servers.run_sql(environ["DATABASE_OWNER_URL"], change.format(length + 1))
     try:
         assert in_transaction(lambda: run(NAMED, name="Lamps").scalar()) == "lamps"
     finally:
         db.session.remove()
-        servers.run_sql(environ["DATABASE_URL"], change.format(length))
+        servers.run_sql(environ["DATABASE_OWNER_URL"], change.format(length))
 
 
 def test_a_single_read_that_meets_a_migration_is_planned_anew(context, environ):
@@ -115,11 +118,11 @@ def test_a_single_read_that_meets_a_migration_is_planned_anew(context, environ):
     change = "ALTER TABLE categories ALTER COLUMN slug TYPE varchar({})"
     with db.engine.connect().execution_options(shop_reads=True) as connection:
         asked = [connection.execute(NAMED, {"name": "Lamps"}).scalar()]
-        servers.run_sql(environ["DATABASE_URL"], change.format(length + 1))
+        servers.run_sql(environ["DATABASE_OWNER_URL"], change.format(length + 1))
         try:
             asked += [connection.execute(NAMED, {"name": "Lamps"}).scalar() for _ in range(2)]
         finally:
-            servers.run_sql(environ["DATABASE_URL"], change.format(length))
+            servers.run_sql(environ["DATABASE_OWNER_URL"], change.format(length))
 
     assert asked == ["lamps"] * 3
 

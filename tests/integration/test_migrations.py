@@ -11,13 +11,15 @@ from shutil import copytree
 import flask_migrate
 import pytest
 from flask import Flask
-from sqlalchemy import Column, Integer, Table, inspect, text
+from sqlalchemy import Column, Integer, Table, delete, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from app.config import ROOT, Testing
 from app.extensions import db
-from app.models import Base, Category, Product, Variant
-from tests import factories, servers
+from app.models import Base, Category, Product, StockMovement, Variant
+from app.unit_of_work import in_transaction
+from tests import factories, roles, servers
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path):
         yield create_app(Testing({"DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}))
         return
     with servers.database(os.environ["TEST_DATABASE_URL"], f"migrations_{os.getpid()}") as url:
-        made = create_app(Testing({"DATABASE_URL": url}))
+        made = create_app(Testing(roles.settings(url)))
         yield made
         with made.app_context():
             db.engine.dispose()
@@ -56,6 +58,30 @@ def test_up_down_and_up_again(empty):
 
     migrate(empty, "upgrade")
     assert empty.test_client().get("/healthz/ready").status_code == 200
+
+
+def test_the_ledger_keeps_its_rows_as_it_becomes_append_only_and_back(empty):
+    def forget():
+        with empty.app_context():
+            try:
+                in_transaction(lambda: db.session.execute(delete(StockMovement)))
+            finally:
+                db.session.remove()
+
+    migrate(empty, "upgrade")
+    with empty.app_context():
+        factories.product(stock=3)
+
+    migrate(empty, "downgrade", revision="0019")
+    with empty.app_context():
+        assert factories.count(StockMovement) == 1
+        db.session.remove()
+    migrate(empty, "upgrade")
+
+    with empty.app_context():
+        assert factories.count(StockMovement) == 1
+    with pytest.raises(DBAPIError, match=r"never changed|permission denied"):
+        forget()
 
 
 def test_an_upgrade_that_has_run_changes_nothing(empty):
@@ -240,8 +266,8 @@ def test_an_index_that_was_left_half_made_is_made_anew(empty, next_migration):
     folder = next_migration(MAKE)
     with empty.app_context():
         factories.product()
-        db.session.execute(text("CREATE INDEX ix_products_slug ON products (name)"))
-        db.session.commit()
+        url = db.engine.url.render_as_string(hide_password=False)
+    servers.run_sql(roles.as_owner(url), "CREATE INDEX ix_products_slug ON products (name)")
 
     migrate(empty, "upgrade", directory=folder)
 
@@ -268,7 +294,7 @@ def test_several_who_migrate_at_once_take_turns(empty, environ):
     with empty.app_context():
         url = db.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"]
-    settings = {**os.environ, **environ, "DATABASE_URL": url}
+    settings = {**os.environ, **environ, **roles.settings(url)}
 
     running = [subprocess.Popen(command, env=settings, cwd=ROOT) for _ in range(3)]
 

@@ -24,7 +24,7 @@ import requests
 from alembic.script import ScriptDirectory
 
 from app.config import ROOT
-from tests import servers
+from tests import roles, servers
 from tests.servers import LOCALHOST, free_port
 
 pytestmark = [
@@ -141,10 +141,12 @@ class Machine:
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "shop.env").write_text(lines)
         (self.folder / "backup.env").write_text(f"BACKUP_KEY={secrets.token_urlsafe(48)}\n")
+        owner = f"DATABASE_OWNER_URL={roles.as_owner(self.database)}\n"
+        (self.folder / "owner.env").write_text(owner)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip()
         (self.folder / "release.conf").write_text(
             f"SHOP_FOLDER={self.folder}\nSHOP_SETTINGS={self.folder}/shop.env\n"
-            f"SHOP_OWNER_SETTINGS={self.folder}/backup.env\n"
+            f"SHOP_OWNER_SETTINGS='{self.folder}/backup.env {self.folder}/owner.env'\n"
             f"SHOP_USER={user}\nSHOP_PORTS='{self.ports[0]} {self.ports[1]}'\n"
             f"SHOP_BACKUPS={self.folder}/backups\nSHOP_URL=http://{LOCALHOST}:{self.ports[1]}\n"
             f"SHOP_KEEP=1\nSHOP_FREE_MB=1\nSHOP_PYTHON={self._bin}/python\n"
@@ -243,7 +245,7 @@ class Machine:
         return requests.get(f"http://{LOCALHOST}:{port}{path}", timeout=10)
 
     def sql(self, statement: str) -> list[tuple]:
-        connection = psycopg2.connect(self.database.replace("+psycopg2", ""))
+        connection = psycopg2.connect(roles.as_owner(self.database).replace("+psycopg2", ""))
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement)

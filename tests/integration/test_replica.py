@@ -16,7 +16,7 @@ from app import create_app, metrics, replica
 from app.config import Testing
 from app.extensions import db
 from app.services import catalogue_cache
-from tests import factories, figures, servers
+from tests import factories, figures, roles, servers
 from tests.integration.conftest import Caller, migrated, signed_in
 from tests.integration.people import at_once
 
@@ -67,7 +67,7 @@ def pair(cluster):
 
 def shop_on(primary, replica, **more):
     settings = {
-        "DATABASE_URL": database_of(primary),
+        **roles.settings(database_of(primary)),
         "DATABASE_REPLICA_URL": database_of(replica),
         "RATELIMIT_ENABLED": "false",
         "LOG_LEVEL": "ERROR",

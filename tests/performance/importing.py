@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tests import servers
+from tests import roles, servers
 from tests.performance.cpu import cpu_seconds
 from tests.performance.result import Result
 from tests.performance.setting import Setting, flask
@@ -34,7 +34,7 @@ def measure_import(setting: Setting, rows: int) -> Result:
         servers.database(setting.maintenance_url, "shopswift_bench_import") as url,
         TemporaryDirectory() as folder,
     ):
-        other = replace(setting, environ={**setting.environ, "DATABASE_URL": url})
+        other = replace(setting, environ={**setting.environ, **roles.settings(url)})
         flask(other.environ, "db", "upgrade")
         path = Path(folder) / "list.csv"
         _write(path, catalogue, 0, 0)

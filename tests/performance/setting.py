@@ -115,15 +115,14 @@ def bench_setting(
         )
         cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
-            "FLASK_ENV": "production", "FLASK_APP": "manage.py", "DATABASE_URL": url,
+            "FLASK_ENV": "production", "FLASK_APP": "manage.py", **roles.settings(url),
             "TRUSTED_HOSTS": LOCALHOST, "REDIS_URL": cache, **SECRETS, **GUESTS, **(LIMITED if options.limits else UNLIMITED),
         }  # fmt: skip
         seconds = _seed(environ, products, orders)
         if buyers:
             _stock_up(url)
-        run_sql(
-            url, "VACUUM ANALYZE"
-        )  # as a shop's own database does by itself, some minutes later
+        # As a shop's own database does by itself, some minutes later.
+        run_sql(roles.as_owner(url), "VACUUM ANALYZE")
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "servers.log"
         yield Setting(
             environ, {}, _plain(url), maintenance, _roots(_plain(url), cache), log, seconds

@@ -17,7 +17,7 @@ from typing import Literal
 import psycopg2
 
 from app.config import ROOT
-from tests import servers
+from tests import roles, servers
 
 Database = Literal["sqlite", "postgresql"]
 
@@ -56,7 +56,7 @@ class Setting:
         self.database_url = self._prepare_servers()
         self.environ = {
             "FLASK_ENV": "testing",  # cheap password hashes
-            "DATABASE_URL": self.database_url,
+            **roles.settings(self.database_url),
             "RATELIMIT_ENABLED": "false",
             "GUEST_NETWORK_ORDERS": "0",  # all shoppers have one address
             "GUEST_EMAIL_ORDERS": "0",

@@ -412,6 +412,34 @@ def test_a_replica_that_cannot_be_is_refused(primary, replica, why):
         load({"DATABASE_URL": primary, "DATABASE_REPLICA_URL": replica})
 
 
+OWNER = "postgres://shop_owner:p%40ss@db.example/shop"
+
+
+def test_the_owner_of_the_tables_has_one_connection_that_no_pooler_cuts_short():
+    settings = load({"DATABASE_URL": POSTGRES, "DATABASE_OWNER_URL": OWNER,
+                     "DATABASE_POOLER": "true"})  # fmt: skip
+
+    owner = settings.SQLALCHEMY_BINDS["owner"]
+    assert owner["url"] == settings.DATABASE_OWNER_URL
+    assert owner["url"] == "postgresql+psycopg2://shop_owner:p%40ss@db.example/shop"
+    assert owner["pool_size"] == 1
+    assert "options" in owner["connect_args"]
+
+
+@pytest.mark.parametrize(
+    ("shop", "owner", "why"),
+    [
+        ("sqlite:////tmp/shop.db", OWNER, "SQLite has no roles"),
+        (POSTGRES, "sqlite:////tmp/shop.db", "SQLite has no roles"),
+        (POSTGRES, "mysql://db.example/shop", "OWNER_URL must start with"),
+        (POSTGRES, "db.example", "OWNER_URL is not the URL"),
+    ],
+)
+def test_an_owner_that_cannot_be_is_refused(shop, owner, why):
+    with pytest.raises(ConfigurationError, match=why):
+        load({"DATABASE_URL": shop, "DATABASE_OWNER_URL": owner})
+
+
 @pytest.mark.parametrize("pooler", ["true", "false"])
 def test_a_pooler_is_sent_no_settings(pooler):
     engines = load(

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from app.config import DEVELOPMENT_SECRET, ROOT, Testing
 from app.gateways.media import FolderStore
-from tests import factories, servers
+from tests import factories, roles, servers
 from tests.integration.conftest import Caller
 from tests.integration.people import inside
 from tests.integration.shopping import guest_order
@@ -49,8 +49,8 @@ def elsewhere(request, database, tmp_path):
 def run(environ, tmp_path):
     """Run one of the scripts on a database, with the pictures in a folder."""
 
-    def call(script, *arguments, url, media="media"):
-        settings = {"DATABASE_URL": url, "MEDIA_FOLDER": str(tmp_path / media)}
+    def call(script, *arguments, url, media="media", **more):
+        settings = {**roles.settings(url), **more, "MEDIA_FOLDER": str(tmp_path / media)}
         return subprocess.run(
             [ROOT / "scripts" / script, *arguments],
             env={**os.environ, **environ, **settings},

@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import make_url, text
 
+from app.database_roles import as_owner
 from app.extensions import db
 from app.models import Order
 from app.unit_of_work import in_transaction
@@ -108,16 +109,21 @@ def test_what_is_damaged_or_of_another_database_or_no_backup_is_refused(
     assert not (tmp_path / "elsewhere" / "shop.db").exists()
 
 
+def set_revision(app, statement):
+    with app.app_context(), as_owner():
+        in_transaction(lambda: db.session.execute(statement))
+
+
 def test_a_backup_of_a_later_release_is_served_by_this_one(app, backup, run, elsewhere):
     later = text("UPDATE alembic_version SET version_num = 'of-tomorrow'")
     now = text("SELECT version_num FROM alembic_version")
     here = inside(app, lambda: db.session.scalar(now))
-    inside(app, lambda: in_transaction(lambda: db.session.execute(later)))
+    set_revision(app, later)
     try:
         made = backup()
     finally:
         back = text("UPDATE alembic_version SET version_num = :here").bindparams(here=here)
-        inside(app, lambda: in_transaction(lambda: db.session.execute(back)))
+        set_revision(app, back)
 
     done = run("restore", made, url=elsewhere)
 
@@ -144,7 +150,7 @@ def test_a_shop_is_put_where_somebody_else_made_the_extensions(app, backup, run,
     name = make_url(elsewhere).database
     owned = f'ALTER DATABASE "{name}" OWNER TO'
     for extension in ("pg_trgm", "fuzzystrmatch"):
-        servers.run_sql(elsewhere, f"CREATE EXTENSION {extension}")
+        servers.run_sql(roles.as_owner(elsewhere), f"CREATE EXTENSION {extension}")
     maintenance = os.environ["TEST_DATABASE_URL"]
     for statement in (
         f"CREATE ROLE {clerk} LOGIN PASSWORD 'a word'",
@@ -153,8 +159,9 @@ def test_a_shop_is_put_where_somebody_else_made_the_extensions(app, backup, run,
     ):
         servers.run_sql(maintenance, statement)
     theirs = make_url(elsewhere).set(username=clerk, password="a word")
+    owner = {"DATABASE_OWNER_URL": theirs.render_as_string(hide_password=False)}
 
-    done = run("restore", made, url=theirs.render_as_string(hide_password=False))
+    done = run("restore", made, url=elsewhere, **owner)
 
     of_database = make_url(maintenance).set(database=name).render_as_string(hide_password=False)
     servers.run_sql(maintenance, f"{owned} {roles.OWNER}")

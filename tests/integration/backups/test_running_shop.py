@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from app import create_app
 from app.config import Testing
-from tests import servers
+from tests import roles, servers
 from tests.integration.backups.conftest import numbers
 
 GUEST = {"email": "guest@example.com"}
@@ -149,7 +149,7 @@ def test_a_table_that_stays_locked_is_told_of_and_nothing_has_changed(
     empty = tmp_path / "never-read.dump"
 
     with locked(database, "orders"), pytest.raises(Failure) as refused:
-        postgresql.replace(make_url(database), empty, lambda *_facts: None)
+        postgresql.replace(make_url(roles.as_owner(database)), empty, lambda *_facts: None)
 
     assert "could not be locked" in str(refused.value)
     assert "server processes that hold locks: " in str(refused.value)
@@ -176,7 +176,7 @@ def test_a_deadlock_with_the_shop_only_makes_the_restore_begin_again(app, databa
 
     holds_late = threading.Event()
     thread = threading.Thread(target=shop, args=[holds_late])
-    with postgresql.connected(url) as connection:
+    with postgresql.connected(make_url(roles.as_owner(database))) as connection:
         thread.start()
         holds_late.wait()
         postgresql._lock_tables(connection)
@@ -243,7 +243,7 @@ def at_revision(url, revision):
     from app.extensions import db
     from app.services import store_service
 
-    app = create_app(Testing({"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}))
+    app = create_app(Testing({**roles.settings(url), "LOG_LEVEL": "WARNING"}))
     with app.app_context():
         upgrade()
         if revision != "head":

@@ -16,7 +16,7 @@ from backups.failure import Failure
 from backups.shop import connection_options, connection_string, program
 from sqlalchemy import make_url
 
-from tests import servers
+from tests import roles, servers
 from tests.integration.backups.conftest import numbers, signed_again
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -35,7 +35,7 @@ def with_fake(folder: Path, name: str, script: str) -> Path:
 def test_a_password_is_on_no_command_line(run, database, sold, tmp_path, monkeypatch):
     folder = with_fake(tmp_path / "bin", "pg_dump", f'echo "$0" "$@" >> {tmp_path}/arguments')
     monkeypatch.setenv("PG_BIN", str(folder))
-    password = make_url(database).password
+    password = make_url(roles.as_owner(database)).password
 
     done = run("backup", tmp_path / "backups", url=database)
     arguments = (tmp_path / "arguments").read_text()
@@ -101,7 +101,7 @@ def superuser_url(tmp_path_factory):
 def test_a_superuser_restores_nothing(superuser_url, backup, run):
     made = backup()
 
-    refused = run("restore", made, url=superuser_url)
+    refused = run("restore", made, url=superuser_url, DATABASE_OWNER_URL=superuser_url)
 
     assert refused.returncode == 1
     assert "is a superuser or may run programs on the server" in refused.stderr
