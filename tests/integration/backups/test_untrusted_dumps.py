@@ -136,19 +136,42 @@ def test_a_backup_and_its_folder_are_for_their_owner_alone(backup):
     assert modes == {0}
 
 
-def test_the_drill_tries_the_newest_backup_and_leaves_nothing(backup, run, database, tmp_path):
-    made, maintenance = backup(), os.environ["TEST_DATABASE_URL"]
-    before = databases(database)
-    # As a drill that was killed has left it.
-    left = f"{make_url(database).database}_drill_0123abcd"
-    servers.create_database(maintenance, left)
+def test_the_shops_own_role_may_back_up(run, database, sold, elsewhere, tmp_path):
+    """The owner's password is needed for a restore alone."""
+    own_role = {"DATABASE_OWNER_URL": ""}
 
-    refused = run("restore", tmp_path / "backups", "--drill", url=database, media="never-made")
-    servers.run_sql(maintenance, f"ALTER ROLE {servers.roles.OWNER} CREATEDB")
-    try:
-        done = run("restore", tmp_path / "backups", "--drill", url=database, media="never-made")
-    finally:
-        servers.run_sql(maintenance, f"ALTER ROLE {servers.roles.OWNER} NOCREATEDB")
+    done = run("backup", tmp_path / "backups", url=database, **own_role)
+    assert done.returncode == 0, done.stderr
+    restored = run("restore", *(tmp_path / "backups").glob("shop-*"), url=elsewhere)
+
+    assert restored.returncode == 0, restored.stderr
+    assert len(numbers(elsewhere)) == 1
+
+
+@pytest.fixture
+def driller():
+    """The URL of a role that has no rights in the shop's database, and may not yet create others."""
+    maintenance, name = os.environ["TEST_DATABASE_URL"], f"driller_{os.getpid()}"
+    servers.run_sql(maintenance, f"CREATE ROLE {name} LOGIN PASSWORD 'a word'")
+    servers.run_sql(maintenance, f"GRANT {name} TO CURRENT_USER")
+    yield make_url(maintenance).set(username=name, password="a word")
+    servers.run_sql(maintenance, f"DROP ROLE {name}")
+
+
+def test_the_drill_tries_the_newest_backup_and_leaves_nothing(
+    backup, run, database, tmp_path, driller
+):
+    made, name = backup(), driller.username
+    maintenance = os.environ["TEST_DATABASE_URL"]
+    before = databases(maintenance)
+    settings = {"DATABASE_OWNER_URL": driller.render_as_string(hide_password=False)}
+    drill = (tmp_path / "backups", "--drill")
+
+    refused = run("restore", *drill, url=database, media="never-made", **settings)
+    servers.run_sql(maintenance, f"ALTER ROLE {name} CREATEDB")
+    # As a drill that was killed has left it.
+    servers.run_sql(maintenance, f"CREATE DATABASE postgres_drill_0123abcd OWNER {name}")
+    done = run("restore", *drill, url=database, media="never-made", **settings)
 
     assert refused.returncode == 1
     assert "permission denied to create database" in refused.stderr
@@ -156,18 +179,16 @@ def test_the_drill_tries_the_newest_backup_and_leaves_nothing(backup, run, datab
     assert done.returncode == 0, done.stderr
     assert f"drill: {made}: restored, audited and dropped, 1 files of pictures" in done.stdout
     assert ", 0 violations." in done.stdout
-    assert databases(database) == before
+    assert databases(maintenance) == before
     assert not (tmp_path / "never-made").exists()
     assert len(numbers(database)) == 1
 
 
 def databases(url):
+    """The databases of a server that drills have made."""
     with closing(psycopg2.connect(**connection_options(make_url(url)))) as connection:
         cursor = connection.cursor()
-        cursor.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s",
-            [make_url(url).database.replace("_", r"\_") + r"\_drill%"],
-        )
+        cursor.execute("SELECT datname FROM pg_database WHERE datname ~ '_drill_[0-9a-f]{8}$'")
         return {name for (name,) in cursor.fetchall()}
 
 
