@@ -415,11 +415,19 @@ def test_migrations_that_fail_end_a_release(on_v1):
     assert on_v1.sql("SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
+def test_settings_that_are_not_for_production_end_a_release(on_v1):
+    settings = on_v1.folder / "development.env"
+    settings.write_text((on_v1.folder / "shop.env").read_text().replace("production", "testing"))
+
+    with on_v1.configured(SHOP_SETTINGS=settings):
+        assert "does not say FLASK_ENV=production" in refused(on_v1, "v2")
+
+
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
         ({"SHOP_FREE_MB": 999_999_999}, "MB free, fewer than 999999999"),
-        ({"SHOP_SETTINGS": "/nowhere"}, "/nowhere cannot be read"),
+        ({"SHOP_SETTINGS": "/nowhere/shop.env"}, "/nowhere/shop.env cannot be read"),
     ],
 )
 def test_what_is_missing_on_the_machine_ends_a_release(on_v1, setting, reason):
@@ -455,7 +463,7 @@ def test_a_release_that_drops_what_the_servers_read_is_refused(on_v1):
 def test_an_instance_that_does_not_become_ready_brings_the_release_before_back(on_v1):
     on_v1.tag(
         "never-ready",
-        changed("app/api/health.py", 'if database == "ok":', 'if database == "never":'),
+        changed("app/api/health.py", 'if body["status"] == "ok":', "if False:"),
     )
 
     with Shopper(on_v1) as shopper:
