@@ -116,7 +116,7 @@ def bench_setting(
         cache = options.redis or stack.enter_context(servers.redis_server())
         environ = {
             "FLASK_ENV": "production", "FLASK_APP": "manage.py", **roles.settings(url),
-            "TRUSTED_HOSTS": LOCALHOST, "REDIS_URL": cache, **SECRETS, **GUESTS, **(LIMITED if options.limits else UNLIMITED),
+            "TRUSTED_HOSTS": f"{LOCALHOST},localhost", "REDIS_URL": cache, **SECRETS, **GUESTS, **(LIMITED if options.limits else UNLIMITED),
         }  # fmt: skip
         seconds = _seed(environ, products, orders)
         if buyers:
