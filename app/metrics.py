@@ -54,6 +54,9 @@ class Figures:
         self.cache_lookups = self._counter(
             "cache_lookups", "Looks for a ready answer: hit, miss, or away.", "kind", "outcome"
         )
+        self.lock_timeouts = self._counter(
+            "lock_timeouts", "Requests refused (503) because a lock in the database was not free."
+        )
         self.cache_failures = self._counter(
             "cache_failures", "Calls to the cache that failed; it is skipped for a second then."
         )
@@ -203,6 +206,11 @@ def cache_looked_up(kind: str, outcome: str) -> None:
 def cache_failed() -> None:
     """A call to the cache failed."""
     _kept.cache_failures.inc()
+
+
+def lock_timed_out() -> None:
+    """A request was given up because a lock in the database was not free in time."""
+    _kept.lock_timeouts.inc()
 
 
 def replica_asked(outcome: str) -> None:

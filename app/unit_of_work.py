@@ -117,6 +117,14 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and "database is locked" in text
 
 
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether a lock in the database was not free in time: `lock_timeout` of PostgreSQL (55P03), or
+    the busy time-out of SQLite."""
+    original = getattr(error, "orig", None)
+    code = getattr(original, "pgcode", None)
+    return code == "55P03" if code else "database is locked" in str(original)
+
+
 def _begin_writing() -> None:
     # Ends the read that looked up the caller: SQLite cannot turn a read into a write safely.
     db.session.close()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app import errors, metrics
-from app.unit_of_work import end_session
+from app.unit_of_work import end_session, is_lock_timeout
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +153,8 @@ def handle_broken_body(_error: ParseException) -> Response:
 def handle_database_away(error: Exception) -> Response:
     """The database is unreachable, locked for too long, or out of connections."""
     log.error("The database did not answer: %s", _first_line(error))
+    if is_lock_timeout(error):
+        metrics.lock_timed_out()
     end_session()
     return handle_refusal(errors.Unavailable())
 

@@ -1,18 +1,25 @@
 """PostgreSQL away, full or slow: 503, soon, and nothing said about the inside."""
 
 import os
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2 import extensions
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app import create_app, postgresql
-from app.config import Testing
+from app.config import ROOT, Testing
 from app.extensions import db
 from tests import servers
+from tests.figures import figure, read
 from tests.servers import LOCALHOST, free_port
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -126,3 +133,74 @@ def test_what_staff_change_leaves_everybody_elses_deadline_in_place(app, admin):
 
     change.join()
     assert during is postgresql.wait
+
+
+def test_a_lock_that_is_held_is_503_and_counted_apart_from_an_outage(app, anyone):
+    before = figure(read(anyone.get("/metrics").text), "shop_lock_timeouts_total")
+    person = {"email": "pat@example.com", "password": "correct horse battery"}
+    with app.app_context(), db.engine.begin() as holder:
+        holder.execute(text("LOCK TABLE users IN SHARE MODE"))  # readers go on, writers wait
+        refused = anyone.post("/api/auth/register", json=person)
+
+    after = figure(read(anyone.get("/metrics").text), "shop_lock_timeouts_total")
+
+    assert_is_unavailable(refused)
+    assert after == before + 1
+
+
+def test_an_operator_finds_who_holds_a_lock_whatever_role_that_is():
+    """The query of DEPLOYMENT.md, under a role that has pg_monitor and nothing else."""
+    document = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
+    query = document.partition("```sql lock-holders\n")[2].partition("```")[0]
+    with superuser_of_a_cluster() as superuser:
+        operator = make_url(superuser).set(username="operator", password="shows all")
+        servers.run_sql(superuser, "CREATE ROLE operator LOGIN PASSWORD 'shows all'")
+        servers.run_sql(superuser, "GRANT pg_monitor TO operator")
+        servers.run_sql(superuser, "CREATE TABLE held (id integer)")
+        with session(superuser) as holder, session(superuser) as waiter:
+            holder.execute("LOCK TABLE held")
+            holder.execute("SELECT 'who holds it'")
+            waiting = threading.Thread(target=waiter.execute, args=("LOCK TABLE held",))
+            waiting.start()
+            rows = until_blocked(operator, query)
+            holder.execute("ROLLBACK")
+            waiting.join()
+
+    first = rows[0]
+    assert (first["state"], first["blocks"]) == ("idle in transaction", 1)
+    assert first["query"] == "SELECT 'who holds it'"
+    assert [row["waits_for"] for row in rows if row["pid"] != first["pid"]] == [[first["pid"]]]
+
+
+@contextmanager
+def superuser_of_a_cluster() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="shopswift-pg-") as folder:
+        server = servers.PostgreSQL(Path(folder), servers.FORGETFUL)
+        server.start()
+        try:
+            yield server.superuser_url
+        finally:
+            server.stop()
+
+
+@contextmanager
+def session(url: str) -> Iterator[Any]:
+    connection = psycopg2.connect(url.replace("+psycopg2", ""))
+    try:
+        yield connection.cursor()
+    finally:
+        connection.close()
+
+
+def until_blocked(url: URL, query: str) -> list[Any]:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            for _ in range(500):
+                rows = connection.execute(text(query)).mappings().all()
+                if any(row["waits_for"] for row in rows):
+                    return [row for row in rows if row["blocks"] or row["waits_for"]]
+                time.sleep(0.02)
+    finally:
+        engine.dispose()
+    raise AssertionError("nobody waits")

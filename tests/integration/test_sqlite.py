@@ -16,6 +16,7 @@ from app.extensions import db
 from app.models import Category
 from app.unit_of_work import in_transaction
 from tests import factories
+from tests.figures import figure, read
 from tests.integration.people import at_once
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -119,6 +120,8 @@ def test_a_writer_that_waits_in_vain_is_told_within_seconds(app, anyone):
     assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
     assert int(refused.headers["Retry-After"]) > 0
     assert waited < 5  # three tries of 2.5 s would take longer
+    figures = read(anyone.get("/metrics").text)
+    assert figure(figures, "shop_lock_timeouts_total") >= 1
     assert anyone.post("/api/auth/register", json=person).status_code == 201
 
 
