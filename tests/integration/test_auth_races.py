@@ -276,7 +276,7 @@ def test_nobody_who_signs_in_waits_for_the_first_one_who_fails(app):
     counting, signed_in_meanwhile, ends = Event(), Event(), []
 
     def fail():
-        throttle_service.record_failure(throttle_service.take(attempt.guards))
+        throttle_service.record_failure(attempt.guards, throttle_service.take(attempt.guards))
         counting.set()
         signed_in_meanwhile.wait(10)
         ends.append("failed")
