@@ -30,13 +30,15 @@ def pages_of(app: Flask, who: str) -> list[Rule]:
     ]
 
 
-def walk(page: Page, app: Flask, rules: list[Rule]) -> Iterator[str]:
+def walk(page: Page, app: Flask, rules: list[Rule], first: tuple[str, ...] = ()) -> Iterator[str]:
     """Go to a page of each route: those that need nothing first, then where their links lead.
 
-    Gives the endpoint while its page is shown.
+    Gives the endpoint while its page is shown. `first` are addresses to take for their routes,
+    where not every page of a route has the links that lead further.
     """
     adapter = app.url_map.bind("shop.example")
     known = {rule.endpoint: rule.rule for rule in rules if not rule.arguments}
+    known |= {_endpoint(adapter, path): path for path in first}
     wanted, seen = {rule.endpoint for rule in rules}, set[str]()
     while found := [endpoint for endpoint in known if endpoint not in seen]:
         for endpoint in found:

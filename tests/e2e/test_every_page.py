@@ -70,7 +70,11 @@ def test_every_page_of_the_staff(visit, app):
     shopping.sign_in(page, STAFF, at="/admin/import")
     shopping.upload_list(page, "sku,name,price\nWALK-1,Something to walk over,12.00\nWALK-2,,1\n")
 
-    wrong = list(look_at_all(page, app, "staff"))
+    shopping.register(visit().new_page(), "never-ordered@example.com")
+    page.goto("/admin/customers?q=never-ordered")
+    customer = page.get_by_role("link", name="never-ordered@example.com").get_attribute("href")
+
+    wrong = list(look_at_all(page, app, "staff", customer))
 
     assert not wrong, "\n".join(wrong)
 
@@ -111,9 +115,9 @@ def test_what_is_found_not_found_and_refused(visit):
     assert not wrong, "\n".join(wrong)
 
 
-def look_at_all(page: Page, app: Flask, who: str) -> Iterator[str]:
+def look_at_all(page: Page, app: Flask, who: str, *first: str) -> Iterator[str]:
     """What is wrong with any page of theirs."""
-    for endpoint in walk(page, app, pages_of(app, who)):
+    for endpoint in walk(page, app, pages_of(app, who), first):
         yield from look_at(page, KEPT.get(endpoint, ""))
 
 

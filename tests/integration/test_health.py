@@ -6,7 +6,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from app import create_app
+from app import create_app, database_roles
 from app.config import Testing
 from app.extensions import db, limiter
 from app.services import store_service
@@ -32,7 +32,7 @@ def stands_at(app):
     move_to = text("UPDATE alembic_version SET version_num = :it")
 
     def move(revision):
-        with app.app_context(), db.engine.connect() as connection:
+        with app.app_context(), database_roles.owner_engine().connect() as connection:
             connection.execution_options(shop_writes=True).execute(move_to, {"it": revision})
             connection.commit()
 
