@@ -268,6 +268,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with servers.database(os.environ["TEST_DATABASE_URL"], name) as url:
         machine = Machine(tmp_path_factory.mktemp("srv"), url)
         try:
+            machine.tag("v2", NEXT)
             first = machine.release("v1")
             assert first.returncode == 0, first.stderr
             yield machine
@@ -346,7 +347,6 @@ NEXT = {
 
 
 def test_releases_follow_one_another_and_back_without_a_gap(on_v1):
-    on_v1.tag("v2", NEXT)
     number = len(on_v1.backups)
 
     with Shopper(on_v1) as shopper:
@@ -502,14 +502,12 @@ def test_a_smoke_test_that_fails_brings_the_release_before_back(on_v1):
 
 def test_a_release_that_is_interrupted_goes_back(on_v1):
     with on_v1.configured(SHOP_SETTLE_SECONDS=1), Shopper(on_v1) as shopper:
-        release = subprocess.Popen(
-            on_v1.command("v2"), env=on_v1.environ({}), stderr=subprocess.PIPE, text=True
-        )
-        assert release.stderr is not None
-        for line in release.stderr:
-            if f"restarting shopswift@{on_v1.ports[1]}" in line:
-                release.terminate()
-        release.wait(120)
+        command, environ = on_v1.command("v2"), on_v1.environ({})
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as release:
+            assert release.stderr is not None
+            for line in release.stderr:
+                if f"restarting shopswift@{on_v1.ports[1]}" in line:
+                    release.terminate()
 
     assert release.returncode == 128 + signal.SIGTERM
     assert (on_v1.current, on_v1.running) == ("v1", ["v1", "v1"])
