@@ -28,7 +28,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from app.config import usable_cores
-from tests import servers
+from tests import roles, servers
 from tests.performance.setting import flask
 
 ALLOWED = 4
@@ -96,7 +96,7 @@ def shop() -> Iterator[int]:
         server = stack.enter_context(servers.postgresql())
         url = stack.enter_context(servers.database(server, "shopswift_flood"))
         redis = stack.enter_context(servers.redis_server())
-        environ = {**SETTINGS, "DATABASE_URL": url, "REDIS_URL": redis}
+        environ = {**SETTINGS, **roles.settings(url), "REDIS_URL": redis}
         flask(environ, "db", "upgrade")
         flask(environ, "seed-db", "--in-production", "--products=200")
         _process, address = stack.enter_context(servers.gunicorn(environ, usable_cores()))
