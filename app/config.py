@@ -398,7 +398,8 @@ def hashes_folder() -> str:
     import os
     import tempfile
 
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of mode 0700 is made there
+    # A folder of mode 0700 is made there.
+    memory = Path("/dev/shm")  # nosec B108 # noqa: S108
     home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     return str(home / f"shopswift-passwords-{os.geteuid()}")
 
