@@ -121,8 +121,8 @@ class Config:
         """How many passwords are hashed at once; see `app.bulkhead`."""
         threads = self._int("WEB_THREADS", 8)
         at_once = self.DEFAULT_HASHES_AT_ONCE or max(1, usable_cores() - 1)
-        # Fewer than half of the threads, so that those who wait leave most of them to others.
-        waiting = self.DEFAULT_HASHES_WAITING or (threads - 1) // 2
+        # One thread hashes and two stay free: a list takes milliseconds, so two serve many.
+        waiting = self.DEFAULT_HASHES_WAITING or max(0, threads - 3)
         self.PASSWORD_HASHES_AT_ONCE = self._int("PASSWORD_HASHES_AT_ONCE", at_once, 1, 1024)
         self.PASSWORD_HASHES_WAITING = self._int("PASSWORD_HASHES_WAITING", waiting, 0, 1024)
         self.PASSWORD_HASHES_FOLDER = self._text("PASSWORD_HASHES_FOLDER", hashes_folder())
