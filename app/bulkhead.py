@@ -29,7 +29,7 @@ from flask import Flask, current_app
 from app import metrics
 from app.errors import Busy
 
-WAIT_SECONDS = 3.0
+WAIT_SECONDS = 5.0
 """How long a request waits for a place."""
 POLL_SECONDS = 0.02
 """How often the first of a queue looks for a place that another process has left."""

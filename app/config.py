@@ -194,9 +194,11 @@ class Config:
         self.RATELIMIT_DEFAULT = self._limit("RATELIMIT_DEFAULT", "1200 per minute")
         self.RATELIMIT_NETWORK = self._limit("RATELIMIT_NETWORK", "12000 per minute")
         self.RATELIMIT_AUTH = self._limit("RATELIMIT_AUTH", "60 per minute")
-        self.RATELIMIT_PASSWORDS = self._limit("RATELIMIT_PASSWORDS", "60 per minute; 600 per hour")
+        self.RATELIMIT_PASSWORDS = self._limit(
+            "RATELIMIT_PASSWORDS", "120 per minute; 2000 per hour"
+        )
         self.RATELIMIT_GUEST_CARTS = self._limit(
-            "RATELIMIT_GUEST_CARTS", "600 per hour; 3000 per day"
+            "RATELIMIT_GUEST_CARTS", "3000 per hour; 20000 per day"
         )
         self.RATELIMIT_GUEST_ITEMS = self._limit("RATELIMIT_GUEST_ITEMS", "30000 per day")
         storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")

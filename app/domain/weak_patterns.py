@@ -24,6 +24,8 @@ _SUBSTITUTES = (
     str.maketrans("@4301$57!8", "aaeoisstib"),
     str.maketrans("@4301$57!8", "aaeolsstlb"),
 )
+LONGEST_PATTERN = 32
+"""Characters up to which repetitions and rows of keys are looked for: guessers try the short ones."""
 _ROWS = ("1234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "qsdfghjklm",
          "zxcvbnm", "yxcvbnm", "abcdefghijklmnopqrstuvwxyz", "йцукенгшщзхъ", "фывапролджэ",
          "ячсмитьбю", "01234567890")  # fmt: skip
@@ -34,9 +36,9 @@ def weakness(password: str, context_words: Collection[str]) -> str | None:
     text = fold(password).strip()
     if len(password.strip()) < MIN_LENGTH:
         return f"Blanks around it do not count: {MIN_LENGTH} characters or more without them."
-    if _is_repeated(text) or _is_repeated(_core(text)):
+    if len(text) <= LONGEST_PATTERN and (_is_repeated(text) or _is_repeated(_core(text))):
         return "It repeats the same few characters. Choose another one."
-    if _is_made_of_runs(text):
+    if len(text) <= LONGEST_PATTERN and _is_made_of_runs(text):
         return "It is a row of keys or of digits. Choose another one."
     if _is_known_by(text, context_words):
         return "It consists of your name, your address or the shop's name. Choose another one."

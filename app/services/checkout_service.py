@@ -115,10 +115,7 @@ def place_order(
 def _holder(wishes: Wishes, origin: GuestOrigin) -> Holder:
     if not wishes.email:
         raise Invalid({"email": ["Give an email address, or sign in."]})
-    holder = guest_limits.holder(origin, wishes.email)
-    if is_another_try():
-        guest_limits.lock(holder)
-    return holder
+    return guest_limits.holder(origin, wishes.email)
 
 
 def _write(
@@ -129,6 +126,8 @@ def _write(
     The order is answered as it was written: nothing is read again.
     """
     cart, email = _lock_customer(buyer) if buyer.user_id else (cart_service.lock_cart(buyer), None)
+    if holder is not None and is_another_try():
+        guest_limits.lock(holder)  # after the cart, before the variants, which another try locks
     address = _address(buyer, wishes)
     cart_id, articles = _read_articles(cart)
     if holder is not None:
