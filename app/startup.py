@@ -42,7 +42,7 @@ def refuse_old_schema(app: Flask) -> None:
     Raises:
         ConfigurationError: the schema is empty or behind.
     """
-    if app.config["NAME"] != "production":
+    if app.config.get("NAME") != "production":
         return
     with app.app_context():
         try:
