@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,17 +120,20 @@ def connection_string(url: URL) -> tuple[str, Mapping[str, str]]:
 def program(name: str, server_version: int) -> str:
     """A program of PostgreSQL's, of the server's version or, if there is none, the next later one.
 
+    Of two of the same version, PG_BIN's comes first, and then the one that is earlier in PATH.
+
     Raises:
         Failure: none is installed; an older one refuses to work.
     """
-    versions = sorted(
+    usable = [
         (version, path) for path in _programs(name) if (version := _version(path)) >= server_version
-    )
-    if not versions:
+    ]
+    if not usable:
         raise Failure(
             f"{name} of PostgreSQL {server_version} is missing: install its client, or set PG_BIN"
         )
-    return versions[0][1]
+    _, path = min(usable, key=itemgetter(0))
+    return path
 
 
 def _programs(name: str) -> Iterator[str]:

@@ -48,6 +48,18 @@ def test_a_password_is_on_no_command_line(run, database, sold, tmp_path, monkeyp
     assert password.partition("-")[2] not in arguments
 
 
+def test_the_folder_that_is_named_goes_before_another_of_the_same_version(tmp_path, monkeypatch):
+    folders = {name: tmp_path / name for name in ("a", "b")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "pg_other").write_text('#!/bin/sh\necho "pg_other (PostgreSQL) 15.4"\n')
+        (folder / "pg_other").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folders['a']}:{os.environ['PATH']}")
+    monkeypatch.setenv("PG_BIN", str(folders["b"]))
+
+    assert program("pg_other", 15) == str(folders["b"] / "pg_other")
+
+
 def test_a_password_reaches_the_program_as_it_is():
     url = make_url("postgresql+psycopg2://shop@h:5433/shop?sslmode=require&application_name=x")
     password = " p@ss:/w o'r\\d%+\""
