@@ -25,8 +25,8 @@ os.chdir(chdir)
 os.environ["PWD"] = chdir
 sys.path[:] = [os.path.realpath(path) if path else chdir for path in sys.path]
 
-from app import metrics  # noqa: E402 - not before the folder is known by its real name
 from app.config import ConfigurationError, load  # noqa: E402
+from app.observability import metrics  # noqa: E402 - not before the folder is known by its real name
 from app.startup import refuse_old_schema  # noqa: E402
 from app.utils.security_headers import HEADERS  # noqa: E402
 

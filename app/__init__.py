@@ -9,10 +9,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
 from app import api, bulkhead, cli, config, pages, startup
+from app.db.unit_of_work import end_session
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
-from app.unit_of_work import end_session
-from app.utils import error_handlers, logs, requests, telemetry
+from app.observability import logs, telemetry
+from app.utils import error_handlers, requests
 from app.utils.security_headers import FixedHeaders
 from app.utils.strict_json import StrictJSONProvider
 from app.utils.visits import VisitSessions

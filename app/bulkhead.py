@@ -26,8 +26,8 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
-from app import metrics
 from app.errors import Busy
+from app.observability import metrics
 
 WAIT_SECONDS = 5.0
 """How long a request waits for a place."""

@@ -11,10 +11,10 @@ from limits import parse_many
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.db.engines import engine_options, owner_options, replica_options
 from app.domain import secret_strength
 from app.domain.guest_limits import GuestLimits
 from app.domain.money import is_currency
-from app.engines import engine_options, owner_options, replica_options
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
@@ -148,7 +148,7 @@ class Config:
         }
 
     def _owner_engine(self) -> dict[str, dict[str, Any]]:
-        """For `app.database_roles`: migrations alone use it, and one connection is enough."""
+        """For `app.db.database_roles`: migrations alone use it, and one connection is enough."""
         url = database_url(self.DATABASE_OWNER_URL, "DATABASE_OWNER_URL")
         if url.startswith("sqlite") or self.SQLALCHEMY_DATABASE_URI.startswith("sqlite"):
             raise ConfigurationError("DATABASE_OWNER_URL is for PostgreSQL: SQLite has no roles.")
@@ -156,7 +156,7 @@ class Config:
         return {"owner": {**owner_options(url), "url": url}}
 
     def _replica_engines(self, text: str) -> dict[str, dict[str, Any]]:
-        """For `app.replica`: one to read from, and one to ask the primary how far it is."""
+        """For `app.db.replica`: one to read from, and one to ask the primary how far it is."""
         url, primary = database_url(text, "DATABASE_REPLICA_URL"), self.SQLALCHEMY_DATABASE_URI
         if url.startswith("sqlite") or primary.startswith("sqlite"):
             raise ConfigurationError("DATABASE_REPLICA_URL needs PostgreSQL here and there.")

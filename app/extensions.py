@@ -31,11 +31,11 @@ class ShopSession(Session):
     """The session, which in requests reads without a transaction around each read.
 
     On PostgreSQL a statement by itself sees the same as in a transaction at READ COMMITTED; to
-    begin and end one would take two more round trips. Writes are in `app.unit_of_work`'s.
+    begin and end one would take two more round trips. Writes are in `app.db.unit_of_work`'s.
     """
 
     def get_bind(self, *_what: Any, **_more: Any) -> Engine:
-        """The database; there is one. `app.database_roles.as_owner` connects as its owner."""
+        """The database; there is one. `app.db.database_roles.as_owner` connects as its owner."""
         if self.info.get("as_owner"):
             return db.engines.get("owner", db.engine)
         engine = db.engine
@@ -62,7 +62,7 @@ def _reading(engine: Engine) -> Engine:
     found = _engines.get(engine)
     return found or _engines.setdefault(
         engine,
-        engine.execution_options(shop_reads=True),  # see app/postgresql.py
+        engine.execution_options(shop_reads=True),  # see app/db/postgresql.py
     )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import postgresql, sqlite  # noqa: F401 - both have the engine prepared as they want it
 from app.config import ConfigurationError
+from app.db import postgresql, sqlite  # noqa: F401 - both have the engine prepared as they want it
+from app.db.unit_of_work import in_transaction
 from app.errors import Unavailable
 from app.extensions import db
 from app.services import schema_service, store_service
-from app.unit_of_work import in_transaction
 
 log = logging.getLogger(__name__)
 

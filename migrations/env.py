@@ -7,7 +7,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, text
 
-from app import database_roles
+from app.db import database_roles
 from app.extensions import db
 from app.models import Base
 
@@ -63,7 +63,7 @@ def take_time(connection: Connection) -> None:
     """
     connection.exec_driver_sql("SET statement_timeout = 0")
     connection.commit()
-    connection.connection.dbapi_connection.patience = None  # see app/postgresql.py
+    connection.connection.dbapi_connection.patience = None  # see app/db/postgresql.py
 
 
 def take_turns(connection: Connection) -> None:

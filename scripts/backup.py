@@ -27,7 +27,7 @@ from backups.files import FileFacts, facts_of, opened_folder
 from backups.manifests import Manifest
 from backups.shop import NAMES, Shop, own_shop
 
-from app import task_status
+from app.observability import task_status
 
 PATTERN = "shop-[0-9]*Z"
 

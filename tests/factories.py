@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM
 from app.domain.options import options_key
 from app.extensions import bcrypt, db
 from app.models import Base, Category, Product, User, Variant
 from app.services import inventory_service, session_service
-from app.unit_of_work import in_transaction
 from app.utils.tokens import token_pair
 
 PASSWORD = "correct horse battery"

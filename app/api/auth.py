@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import request, url_for
 
+from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
 from app.services import auth_service, password_hashing, session_service
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header

@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
+from app.db.unit_of_work import in_transaction
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import CART_TOKEN, current_buyer

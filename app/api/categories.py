@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response
 
+from app.db.unit_of_work import in_transaction
 from app.schemas.categories import (
     CategoryListArgs,
     CategoryListSchema,
@@ -13,7 +14,6 @@ from app.schemas.categories import (
 from app.services import catalogue_cache, category_service
 from app.services.catalogue_cache import Answer
 from app.services.category_service import Counted
-from app.unit_of_work import in_transaction
 from app.utils.answers import answer, link_header, list_answer, send
 from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required

@@ -9,7 +9,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import replica
+from app.db import replica
 from app.errors import Forbidden
 from app.services import shared_cache, store_service
 from app.utils import insiders, rate_limits

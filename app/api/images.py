@@ -6,12 +6,12 @@ from flask_smorest.fields import Upload
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
+from app.db.unit_of_work import in_transaction
 from app.domain.images import MAX_ALT
 from app.models import Product
 from app.schemas.base import ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
 from app.services import picture_service
-from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
 from app.utils.identity import current_actor

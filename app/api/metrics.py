@@ -4,8 +4,8 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app
 
-from app import metrics
 from app.errors import Forbidden, Unauthenticated
+from app.observability import metrics
 from app.utils import insiders, rate_limits
 
 blp = Blueprint("metrics", __name__)

@@ -6,6 +6,7 @@ import orjson
 from flask import Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import in_transaction
 from app.domain.tokens import guest_order_token
 from app.models import Order
 from app.schemas.base import store_currency
@@ -24,7 +25,6 @@ from app.services.checkout_service import Receipt, Wishes
 from app.services.order_lists import Filters
 from app.services.order_service import Visitor
 from app.services.order_views import OrderView
-from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import (
     CART_TOKEN,

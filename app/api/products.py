@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Response
 
+from app.db.unit_of_work import in_transaction
 from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
 from app.services import product_service
 from app.services.product_queries import Wanted
-from app.unit_of_work import in_transaction
 from app.utils import catalogue_answers
 from app.utils.answers import expected_versions, link_header, send
 from app.utils.blueprints import ShopBlueprint

@@ -4,11 +4,11 @@ from typing import Any
 
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import in_transaction
 from app.models import Variant
 from app.schemas.paging import list_schema
 from app.schemas.stock import LedgerArgs, StockChangeSchema, StockMovementSchema, StockSchema
 from app.services import stock_service
-from app.unit_of_work import in_transaction
 from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
 from app.utils.identity import current_actor

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import current_app, request, url_for
 
+from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Address, User
 from app.schemas.paging import PageArgs, list_schema
@@ -17,7 +18,6 @@ from app.schemas.users import (
     UserSchema,
 )
 from app.services import address_service, auth_service, password_hashing, user_service
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.blueprints import ShopBlueprint
 from app.utils.buyers import DEVICE, DEVICE_TOKEN, MARKED

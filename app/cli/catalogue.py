@@ -13,13 +13,13 @@ import click
 from flask import current_app
 
 from app.cli.shell import command, complain, progress
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM
 from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
 from app.services import export_service, import_service, import_undo, security_log
 from app.services.import_service import Outcome, Rehearsal, Work
 from app.services.import_undo import Undo, Undone
-from app.unit_of_work import in_transaction
 
 BATCH = 2000
 """Rows a transaction."""

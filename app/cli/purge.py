@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from flask import current_app
 
-from app import task_status
 from app.cli.shell import command
+from app.db.unit_of_work import in_transaction
 from app.gateways import media
+from app.observability import task_status
 from app.services import purge_service
 from app.services.purge_service import BATCH, Remains
-from app.unit_of_work import in_transaction
 
 SHORTEST_REST = 0.02
 """Seconds between two batches."""

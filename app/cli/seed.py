@@ -9,10 +9,10 @@ from flask import current_app
 
 from app.cli.shell import command, progress
 from app.config import Production
-from app.database_roles import NotOwner, as_owner
+from app.db.database_roles import NotOwner, as_owner
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.services import password_hashing, seed_service
-from app.unit_of_work import in_transaction
 
 MAX_ROWS = 1_000_000
 Fill = Callable[[int, str, int, datetime], int]

@@ -9,13 +9,13 @@ from typing import TextIO
 import click
 from flask import current_app
 
-from app import task_status
 from app.cli.shell import command
 from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
+from app.db.unit_of_work import open_snapshot
 from app.extensions import api
+from app.observability import task_status
 from app.services import audit_service, doctor_service
 from app.services.doctor_service import Finding
-from app.unit_of_work import open_snapshot
 
 
 @command("audit")

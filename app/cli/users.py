@@ -6,10 +6,10 @@ import click
 from flask import current_app
 
 from app.cli.shell import command, complain
+from app.db.unit_of_work import in_transaction
 from app.domain import emails, passwords
 from app.domain.actor import SYSTEM
 from app.services import password_hashing, staff_service, user_service
-from app.unit_of_work import in_transaction
 
 
 @command("create-admin")

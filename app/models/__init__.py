@@ -1,6 +1,6 @@
 """The tables, and what one row knows about itself."""
 
-from app.models.base import Base
+from app.db.base import Base
 from app.models.catalogue import Category, Product, StockMovement, Variant
 from app.models.imports import ImportJob
 from app.models.sales import (

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.db.base import Base
 from app.domain.clock import utc_now
 from app.domain.listing import Offer, derived
-from app.models.base import Base, Timestamped
+from app.models.timestamps import Timestamped
 
 UNDELETED = text("deleted_at IS NULL")
 OFFERED = text("deleted_at IS NULL AND is_active")

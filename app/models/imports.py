@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Json, Timestamped
+from app.db.base import Base, Json
+from app.models.timestamps import Timestamped
 
 RUNNING = ("checking", "importing")
 """What goes on by itself; `checked` waits for a person, `done` is the end."""

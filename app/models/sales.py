@@ -15,10 +15,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.db.base import Base
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus, check_transition
-from app.models.base import Base, Timestamped
 from app.models.catalogue import Variant
+from app.models.timestamps import Timestamped
 
 MAX_QUANTITY = 100_000
 OPEN = "status = 'pending' AND guest_{}_hash IS NOT NULL"

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.db.base import Base
 from app.domain.clock import utc_now
-from app.models.base import Base
 
 
 class AuditEvent(Base):

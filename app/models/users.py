@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.db.base import Base
 from app.domain.clock import utc_now
-from app.models.base import Base, Timestamped
+from app.models.timestamps import Timestamped
 
 
 class User(Timestamped, Base):

@@ -5,6 +5,8 @@ from typing import Any
 from flask import Response, current_app, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.db.paging import MAX_DEPTH
+from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session, User
 from app.pages import cookies
@@ -17,8 +19,6 @@ from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import auth_service, order_lists, password_hashing, user_service
 from app.services.order_lists import Filters
-from app.services.paging import MAX_DEPTH
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response, flash, url_for
 
+from app.db.unit_of_work import in_transaction
 from app.models import Address
 from app.pages.blueprint import PageBlueprint, see
 from app.pages.forms import Form
@@ -11,7 +12,6 @@ from app.pages.shell import form_page, page
 from app.schemas.users import AddressSchema
 from app.services import address_service
 from app.services.checkout_service import ADDRESS_FIELDS
-from app.unit_of_work import in_transaction
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor
 

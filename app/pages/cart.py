@@ -8,6 +8,7 @@ from marshmallow import ValidationError
 from marshmallow import fields as ma
 from marshmallow.validate import Range
 
+from app.db.unit_of_work import in_transaction
 from app.domain.buyer import Buyer
 from app.errors import NotFound
 from app.models import MAX_QUANTITY
@@ -19,7 +20,6 @@ from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.redirects import inside
 

@@ -15,6 +15,7 @@ from marshmallow import fields as ma
 from marshmallow.validate import Range, Regexp
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.db.unit_of_work import in_transaction
 from app.domain.money import to_text
 from app.domain.tokens import guest_order_token
 from app.errors import NotFound
@@ -31,7 +32,6 @@ from app.services import address_service, cart_contents, checkout_service, user_
 from app.services.checkout_service import Receipt, Wishes
 from app.services.idempotency_service import Request
 from app.services.order_views import OrderView
-from app.unit_of_work import in_transaction
 from app.utils.buyers import guest_origin
 from app.utils.identity import current_actor
 

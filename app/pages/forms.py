@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from flask import request
 from marshmallow import Schema, ValidationError
 
-from app import metrics
 from app.errors import (
     Busy,
     Conflict,
@@ -17,6 +16,7 @@ from app.errors import (
     TooManyAttempts,
     Unauthenticated,
 )
+from app.observability import metrics
 from app.utils.blueprints import flatten
 from app.utils.error_handlers import status_of
 

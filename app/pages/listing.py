@@ -14,11 +14,11 @@ from marshmallow import fields as ma
 from marshmallow.validate import Equal, OneOf
 from werkzeug.datastructures import MultiDict
 
+from app.db.paging import MAX_DEPTH
 from app.domain.money import to_text
 from app.domain.text import NotText, clean
 from app.pages.formats import amount, plain_amount
 from app.schemas.base import Money, Number, QuerySchema, Text, store_currency
-from app.services.paging import MAX_DEPTH
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
 

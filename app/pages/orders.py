@@ -4,6 +4,7 @@ from flask import Response, flash, request, url_for
 from marshmallow import Schema
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.db.unit_of_work import in_transaction
 from app.domain.order_status import ALLOWED
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
@@ -12,7 +13,6 @@ from app.pages.seo import absolute
 from app.pages.shell import page
 from app.services import order_service
 from app.services.order_service import Visitor
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = PageBlueprint("order_pages", __name__)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session
 from app.pages import cookies
@@ -22,7 +23,6 @@ from app.services import (
     throttle_service,
     user_service,
 )
-from app.unit_of_work import in_transaction
 from app.utils import rate_limits
 from app.utils.decorators import login_required
 from app.utils.identity import current_actor

@@ -2,12 +2,12 @@
 
 from sqlalchemy import func, select
 
+from app.db.paging import Page, fetch_page
 from app.domain.actor import Actor
 from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import Address
 from app.services import user_service
-from app.services.paging import Page, fetch_page
 
 MAX_ADDRESSES = 100
 """More than anybody needs; keeps one account from filling the database."""

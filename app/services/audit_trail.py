@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from app.db.bulk import insert_rows
+from app.db.paging import Page, fetch_page
 from app.domain.actor import Actor
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
 from app.models import AuditEvent, Category, Product
-from app.services.bulk import insert_rows
-from app.services.paging import Page, fetch_page
 
 State = Mapping[str, Any]
 NOTHING: State = {}

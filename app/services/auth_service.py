@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
 
-from app import metrics
+from app.db.plans import kept
+from app.db.prepared import run
+from app.db.unit_of_work import after_commit
 from app.domain import devices, emails, passwords
 from app.domain.actor import Actor
 from app.domain.guessing import Guards
@@ -24,7 +26,7 @@ from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticate
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes
 from app.models import Session, User
-from app.plans import kept
+from app.observability import metrics
 from app.services import (
     audit_trail,
     cart_service,
@@ -34,9 +36,7 @@ from app.services import (
     throttle_service,
     user_service,
 )
-from app.services.prepared import run
 from app.services.session_service import CAME_FROM
-from app.unit_of_work import after_commit
 
 DEVICE = "device"
 """What the signatures of device tokens are for."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.db.bulk import insert_rows, reserve_ids, update_rows
 from app.domain.listing import Offer, derived
 from app.domain.options import options_key
 from app.models import Product, StockMovement, Variant
-from app.services.bulk import insert_rows, reserve_ids, update_rows
 
 
 @dataclass

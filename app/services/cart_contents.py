@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.orm import load_only
 
+from app.db.plans import kept
+from app.db.prepared import run
 from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
-from app.plans import kept
 from app.services.inventory_service import CAN_BE_HAD
-from app.services.prepared import run
 
 
 class Row(NamedTuple):

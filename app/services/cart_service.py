@@ -11,6 +11,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, FromClause, bindparam, delete, insert, select, true, update
 
+from app.db import cleanup
+from app.db.plans import kept
+from app.db.prepared import Chain, chain, run, run_chain
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.domain.tokens import hash_token, new_token
@@ -18,11 +21,9 @@ from app.domain.variant_rules import VariantRequired
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
-from app.plans import kept
-from app.services import cart_contents, sweeping, user_service
+from app.services import cart_contents, user_service
 from app.services.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
 from app.services.inventory_service import ON_OFFER, OutOfStock, can_be_had, shortage
-from app.services.prepared import Chain, chain, run, run_chain
 
 MAX_LINES = 5_000
 MAX_GUEST_LINES = 2_000
@@ -180,9 +181,9 @@ def _add_to_new(
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
     owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
     written = run_chain(_adding_to("new", values), {**values, **owner})
-    if buyer.user_id is None and written and sweeping.is_time(written[0].cart_id):
+    if buyer.user_id is None and written and cleanup.is_time(written[0].cart_id):
         left = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
-        sweeping.sweep(Cart, left)
+        cleanup.sweep(Cart, left)
     return buyer, written
 
 

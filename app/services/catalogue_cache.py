@@ -19,12 +19,13 @@ from weakref import WeakKeyDictionary
 from flask_caching.backends.nullcache import NullCache
 from sqlalchemy.orm import SessionTransaction
 
-from app import metrics, replica
+from app.db import replica
+from app.db.unit_of_work import after_commit
 from app.extensions import cache, db
+from app.observability import metrics
 from app.services import shared_cache
 from app.services.local_cache import Gates, LocalCache
 from app.services.shared_cache import EVERYTHING, Found
-from app.unit_of_work import after_commit
 
 PRODUCT_SECONDS = 20
 LIST_SECONDS = 0.9

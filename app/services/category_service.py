@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, update
 
+from app.db.paging import Page, refuse_too_deep
 from app.domain import category_tree
 from app.domain.actor import Actor
 from app.domain.address import id_or_slug
@@ -14,7 +15,6 @@ from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Category, Product
 from app.services import audit_trail, catalogue_cache
-from app.services.paging import Page, refuse_too_deep
 from app.services.slugs import at_address, choose_slug, refuse_other_slug
 
 _NODES = select(Category.id, Category.slug, Category.parent_id, Category.position, Category.offered)

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, FromClause, bindparam, insert, literal, select
 from sqlalchemy.dialects import postgresql
 
-from app import metrics
+from app.db.plans import kept
+from app.db.prepared import chain, run, run_chain
+from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
@@ -21,7 +23,7 @@ from app.domain.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
-from app.plans import kept
+from app.observability import metrics
 from app.services import (
     cart_service,
     guest_limits,
@@ -33,8 +35,6 @@ from app.services.guest_limits import GuestOrigin, Holder
 from app.services.idempotency_service import Request
 from app.services.inventory_service import CAN_BE_HAD, Wish
 from app.services.order_views import EventView, LineView, OrderView
-from app.services.prepared import chain, run, run_chain
-from app.unit_of_work import after_commit, is_another_try
 
 ADDRESS_FIELDS = (
     "name", "line1", "line2", "city", "region", "postal_code", "country", "phone",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import database_roles, replica, sqlite
+from app.db import database_roles, replica, sqlite
 from app.extensions import db
 from app.services import shared_cache, store_service
 

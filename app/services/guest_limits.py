@@ -32,6 +32,8 @@ from sqlalchemy import (
     select,
 )
 
+from app.db.plans import kept
+from app.db.prepared import run
 from app.domain import emails
 from app.domain.guest_limits import GuestLimits
 from app.domain.networks import networks_of
@@ -39,8 +41,6 @@ from app.errors import Conflict
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes
 from app.models import Order, OrderLine
-from app.plans import kept
-from app.services.prepared import run
 
 Scope = Literal["network", "email"]
 

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
+from app.db.paging import Page
 from app.domain.actor import Actor
 from app.extensions import db
 from app.models import Order, OrderLine
 from app.services import guest_limits, order_service
 from app.services.order_service import Visitor
-from app.services.paging import Page
 
 Grouping = Literal["network", "email", "order"]
 Sorting = Literal["largest", "oldest"]

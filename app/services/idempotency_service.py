@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.exc import OperationalError
 
+from app.db import cleanup
+from app.db.plans import kept
+from app.db.prepared import run, upsert
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid
 from app.models import IdempotencyKey
-from app.plans import kept
-from app.services import sweeping
-from app.services.prepared import run, upsert
 
 LIFETIME = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
@@ -62,9 +62,9 @@ def claim(request: Request, buyer: Buyer) -> Claim:
     new_id = _take({**row, "created_at": now, "forgotten": now - LIFETIME})
     if new_id is None:
         return _found(row)
-    if sweeping.is_time(new_id):
+    if cleanup.is_time(new_id):
         # Answers repeat addresses: they are not kept for longer than they are of use.
-        sweeping.sweep(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
+        cleanup.sweep(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
     return Claim(new_id)
 
 

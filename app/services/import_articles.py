@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
+from app.db.bulk import among
 from app.domain.category_path import write_path
 from app.domain.csv_rows import ImportRow
 from app.domain.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
-from app.services.bulk import among
 from app.services.category_paths import CategoryPaths
 
 SHEET_NAMES = ("name", "description", "category_id", "compare_at_price")

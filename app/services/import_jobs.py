@@ -17,19 +17,19 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import undefer
 
-from app import metrics
+from app.db.cleanup import sweep
+from app.db.unit_of_work import after_commit
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.domain.csv_rows import NotAProductList, ProductList, open_text
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import AuditEvent, ImportJob
+from app.observability import metrics
 from app.services import category_paths, import_service, import_undo
 from app.services.import_articles import Article, Sheet
 from app.services.import_service import Outcome, Rehearsal, Work
 from app.services.import_undo import Undo, Undone
-from app.services.sweeping import sweep
-from app.unit_of_work import after_commit
 
 BATCH = 1000
 """Rows a transaction."""

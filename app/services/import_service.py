@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from app.db.bulk import among, refresh_statistics, update_rows
 from app.domain.actor import Actor
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
@@ -16,7 +17,6 @@ from app.domain.text import make_slug, with_suffix
 from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services import audit_trail, catalogue_cache, category_paths, import_articles
-from app.services.bulk import among, refresh_statistics, update_rows
 from app.services.bulk_catalogue import (
     NewProduct,
     NewVariant,

@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
+from app.db.bulk import among
 from app.domain.actor import Actor
 from app.domain.changes import Changes
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import AuditEvent, Category, Variant
 from app.services import audit_trail, catalogue_cache, import_articles, import_service
-from app.services.bulk import among
 from app.services.import_articles import SHEET_NAMES, Article
 from app.services.import_service import IMPORTED, REFERENCE
 

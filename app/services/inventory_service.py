@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select, update
 
-from app import metrics
+from app.db.plans import kept
+from app.db.prepared import run
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.errors import Conflict, TryAgain
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant
 from app.models.catalogue import ERASED_REASON
-from app.plans import kept
+from app.observability import metrics
 from app.services import catalogue_cache
-from app.services.prepared import run
 
 
 class Wish(NamedTuple):

@@ -19,14 +19,15 @@ from sqlalchemy import (
     select,
 )
 
+from app.db import paging
+from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Page, Slice, SortKey
+from app.db.prepared import run
 from app.domain.actor import Actor
 from app.domain.order_status import OrderStatus
 from app.extensions import db
 from app.models import Order, OrderLine
-from app.services import order_views, paging
+from app.services import order_views
 from app.services.order_views import OrderView
-from app.services.paging import LIMIT, MAX_DEPTH, OFFSET, Page, Slice, SortKey
-from app.services.prepared import run
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
 MOST_KEPT = 300

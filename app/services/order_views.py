@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Subquery, bindparam, select
 
+from app.db.prepared import by_owner, run
 from app.domain.order_status import OrderStatus
 from app.models import Order, OrderEvent, OrderLine
-from app.services.prepared import by_owner, run
 
 
 class LineView(NamedTuple):

@@ -26,6 +26,8 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.db.paging import MAX_DEPTH
+from app.db.prepared import run
 from app.domain import category_tree
 from app.domain.actor import ANONYMOUS
 from app.domain.money import places
@@ -33,8 +35,6 @@ from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services import category_service, product_queries, product_search, variant_options
-from app.services.paging import MAX_DEPTH
-from app.services.prepared import run
 from app.services.product_queries import Wanted
 from app.services.product_search import Match
 from app.services.product_statements import MOST_KEPT, VISIBLE, Choices, conditions

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import joinedload
 
+from app.db.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
+from app.db.prepared import run
 from app.domain.actor import ANONYMOUS, Actor
 from app.domain.address import id_or_slug
 from app.domain.text import words
@@ -15,8 +17,6 @@ from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
 from app.services import category_service, product_search, product_views, variant_options
-from app.services.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
-from app.services.prepared import run
 from app.services.product_search import Match
 from app.services.product_statements import SORT_KEYS, VISIBLE, Shape, listing
 from app.services.product_views import ProductView

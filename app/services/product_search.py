@@ -32,11 +32,11 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.db.paging import LIMIT, MAX_DEPTH, OFFSET
+from app.db.prepared import run
 from app.extensions import db
 from app.models import Product
 from app.services import similar_words
-from app.services.paging import LIMIT, MAX_DEPTH, OFFSET
-from app.services.prepared import run
 from app.services.similar_words import Alike
 
 Condition = ColumnElement[bool]

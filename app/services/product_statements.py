@@ -23,9 +23,9 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey, counting, keys
 from app.models import Category, Product
 from app.services import product_search, product_views, variant_options
-from app.services.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey, counting, keys
 from app.services.product_search import Match
 
 _COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}

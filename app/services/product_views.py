@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
 
+from app.db.plans import kept
+from app.db.prepared import by_owner, run
 from app.models import Category, Product, Variant
-from app.plans import kept
-from app.services.prepared import by_owner, run
 
 
 class CategoryName(NamedTuple):

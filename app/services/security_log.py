@@ -17,14 +17,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, func, select
 
+from app.db.paging import Page, fetch_page
+from app.db.plans import kept
+from app.db.prepared import run, upsert
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.domain.networks import networks_of
 from app.extensions import db
 from app.models import SecurityEvent
-from app.plans import kept
-from app.services.paging import Page, fetch_page
-from app.services.prepared import run, upsert
 
 SIGNED_IN = "signed_in"
 SIGN_IN_FAILED = "sign_in_failed"

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Table, delete, select, text, update
 
-from app import database_roles
+from app.db import bulk, database_roles
 from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
@@ -24,7 +24,7 @@ from app.models import (
     Store,
     Variant,
 )
-from app.services import audit_trail, bulk, catalogue_cache
+from app.services import audit_trail, catalogue_cache
 from app.services.seeding import generated, orders, written
 
 DEMO_CUSTOMER = ("demo@example.com", "shopswift demo shopper")

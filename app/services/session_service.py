@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Executable, Select, bindparam, exists, insert, select, update
 
+from app.db import cleanup
+from app.db.plans import kept
+from app.db.prepared import run
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Session, User
-from app.plans import kept
-from app.services import sweeping, throttle_service
-from app.services.prepared import run
+from app.services import throttle_service
 
 KEPT_AFTER = timedelta(days=1)
 """How long an expired session stays, to be looked at."""
@@ -89,8 +90,8 @@ def _facts(user_id: int, lifetime: timedelta, place: str | None) -> dict[str, An
 
 
 def _begun(new_id: int, facts: dict[str, Any]) -> Session:
-    if sweeping.is_time(new_id):
-        sweeping.sweep(Session, Session.expires_at < utc_now() - KEPT_AFTER)
+    if cleanup.is_time(new_id):
+        cleanup.sweep(Session, Session.expires_at < utc_now() - KEPT_AFTER)
     return Session(id=new_id, **facts)
 
 

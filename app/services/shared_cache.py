@@ -20,8 +20,8 @@ from flask_caching.backends.rediscache import RedisCache
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import metrics
 from app.extensions import cache
+from app.observability import metrics
 
 TOKEN_SECONDS = 3600
 SKIP_SECONDS = 1.0

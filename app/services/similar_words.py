@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from app.services.prepared import run
+from app.db.prepared import run
 
 TYPO_SIMILARITY = 0.45
 """How much of a word's trigrams must be found in a word of a name for it to count as a slip."""

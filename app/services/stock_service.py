@@ -6,13 +6,14 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from app.db import paging
+from app.db.paging import Page
 from app.domain.actor import Actor
 from app.domain.variant_rules import MAX_STOCK, VariantRequired
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Order, Product, StockMovement, Variant
-from app.services import audit_trail, inventory_service, paging
-from app.services.paging import Page
+from app.services import audit_trail, inventory_service
 from app.services.slugs import at_address
 
 

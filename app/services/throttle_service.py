@@ -25,7 +25,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, select
 
-from app import metrics
+from app.db.cleanup import sweep
+from app.db.plans import kept
+from app.db.prepared import run, upsert
+from app.db.unit_of_work import after_commit
 from app.domain import emails, guessing
 from app.domain.clock import utc_now
 from app.domain.guessing import FORGOTTEN_AFTER, Counter, Guards, Stranger
@@ -34,10 +37,7 @@ from app.errors import TooManyAttempts
 from app.extensions import db
 from app.keyed_hashes import keyed_hash, keyed_hashes
 from app.models import LoginThrottle
-from app.plans import kept
-from app.services.prepared import run, upsert
-from app.services.sweeping import sweep
-from app.unit_of_work import after_commit
+from app.observability import metrics
 
 PLACES = 3
 """Under how many keys a place is looked for: the present one, and those of SECRET_KEY_FALLBACKS."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select, update
 
+from app.db.paging import Page, fetch_page
 from app.domain import emails
 from app.domain.actor import Actor
 from app.domain.clock import utc_now
@@ -13,7 +14,6 @@ from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.services import audit_trail, security_log, session_service, throttle_service
-from app.services.paging import Page, fetch_page
 
 NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from flask import Response, current_app, request
 
+from app.db.paging import Page, Slice
 from app.errors import PreconditionFailed
 from app.services.catalogue_cache import Answer, etag_of
-from app.services.paging import Page, Slice
 from app.utils.pagination import page_answer, slice_answer
 from app.utils.security_headers import CALLER
 

@@ -17,8 +17,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from app import errors, metrics
-from app.unit_of_work import end_session, is_lock_timeout
+from app import errors
+from app.db.unit_of_work import end_session, is_lock_timeout
+from app.observability import metrics
 
 log = logging.getLogger(__name__)
 

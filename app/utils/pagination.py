@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from app.services.paging import Page, Slice
+from app.db.paging import Page, Slice
 
 
 def page_answer(page: Page[Any], dumped: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -7,7 +7,8 @@ import uuid
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app import metrics
+from app.observability import metrics
+from app.observability.logs import log_access
 from app.utils import (
     limit_storage,  # noqa: F401 - makes its kind of storage known to the limiter
     rate_limits,
@@ -16,7 +17,6 @@ from app.utils import (
 from app.utils.cors import share
 from app.utils.error_handlers import is_for_programs
 from app.utils.identity import identify_caller, read_token
-from app.utils.logs import log_access
 from app.utils.security_headers import secure
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -11,7 +11,7 @@ from types import FrameType
 
 from sqlalchemy import URL
 
-from app import task_status
+from app.observability import task_status
 from backups import manifests, pictures, postgresql, restoring
 from backups.failure import Failure
 from backups.shop import Shop, other_shop

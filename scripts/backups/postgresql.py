@@ -18,8 +18,8 @@ from typing import IO, Any
 import psycopg2
 from sqlalchemy import URL
 
-from app.database_roles import missing_grants
-from app.postgresql import without_deadline
+from app.db.database_roles import missing_grants
+from app.db.postgresql import without_deadline
 from backups.failure import Failure
 from backups.shop import Shop, connection_options, connection_string, program
 

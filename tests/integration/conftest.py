@@ -13,9 +13,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, make_url, text
 from werkzeug.test import TestResponse
 
-from app import create_app, database_roles
+from app import create_app
 from app.config import Testing
-from app.database_roles import APPEND_ONLY
+from app.db import database_roles
+from app.db.database_roles import APPEND_ONLY
 from app.extensions import cache, db
 from app.models import Base
 from app.services import catalogue_cache

@@ -12,9 +12,9 @@ from flask import Flask
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import LoginThrottle, Product
-from app.unit_of_work import in_transaction
 from tests.integration.access.page_doors import PAGE_DOORS
 from tests.integration.access.table import Door
 from tests.integration.access.world import World

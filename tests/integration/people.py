@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import ANONYMOUS
 from app.domain.clock import utc_now
 from app.domain.csv_rows import COLUMNS
@@ -13,7 +14,6 @@ from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
 from app.pages.admin import imports
 from app.services import import_jobs
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import count
 from tests.integration.browsing import Browser, form_of, hidden_fields

@@ -2,11 +2,11 @@
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM, Actor
 from app.extensions import db
 from app.models import User
 from app.services import audit_trail, user_service
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.people import inside, make_user

@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import create_engine, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
-from app import database_roles
-from app.database_roles import APPEND_ONLY
+from app.db import database_roles
+from app.db.database_roles import APPEND_ONLY
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import AuditEvent, StockMovement
 from app.models.catalogue import ERASED_REASON
 from app.services import inventory_service
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.people import inside, rows
 from tests.integration.shopping import order

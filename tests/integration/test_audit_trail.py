@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
-from app.database_roles import as_owner
+from app.db.database_roles import as_owner
 from app.domain.actor import Actor
 from app.errors import Invalid
 from app.extensions import db

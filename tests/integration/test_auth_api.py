@@ -6,9 +6,9 @@ import jwt
 import pytest
 import time_machine
 
+from app.db import cleanup
 from app.domain.clock import utc_now
 from app.models import Session, User
-from app.services import sweeping
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in
@@ -403,11 +403,11 @@ def test_a_session_ends_by_itself(app):
 def test_sessions_long_expired_are_swept_by_the_next_sign_ins(app, anyone, account):
     login(anyone)
     with time_machine.travel(utc_now() + timedelta(days=32), tick=False):
-        for _ in range(sweeping.TURN):
+        for _ in range(cleanup.TURN):
             login(anyone)
 
     left = rows(app, Session)
-    assert len(left) == sweeping.TURN
+    assert len(left) == cleanup.TURN
     assert all(session.expires_at > utc_now() + timedelta(days=60) for session in left)
 
 

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import select
 
+from app.db.bulk import FEW, PIECE, among, insert_rows, reserve_ids
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product
-from app.services.bulk import FEW, PIECE, among, insert_rows, reserve_ids
-from app.unit_of_work import in_transaction
 from tests import factories
 
 COLUMNS = (

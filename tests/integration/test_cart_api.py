@@ -4,14 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from app.db import cleanup
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import Actor
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.errors import Unauthenticated
 from app.extensions import db
 from app.models import Cart, CartLine, User
-from app.services import cart_service, sweeping
-from app.unit_of_work import in_transaction
+from app.services import cart_service
 from tests import factories
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import rows
@@ -454,13 +455,13 @@ def test_guests_carts_that_nobody_came_back_to_go_when_others_are_opened(app, cu
     for cart in rows(app, Cart):
         change(app, cart, updated_at=utc_now() - LONG_AGO)
 
-    for _ in range(sweeping.TURN):
+    for _ in range(cleanup.TURN):
         fill(Caller(app), product)
 
     kept = rows(app, Cart)
-    assert [cart.user_id for cart in kept] == [customer.user_id, *[None] * sweeping.TURN]
+    assert [cart.user_id for cart in kept] == [customer.user_id, *[None] * cleanup.TURN]
     assert all(cart.updated_at > utc_now() - LONG_AGO for cart in kept[1:])
-    assert len(rows(app, CartLine)) == 1 + sweeping.TURN
+    assert len(rows(app, CartLine)) == 1 + cleanup.TURN
 
 
 def test_an_account_that_was_closed_meanwhile_gets_no_cart(app, customer, product):

@@ -13,6 +13,7 @@ from redis import Redis
 
 from app import create_app
 from app.config import Testing
+from app.db.unit_of_work import in_transaction
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Product, Variant
@@ -20,7 +21,6 @@ from app.services import catalogue_cache, shared_cache
 from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.local_cache import Gates, LocalCache
 from app.services.product_queries import Wanted
-from app.unit_of_work import in_transaction
 from app.utils import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller

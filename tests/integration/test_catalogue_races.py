@@ -5,12 +5,12 @@ from threading import Event
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM
 from app.domain.category_tree import with_descendants
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
 from app.services import category_service
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration import people
 

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from app import database_roles
+from app.db import database_roles
+from app.db.unit_of_work import open_snapshot
 from app.extensions import db
 from app.services import audit_service
-from app.unit_of_work import open_snapshot
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.shopping import inside, order

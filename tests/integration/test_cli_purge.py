@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import event, insert, update
 
 from app.cli import purge as purge_command
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Cart, CartLine, IdempotencyKey, ImportJob, LoginThrottle, Session
 from app.services import purge_service, session_service, throttle_service
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller

@@ -7,8 +7,9 @@ from flask_migrate import upgrade
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from app import create_app, database_roles
+from app import create_app
 from app.config import Testing
+from app.db import database_roles
 from app.extensions import db
 from app.models import Product
 from tests import factories, roles, servers

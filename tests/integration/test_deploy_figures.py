@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app import metrics
 from app.config import ROOT
+from app.observability import metrics
 
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboard.json"

@@ -11,9 +11,9 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from app import create_app, errors
 from app.config import Testing
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
-from app.unit_of_work import in_transaction
 from app.utils.error_handlers import STATUS_OF_KIND
 from tests import factories, servers
 from tests.servers import LOCALHOST

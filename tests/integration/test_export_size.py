@@ -3,11 +3,11 @@
 import tracemalloc
 from collections import deque
 
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.services import export_service, seed_service
 from app.services.export_service import AT_ONCE
-from app.unit_of_work import in_transaction
 
 
 def fill(products: int) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import ANONYMOUS
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Base
 from app.pages.cookies import CART
 from app.services import import_jobs
-from app.unit_of_work import in_transaction
 from tests.integration.access.api_doors import API_DOORS
 from tests.integration.access.page_doors import PAGE_DOORS
 from tests.integration.access.table import CALLERS, Door

@@ -6,8 +6,9 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from app import create_app, database_roles
+from app import create_app
 from app.config import Testing
+from app.db import database_roles
 from app.extensions import db, limiter
 from app.services import store_service
 from tests.integration.conftest import Caller

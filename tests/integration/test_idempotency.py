@@ -6,15 +6,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from app.db import cleanup
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import Actor
 from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.errors import Conflict
 from app.extensions import db
 from app.models import IdempotencyKey, Order
-from app.services import idempotency_service, sweeping
+from app.services import idempotency_service
 from app.services.idempotency_service import Request
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.people import inside, only_row
@@ -161,11 +162,11 @@ def test_answers_past_their_day_are_swept_away_by_later_keys(app, customer, prod
     def ask(number):
         in_transaction(lambda: idempotency_service.claim(Request(f"key {number}", {}), buyer))
 
-    for number in range(sweeping.TURN):
+    for number in range(cleanup.TURN):
         inside(app, lambda n=number: ask(n))
 
     kept = inside(app, lambda: db.session.scalars(db.select(IdempotencyKey.key)).all())
-    assert sorted(kept) == sorted(f"key {number}" for number in range(sweeping.TURN))
+    assert sorted(kept) == sorted(f"key {number}" for number in range(cleanup.TURN))
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])

@@ -4,11 +4,11 @@ import flask_migrate
 import pytest
 from sqlalchemy import func, select, text
 
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product
 from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
-from app.unit_of_work import in_transaction
 from tests import factories
 
 

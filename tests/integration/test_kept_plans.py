@@ -4,14 +4,15 @@ import pytest
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from app import create_app, plans
+from app import create_app
 from app.config import Testing
+from app.db import plans
+from app.db.plans import kept
+from app.db.prepared import run
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
-from app.plans import kept
 from app.services import session_service
-from app.services.prepared import run
-from app.unit_of_work import in_transaction
 from tests import factories, servers
 
 pytestmark = pytest.mark.only_on("postgresql")

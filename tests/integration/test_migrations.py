@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from app.config import ROOT, Testing
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Base, Category, Product, StockMovement, Variant
-from app.unit_of_work import in_transaction
 from tests import factories, roles, servers
 
 

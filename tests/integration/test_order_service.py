@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM, Actor
 from app.domain.buyer import Buyer
 from app.domain.guest_limits import GuestLimits
@@ -19,7 +20,6 @@ from app.services.checkout_service import Wishes
 from app.services.guest_limits import GuestOrigin
 from app.services.inventory_service import OutOfStock, Wish
 from app.services.order_service import Visitor
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.shopping import change

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import rfc3339, utc_now
 from app.extensions import db
 from app.models import Address, Order, OrderEvent, User
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in

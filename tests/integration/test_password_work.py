@@ -5,10 +5,10 @@ from datetime import timedelta
 import bcrypt
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.extensions import bcrypt as hashing
 from app.models import LoginThrottle, User
 from app.services import auth_service
-from app.unit_of_work import in_transaction
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.people import (

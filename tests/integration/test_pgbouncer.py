@@ -14,9 +14,9 @@ from sqlalchemy import bindparam, create_engine, make_url, select, text
 
 from app import create_app
 from app.config import Testing
+from app.db.plans import LASTING, kept
 from app.extensions import db
 from app.models import Category
-from app.plans import LASTING, kept
 from tests import factories, pooler, servers
 from tests.integration.conftest import POOLED, WORKER, Caller
 from tests.integration.people import at_once, inside, statuses

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Order, Product
 from app.services import order_lists, seed_service
 from app.services.order_lists import Filters
-from app.unit_of_work import in_transaction
 from tests.sql import watched
 
 pytestmark = pytest.mark.only_on("postgresql")

@@ -11,8 +11,9 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import make_url, text
 
-from app import create_app, database_roles
+from app import create_app
 from app.config import ROOT, Testing
+from app.db import database_roles
 from app.extensions import db
 from tests import factories, servers
 

@@ -15,8 +15,9 @@ from psycopg2 import extensions
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from app import create_app, postgresql
+from app import create_app
 from app.config import ROOT, Testing
+from app.db import postgresql
 from app.extensions import db
 from tests import servers
 from tests.figures import figure, read
@@ -93,7 +94,7 @@ def test_a_server_that_takes_no_writes_is_503_to_writers(app, environ):
 
 
 def test_a_server_that_falls_silent_is_given_up_and_its_connection_is_dropped(app, monkeypatch):
-    monkeypatch.setattr("app.postgresql.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("app.db.postgresql.REQUEST_SECONDS", 0.1)
     with app.test_request_context():
         silent = db.session.scalar(text("SELECT pg_backend_pid()"))
         with pytest.raises(OperationalError, match="silent") as given_up:
@@ -105,7 +106,7 @@ def test_a_server_that_falls_silent_is_given_up_and_its_connection_is_dropped(ap
 
 
 def test_a_command_has_more_time_than_a_request(app, monkeypatch):
-    monkeypatch.setattr("app.postgresql.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("app.db.postgresql.REQUEST_SECONDS", 0.1)
     with app.app_context():
         assert db.session.execute(text("SELECT pg_sleep(0.3)")).one()
 

@@ -5,8 +5,8 @@ from itertools import product as pairs_of
 import pytest
 from sqlalchemy import select
 
+from app.db.prepared import run
 from app.services import product_search
-from app.services.prepared import run
 from tests import factories
 
 URL = "/api/products"

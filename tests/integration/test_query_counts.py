@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.services import sweeping
+from app.db import cleanup
 from tests import factories
 from tests.sql import watched
 
@@ -94,14 +94,14 @@ def test_a_sign_in_costs_four_statements(app, anyone):
     anyone.post("/api/auth/login", json=signed_in)
 
     costs = []
-    for _ in range(sweeping.TURN):
+    for _ in range(cleanup.TURN):
         with counted(app) as run:
             assert anyone.post("/api/auth/login", json=signed_in).status_code == 200
         costs.append(len(run))
 
     # The guards, the account, the session and the line of the security log. One of them sweeps sessions
     # that ended long since.
-    assert sorted(costs) == [4] * (sweeping.TURN - 1) + [5]
+    assert sorted(costs) == [4] * (cleanup.TURN - 1) + [5]
 
 
 def test_categories_cost_one_statement_however_many_there_are(app, shop, anyone):

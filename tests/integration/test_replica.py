@@ -12,9 +12,11 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import text
 
-from app import create_app, metrics, replica
+from app import create_app
 from app.config import Testing
+from app.db import replica
 from app.extensions import db
+from app.observability import metrics
 from app.services import catalogue_cache
 from tests import factories, figures, roles, servers
 from tests.integration.conftest import Caller, migrated, signed_in

@@ -2,14 +2,15 @@
 
 import pytest
 
+from app.db import bulk
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services import bulk, product_facets, product_search
+from app.services import product_facets, product_search
 from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.integration.test_query_counts import counted
 

@@ -183,7 +183,7 @@ def test_the_log_is_shown_to_staff(app, staff, account):
 
 def test_the_log_pages(app, staff, account):
     def fill():
-        from app.unit_of_work import in_transaction
+        from app.db.unit_of_work import in_transaction
 
         def work():
             for number in range(60):

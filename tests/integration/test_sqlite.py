@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from app import create_app
 from app.config import Testing
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.figures import figure, read
 from tests.integration.people import at_once
@@ -26,7 +26,7 @@ import sys
 from app import create_app
 from app.extensions import db
 from app.models import Category
-from app.unit_of_work import in_transaction
+from app.db.unit_of_work import in_transaction
 
 def raise_position():
     db.session.get_one(Category, int(sys.argv[1])).position += 1

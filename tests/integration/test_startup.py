@@ -15,10 +15,10 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config import ROOT, ConfigurationError, Testing
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Store
 from app.services.store_service import record_currency
-from app.unit_of_work import in_transaction
 from tests import servers
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port

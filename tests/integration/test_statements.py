@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import create_app, statements
+from app import create_app
 from app.config import Testing
+from app.db import statement_watch
 from app.extensions import db
 from tests import factories
 from tests.figures import figure, read
@@ -78,7 +79,7 @@ def test_a_slow_statement_is_logged_without_its_values(shop):
 
     Caller(made).get("/api/dawdle", headers={"X-Request-ID": "mine"})
 
-    (slow,) = [line for line in lines() if line["logger"] == statements.__name__]
+    (slow,) = [line for line in lines() if line["logger"] == statement_watch.__name__]
     assert (slow["level"], slow["request_id"]) == ("WARNING", "mine")
     assert slow["ms"] >= 2
     assert slow["statement"].startswith(("SELECT pg_sleep", "WITH RECURSIVE"))
@@ -128,7 +129,7 @@ def test_a_long_statement_is_cut(shop):
 
     Caller(made).get("/api/long")
 
-    assert len(lines()[0]["statement"]) == statements.LONGEST_TEXT
+    assert len(lines()[0]["statement"]) == statement_watch.LONGEST_TEXT
 
 
 def test_making_pools_is_not_logged(shop):

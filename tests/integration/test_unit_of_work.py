@@ -12,10 +12,10 @@ from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
 
 from app import create_app
 from app.config import Testing
+from app.db.unit_of_work import ATTEMPTS, after_commit, in_transaction, open_snapshot
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Category
-from app.unit_of_work import ATTEMPTS, after_commit, in_transaction, open_snapshot
 from tests import factories, servers
 
 
@@ -265,7 +265,7 @@ def test_a_session_that_has_read_may_write_next(context):
 @pytest.mark.only_on("sqlite")
 @pytest.mark.races
 def test_a_sqlite_that_stays_locked_is_given_up(context, monkeypatch):
-    monkeypatch.setattr("app.sqlite.BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("app.db.sqlite.BUSY_MILLISECONDS", 50)
     db.engine.dispose()
     tries = []
     blocker = db.engine.connect().execution_options(shop_writes=True)

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.errors import Conflict
 from app.extensions import db
@@ -19,7 +20,6 @@ from app.models import (
     User,
 )
 from app.services import password_hashing, user_service
-from app.unit_of_work import in_transaction
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from sqlalchemy import func, select
 
+from app.db.paging import encode_cursor
 from app.extensions import db
 from app.models import Category, Order, Product, User
-from app.services.paging import encode_cursor
 from app.services.product_queries import SORT_KEYS
 from app.services.seed_service import DEMO_ADMIN
 from tests.performance.http import expect, insist, request

@@ -20,9 +20,9 @@ from sqlalchemy import update
 
 from app import create_app
 from app.config import Testing
+from app.db.unit_of_work import in_transaction
 from app.extensions import bcrypt, db
 from app.models import User
-from app.unit_of_work import in_transaction
 from tests import factories
 
 COST = 12

@@ -41,7 +41,7 @@ CHECKOUT = "app/services/checkout_service.py"
 CARTS = "app/services/cart_service.py"
 ORDERS = "app/services/order_service.py"
 CACHE = "app/services/shared_cache.py"
-UNIT_OF_WORK = "app/unit_of_work.py"
+UNIT_OF_WORK = "app/db/unit_of_work.py"
 
 NO_CHECK = Edit(
     MIGRATION,
@@ -137,7 +137,7 @@ MUTANTS = (
                 INVENTORY,
                 "    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)\n",
                 """\
-    from app.unit_of_work import after_commit, in_transaction
+    from app.db.unit_of_work import after_commit, in_transaction
 
     facts = {"reason": reason, "user_id": actor.user_id, "at": utc_now(), **by}
 

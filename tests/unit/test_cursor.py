@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import Invalid
-from app.models import Product
-from app.services.paging import (
+from app.db.paging import (
     MAX_DEPTH,
     Page,
     SortKey,
@@ -20,6 +18,8 @@ from app.services.paging import (
     encode_cursor,
     refuse_too_deep,
 )
+from app.errors import Invalid
+from app.models import Product
 
 BY_PRICE = SortKey("price", Product.price, Product.id)
 BY_PRICE_DOWN = SortKey("-price", Product.price, Product.id, descending=True)

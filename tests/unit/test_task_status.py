@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from app import metrics, task_status
-from app.task_status import TaskStatus
+from app.observability import metrics, task_status
+from app.observability.task_status import TaskStatus
 
 
 class Interrupted(BaseException):

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, make_response, render_template, request, url_for
 from marshmallow import Schema
 
+from app.db.unit_of_work import in_transaction
 from app.domain.buyer import Buyer
 from app.errors import Forbidden, Invalid, Unauthenticated
 from app.models import Category, Product
@@ -13,7 +14,6 @@ from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
 from app.services import idempotency_service
 from app.services.idempotency_service import Request
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 ROOMS = (

@@ -6,6 +6,8 @@ from flask import Response, flash, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.paging import MAX_DEPTH
+from app.db.unit_of_work import in_transaction
 from app.errors import Invalid
 from app.models import User
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
@@ -16,8 +18,6 @@ from app.schemas.paging import PageArgs
 from app.schemas.users import ROLES, UserArgs
 from app.services import customer_service, order_lists, user_service
 from app.services.order_lists import Filters
-from app.services.paging import MAX_DEPTH
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("customers", __name__, url_prefix="/admin/customers")

@@ -9,6 +9,7 @@ from flask import Response, flash, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.unit_of_work import in_transaction
 from app.errors import Invalid, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_form, read_query
 from app.pages.blueprint import see
@@ -17,7 +18,6 @@ from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.services import erasure_service, order_service, user_service
 from app.services.erasure_service import PersonalData
 from app.services.order_service import Visitor
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("erasure", __name__, url_prefix="/admin/erasure")

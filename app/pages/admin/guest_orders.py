@@ -7,14 +7,14 @@ from flask import Response, flash, request, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf, Regexp
 
+from app.db.paging import MAX_DEPTH
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import Actor
 from app.errors import Conflict, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
 from app.pages.blueprint import see
 from app.schemas.base import Number, QuerySchema
 from app.services import guest_orders
-from app.services.paging import MAX_DEPTH
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("guest_orders", __name__, url_prefix="/admin/guest-orders")

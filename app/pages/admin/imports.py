@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flask import Response, current_app, request, stream_with_context, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.db.unit_of_work import in_transaction, open_snapshot
 from app.domain.clock import utc_now
 from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS
@@ -17,7 +18,6 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services import audit_names, export_service, import_jobs, security_log
-from app.unit_of_work import in_transaction, open_snapshot
 from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body
 

@@ -6,6 +6,7 @@ from flask import Response, flash, request, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.paging import MAX_DEPTH
 from app.domain.actor import Actor
 from app.domain.order_status import ALLOWED, STATUSES, OrderStatus
 from app.errors import Conflict, NotFound, ShopError
@@ -24,7 +25,6 @@ from app.schemas.orders import ChangeStatusSchema
 from app.services import order_lists, order_service, user_service
 from app.services.order_lists import Filters
 from app.services.order_service import Visitor
-from app.services.paging import MAX_DEPTH
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("orders", __name__, url_prefix="/admin/orders")

@@ -6,6 +6,7 @@ from flask import Response, flash, request, url_for
 from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.db.unit_of_work import in_transaction
 from app.errors import Invalid, ShopError
 from app.models import Product
 from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another, too_large
@@ -13,7 +14,6 @@ from app.pages.blueprint import see
 from app.pages.forms import EMPTY, Form, whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import picture_service, product_queries, product_service
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 from app.utils.uploads import allow_large_body, keep_picture
 

@@ -5,13 +5,13 @@ from typing import Any
 from flask import Response, flash, url_for
 from marshmallow import Schema
 
+from app.db.paging import MAX_DEPTH
 from app.errors import ShopError
 from app.pages.admin.base import AdminBlueprint, admin_form, once, page_href, read_query
 from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.stock import LedgerArgs, StockChangeSchema
 from app.services import product_queries, stock_service
-from app.services.paging import MAX_DEPTH
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("products_stock", __name__, url_prefix="/admin/products/<product>/stock")

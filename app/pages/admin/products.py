@@ -4,6 +4,8 @@ from flask import Response, flash, request, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.paging import MAX_DEPTH
+from app.db.unit_of_work import in_transaction
 from app.models import Product
 from app.pages.admin.base import (
     AdminBlueprint,
@@ -21,9 +23,7 @@ from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.schemas.products import ProductSchema
 from app.services import product_queries, product_service
-from app.services.paging import MAX_DEPTH
 from app.services.product_queries import Wanted
-from app.unit_of_work import in_transaction
 from app.utils.identity import current_actor
 
 blp = AdminBlueprint("products", __name__, url_prefix="/admin/products")

@@ -6,13 +6,13 @@ from flask import Response, current_app
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.paging import MAX_DEPTH
 from app.models import SecurityEvent
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
 from app.pages.admin.trail import user_id_of
 from app.schemas.base import Text
 from app.schemas.paging import PageArgs
 from app.services import audit_names, security_log
-from app.services.paging import MAX_DEPTH
 from app.services.security_log import KINDS, Filters
 
 blp = AdminBlueprint("security", __name__, url_prefix="/admin/security")

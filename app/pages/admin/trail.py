@@ -6,6 +6,7 @@ from flask import Response
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from app.db.paging import MAX_DEPTH
 from app.models import AuditEvent
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
 from app.pages.admin.changes import readable
@@ -14,7 +15,6 @@ from app.schemas.paging import PageArgs
 from app.services import audit_names, audit_trail, user_service
 from app.services.audit_names import Names
 from app.services.audit_trail import Filters
-from app.services.paging import MAX_DEPTH
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50

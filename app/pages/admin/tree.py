@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.db.paging import MAX_DEPTH
 from app.models import Category
 from app.services import category_service
-from app.services.paging import MAX_DEPTH
 
 
 @dataclass(frozen=True)

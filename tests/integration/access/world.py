@@ -11,11 +11,11 @@ import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.db.unit_of_work import in_transaction
 from app.domain.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
 from app.services import import_jobs, session_service
-from app.unit_of_work import in_transaction
 from app.utils.sign_in_cookie import AUDIENCE
 from app.utils.tokens import token_pair
 from tests import factories

@@ -7,10 +7,10 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import make_url, text
 
-from app.database_roles import as_owner
+from app.db.database_roles import as_owner
+from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Order
-from app.unit_of_work import in_transaction
 from tests import roles, servers
 from tests.integration.backups.conftest import FILE, numbers, signed_again
 from tests.integration.conftest import Caller

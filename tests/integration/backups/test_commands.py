@@ -8,8 +8,8 @@ from fcntl import LOCK_EX, flock
 
 import pytest
 
-from app import task_status
 from app.config import ROOT
+from app.observability import task_status
 from tests.integration.backups.conftest import FILE, numbers
 
 pytestmark = pytest.mark.only_on("sqlite")

@@ -2,8 +2,8 @@
 
 from sqlalchemy import ColumnElement, delete, select
 
+from app.db.base import Base
 from app.extensions import db
-from app.models import Base
 
 AT_ONCE = 100
 """How many rows go at once."""

@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app import metrics
 from app.extensions import db
+from app.observability import metrics
 
 REPLICA, WATCHED = "replica", "watched_primary"
 """The names of the two engines that `app.config` makes where there is a replica."""

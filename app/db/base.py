@@ -8,8 +8,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from sqlalchemy.types import TypeDecorator
 
-from app.domain.clock import utc_now
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC on every database; SQLite by itself drops the zone."""
@@ -68,10 +66,3 @@ class Base(DeclarativeBase):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-1)
-
-
-class Timestamped:
-    """Rows that know when they were made and last changed (UTC)."""
-
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

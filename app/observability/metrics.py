@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app import tally, task_status
+from app.observability import request_stats, task_status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -137,7 +137,7 @@ class Figures:
 
 
 class TaskFigures:
-    """Figures of the tasks that run by the clock, told from their files: see `app.task_status`."""
+    """Figures of the tasks that run by the clock, told from their files: see `app.observability.task_status`."""
 
     def __init__(self) -> None:
         self.succeeded_at = GaugeMetricFamily(
@@ -165,7 +165,7 @@ class TaskFigures:
 
 def request_began() -> None:
     """A request came to this thread."""
-    request = tally.now
+    request = request_stats.now
     if not request.is_open:  # else one before it was broken off, and this one takes its place
         request.is_open = True
         _kept.in_flight.inc()
@@ -179,7 +179,7 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
     )
     requests.inc()
     request_seconds.observe(seconds)
-    request = tally.now
+    request = request_stats.now
     _kept.request_statements.observe(request.statements)
     if request.statements:
         statements.inc(request.statements)
@@ -191,7 +191,7 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
 
 def refused(code: str) -> None:
     """The shop said no, with this code, which the request's log line names, too."""
-    tally.now.refusal = code
+    request_stats.now.refusal = code
     _kept.refusals.labels(code).inc()
     if code in LIMITS:
         _kept.limits_hit.labels(LIMITS[code]).inc()
@@ -199,7 +199,7 @@ def refused(code: str) -> None:
 
 def cache_looked_up(kind: str, outcome: str) -> None:
     """A ready answer was looked for: `hit`, `miss`, or `away` where the cache is."""
-    tally.now.cache = outcome
+    request_stats.now.cache = outcome
     _lookups(kind, outcome).inc()
 
 

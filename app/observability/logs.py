@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from contextlib import nullcontext, suppress
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -11,8 +12,7 @@ from urllib.parse import quote
 import orjson
 from flask import Flask, current_app, g, has_request_context, request
 
-from app import tally
-from app.domain.clock import rfc3339, utc_now
+from app.observability import request_stats
 
 TEXT = "%(asctime)s %(levelname)s [%(request_id)s] %(message)s"
 access = logging.getLogger("shopswift.access")
@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "at": rfc3339(utc_now()),
+            "at": _timestamp(),
             "level": record.levelname,
             "logger": record.name,
             "request_id": getattr(record, "request_id", "-"),
@@ -64,7 +64,7 @@ def log_access(route: str | None, status: int, seconds: float) -> None:
     """
     if not access.isEnabledFor(logging.INFO):
         return
-    done, actor = tally.now, g.get("actor")
+    done, actor = request_stats.now, g.get("actor")
     facts = {
         "method": request.method,
         "path": quote(request.path),  # a line break in it must not make a second line
@@ -89,7 +89,7 @@ def _write(handler: "logging.StreamHandler[TextIO]", line: str) -> None:
 
 def _json_line(facts: dict[str, Any]) -> str:
     entry = {
-        "at": rfc3339(utc_now()),
+        "at": _timestamp(),
         "level": "INFO",
         "logger": access.name,
         "request_id": g.request_id,
@@ -113,3 +113,9 @@ def _text_line(facts: dict[str, Any]) -> str:
 @lru_cache(maxsize=1)
 def _second(now: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+
+
+def _timestamp() -> str:
+    """Now, as RFC 3339 in UTC, in milliseconds."""
+    now = datetime.now(timezone.utc)
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,7 +3,7 @@
 Putting a statement together and turning its rows into objects that are watched takes SQLAlchemy
 several times as long as sending it. What is run with every sale is therefore made once, with
 `bindparam` where the values go, and its rows are read as they are. Of those that find their rows
-by key PostgreSQL, too, makes its plan once (`app.plans`).
+by key PostgreSQL, too, makes its plan once (`app.db.plans`).
 """
 
 from collections import defaultdict
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import CTE, BigInteger, CursorResult, Executable, FromClause, Row, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.plans import kept
 from app.extensions import db
-from app.plans import kept
 
 T = TypeVar("T")
 Prepared = Executable | Mapping[str, Executable]

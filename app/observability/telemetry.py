@@ -14,8 +14,8 @@ from flask import Flask, g, request
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, ExceptionContext
 
-from app import tally
 from app.extensions import db
+from app.observability import request_stats
 
 PATH = "/v1/traces"
 MISSING = (
@@ -94,15 +94,15 @@ def _watch(engine: Engine, tracer: Any) -> None:
     def begin(_connection: Any, _cursor: Any, statement: str, *_facts: Any) -> None:
         facts = {"db.system.name": engine.dialect.name, "db.query.text": statement}
         name = (statement.split(maxsplit=1) or ["SQL"])[0].upper()
-        tally.now.span = tracer.start_span(name, kind=_client(), attributes=facts)
+        request_stats.now.span = tracer.start_span(name, kind=_client(), attributes=facts)
 
     def end(*_facts: Any) -> None:
-        tally.now.span.end()
-        tally.now.span = None
+        request_stats.now.span.end()
+        request_stats.now.span = None
 
     def fail(failure: ExceptionContext) -> None:
-        if tally.now.span is not None:
-            _fail(tally.now.span, type(failure.original_exception).__name__)
+        if request_stats.now.span is not None:
+            _fail(request_stats.now.span, type(failure.original_exception).__name__)
             end()
 
     event.listen(engine, "before_cursor_execute", begin)

@@ -31,9 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app import postgresql
+from app.db import postgresql
+from app.db.base import Base
 from app.extensions import db
-from app.models import Base
 
 FEW = 50
 """Fewer rows than this are not worth COPY."""

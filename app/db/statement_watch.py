@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from app import metrics, tally
+from app.observability import metrics, request_stats
 
 SLOW_SECONDS = "shop_slow_seconds"
 """The option of an engine that says from when on a statement is slow; 0 for never."""
@@ -39,7 +39,7 @@ class WatchedPool(QueuePool):
 
 @event.listens_for(Engine, "before_cursor_execute")
 def _begin(*_facts: Any) -> None:
-    tally.now.asked = time.perf_counter()
+    request_stats.now.asked = time.perf_counter()
 
 
 @event.listens_for(Engine, "after_cursor_execute")
@@ -54,7 +54,7 @@ def _fail(failure: ExceptionContext) -> None:
 
 
 def _note(engine: Engine, statement: str) -> None:
-    request = tally.now
+    request = request_stats.now
     seconds = time.perf_counter() - request.asked
     request.statements += 1
     request.seconds += seconds

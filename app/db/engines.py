@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from sqlalchemy.pool import QueuePool
 
-from app.plans import LASTING
-from app.postgresql import HastyConnection
-from app.statements import SLOW_SECONDS, WatchedPool
+from app.db.plans import LASTING
+from app.db.postgresql import HastyConnection
+from app.db.statement_watch import SLOW_SECONDS, WatchedPool
 
 
 def engine_options(

@@ -3,7 +3,7 @@
 To parse and plan a statement of a sale takes PostgreSQL longer than to carry it out, and psycopg2
 asks for both each time. PREPARE and EXECUTE are PostgreSQL's own words for planning once; what is
 prepared lasts as long as its connection, so a pooler that hands connections around must not be
-between (`app.engines`).
+between (`app.db.engines`).
 
 It is for statements that find their rows by key. One that lists or searches is better planned
 for the values that it has.

@@ -1,0 +1,1 @@
+"""How the shop talks to its databases: engines, transactions, prepared statements, paging."""
