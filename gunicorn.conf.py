@@ -28,7 +28,7 @@ sys.path[:] = [os.path.realpath(path) if path else chdir for path in sys.path]
 from app.config import ConfigurationError, load  # noqa: E402
 from app.observability import metrics  # noqa: E402 - not before the folder is known by its real name
 from app.startup import refuse_old_schema  # noqa: E402
-from app.utils.security_headers import HEADERS  # noqa: E402
+from app.web.security_headers import HEADERS  # noqa: E402
 
 try:
     settings = load()

@@ -13,10 +13,11 @@ from app.db.unit_of_work import end_session
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.observability import logs, telemetry
-from app.utils import error_handlers, requests
-from app.utils.security_headers import FixedHeaders
-from app.utils.strict_json import StrictJSONProvider
-from app.utils.visits import VisitSessions
+from app.utils import error_handlers
+from app.web import request_lifecycle
+from app.web.security_headers import FixedHeaders
+from app.web.session_interface import VisitSessions
+from app.web.strict_json import StrictJSONProvider
 
 __version__ = "1.0.0"
 
@@ -68,7 +69,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
     media.register(app)
-    requests.register(app)
+    request_lifecycle.register(app)
     telemetry.register(app)
     error_handlers.register(app)
     api.register(app)

@@ -204,7 +204,7 @@ class Config:
         storage = self._text("RATELIMIT_STORAGE_URL", self.REDIS_URL or "memory://")
         if storage != "memory://":
             storage = self._redis_url("RATELIMIT_STORAGE_URL", self.REDIS_URL)
-        # "shop+": the storages of app/utils/limit_storage.py, which outlive an outage of Redis.
+        # "shop+": the storages of app/web/limits/storage.py, which outlive an outage of Redis.
         self.RATELIMIT_STORAGE_URI = f"shop+{storage}"
         self.RATELIMIT_STORAGE_OPTIONS = {} if storage == "memory://" else redis_options()
 

@@ -72,6 +72,6 @@ migrate = Migrate()
 jwt = JWTManager()
 bcrypt = ShopBcrypt()
 cache = Cache()
-# Holds the storage of the rate limits, which app/utils/rate_limits.py counts and checks itself.
+# Holds the storage of the rate limits, which app/web/limits/rate_limits.py counts and checks itself.
 limiter = Limiter(key_func=lambda: g.rate_limit_key)
 api = ShopApi()

@@ -15,7 +15,7 @@ from app.domain.options import options_key
 from app.extensions import bcrypt, db
 from app.models import Base, Category, Product, User, Variant
 from app.services import inventory_service, session_service
-from app.utils.tokens import token_pair
+from app.web.callers.tokens import token_pair
 
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)

@@ -10,12 +10,12 @@ from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
 from app.services import auth_service, password_hashing, session_service
-from app.utils import rate_limits
-from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header
 from app.utils.decorators import login_required
-from app.utils.identity import current_claims
-from app.utils.tokens import session_lifetime, token_pair
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header
+from app.web.callers.identity import current_claims
+from app.web.callers.tokens import session_lifetime, token_pair
+from app.web.limits import rate_limits
 
 blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth", private=True)
 rate_limits.limit_as_sign_in(blp)

@@ -9,9 +9,9 @@ from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
-from app.utils import rate_limits
-from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import CART_TOKEN, current_buyer
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.buyers import CART_TOKEN, current_buyer
+from app.web.limits import rate_limits
 
 blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart", private=True)
 WELCOME: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}, {}]

@@ -14,10 +14,10 @@ from app.schemas.categories import (
 from app.services import catalogue_cache, category_service
 from app.services.catalogue_cache import Answer
 from app.services.category_service import Counted
-from app.utils.answers import answer, link_header, list_answer, send
-from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
-from app.utils.identity import current_actor
+from app.web.answers import answer, link_header, list_answer, send
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.identity import current_actor
 
 blp = ShopBlueprint("categories", __name__, url_prefix="/api/categories")
 LIST_ARGS = CategoryListArgs()

@@ -12,8 +12,8 @@ from marshmallow import Schema
 from app.api.openapi import Described, describe_refusals
 from app.extensions import api
 from app.schemas.problem import ProblemSchema
-from app.utils import versioned_files
-from app.utils.buyers import GUEST_TOKENS
+from app.web import versioned_files
+from app.web.callers.buyers import GUEST_TOKENS
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 blp = Blueprint("docs", __name__, url_prefix="/api/docs")

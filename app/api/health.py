@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import replica
 from app.errors import Forbidden
 from app.services import shared_cache, store_service
-from app.utils import insiders, rate_limits
+from app.web.callers import operators
+from app.web.limits import rate_limits
 
 blp = Blueprint("health", __name__, url_prefix="/healthz")
 
@@ -32,7 +33,7 @@ def ready() -> ResponseReturnValue:
 
     The database is asked once in READY_SECONDS, however many ask meanwhile.
     """
-    if not insiders.is_near() and not insiders.sends_metrics_token():
+    if not operators.is_near() and not operators.sends_metrics_token():
         raise Forbidden("Only machines of this network may ask for this.")
     body = _readiness().read()
     if body["status"] == "ok":

@@ -12,10 +12,10 @@ from app.models import Product
 from app.schemas.base import ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
 from app.services import picture_service
-from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
-from app.utils.identity import current_actor
-from app.utils.uploads import keep_picture
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.identity import current_actor
+from app.web.uploads import keep_picture
 
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
 

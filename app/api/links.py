@@ -5,7 +5,7 @@ operation asks for. They follow from the paths: what `/things` makes or lists, `
 import re
 from typing import Any
 
-from app.api.directions import METHODS, PREFIX
+from app.api.request_response_schemas import METHODS, PREFIX
 
 Json = dict[str, Any]
 

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, current_app
 
 from app.errors import Forbidden, Unauthenticated
 from app.observability import metrics
-from app.utils import insiders, rate_limits
+from app.web.callers import operators
+from app.web.limits import rate_limits
 
 blp = Blueprint("metrics", __name__)
 
@@ -24,7 +25,7 @@ def _let_in() -> None:
     """Raises: Unauthenticated without METRICS_TOKEN, where one is set; else Forbidden for callers
     from outside."""
     if current_app.config["METRICS_TOKEN"]:
-        if not insiders.sends_metrics_token():
+        if not operators.sends_metrics_token():
             raise Unauthenticated()
-    elif not insiders.is_near():
+    elif not operators.is_near():
         raise Forbidden("Only machines of this network may ask for this.")

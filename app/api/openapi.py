@@ -6,8 +6,8 @@ from typing import Any
 from apispec import APISpec, BasePlugin
 from werkzeug.routing import Rule
 
-from app.api.directions import split_directions
 from app.api.links import add_links
+from app.api.request_response_schemas import split_directions
 from app.utils.error_handlers import TITLES
 
 PATH_PARAMETERS = {

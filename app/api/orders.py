@@ -25,8 +25,9 @@ from app.services.checkout_service import Receipt, Wishes
 from app.services.order_lists import Filters
 from app.services.order_service import Visitor
 from app.services.order_views import OrderView
-from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import (
+from app.utils.decorators import admin_required, login_or_token_required, login_required
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.buyers import (
     CART_TOKEN,
     IDEMPOTENCY_KEY,
     ORDER_TOKEN,
@@ -36,9 +37,8 @@ from app.utils.buyers import (
     keyed_request,
     sent_order_token,
 )
-from app.utils.decorators import admin_required, login_or_token_required, login_required
-from app.utils.identity import current_actor
-from app.utils.pagination import page_answer, slice_answer
+from app.web.callers.identity import current_actor
+from app.web.pagination import page_answer, slice_answer
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]

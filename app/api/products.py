@@ -8,13 +8,13 @@ from app.db.unit_of_work import in_transaction
 from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
 from app.services import product_service
 from app.services.product_queries import Wanted
-from app.utils import catalogue_answers
-from app.utils.answers import expected_versions, link_header, send
-from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import header
-from app.utils.catalogue_answers import product_answer
 from app.utils.decorators import admin_required
-from app.utils.identity import current_actor
+from app.web import catalogue_answers
+from app.web.answers import expected_versions, link_header, send
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.buyers import header
+from app.web.callers.identity import current_actor
+from app.web.catalogue_answers import product_answer
 
 blp = ShopBlueprint("products", __name__, url_prefix="/api/products")
 IF_MATCH = header("If-Match", "The versions, as ETags or just in quotes, at which to do it.")

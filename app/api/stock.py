@@ -9,10 +9,10 @@ from app.models import Variant
 from app.schemas.paging import list_schema
 from app.schemas.stock import LedgerArgs, StockChangeSchema, StockMovementSchema, StockSchema
 from app.services import stock_service
-from app.utils.blueprints import ShopBlueprint
 from app.utils.decorators import admin_required
-from app.utils.identity import current_actor
-from app.utils.pagination import page_answer
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.identity import current_actor
+from app.web.pagination import page_answer
 
 blp = ShopBlueprint("stock", __name__, url_prefix="/api/products", private=True)
 

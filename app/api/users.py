@@ -18,12 +18,12 @@ from app.schemas.users import (
     UserSchema,
 )
 from app.services import address_service, auth_service, password_hashing, user_service
-from app.utils import rate_limits
-from app.utils.blueprints import ShopBlueprint
-from app.utils.buyers import DEVICE, DEVICE_TOKEN, MARKED
 from app.utils.decorators import admin_required, login_required
-from app.utils.identity import current_actor
-from app.utils.pagination import page_answer
+from app.web.blueprints import ShopBlueprint
+from app.web.callers.buyers import DEVICE, DEVICE_TOKEN, MARKED
+from app.web.callers.identity import current_actor
+from app.web.limits import rate_limits
+from app.web.pagination import page_answer
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
 USER = "/<int:user_id>"

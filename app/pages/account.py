@@ -19,11 +19,11 @@ from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import auth_service, order_lists, password_hashing, user_service
 from app.services.order_lists import Filters
-from app.utils import rate_limits
 from app.utils.decorators import login_required
-from app.utils.identity import current_actor
-from app.utils.sign_in_cookie import give_sign_in
-from app.utils.tokens import session_lifetime
+from app.web.callers.identity import current_actor
+from app.web.callers.sign_in_cookie import give_sign_in
+from app.web.callers.tokens import session_lifetime
+from app.web.limits import rate_limits
 
 blp = PageBlueprint("account", __name__, url_prefix="/account")
 PROFILE, PASSWORD, CLOSE = ProfileSchema(), ChangePasswordSchema(), CloseAccountSchema()

@@ -13,7 +13,7 @@ from app.schemas.users import AddressSchema
 from app.services import address_service
 from app.services.checkout_service import ADDRESS_FIELDS
 from app.utils.decorators import login_required
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = PageBlueprint("addresses", __name__, url_prefix="/account/addresses")
 ADDRESS = AddressSchema()

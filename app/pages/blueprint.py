@@ -7,8 +7,8 @@ from flask import Blueprint, Response, redirect, request, url_for
 
 from app.errors import Unauthenticated
 from app.pages.csrf import check_csrf
-from app.utils.blueprints import forbid_storing
-from app.utils.sign_in_cookie import drop_stale_sign_in, identify_visitor
+from app.web.blueprints import forbid_storing
+from app.web.callers.sign_in_cookie import drop_stale_sign_in, identify_visitor
 
 
 class PageBlueprint(Blueprint):

@@ -20,8 +20,8 @@ from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services import cart_contents, cart_service
 from app.services.cart_contents import Contents
-from app.utils import rate_limits
-from app.utils.redirects import inside
+from app.web.limits import rate_limits
+from app.web.redirects import inside
 
 blp = PageBlueprint("cart_page", __name__)
 

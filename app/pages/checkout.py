@@ -32,8 +32,8 @@ from app.services import address_service, cart_contents, checkout_service, user_
 from app.services.checkout_service import Receipt, Wishes
 from app.services.idempotency_service import Request
 from app.services.order_views import OrderView
-from app.utils.buyers import guest_origin
-from app.utils.identity import current_actor
+from app.web.callers.buyers import guest_origin
+from app.web.callers.identity import current_actor
 
 blp = PageBlueprint("checkout_page", __name__)
 CHECKOUT = "checkout_page.show_checkout"

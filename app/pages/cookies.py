@@ -6,7 +6,7 @@ from flask import Response, current_app, request
 from app.domain.buyer import Buyer
 from app.services.cart_service import GUEST_CARTS_KEPT
 from app.services.order_service import Visitor
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 CART = "cart"
 ORDER = "order"

@@ -16,7 +16,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from flask import current_app, request, session
 
 from app.errors import Forbidden
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 FIELD = "csrf_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")

@@ -17,8 +17,8 @@ from app.errors import (
     Unauthenticated,
 )
 from app.observability import metrics
-from app.utils.blueprints import flatten
 from app.utils.error_handlers import status_of
+from app.web.blueprints import flatten
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")

@@ -13,7 +13,7 @@ from app.pages.seo import absolute
 from app.pages.shell import page
 from app.services import order_service
 from app.services.order_service import Visitor
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = PageBlueprint("order_pages", __name__)
 NOTHING = Schema()

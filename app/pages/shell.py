@@ -7,8 +7,8 @@ from flask import Response, current_app, g, make_response, render_template
 
 from app.pages import cookies
 from app.services import cart_contents
-from app.utils.catalogue_answers import all_categories
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
+from app.web.catalogue_answers import all_categories
 
 
 def page(template: str, status: int = 200, **facts: Any) -> Response:

@@ -23,12 +23,12 @@ from app.services import (
     throttle_service,
     user_service,
 )
-from app.utils import rate_limits
 from app.utils.decorators import login_required
-from app.utils.identity import current_actor
-from app.utils.redirects import inside
-from app.utils.sign_in_cookie import give_sign_in, take_sign_in
-from app.utils.tokens import session_lifetime
+from app.web.callers.identity import current_actor
+from app.web.callers.sign_in_cookie import give_sign_in, take_sign_in
+from app.web.callers.tokens import session_lifetime
+from app.web.limits import rate_limits
+from app.web.redirects import inside
 
 blp = PageBlueprint("sign_in", __name__)
 rate_limits.limit_as_sign_in(blp)

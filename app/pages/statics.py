@@ -5,12 +5,12 @@ from functools import lru_cache
 
 from flask import Flask, Response, current_app, request
 
-from app.utils import versioned_files
+from app.web import versioned_files
+from app.web.plain_paths import is_for_programs
 
 SMALL = 600
 """Below this many bytes compression gains nothing."""
 COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/xml")
-PLAIN_PATHS = ("/api", "/healthz", "/metrics")
 
 
 def register(app: Flask) -> None:
@@ -41,7 +41,7 @@ def compress(response: Response) -> Response:
 
     Secrets in a page are masked anew each time, so that sizes tell nothing about them (BREACH).
     """
-    if request.path.startswith(PLAIN_PATHS) or response.mimetype not in COMPRESSED:
+    if is_for_programs(request.path) or response.mimetype not in COMPRESSED:
         return response
     response.vary.add("Accept-Encoding")
     is_whole = (

@@ -15,7 +15,7 @@ from app.pages.blueprint import PageBlueprint
 from app.pages.listing import Group, Link, Listing, read_listing
 from app.pages.shell import categories, page, store_name
 from app.services.product_queries import Wanted
-from app.utils import catalogue_answers
+from app.web import catalogue_answers
 
 blp = PageBlueprint("storefront", __name__)
 FEATURED, NEWEST = 4, 8

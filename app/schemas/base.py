@@ -114,7 +114,7 @@ class Money(fields.Field[int]):
 
     def __init__(self, high: int = MAX_PRICE, **kwargs: Any) -> None:
         self.high = high
-        marks = {"type": "string", "x-money": high}  # see app/api/directions.py
+        marks = {"type": "string", "x-money": high}  # see app/api/request_response_schemas.py
         super().__init__(metadata={**marks, **kwargs.pop("metadata", {})}, **kwargs)
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:

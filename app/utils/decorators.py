@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from flask import request
 
 from app.errors import Forbidden, Unauthenticated
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from app import errors
 from app.db.unit_of_work import end_session, is_lock_timeout
 from app.observability import metrics
+from app.web.plain_paths import is_for_programs
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,6 @@ TITLES = {
 INTERNAL_ERROR = "Something went wrong on our side."
 UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 READ_ONLY = "25006"  # a standby, or a server that is being moved
-PROBLEM_PATHS = ("/api", "/healthz", "/metrics")
-_BELOW = tuple(f"{path}/" for path in PROBLEM_PATHS)
-"""Below these programs call, who are told in JSON; elsewhere people do, who get a page."""
 
 
 def register(app: Flask) -> None:
@@ -103,11 +101,6 @@ def _finished(response: Response, headers: dict[str, str] | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response
-
-
-def is_for_programs(path: str) -> bool:
-    """Whether programs call at this path, rather than people."""
-    return path.startswith(_BELOW) or path in PROBLEM_PATHS
 
 
 def status_of(error: errors.ShopError) -> int:

@@ -21,7 +21,7 @@ from app.services import catalogue_cache, shared_cache
 from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.local_cache import Gates, LocalCache
 from app.services.product_queries import Wanted
-from app.utils import answers
+from app.web import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller
 from tests.integration.people import at_once, inside

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.utils.security_headers import HEADERS, TRANSPORT_SECURITY
+from app.web.security_headers import HEADERS, TRANSPORT_SECURITY
 from tests import proxy, servers
 from tests.servers import LOCALHOST, free_port
 

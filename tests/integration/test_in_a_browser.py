@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from app.utils.redirects import inside
+from app.web.redirects import inside
 from tests import browser, servers
 from tests.unit.test_redirects import EVIL, INSIDE, WORDS
 

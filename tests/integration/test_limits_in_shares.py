@@ -9,7 +9,7 @@ from flask import Flask
 from app import create_app
 from app.config import Testing
 from app.extensions import limiter
-from app.utils.rate_limits import SHARES
+from app.web.limits.rate_limits import SHARES
 
 ROUTE = "/robots.txt"
 LIMIT = 4 * SHARES

@@ -15,7 +15,7 @@ from app import create_app
 from app.config import Testing
 from app.extensions import db, limiter
 from app.models import Session
-from app.utils import rate_limits
+from app.web.limits import rate_limits
 from tests.factories import PASSWORD
 from tests.integration.browsing import Browser
 from tests.integration.conftest import signed_in

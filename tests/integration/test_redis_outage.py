@@ -12,7 +12,7 @@ from redis import Redis
 from app import create_app
 from app.config import Testing
 from app.extensions import limiter
-from app.utils.limit_storage import SKIP_SECONDS
+from app.web.limits.storage import SKIP_SECONDS
 from tests import servers
 
 pytestmark = pytest.mark.only_on("sqlite")

@@ -9,7 +9,7 @@ from flask import Flask, request
 from app import create_app
 from app.config import Production, Testing
 from app.pages import cookies
-from app.utils.security_headers import CREDENTIALS, HEADERS
+from app.web.security_headers import CREDENTIALS, HEADERS
 from tests import factories, servers
 from tests.integration.browsing import Browser
 from tests.integration.people import EMAIL, make_user

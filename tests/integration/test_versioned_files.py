@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.utils import versioned_files
+from app.web import versioned_files
 
 # Files are the same on either database.
 pytestmark = pytest.mark.only_on("sqlite")

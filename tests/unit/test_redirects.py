@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.utils.redirects import MAX_LENGTH, inside
+from app.web.redirects import MAX_LENGTH, inside
 
 SHOP = "https://shop.example/account/login"
 EVIL = [

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.errors import Malformed
-from app.utils.strict_json import MAX_DEPTH, loads
+from app.web.strict_json import MAX_DEPTH, loads
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
 from app.services import idempotency_service
 from app.services.idempotency_service import Request
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 ROOMS = (
     ("admin_dashboard.show", "Today"),

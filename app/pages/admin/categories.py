@@ -14,7 +14,7 @@ from app.pages.forms import Form, whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
 from app.services import category_service
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("categories", __name__, url_prefix="/admin/categories")
 NEW, CHANGES, NOTHING = CategorySchema(), CategorySchema(partial=True), ShopSchema()

@@ -18,7 +18,7 @@ from app.schemas.paging import PageArgs
 from app.schemas.users import ROLES, UserArgs
 from app.services import customer_service, order_lists, user_service
 from app.services.order_lists import Filters
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("customers", __name__, url_prefix="/admin/customers")
 PER_PAGE, ORDERS = 25, 10

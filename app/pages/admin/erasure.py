@@ -18,7 +18,7 @@ from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.services import erasure_service, order_service, user_service
 from app.services.erasure_service import PersonalData
 from app.services.order_service import Visitor
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("erasure", __name__, url_prefix="/admin/erasure")
 STEPS = ("look", "erase")

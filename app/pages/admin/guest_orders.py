@@ -15,7 +15,7 @@ from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_que
 from app.pages.blueprint import see
 from app.schemas.base import Number, QuerySchema
 from app.services import guest_orders
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("guest_orders", __name__, url_prefix="/admin/guest-orders")
 PER_PAGE = 25

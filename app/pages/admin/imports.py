@@ -18,8 +18,8 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services import audit_names, export_service, import_jobs, security_log
-from app.utils.identity import current_actor
-from app.utils.uploads import allow_large_body
+from app.web.callers.identity import current_actor
+from app.web.uploads import allow_large_body
 
 SECONDS = 2.0
 """How long one request works on a job that a script goes on with."""

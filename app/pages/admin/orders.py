@@ -25,7 +25,7 @@ from app.schemas.orders import ChangeStatusSchema
 from app.services import order_lists, order_service, user_service
 from app.services.order_lists import Filters
 from app.services.order_service import Visitor
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("orders", __name__, url_prefix="/admin/orders")
 STEP = ChangeStatusSchema()

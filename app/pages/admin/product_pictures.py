@@ -14,8 +14,8 @@ from app.pages.blueprint import see
 from app.pages.forms import EMPTY, Form, whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import picture_service, product_queries, product_service
-from app.utils.identity import current_actor
-from app.utils.uploads import allow_large_body, keep_picture
+from app.web.callers.identity import current_actor
+from app.web.uploads import allow_large_body, keep_picture
 
 
 def _allow_pictures() -> None:

@@ -12,7 +12,7 @@ from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.stock import LedgerArgs, StockChangeSchema
 from app.services import product_queries, stock_service
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("products_stock", __name__, url_prefix="/admin/products/<product>/stock")
 CHANGE, LEDGER = StockChangeSchema(), LedgerArgs(only=["page", "variant_id"])

@@ -24,7 +24,7 @@ from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.schemas.products import ProductSchema
 from app.services import product_queries, product_service
 from app.services.product_queries import Wanted
-from app.utils.identity import current_actor
+from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("products", __name__, url_prefix="/admin/products")
 NEW, CHANGES = ProductSchema(), ProductSchema(partial=True)

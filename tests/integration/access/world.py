@@ -16,8 +16,8 @@ from app.domain.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
 from app.services import import_jobs, session_service
-from app.utils.sign_in_cookie import AUDIENCE
-from app.utils.tokens import token_pair
+from app.web.callers.sign_in_cookie import AUDIENCE
+from app.web.callers.tokens import token_pair
 from tests import factories
 from tests.integration.access.table import Door
 from tests.integration.conftest import Caller

@@ -9,10 +9,11 @@ from flask import current_app, g, request
 from app.domain.actor import ANONYMOUS, Actor
 from app.errors import Unauthenticated
 from app.services import session_service
-from app.utils import insiders, rate_limits
-from app.utils.error_handlers import is_for_programs
-from app.utils.sign_in_cookie import sign_in_claims
-from app.utils.tokens import verified
+from app.web.callers import operators
+from app.web.callers.sign_in_cookie import sign_in_claims
+from app.web.callers.tokens import verified
+from app.web.limits import rate_limits
+from app.web.plain_paths import is_for_programs
 
 REFRESH_ENDPOINT = "auth.refresh"
 METRICS_ENDPOINT = "metrics.report"
@@ -77,7 +78,7 @@ def _sends_bearer() -> bool:
         return False
     if request.endpoint == METRICS_ENDPOINT and current_app.config["METRICS_TOKEN"]:
         return False  # what is sent there is no token of an account
-    if request.endpoint == READY_ENDPOINT and insiders.sends_metrics_token():
+    if request.endpoint == READY_ENDPOINT and operators.sends_metrics_token():
         return False
     # A scheme is written in any case (RFC 9110, section 11.1).
     words = request.headers.get("Authorization", "").split(maxsplit=1)

@@ -9,8 +9,8 @@ from flask import Response, current_app, request
 from app.db.paging import Page, Slice
 from app.errors import PreconditionFailed
 from app.services.catalogue_cache import Answer, etag_of
-from app.utils.pagination import page_answer, slice_answer
-from app.utils.security_headers import CALLER
+from app.web.pagination import page_answer, slice_answer
+from app.web.security_headers import CALLER
 
 JSON = "application/json"
 CONDITIONS = frozenset(

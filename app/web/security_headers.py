@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
-from app.utils.buyers import GUEST_TOKENS
+from app.web.callers.buyers import GUEST_TOKENS
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (

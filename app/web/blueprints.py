@@ -10,8 +10,8 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
 from app.errors import Invalid
-from app.utils.strict_json import read_body
-from app.utils.uploads import read_form
+from app.web.strict_json import read_body
+from app.web.uploads import read_form
 
 REMEMBERED = 2048
 LONGEST_REMEMBERED = 200

@@ -3,7 +3,7 @@
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from app.utils.error_handlers import is_for_programs
+from app.web.plain_paths import is_for_programs
 
 
 class VisitSessions(SecureCookieSessionInterface):

@@ -2,7 +2,7 @@
 
 from flask import Response, current_app, request
 
-from app.utils.buyers import CART_TOKEN, DEVICE_TOKEN, IDEMPOTENCY_KEY, ORDER_TOKEN
+from app.web.callers.buyers import CART_TOKEN, DEVICE_TOKEN, IDEMPOTENCY_KEY, ORDER_TOKEN
 
 MAY_SEND = (
     "Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID",

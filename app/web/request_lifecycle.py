@@ -9,15 +9,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.observability import metrics
 from app.observability.logs import log_access
-from app.utils import (
-    limit_storage,  # noqa: F401 - makes its kind of storage known to the limiter
+from app.web import drain_request_body
+from app.web.callers.identity import identify_caller, read_token
+from app.web.cors import share
+from app.web.limits import (
     rate_limits,
-    unread,
+    storage,  # noqa: F401 - makes its kind of storage known to the limiter
 )
-from app.utils.cors import share
-from app.utils.error_handlers import is_for_programs
-from app.utils.identity import identify_caller, read_token
-from app.utils.security_headers import secure
+from app.web.plain_paths import is_for_programs
+from app.web.security_headers import secure
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -29,7 +29,7 @@ def register(app: Flask) -> None:
     rate_limits.register(app)
     app.before_request(_enter)
     app.after_request(_finish)
-    unread.register(app)
+    drain_request_body.register(app)
 
 
 def _begin() -> None:

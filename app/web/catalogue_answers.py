@@ -13,7 +13,7 @@ from app.services.catalogue_cache import Answer, ProductAnswer
 from app.services.product_facets import Facets
 from app.services.product_queries import Wanted
 from app.services.product_views import ProductView
-from app.utils.answers import answer, list_answer
+from app.web.answers import answer, list_answer
 
 ALL_CATEGORIES = 1_000
 """As many as a page's navigation takes."""

@@ -11,8 +11,8 @@ from app.domain.buyer import Buyer
 from app.errors import Invalid
 from app.services.guest_limits import GuestOrigin
 from app.services.idempotency_service import Request
-from app.utils.identity import current_actor
-from app.utils.strict_json import read_body
+from app.web.callers.identity import current_actor
+from app.web.strict_json import read_body
 
 CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
 ORDER_TOKEN = "X-Order-Token"  # noqa: S105

@@ -1,0 +1,1 @@
+"""HTTP around the views: the life of a request, bodies, answers, lists."""

@@ -1,0 +1,1 @@
+"""Who calls: tokens, the sign-in cookie, guests, operators."""
