@@ -8,11 +8,12 @@ from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
-from app import api, bulkhead, cli, config, pages, startup
+from app import api, cli, config, pages, startup
 from app.db.unit_of_work import end_session
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.observability import logs, telemetry
+from app.services.accounts import bulkhead
 from app.utils import error_handlers
 from app.web import request_lifecycle
 from app.web.security_headers import FixedHeaders
@@ -101,5 +102,5 @@ def _bind_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
     jwt.init_app(app)
     bcrypt.init_app(app)
-    bulkhead.register(app)
+    app.extensions["password_bulkhead"] = bulkhead.from_settings(app.config)
     cache.init_app(app)

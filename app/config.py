@@ -18,7 +18,7 @@ from app.domain.money import is_currency
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
-PLAIN_REDIS = "app.services.shared_cache.PlainRedis"
+PLAIN_REDIS = "app.services.cache.shared_cache.PlainRedis"
 REDIS_SECONDS = 0.08
 """How long one call to Redis may take: cache and limits together stay below 0.2 s a request."""
 
@@ -118,7 +118,7 @@ class Config:
         self._read_redis()
 
     def _read_hashing(self) -> None:
-        """How many passwords are hashed at once; see `app.bulkhead`."""
+        """How many passwords are hashed at once; see `app.services.accounts.bulkhead`."""
         threads = self._int("WEB_THREADS", 8)
         at_once = self.DEFAULT_HASHES_AT_ONCE or max(1, usable_cores() - 1)
         # One thread hashes and two stay free: a list takes milliseconds, so two serve many.

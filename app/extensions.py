@@ -3,7 +3,7 @@
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from flask import g, has_request_context
+from flask import current_app, g, has_request_context
 from flask_bcrypt import Bcrypt
 from flask_caching import Cache
 from flask_jwt_extended import JWTManager
@@ -75,3 +75,8 @@ cache = Cache()
 # Holds the storage of the rate limits, which app/web/limits/rate_limits.py counts and checks itself.
 limiter = Limiter(key_func=lambda: g.rate_limit_key)
 api = ShopApi()
+
+
+def extension(name: str) -> Any:
+    """What `create_app` has put under this name into the current app's `extensions`."""
+    return current_app.extensions[name]

@@ -12,7 +12,7 @@ from app.db import postgresql, sqlite  # noqa: F401 - both have the engine prepa
 from app.db.unit_of_work import in_transaction
 from app.errors import Unavailable
 from app.extensions import db
-from app.services import schema_service, store_service
+from app.services.operations import schema_service, store_service
 
 log = logging.getLogger(__name__)
 

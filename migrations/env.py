@@ -11,7 +11,7 @@ from app.db import database_roles
 from app.extensions import db
 from app.models import Base
 
-# What each database needs for search is its own business: app/services/product_search.py.
+# What each database needs for search is its own business: app/services/catalogue/product_search.py.
 NOT_MODELLED = (
     "products_fts", "ix_products_search", "ix_orders_search", "search_vector", "search_words",
     "search_stems", "ix_search_words",

@@ -4,7 +4,7 @@
 Each migration is printed as the SQL that PostgreSQL would get, and squawk looks at that
 (https://squawkhq.com/docs/rules). CONTRIBUTING.md has the rules that follow from it. A migration
 that has to break one says so: `contract = "0042"` where it drops what servers have not read since
-migration 0042 (app/services/schema_service.py), or
+migration 0042 (app/services/operations/schema_service.py), or
 `accepted = {"the-rule": "why nobody waits"}`.
 """
 

@@ -14,7 +14,8 @@ from app.domain.actor import SYSTEM
 from app.domain.options import options_key
 from app.extensions import bcrypt, db
 from app.models import Base, Category, Product, User, Variant
-from app.services import inventory_service, session_service
+from app.services.accounts import session_service
+from app.services.inventory import inventory_service
 from app.web.callers.tokens import token_pair
 
 PASSWORD = "correct horse battery"

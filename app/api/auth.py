@@ -9,7 +9,8 @@ from app.errors import unless_refused
 from app.models import User
 from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
 from app.schemas.users import UserSchema
-from app.services import auth_service, password_hashing, session_service
+from app.services.accounts import auth_service, password_hashing, session_service
+from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header
@@ -49,7 +50,7 @@ def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     device = request.headers.get(DEVICE_TOKEN, "")
     attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
     cart_token = request.headers.get(CART_TOKEN)
-    outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), cart_token))
+    outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), cart_token))
     return token_pair(unless_refused(outcome)), {DEVICE_TOKEN: attempt.mark_device(device)}
 
 

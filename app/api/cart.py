@@ -7,8 +7,8 @@ from flask import Response, jsonify, url_for
 from app.db.unit_of_work import in_transaction
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
-from app.services import cart_contents, cart_service
-from app.services.cart_contents import Contents
+from app.services.buying import cart_contents, cart_service
+from app.services.buying.cart_contents import Contents
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, current_buyer
 from app.web.limits import rate_limits

@@ -11,9 +11,10 @@ from app.schemas.categories import (
     CategorySchema,
     show_category,
 )
-from app.services import catalogue_cache, category_service
-from app.services.catalogue_cache import Answer
-from app.services.category_service import Counted
+from app.services.cache import catalogue_cache
+from app.services.cache.catalogue_cache import Answer
+from app.services.catalogue import category_service
+from app.services.catalogue.category_service import Counted
 from app.utils.decorators import admin_required
 from app.web.answers import answer, link_header, list_answer, send
 from app.web.blueprints import ShopBlueprint

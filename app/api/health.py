@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import replica
 from app.errors import Forbidden
-from app.services import shared_cache, store_service
+from app.services.cache import shared_cache
+from app.services.operations import store_service
 from app.web.callers import operators
 from app.web.limits import rate_limits
 

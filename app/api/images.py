@@ -11,7 +11,7 @@ from app.domain.images import MAX_ALT
 from app.models import Product
 from app.schemas.base import ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
-from app.services import picture_service
+from app.services.catalogue import picture_service
 from app.utils.decorators import admin_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor

@@ -20,11 +20,13 @@ from app.schemas.orders import (
     show_order,
 )
 from app.schemas.paging import list_schema
-from app.services import checkout_service, order_lists, order_service
-from app.services.checkout_service import Receipt, Wishes
-from app.services.order_lists import Filters
+from app.services import order_service
+from app.services.buying import checkout_service
+from app.services.buying.checkout_service import Receipt, Wishes
 from app.services.order_service import Visitor
-from app.services.order_views import OrderView
+from app.services.orders import order_lists
+from app.services.orders.order_lists import Filters
+from app.services.orders.order_views import OrderView
 from app.utils.decorators import admin_required, login_or_token_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import (

@@ -7,7 +7,7 @@ from flask import Response
 from app.db.unit_of_work import in_transaction
 from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
 from app.services import product_service
-from app.services.product_queries import Wanted
+from app.services.catalogue.product_queries import Wanted
 from app.utils.decorators import admin_required
 from app.web import catalogue_answers
 from app.web.answers import expected_versions, link_header, send

@@ -8,7 +8,7 @@ from app.db.unit_of_work import in_transaction
 from app.models import Variant
 from app.schemas.paging import list_schema
 from app.schemas.stock import LedgerArgs, StockChangeSchema, StockMovementSchema, StockSchema
-from app.services import stock_service
+from app.services.inventory import stock_service
 from app.utils.decorators import admin_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor

@@ -17,7 +17,8 @@ from app.schemas.users import (
     UserArgs,
     UserSchema,
 )
-from app.services import address_service, auth_service, password_hashing, user_service
+from app.services import user_service
+from app.services.accounts import address_service, auth_service, password_hashing
 from app.utils.decorators import admin_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import DEVICE, DEVICE_TOKEN, MARKED

@@ -17,9 +17,10 @@ from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM
 from app.domain.csv_cells import CsvWriter
 from app.domain.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
-from app.services import export_service, import_service, import_undo, security_log
-from app.services.import_service import Outcome, Rehearsal, Work
-from app.services.import_undo import Undo, Undone
+from app.services.audit import security_log
+from app.services.imports import export_service, import_service, import_undo
+from app.services.imports.import_service import Outcome, Rehearsal, Work
+from app.services.imports.import_undo import Undo, Undone
 
 BATCH = 2000
 """Rows a transaction."""

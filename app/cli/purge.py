@@ -11,8 +11,8 @@ from app.cli.shell import command
 from app.db.unit_of_work import in_transaction
 from app.gateways import media
 from app.observability import task_status
-from app.services import purge_service
-from app.services.purge_service import BATCH, Remains
+from app.services.operations import purge_service
+from app.services.operations.purge_service import BATCH, Remains
 
 SHORTEST_REST = 0.02
 """Seconds between two batches."""

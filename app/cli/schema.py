@@ -4,8 +4,8 @@ import click
 from flask import current_app
 
 from app.cli.shell import command, complain
-from app.services import schema_service
-from app.services.schema_service import UnknownRevision
+from app.services.operations import schema_service
+from app.services.operations.schema_service import UnknownRevision
 
 UNKNOWN = 3
 """The exit code for a migration that this release does not have."""

@@ -12,7 +12,8 @@ from app.config import Production
 from app.db.database_roles import NotOwner, as_owner
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
-from app.services import password_hashing, seed_service
+from app.services.accounts import password_hashing
+from app.services.seeding import seed_service
 
 MAX_ROWS = 1_000_000
 Fill = Callable[[int, str, int, datetime], int]

@@ -14,8 +14,9 @@ from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
 from app.db.unit_of_work import open_snapshot
 from app.extensions import api
 from app.observability import task_status
-from app.services import audit_service, doctor_service
-from app.services.doctor_service import Finding
+from app.services.audit import books
+from app.services.operations import doctor_service
+from app.services.operations.doctor_service import Finding
 
 
 @command("audit")
@@ -35,10 +36,10 @@ def _audit() -> int:
     """Print every violation and what was looked at; how many violations there are."""
     open_snapshot()
     found = 0
-    for line in audit_service.violations():
+    for line in books.violations():
         click.echo(line)
         found += 1
-    counted = [f"{number} {name}" for name, number in audit_service.figures().items()]
+    counted = [f"{number} {name}" for name, number in books.figures().items()]
     click.echo(f"audit: {', '.join(counted)}, {found} violations.")
     return found
 

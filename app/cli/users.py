@@ -9,7 +9,8 @@ from app.cli.shell import command, complain
 from app.db.unit_of_work import in_transaction
 from app.domain import emails, passwords
 from app.domain.actor import SYSTEM
-from app.services import password_hashing, staff_service, user_service
+from app.services import user_service
+from app.services.accounts import password_hashing, staff_service
 
 
 @command("create-admin")

@@ -88,7 +88,7 @@ class Order(Base):
         Index("ix_orders_user_id_placed_at_id", "user_id", "placed_at", "id"),
         Index("ix_orders_placed_at_id", "placed_at", "id"),
         Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
-        # What guests hold: read by app.services.guest_limits with every guest's order.
+        # What guests hold: read by app.services.orders.guest_limits with every guest's order.
         Index(
             "ix_orders_open_guest_network",
             "guest_network_hash",

@@ -17,8 +17,10 @@ from app.pages.shell import form_page, page
 from app.pages.sign_in import farewell
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
-from app.services import auth_service, order_lists, password_hashing, user_service
-from app.services.order_lists import Filters
+from app.services import user_service
+from app.services.accounts import auth_service, password_hashing
+from app.services.orders import order_lists
+from app.services.orders.order_lists import Filters
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 from app.web.callers.sign_in_cookie import give_sign_in

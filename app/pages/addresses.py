@@ -10,8 +10,8 @@ from app.pages.blueprint import PageBlueprint, see
 from app.pages.forms import Form
 from app.pages.shell import form_page, page
 from app.schemas.users import AddressSchema
-from app.services import address_service
-from app.services.checkout_service import ADDRESS_FIELDS
+from app.services.accounts import address_service
+from app.services.buying.checkout_service import ADDRESS_FIELDS
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 

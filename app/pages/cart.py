@@ -18,8 +18,8 @@ from app.pages.formats import number
 from app.pages.forms import EMPTY, Form, whole
 from app.pages.shell import page
 from app.schemas.base import ShopSchema
-from app.services import cart_contents, cart_service
-from app.services.cart_contents import Contents
+from app.services.buying import cart_contents, cart_service
+from app.services.buying.cart_contents import Contents
 from app.web.limits import rate_limits
 from app.web.redirects import inside
 

@@ -28,10 +28,12 @@ from app.schemas.auth import Email
 from app.schemas.base import Money, ShopSchema, Text, store_currency
 from app.schemas.orders import MAX_NOTE, MAX_TOTAL, show_order
 from app.schemas.users import AddressSchema
-from app.services import address_service, cart_contents, checkout_service, user_service
-from app.services.checkout_service import Receipt, Wishes
-from app.services.idempotency_service import Request
-from app.services.order_views import OrderView
+from app.services import user_service
+from app.services.accounts import address_service
+from app.services.buying import cart_contents, checkout_service
+from app.services.buying.checkout_service import Receipt, Wishes
+from app.services.messages.idempotency import Request
+from app.services.orders.order_views import OrderView
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
 

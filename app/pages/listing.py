@@ -19,8 +19,8 @@ from app.domain.money import to_text
 from app.domain.text import NotText, clean
 from app.pages.formats import amount, plain_amount
 from app.schemas.base import Money, Number, QuerySchema, Text, store_currency
-from app.services.product_facets import Facets
-from app.services.product_queries import Wanted
+from app.services.catalogue.product_facets import Facets
+from app.services.catalogue.product_queries import Wanted
 
 PER_PAGE = 24
 LAST_PAGE = ceil(MAX_DEPTH / PER_PAGE)

@@ -11,7 +11,7 @@ from app.domain.address import id_or_slug
 from app.errors import NotFound
 from app.pages.pictures import picture
 from app.pages.shell import categories
-from app.services import product_queries
+from app.services.catalogue import product_queries
 
 blp = Blueprint("seo", __name__)
 MAX_ENTRIES = 40_000

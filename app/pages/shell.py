@@ -6,7 +6,7 @@ import orjson
 from flask import Response, current_app, g, make_response, render_template
 
 from app.pages import cookies
-from app.services import cart_contents
+from app.services.buying import cart_contents
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import all_categories
 

@@ -14,15 +14,11 @@ from app.pages.csrf import forget_visitor
 from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
-from app.services import (
-    auth_service,
-    cart_service,
-    password_hashing,
-    security_log,
-    session_service,
-    throttle_service,
-    user_service,
-)
+from app.services import user_service
+from app.services.accounts import auth_service, password_hashing, session_service, throttle_service
+from app.services.audit import security_log
+from app.services.buying import cart_service
+from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 from app.web.callers.sign_in_cookie import give_sign_in, take_sign_in
@@ -107,7 +103,7 @@ def _open_session(credentials: dict[str, Any]) -> SignIn:
     device = cookies.device_tokens()
     attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
     token = cookies.page_buyer().cart_token
-    outcome = in_transaction(lambda: auth_service.sign_in(attempt, session_lifetime(), token))
+    outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), token))
     return SignIn(unless_refused(outcome), attempt.mark_device(device))
 
 

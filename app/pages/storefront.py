@@ -14,7 +14,7 @@ from app.pages import seo
 from app.pages.blueprint import PageBlueprint
 from app.pages.listing import Group, Link, Listing, read_listing
 from app.pages.shell import categories, page, store_name
-from app.services.product_queries import Wanted
+from app.services.catalogue.product_queries import Wanted
 from app.web import catalogue_answers
 
 blp = PageBlueprint("storefront", __name__)

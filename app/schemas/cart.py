@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.domain.money import to_text
 from app.models import MAX_QUANTITY
 from app.schemas.base import Money, RowId, ShopSchema, Whole
-from app.services.cart_contents import Contents, Item
+from app.services.buying.cart_contents import Contents, Item
 
 
 class AddItemSchema(ShopSchema):

@@ -6,7 +6,7 @@ from marshmallow import fields as ma
 
 from app.schemas.base import Number, RowId, ShopSchema, Slug, Text, Whole
 from app.schemas.paging import PageArgs, list_schema
-from app.services.category_service import Counted
+from app.services.catalogue.category_service import Counted
 
 MAX_POSITION = 10**9
 

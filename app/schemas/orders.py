@@ -15,7 +15,7 @@ from app.schemas.auth import Email
 from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
 from app.schemas.users import PostalAddressSchema
-from app.services.order_views import EventView, LineView, OrderView
+from app.services.orders.order_views import EventView, LineView, OrderView
 
 MAX_TOTAL = 2**63 - 1
 MAX_NOTE = 2000

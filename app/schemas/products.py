@@ -23,8 +23,8 @@ from app.gateways import media
 from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
-from app.services.product_queries import DEFAULT_SORT, SORTS
-from app.services.product_views import ProductView, VariantView
+from app.services.catalogue.product_queries import DEFAULT_SORT, SORTS
+from app.services.catalogue.product_views import ProductView, VariantView
 
 
 class Sku(Text):

@@ -15,7 +15,9 @@ from app.domain.tokens import hash_token, read_order_number
 from app.errors import NotFound
 from app.extensions import db
 from app.models import Order, OrderEvent
-from app.services import audit_trail, inventory_service, user_service
+from app.services import user_service
+from app.services.audit import trail
+from app.services.inventory import inventory_service
 
 # Status and history in one statement: read in two, they may be told from two moments. Lines never
 # change.
@@ -75,9 +77,7 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
     )
     _move_stock(order, target, visitor.actor)
     if visitor.actor.is_admin:
-        audit_trail.record(
-            visitor.actor, "order.status_changed", order.id, before, {"status": target}
-        )
+        trail.record(visitor.actor, "order.status_changed", order.id, before, {"status": target})
     db.session.flush()
     return order
 

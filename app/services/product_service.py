@@ -13,9 +13,13 @@ from app.domain.variant_rules import check_declared, spread
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product, Variant
-from app.services import audit_trail, catalogue_cache, inventory_service, variant_service
-from app.services.category_service import require_category
-from app.services.slugs import at_address, choose_slug, refuse_other_slug
+from app.models.paths import at_address
+from app.services.audit import trail
+from app.services.cache import catalogue_cache
+from app.services.catalogue import variant_service
+from app.services.catalogue.category_service import require_category
+from app.services.catalogue.slugs import choose_slug, refuse_other_slug
+from app.services.inventory import inventory_service
 
 ARTICLE = ("sku", "price", "stock")
 """What may be said of a product itself when it has just one variant."""
@@ -50,7 +54,7 @@ def create_product(actor: Actor, **wishes: Any) -> Product:
     variant_service.merge(product, variants, actor, "initial stock")
     refuse_other_slug(product, wishes.get("slug"))
     _finish(product)
-    audit_trail.record(actor, "product.created", product.id, {}, audit_trail.product_state(product))
+    trail.record(actor, "product.created", product.id, {}, trail.product_state(product))
     return product
 
 
@@ -84,7 +88,7 @@ def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Prod
 
     Raises: as `edit_product` does.
     """
-    before = audit_trail.product_state(product)
+    before = trail.product_state(product)
     if "category_id" in changes:
         product.category = require_category(changes["category_id"])
     if "slug" in changes:
@@ -96,9 +100,7 @@ def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Prod
     refuse_other_slug(product, changes.get("slug"))
     product.version += 1
     _finish(product)
-    audit_trail.record(
-        actor, "product.edited", product.id, before, audit_trail.product_state(product)
-    )
+    trail.record(actor, "product.edited", product.id, before, trail.product_state(product))
     return product
 
 
@@ -118,7 +120,7 @@ def delete_product(actor: Actor, address: str, expected: Collection[str] | None 
     db.session.execute(
         update(Variant).where(Variant.product_id == product.id).values(deleted_at=now)
     )
-    audit_trail.record(actor, "product.deleted", product.id, audit_trail.product_state(product))
+    trail.record(actor, "product.deleted", product.id, trail.product_state(product))
     _forget(product)
 
 

@@ -13,7 +13,8 @@ from app.domain.clock import utc_now
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
-from app.services import audit_trail, security_log, session_service, throttle_service
+from app.services.accounts import session_service, throttle_service
+from app.services.audit import security_log, trail
 
 NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def update_user(
         refuse_last_admin(user, admins)
     user.role, user.is_active = after
     session_service.end_all(user.id)
-    audit_trail.record(actor, "user.edited", user.id, before, standing(user))
+    trail.record(actor, "user.edited", user.id, before, standing(user))
     state = "active" if user.is_active else "deactivated"
     change = f"account {user.id} became {user.role}, {state}"
     security_log.record_of(actor, security_log.RIGHTS_CHANGED, change)
@@ -172,13 +173,13 @@ def release_address(actor: Actor, user_id: int) -> None:
     has_ordered = db.session.scalar(select(Order.id).where(Order.user_id == user.id).limit(1))
     if has_ordered or user.role != "customer":
         raise Conflict("account_in_use", "An account that has ordered, or is of staff, stays.")
-    audit_trail.record(actor, "user.released", user.id, standing(user))
+    trail.record(actor, "user.released", user.id, standing(user))
     security_log.record_of(actor, security_log.ADDRESS_RELEASED, f"account {user.id}")
     bury(user)
     session_service.forget_places(user.id)
 
 
-def standing(user: User) -> audit_trail.State:
+def standing(user: User) -> trail.State:
     """What the audit trail tells of an account: nothing personal."""
     return {"role": user.role, "is_active": user.is_active}
 

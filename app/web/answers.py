@@ -8,7 +8,7 @@ from flask import Response, current_app, request
 
 from app.db.paging import Page, Slice
 from app.errors import PreconditionFailed
-from app.services.catalogue_cache import Answer, etag_of
+from app.services.cache.catalogue_cache import Answer, etag_of
 from app.web.pagination import page_answer, slice_answer
 from app.web.security_headers import CALLER
 

@@ -8,11 +8,12 @@ from app.models import Product
 from app.schemas.base import store_currency
 from app.schemas.categories import show_category
 from app.schemas.products import show_product
-from app.services import catalogue_cache, category_service, product_facets, product_queries
-from app.services.catalogue_cache import Answer, ProductAnswer
-from app.services.product_facets import Facets
-from app.services.product_queries import Wanted
-from app.services.product_views import ProductView
+from app.services.cache import catalogue_cache
+from app.services.cache.catalogue_cache import Answer, ProductAnswer
+from app.services.catalogue import category_service, product_facets, product_queries
+from app.services.catalogue.product_facets import Facets
+from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_views import ProductView
 from app.web.answers import answer, list_answer
 
 ALL_CATEGORIES = 1_000

@@ -7,8 +7,8 @@ from werkzeug.datastructures import FileStorage
 
 from app.errors import Malformed
 from app.gateways import media
-from app.services import pictures
-from app.services.pictures import Picture
+from app.services.catalogue import pictures
+from app.services.catalogue.pictures import Picture
 
 
 def read_form(sent: Request) -> dict[str, Any]:

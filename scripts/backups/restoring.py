@@ -73,7 +73,7 @@ def migrate(app: Flask) -> None:
 def is_behind(app: Flask) -> bool:
     """Whether the database lacks migrations of this release."""
     from app.extensions import db
-    from app.services import store_service
+    from app.services.operations import store_service
 
     with app.app_context():
         revision = store_service.schema_revision()
@@ -129,7 +129,7 @@ def _put_postgresql(backup: Path, manifest: Manifest, shop: Shop, place: Callabl
 
 def _refuse_behind(app: Flask, revision: str | None, other_sessions: int) -> None:
     """Raises: Failure where a server would meet an old schema until it is migrated."""
-    from app.services import store_service
+    from app.services.operations import store_service
 
     has_to_be_migrated = store_service.is_behind(revision, app.extensions["migrate"].directory)
     if has_to_be_migrated and other_sessions:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from app.services.seed_service import DEMO_ADMIN, DEMO_CUSTOMER
+from app.services.seeding.seed_service import DEMO_ADMIN, DEMO_CUSTOMER
 
 CUSTOMER, STAFF = DEMO_CUSTOMER, DEMO_ADMIN
 THING, OTHER_THING = "washed-linen-duvet-cover", "stoneware-mug"

@@ -19,7 +19,7 @@ from app.db import database_roles
 from app.db.database_roles import APPEND_ONLY
 from app.extensions import cache, db
 from app.models import Base
-from app.services import catalogue_cache
+from app.services.cache import catalogue_cache
 from tests import factories, pooler, roles, servers
 
 EMPTYING = (

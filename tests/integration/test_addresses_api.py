@@ -3,7 +3,7 @@
 import pytest
 
 from app.models import Address
-from app.services import address_service
+from app.services.accounts import address_service
 from tests.integration.people import rows
 
 BOOK = "/api/users/me/addresses"

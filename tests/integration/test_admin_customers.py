@@ -4,7 +4,7 @@ import pytest
 
 from app.extensions import db
 from app.models import Session, User
-from app.services import customer_service
+from app.services.accounts import customer_service
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.conftest import Caller

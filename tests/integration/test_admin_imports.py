@@ -13,7 +13,7 @@ from app.domain.csv_rows import COLUMNS
 from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
 from app.pages.admin import imports
-from app.services import import_jobs
+from app.services.imports import import_jobs
 from tests import factories
 from tests.factories import count
 from tests.integration.browsing import Browser, form_of, hidden_fields

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.clock import utc_now
 from app.models import Order, OrderEvent
-from app.services import report_service
+from app.services.operations import report_service
 from tests import factories
 from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller

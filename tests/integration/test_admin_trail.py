@@ -6,7 +6,8 @@ from app.db.unit_of_work import in_transaction
 from app.domain.actor import SYSTEM, Actor
 from app.extensions import db
 from app.models import User
-from app.services import audit_trail, user_service
+from app.services import user_service
+from app.services.audit import trail
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.people import inside, make_user
@@ -30,7 +31,7 @@ def record(app):
     """Note a change: who, action, id, before, after."""
 
     def note(actor, *facts):
-        inside(app, lambda: in_transaction(lambda: audit_trail.record(actor, *facts)))
+        inside(app, lambda: in_transaction(lambda: trail.record(actor, *facts)))
 
     return note
 

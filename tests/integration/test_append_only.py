@@ -10,7 +10,7 @@ from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import AuditEvent, StockMovement
 from app.models.catalogue import ERASED_REASON
-from app.services import inventory_service
+from app.services.inventory import inventory_service
 from tests import factories
 from tests.integration.people import inside, rows
 from tests.integration.shopping import order

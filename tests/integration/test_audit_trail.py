@@ -11,15 +11,15 @@ from app.domain.actor import Actor
 from app.errors import Invalid
 from app.extensions import db
 from app.models import AuditEvent, Category
-from app.services import audit_trail
-from app.services.audit_trail import Filters
+from app.services.audit import trail
+from app.services.audit.trail import Filters
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.people import inside, make_user, rows
 from tests.integration.shopping import move, order
 
 
-def trail(app):
+def events(app):
     """Each event as its action and its changes."""
     return [(event.action, event.changes) for event in rows(app, AuditEvent)]
 
@@ -57,7 +57,7 @@ def test_a_category_is_followed_too(app, admin):
     admin.patch(path, json={"position": 4})
     admin.delete(path)
 
-    actions = trail(app)
+    actions = events(app)
     assert [action for action, _ in actions] == [
         "category.created",
         "category.edited",
@@ -84,7 +84,7 @@ def test_staff_moving_an_order_is_noted_and_a_customer_cancelling_is_not(app, ad
     move(admin, placed, "processing")
     customer.post(f"/api/orders/{placed['number']}/cancel")
 
-    assert trail(app) == [("order.status_changed", {"status": ["pending", "processing"]})]
+    assert events(app) == [("order.status_changed", {"status": ["pending", "processing"]})]
 
 
 def test_roles_and_deactivations_are_noted_without_anything_personal(app, admin, customer):
@@ -153,7 +153,7 @@ def test_an_import_that_changes_nothing_leaves_no_trace(app, tmp_path):
     sheet.write_text(f"sku,name,price\nOLD,{product.name},10.00\n")
     app.test_cli_runner().invoke(args=["import-products", str(sheet)])
 
-    assert trail(app) == []
+    assert events(app) == []
 
 
 @pytest.mark.parametrize("body", [{}, {"price": "1.999"}, {"sku": "TAKEN"}])
@@ -163,7 +163,7 @@ def test_what_was_refused_or_changed_nothing_is_not_noted(app, admin, body):
         product = factories.product()
     admin.patch(f"/api/products/{product.id}", json=body)
 
-    assert trail(app) == []
+    assert events(app) == []
 
 
 @pytest.mark.parametrize("statement", [update(AuditEvent).values(door="cli"), delete(AuditEvent)])
@@ -173,37 +173,37 @@ def test_the_database_refuses_to_change_or_forget_an_event(app, admin, statement
     with app.app_context(), as_owner(), pytest.raises(DBAPIError, match="never changed"):
         db.session.execute(statement, execution_options={"shop_writes": True})
 
-    assert len(trail(app)) == 1
+    assert len(events(app)) == 1
 
 
 def test_the_trail_survives_the_emptying_of_the_shop(app, admin):
     admin.post("/api/categories", json={"name": "Lamps"})
     app.test_cli_runner().invoke(args=["seed-db", "--reset", "--yes"])
 
-    assert [action for action, _ in trail(app)][:2] == ["category.created", "shop.emptied"]
+    assert [action for action, _ in events(app)][:2] == ["category.created", "shop.emptied"]
 
 
 def test_a_demo_shop_leaves_its_trace_once(app):
     for _ in range(2):
         assert app.test_cli_runner().invoke(args=["seed-db"]).exit_code == 0
 
-    assert trail(app) == [("shop.seeded", {"demo": [None, "planted"]})]
+    assert events(app) == [("shop.seeded", {"demo": [None, "planted"]})]
 
 
 def test_the_trail_is_listed_newest_first_by_subject_and_by_person(app):
     ann, bob = Actor("admin", user_id=1), Actor("admin", user_id=2)
     with app.app_context():
-        audit_trail.record(ann, "product.edited", 7, {"name": "A"}, {"name": "B"})
-        audit_trail.record(bob, "product.edited", 7, {"name": "B"}, {"name": "C"})
-        audit_trail.record(bob, "category.edited", 7, {"name": "D"}, {"name": "E"})
+        trail.record(ann, "product.edited", 7, {"name": "A"}, {"name": "B"})
+        trail.record(bob, "product.edited", 7, {"name": "B"}, {"name": "C"})
+        trail.record(bob, "category.edited", 7, {"name": "D"}, {"name": "E"})
         db.session.commit()
 
     def listed(**wanted):
-        page = inside(app, audit_trail.list_events, Filters(**wanted), 1, 20)
+        page = inside(app, trail.list_events, Filters(**wanted), 1, 20)
         return [event.changes["name"][1] for event in page.items]
 
     assert listed() == ["E", "C", "B"]
     assert listed(subject="product", subject_id=7) == ["C", "B"]
     assert listed(user_id=1) == ["B"]
     with app.app_context(), pytest.raises(Invalid):
-        audit_trail.list_events(Filters(), 1001, 100)
+        trail.list_events(Filters(), 1001, 100)

@@ -10,7 +10,8 @@ from app.db.unit_of_work import in_transaction
 from app.domain.actor import Actor
 from app.extensions import db
 from app.models import Address, Cart, OrderEvent, Session, User
-from app.services import address_service, auth_service, throttle_service, user_service
+from app.services import user_service
+from app.services.accounts import address_service, auth_service, throttle_service
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in

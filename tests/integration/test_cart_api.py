@@ -12,7 +12,7 @@ from app.domain.clock import utc_now
 from app.errors import Unauthenticated
 from app.extensions import db
 from app.models import Cart, CartLine, User
-from app.services import cart_service
+from app.services.buying import cart_service
 from tests import factories
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import rows

@@ -17,10 +17,10 @@ from app.db.unit_of_work import in_transaction
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Product, Variant
-from app.services import catalogue_cache, shared_cache
-from app.services.catalogue_cache import Answer, ProductAnswer
-from app.services.local_cache import Gates, LocalCache
-from app.services.product_queries import Wanted
+from app.services.cache import catalogue_cache, shared_cache
+from app.services.cache.catalogue_cache import Answer, ProductAnswer
+from app.services.cache.local_cache import Gates, LocalCache
+from app.services.catalogue.product_queries import Wanted
 from app.web import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller

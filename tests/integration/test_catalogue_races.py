@@ -10,7 +10,7 @@ from app.domain.actor import SYSTEM
 from app.domain.category_tree import with_descendants
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
-from app.services import category_service
+from app.services.catalogue import category_service
 from tests import factories
 from tests.integration import people
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from app.db import database_roles
 from app.db.unit_of_work import open_snapshot
 from app.extensions import db
-from app.services import audit_service
+from app.services.audit import books
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.shopping import inside, order
@@ -184,9 +184,9 @@ def test_ids_and_figures_are_named(audit):
 
 def test_it_reads_one_snapshot_while_the_shop_goes_on(shop):
     open_snapshot()
-    before = audit_service.figures()
+    before = books.figures()
 
     break_it("UPDATE products SET price = price + 1")
 
-    assert audit_service.figures() == before
-    assert list(audit_service.violations()) == []
+    assert books.figures() == before
+    assert list(books.violations()) == []

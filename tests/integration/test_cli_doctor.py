@@ -8,7 +8,7 @@ from app import create_app
 from app.config import Development, Production, Testing
 from app.extensions import db
 from app.models import Store
-from app.services.doctor_service import public_url
+from app.services.operations.doctor_service import public_url
 from tests import factories
 
 

@@ -13,7 +13,8 @@ from app.domain.clock import utc_now
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Cart, CartLine, IdempotencyKey, ImportJob, LoginThrottle, Session
-from app.services import purge_service, session_service, throttle_service
+from app.services.accounts import session_service, throttle_service
+from app.services.operations import purge_service
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller

@@ -13,7 +13,7 @@ from app.domain.order_status import STATUSES
 from app.domain.passwords import weakness
 from app.extensions import db
 from app.models import Base, Category, Order, Product, Store, User, Variant
-from app.services import seed_service
+from app.services.seeding import seed_service
 from app.services.seeding.content import minor
 from tests import factories
 from tests.factories import count

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from app.config import ROOT, load
 from app.extensions import db
-from app.services import schema_service
+from app.services.operations import schema_service
 from tests import pooler, proxy
 from tests.servers import free_port
 

@@ -6,8 +6,9 @@ from collections import deque
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
-from app.services import export_service, seed_service
-from app.services.export_service import AT_ONCE
+from app.services.imports import export_service
+from app.services.imports.export_service import AT_ONCE
+from app.services.seeding import seed_service
 
 
 def fill(products: int) -> None:

@@ -14,7 +14,7 @@ from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Base
 from app.pages.cookies import CART
-from app.services import import_jobs
+from app.services.imports import import_jobs
 from tests.integration.access.api_doors import API_DOORS
 from tests.integration.access.page_doors import PAGE_DOORS
 from tests.integration.access.table import CALLERS, Door

@@ -7,7 +7,7 @@ import pytest
 from app import create_app
 from app.config import Testing
 from app.models import Order
-from app.services import guest_limits, guest_orders
+from app.services.orders import guest_limits, guest_orders
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import Browser, hidden_fields, variant_id

@@ -10,7 +10,7 @@ from app import create_app
 from app.config import Testing
 from app.db import database_roles
 from app.extensions import db, limiter
-from app.services import store_service
+from app.services.operations import store_service
 from tests.integration.conftest import Caller
 from tests.integration.people import at_once
 

@@ -14,8 +14,8 @@ from app.domain.clock import utc_now
 from app.errors import Conflict
 from app.extensions import db
 from app.models import IdempotencyKey, Order
-from app.services import idempotency_service
-from app.services.idempotency_service import Request
+from app.services.messages import idempotency
+from app.services.messages.idempotency import Request
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.people import inside, only_row
@@ -160,7 +160,7 @@ def test_answers_past_their_day_are_swept_away_by_later_keys(app, customer, prod
     buyer = Buyer(Actor("customer", user_id=customer.user_id))
 
     def ask(number):
-        in_transaction(lambda: idempotency_service.claim(Request(f"key {number}", {}), buyer))
+        in_transaction(lambda: idempotency.claim(Request(f"key {number}", {}), buyer))
 
     for number in range(cleanup.TURN):
         inside(app, lambda n=number: ask(n))
@@ -196,7 +196,7 @@ def test_a_key_whose_first_request_runs_for_too_long_is_in_use(app, limit, refus
 
     def claim_impatiently():
         db.session.execute(text(f"SET LOCAL {limit} = '50ms'"))
-        idempotency_service.claim(request, buyer)
+        idempotency.claim(request, buyer)
 
     with app.app_context(), db.engine.connect() as other:
         row = {"scope": "user:7", "key": "a-key", "request_hash": "", "created_at": utc_now()}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.domain.images import MAX_IMAGES, WIDTHS
 from app.gateways.media import FolderStore
-from app.services import pictures
+from app.services.catalogue import pictures
 from tests import factories
 from tests.integration.people import inside
 

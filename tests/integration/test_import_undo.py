@@ -4,7 +4,7 @@ import pytest
 
 from app.extensions import db
 from app.models import AuditEvent, ImportJob, Product, StockMovement, Variant
-from app.services import import_undo
+from app.services.imports import import_undo
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import form_of

@@ -8,7 +8,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product
-from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
 from tests import factories
 
 

@@ -12,7 +12,7 @@ from app.db.prepared import run
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
-from app.services import session_service
+from app.services.accounts import session_service
 from tests import factories, servers
 
 pytestmark = pytest.mark.only_on("postgresql")

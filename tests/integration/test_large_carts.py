@@ -11,7 +11,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.tokens import hash_token, new_token
 from app.extensions import db, limiter
 from app.models import Cart, CartLine, Variant
-from app.services import cart_service
+from app.services.buying import cart_service
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.browsing import Browser

@@ -6,7 +6,8 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Order, Product
-from app.services import password_hashing, seed_service
+from app.services.accounts import password_hashing
+from app.services.seeding import seed_service
 from app.services.seeding.orders import fill_up as fill_up_orders
 from tests import factories
 from tests.integration.browsing import Browser

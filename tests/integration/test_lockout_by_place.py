@@ -12,7 +12,7 @@ from app.domain import guessing
 from app.domain.clock import utc_now
 from app.extensions import limiter
 from app.models import LoginThrottle, Session
-from app.services import auth_service, throttle_service
+from app.services.accounts import auth_service, throttle_service
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows, statuses

@@ -11,7 +11,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import limiter
 from app.models import LoginThrottle, Session
-from app.services import auth_service, throttle_service
+from app.services.accounts import auth_service, throttle_service
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.people import (

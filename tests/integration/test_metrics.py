@@ -10,7 +10,7 @@ from app.config import Testing
 from app.db.unit_of_work import in_transaction
 from app.domain.actor import Actor
 from app.extensions import db
-from app.services import import_jobs
+from app.services.imports import import_jobs
 from tests import factories
 from tests.factories import PASSWORD
 from tests.figures import figure, read

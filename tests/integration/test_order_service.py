@@ -9,17 +9,13 @@ from app.domain.guest_limits import GuestLimits
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
-from app.services import (
-    cart_service,
-    checkout_service,
-    inventory_service,
-    order_service,
-    user_service,
-)
-from app.services.checkout_service import Wishes
-from app.services.guest_limits import GuestOrigin
-from app.services.inventory_service import OutOfStock, Wish
+from app.services import order_service, user_service
+from app.services.buying import cart_service, checkout_service
+from app.services.buying.checkout_service import Wishes
+from app.services.inventory import inventory_service
+from app.services.inventory.inventory_service import OutOfStock, Wish
 from app.services.order_service import Visitor
+from app.services.orders.guest_limits import GuestOrigin
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.shopping import change

@@ -14,12 +14,13 @@ import requests
 from flask import Flask
 from sqlalchemy import func, select
 
-from app import bulkhead, create_app
-from app.bulkhead import Bulkhead
+from app import create_app
 from app.config import Testing, load
 from app.errors import Busy
 from app.extensions import db
 from app.models import User
+from app.services.accounts import bulkhead
+from app.services.accounts.bulkhead import Bulkhead
 from tests import servers
 from tests.factories import PASSWORD
 from tests.figures import figure, read
@@ -30,7 +31,7 @@ from tests.integration.people import EMAIL, at_once, inside, login, make_user, r
 HOLD_ONE = """
 import sys, time
 from pathlib import Path
-from app.bulkhead import Bulkhead
+from app.services.accounts.bulkhead import Bulkhead
 
 with Bulkhead(Path(sys.argv[1]), 1, 0).place():
     print("held", flush=True)
@@ -39,7 +40,7 @@ with Bulkhead(Path(sys.argv[1]), 1, 0).place():
 TAKE_TURNS = """
 import sys, threading, time
 from pathlib import Path
-from app.bulkhead import Bulkhead
+from app.services.accounts.bulkhead import Bulkhead
 
 bulkhead = Bulkhead(Path(sys.argv[1]), 2, 100)
 

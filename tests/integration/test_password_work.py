@@ -8,7 +8,7 @@ import pytest
 from app.db.unit_of_work import in_transaction
 from app.extensions import bcrypt as hashing
 from app.models import LoginThrottle, User
-from app.services import auth_service
+from app.services.accounts import auth_service
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.people import (

@@ -12,8 +12,9 @@ from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Order, Product
-from app.services import order_lists, seed_service
-from app.services.order_lists import Filters
+from app.services.orders import order_lists
+from app.services.orders.order_lists import Filters
+from app.services.seeding import seed_service
 from tests.sql import watched
 
 pytestmark = pytest.mark.only_on("postgresql")

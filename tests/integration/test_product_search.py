@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.prepared import run
-from app.services import product_search
+from app.services.catalogue import product_search
 from tests import factories
 
 URL = "/api/products"

@@ -17,7 +17,7 @@ from app.config import Testing
 from app.db import replica
 from app.extensions import db
 from app.observability import metrics
-from app.services import catalogue_cache
+from app.services.cache import catalogue_cache
 from tests import factories, figures, roles, servers
 from tests.integration.conftest import Caller, migrated, signed_in
 from tests.integration.people import at_once

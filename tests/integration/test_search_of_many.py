@@ -7,10 +7,10 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services import product_facets, product_search
-from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
-from app.services.product_facets import Facets
-from app.services.product_queries import Wanted
+from app.services.catalogue import product_facets, product_search
+from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.catalogue.product_facets import Facets
+from app.services.catalogue.product_queries import Wanted
 from tests import factories
 from tests.integration.test_query_counts import counted
 

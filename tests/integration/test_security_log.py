@@ -7,7 +7,7 @@ import time_machine
 
 from app.domain.clock import utc_now
 from app.models import SecurityEvent
-from app.services import security_log
+from app.services.audit import security_log
 from tests.factories import PASSWORD
 from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller

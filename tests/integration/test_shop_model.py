@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 from werkzeug.test import TestResponse
 
 from app.domain.money import to_text
-from app.services import audit_service
+from app.services.audit import books
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in
@@ -148,7 +148,7 @@ class Shop(RuleBasedStateMachine):
             shown = self.people[order.owner].get(f"/api/orders/{number}").json
             self._is_told(shown, order)
         inside(self.app, assert_books_balance)
-        assert inside(self.app, lambda: list(audit_service.violations())) == []
+        assert inside(self.app, lambda: list(books.violations())) == []
 
     def _shows_cart(self, answer: TestResponse, person: int) -> None:
         if answer.status_code < 300:

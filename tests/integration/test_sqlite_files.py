@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app import config, create_app
 from app.config import Testing
 from app.extensions import db
-from app.services import doctor_service
+from app.services.operations import doctor_service
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from app.config import ROOT, ConfigurationError, Testing
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Store
-from app.services.store_service import record_currency
+from app.services.operations.store_service import record_currency
 from tests import servers
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port

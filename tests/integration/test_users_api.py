@@ -19,7 +19,8 @@ from app.models import (
     Session,
     User,
 )
-from app.services import password_hashing, user_service
+from app.services import user_service
+from app.services.accounts import password_hashing
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in

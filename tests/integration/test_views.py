@@ -10,7 +10,7 @@ from app.extensions import db
 from app.models import Order
 from app.schemas.cart import CartSchema, show_cart
 from app.schemas.orders import OrderSchema, show_order
-from app.services import cart_contents
+from app.services.buying import cart_contents
 from tests import factories
 from tests.integration.people import change
 from tests.integration.shopping import ADDRESS, fill, guest_order, inside, move, order

@@ -13,7 +13,7 @@ from app.config import Config, load
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Product, Variant
-from app.services import session_service
+from app.services.accounts import session_service
 from app.web.callers.tokens import token_pair
 from tests import factories
 from tests.performance.writes import LINES, Customer

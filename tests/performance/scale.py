@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from app.db.paging import encode_cursor
 from app.extensions import db
 from app.models import Category, Order, Product, User
-from app.services.product_queries import SORT_KEYS
-from app.services.seed_service import DEMO_ADMIN
+from app.services.catalogue.product_queries import SORT_KEYS
+from app.services.seeding.seed_service import DEMO_ADMIN
 from tests.performance.http import expect, insist, request
 from tests.performance.load import Operation
 from tests.performance.measure import Figures, one_round

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import Product
-from app.services.seed_service import DEMO_CUSTOMER
+from app.services.seeding.seed_service import DEMO_CUSTOMER
 from tests.performance import hello, reads, writes
 from tests.performance.load import Operation
 from tests.performance.people import articles, in_shop, make_customers

@@ -36,11 +36,11 @@ class Mutant:
 
 
 MIGRATION = "migrations/versions/20261122_1200_0001_the_shop.py"
-INVENTORY = "app/services/inventory_service.py"
-CHECKOUT = "app/services/checkout_service.py"
-CARTS = "app/services/cart_service.py"
+INVENTORY = "app/services/inventory/inventory_service.py"
+CHECKOUT = "app/services/buying/checkout_service.py"
+CARTS = "app/services/buying/cart_service.py"
 ORDERS = "app/services/order_service.py"
-CACHE = "app/services/shared_cache.py"
+CACHE = "app/services/cache/shared_cache.py"
 UNIT_OF_WORK = "app/db/unit_of_work.py"
 
 NO_CHECK = Edit(
@@ -85,7 +85,7 @@ MUTANTS = (
         "Who sends a key again takes it over, and is served again.",
         (
             Edit(
-                "app/services/idempotency_service.py",
+                "app/services/messages/idempotency.py",
                 "where=IdempotencyKey.created_at <= bindparam",
                 "where=IdempotencyKey.created_at >= bindparam",
             ),
@@ -265,7 +265,7 @@ MUTANTS = (
         "A refresh token can be spent by several at once.",
         (
             Edit(
-                "app/services/session_service.py",
+                "app/services/accounts/session_service.py",
                 "            Session.generation == generation,\n",
                 "",
             ),
@@ -278,7 +278,7 @@ MUTANTS = (
         "A customer's orders are listed from a copy that trails by a second.",
         (
             Edit(
-                "app/services/order_lists.py",
+                "app/services/orders/order_lists.py",
                 '{"owner": actor.user_id}',
                 '{"owner": actor.user_id, "before": __import__("app.domain.clock").domain.clock'
                 '.utc_now() - __import__("datetime").timedelta(seconds=1)}',

@@ -26,13 +26,19 @@ def test_the_map_has_every_room():
 
 
 def test_the_table_has_every_service():
-    (table,) = re.findall(r"\| about \| modules \|\n(.*?)\n\n", TEXT, re.DOTALL)
+    (table,) = re.findall(r"\| subject \| modules \|\n\|---\|---\|\n(.*?)\n\n", TEXT, re.DOTALL)
+    rows = [re.findall(r"`([a-z_/]+)`", row) for row in table.split("\n")]
 
-    assert {name.rstrip("/") for name in re.findall(r"`([a-z_/]+)`", table)} == modules("services")
+    assert {subject.rstrip("/"): set(names) for subject, *names in rows} == {
+        path.name: modules("services", path.name)
+        for path in (APP / "services").iterdir()
+        if (path / "__init__.py").is_file()
+    }
 
 
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:utils|pages|domain)/\w+(?:\.py)?)`", TEXT)))
+    "path",
+    sorted(set(re.findall(r"`((?:utils|web|pages|domain|db|services)/\w+(?:\.py)?)`", TEXT))),
 )
 def test_what_it_names_is_there(path):
     assert (APP / path).with_suffix(".py").exists()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.config import ROOT
-from app.services import schema_service
-from app.services.schema_service import UnknownRevision
+from app.services.operations import schema_service
+from app.services.operations.schema_service import UnknownRevision
 
 MIGRATIONS = str(ROOT / "migrations")
 

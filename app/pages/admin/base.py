@@ -12,8 +12,8 @@ from app.errors import Forbidden, Invalid, Unauthenticated
 from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
-from app.services import idempotency_service
-from app.services.idempotency_service import Request
+from app.services.messages import idempotency
+from app.services.messages.idempotency import Request
 from app.web.callers.identity import current_actor
 
 ROOMS = (
@@ -91,7 +91,7 @@ def once(work: Callable[[], int | None], part: str = "") -> int:
     """
     actor, sent = current_actor(), [request.path, part, sorted(request.form.items(multi=True))]
     asked = Request(f"form:{Request('', sent).hash}", sent)
-    return in_transaction(lambda: idempotency_service.once(asked, Buyer(actor), work))
+    return in_transaction(lambda: idempotency.once(asked, Buyer(actor), work))
 
 
 def tell_of_another(form: Form, found: Product | Category) -> None:

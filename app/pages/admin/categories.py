@@ -13,7 +13,7 @@ from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
-from app.services import category_service
+from app.services.catalogue import category_service
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("categories", __name__, url_prefix="/admin/categories")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.pages.formats import money, number
-from app.services.audit_names import CATEGORY_FIELDS, Names
+from app.services.audit.trail_names import CATEGORY_FIELDS, Names
 
 MONEY_FIELDS = ("price", "compare_at_price")
 LONGEST = 300

@@ -16,8 +16,10 @@ from app.pages.forms import Form
 from app.schemas.base import ShopSchema
 from app.schemas.paging import PageArgs
 from app.schemas.users import ROLES, UserArgs
-from app.services import customer_service, order_lists, user_service
-from app.services.order_lists import Filters
+from app.services import user_service
+from app.services.accounts import customer_service
+from app.services.orders import order_lists
+from app.services.orders.order_lists import Filters
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("customers", __name__, url_prefix="/admin/customers")

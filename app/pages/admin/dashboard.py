@@ -5,7 +5,7 @@ from flask import Response, current_app
 from app.domain.clock import utc_now
 from app.pages.admin import chart
 from app.pages.admin.base import AdminBlueprint, admin_page
-from app.services import report_service
+from app.services.operations import report_service
 
 blp = AdminBlueprint("dashboard", __name__, url_prefix="/admin")
 

@@ -15,8 +15,9 @@ from app.pages.admin.base import AdminBlueprint, admin_form, read_query
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text
-from app.services import erasure_service, order_service, user_service
-from app.services.erasure_service import PersonalData
+from app.services import order_service, user_service
+from app.services.operations import erasure_service
+from app.services.operations.erasure_service import PersonalData
 from app.services.order_service import Visitor
 from app.web.callers.identity import current_actor
 

@@ -14,7 +14,7 @@ from app.errors import Conflict, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
 from app.pages.blueprint import see
 from app.schemas.base import Number, QuerySchema
-from app.services import guest_orders
+from app.services.orders import guest_orders
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("guest_orders", __name__, url_prefix="/admin/guest-orders")

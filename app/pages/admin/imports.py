@@ -17,7 +17,8 @@ from app.pages.admin.changes import readable
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
-from app.services import audit_names, export_service, import_jobs, security_log
+from app.services.audit import security_log, trail_names
+from app.services.imports import export_service, import_jobs
 from app.web.callers.identity import current_actor
 from app.web.uploads import allow_large_body
 
@@ -123,7 +124,7 @@ def _show(form: Form) -> Response:
         "imports.html",
         form,
         jobs=jobs,
-        names=audit_names.emails_of({job.user_id for job in jobs if job.user_id}),
+        names=trail_names.emails_of({job.user_id for job in jobs if job.user_id}),
         columns=COLUMNS,
         limit=current_app.config["MAX_UPLOAD_BYTES"],
     )

@@ -22,9 +22,10 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
 from app.schemas.orders import ChangeStatusSchema
-from app.services import order_lists, order_service, user_service
-from app.services.order_lists import Filters
+from app.services import order_service, user_service
 from app.services.order_service import Visitor
+from app.services.orders import order_lists
+from app.services.orders.order_lists import Filters
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("orders", __name__, url_prefix="/admin/orders")

@@ -13,7 +13,8 @@ from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another, to
 from app.pages.blueprint import see
 from app.pages.forms import EMPTY, Form, whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
-from app.services import picture_service, product_queries, product_service
+from app.services import product_service
+from app.services.catalogue import picture_service, product_queries
 from app.web.callers.identity import current_actor
 from app.web.uploads import allow_large_body, keep_picture
 

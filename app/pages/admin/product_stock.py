@@ -11,7 +11,8 @@ from app.pages.admin.base import AdminBlueprint, admin_form, once, page_href, re
 from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.stock import LedgerArgs, StockChangeSchema
-from app.services import product_queries, stock_service
+from app.services.catalogue import product_queries
+from app.services.inventory import stock_service
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("products_stock", __name__, url_prefix="/admin/products/<product>/stock")

@@ -22,8 +22,9 @@ from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.schemas.products import ProductSchema
-from app.services import product_queries, product_service
-from app.services.product_queries import Wanted
+from app.services import product_service
+from app.services.catalogue import product_queries
+from app.services.catalogue.product_queries import Wanted
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("products", __name__, url_prefix="/admin/products")

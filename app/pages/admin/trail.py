@@ -12,9 +12,10 @@ from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_que
 from app.pages.admin.changes import readable
 from app.schemas.base import Number, Text
 from app.schemas.paging import PageArgs
-from app.services import audit_names, audit_trail, user_service
-from app.services.audit_names import Names
-from app.services.audit_trail import Filters
+from app.services import user_service
+from app.services.audit import trail, trail_names
+from app.services.audit.trail import Filters
+from app.services.audit.trail_names import Names
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50
@@ -48,8 +49,8 @@ def list_events() -> Response:
     wanted = read_query(WANTED)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
     filters = Filters(wanted["subject"], wanted["id"], user_id_of(wanted["person"]))
-    found = audit_trail.list_events(filters, number, PER_PAGE)
-    names = audit_names.names_of(found.items)
+    found = trail.list_events(filters, number, PER_PAGE)
+    names = trail_names.names_of(found.items)
 
     return admin_page(
         "trail.html",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.db.paging import MAX_DEPTH
 from app.models import Category
-from app.services import category_service
+from app.services.catalogue import category_service
 
 
 @dataclass(frozen=True)

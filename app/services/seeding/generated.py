@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.extensions import db
 from app.models import Category, Product
-from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.seeding.content import read, scale
 from app.services.seeding.written import OPENING
 

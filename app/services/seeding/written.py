@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.domain.text import make_slug, with_suffix
 from app.extensions import db
 from app.models import Address, Category, Product, User, Variant
-from app.services.bulk_catalogue import NewProduct, NewVariant, add_products
+from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.seeding.content import minor, read
 
 OPENING = "initial stock"

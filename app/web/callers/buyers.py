@@ -9,8 +9,8 @@ from flask import current_app, request
 from app.domain import devices
 from app.domain.buyer import Buyer
 from app.errors import Invalid
-from app.services.guest_limits import GuestOrigin
-from app.services.idempotency_service import Request
+from app.services.messages.idempotency import Request
+from app.services.orders.guest_limits import GuestOrigin
 from app.web.callers.identity import current_actor
 from app.web.strict_json import read_body
 

@@ -8,7 +8,7 @@ from flask import current_app, g, request
 
 from app.domain.actor import ANONYMOUS, Actor
 from app.errors import Unauthenticated
-from app.services import session_service
+from app.services.accounts import session_service
 from app.web.callers import operators
 from app.web.callers.sign_in_cookie import sign_in_claims
 from app.web.callers.tokens import verified

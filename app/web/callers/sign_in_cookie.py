@@ -13,7 +13,7 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 
 from app.domain.actor import ANONYMOUS
 from app.models import Session
-from app.services import session_service
+from app.services.accounts import session_service
 from app.web.callers.tokens import session_lifetime, verified
 from app.web.limits import rate_limits
 

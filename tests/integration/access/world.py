@@ -15,7 +15,8 @@ from app.db.unit_of_work import in_transaction
 from app.domain.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
-from app.services import import_jobs, session_service
+from app.services.accounts import session_service
+from app.services.imports import import_jobs
 from app.web.callers.sign_in_cookie import AUDIENCE
 from app.web.callers.tokens import token_pair
 from tests import factories

@@ -241,7 +241,7 @@ def at_revision(url, revision):
     from flask_migrate import downgrade, upgrade
 
     from app.extensions import db
-    from app.services import store_service
+    from app.services.operations import store_service
 
     app = create_app(Testing({**roles.settings(url), "LOG_LEVEL": "WARNING"}))
     with app.app_context():

@@ -1,0 +1,1 @@
+"""Accounts: sign-in, sessions, limits on guessing, addresses, staff, customers."""

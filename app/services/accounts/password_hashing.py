@@ -1,0 +1,80 @@
+"""Hashes passwords and compares them with hashes (bcrypt).
+
+All work of bcrypt goes through here, so that the bulkhead can limit it (`app.services.accounts.bulkhead`). It is slow
+on purpose: call it outside of transactions. The connection to the database is given back first.
+"""
+
+from app.domain import passwords
+from app.errors import Invalid
+from app.extensions import bcrypt, db
+from app.services.accounts import bulkhead
+
+
+def hash_password(password: str, is_patient: bool = False) -> str:
+    """The hash to store for a password.
+
+    Args:
+        is_patient: wait for a place as long as it takes, as commands do.
+
+    Raises:
+        Invalid: it is empty, or has characters that cannot be hashed.
+        Busy: too many passwords are hashed at present.
+    """
+    if not passwords.is_readable(password):
+        raise Invalid(
+            {"password": ["It is empty, or has characters that cannot stand in a password."]}
+        )
+    db.session.close()
+    with bulkhead.current().place(is_patient):
+        return _hash(password)
+
+
+def refuse_if_full() -> None:
+    """Spare a request that will be refused the work before the hash.
+
+    Raises:
+        Busy: too many passwords are hashed at present.
+    """
+    bulkhead.current().refuse_if_full()
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether a password fits a hash. None stands for an account that does not exist: it is the
+    same work, and nothing fits.
+
+    Raises:
+        Busy: too many passwords are hashed at present.
+    """
+    db.session.close()
+    with bulkhead.current().place():
+        return _matches(password_hash, passwords.canonical(password))
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether a hash has a lower cost than new ones, since BCRYPT_LOG_ROUNDS was raised after it."""
+    return _cost(password_hash) < bcrypt.cost
+
+
+def _matches(password_hash: str | None, text: str) -> bool:
+    """Compare with the work of the present cost, whatever the hash took.
+
+    A hash of a lower cost would be compared faster, which would tell that the account exists.
+    Further hashes make up for the difference. (One of a higher cost, from before BCRYPT_LOG_ROUNDS
+    was lowered, takes longer.)
+    """
+    present = bcrypt.cost
+    if password_hash is None or passwords.cost_of(password_hash) is None:
+        password_hash = passwords.unmatchable_hash(present)
+    fits: bool = bcrypt.check_password_hash(password_hash, text)
+    for cost in passwords.makeup_costs(_cost(password_hash), present):
+        bcrypt.check_password_hash(passwords.unmatchable_hash(cost), text)
+    return fits
+
+
+def _cost(password_hash: str) -> int:
+    return passwords.cost_of(password_hash) or bcrypt.cost
+
+
+def _hash(password: str) -> str:
+    hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
+    return hashed.decode()

@@ -1,0 +1,1 @@
+"""Products and categories: read, searched, filtered, written."""

@@ -1,0 +1,208 @@
+"""Categories: the tree that products are sorted into."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, select, update
+
+from app.db.paging import Page, refuse_too_deep
+from app.domain import category_tree
+from app.domain.actor import Actor
+from app.domain.address import id_or_slug
+from app.domain.conditions import check_version
+from app.errors import Conflict, Invalid, NotFound
+from app.extensions import db
+from app.models import Category, Product
+from app.models.paths import at_address
+from app.services.audit import trail
+from app.services.cache import catalogue_cache
+from app.services.catalogue.slugs import choose_slug, refuse_other_slug
+
+_NODES = select(Category.id, Category.slug, Category.parent_id, Category.position, Category.offered)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A category, and how many products are offered in it and below it."""
+
+    category: Category
+    product_count: int
+
+
+def list_categories(
+    page: int, per_page: int, parent_id: int | None = None, only_children: bool = False
+) -> Page[Counted]:
+    """Categories in tree order; with `only_children` those right below `parent_id` (None: the top).
+
+    Raises:
+        Invalid: `use_cursor`, where the page lies past what pages reach.
+    """
+    refuse_too_deep(page, per_page)
+    everything = db.session.scalars(select(Category)).all()
+    counts = category_tree.totals({row.id: row.offered for row in everything}, everything)
+    rows = category_tree.in_tree_order(everything)
+    if only_children:
+        rows = [row for row in rows if row.parent_id == parent_id]
+    shown = rows[(page - 1) * per_page : page * per_page]
+    return Page([Counted(row, counts[row.id]) for row in shown], page, per_page, len(rows))
+
+
+def get_category(address: str) -> Counted:
+    """A category by id or slug.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _counted(_find(address))
+
+
+def create_category(
+    actor: Actor,
+    name: str,
+    slug: str | None = None,
+    description: str = "",
+    parent_id: int | None = None,
+    position: int = 0,
+) -> Counted:
+    """A new category.
+
+    Raises:
+        Conflict: `slug_taken`.
+        Invalid: an unknown parent.
+    """
+    _require_parent(parent_id)
+    category = Category(
+        name=name,
+        slug=choose_slug(Category, slug, name),
+        description=description,
+        parent_id=parent_id,
+        position=position,
+    )
+    refuse_other_slug(category, slug)
+    db.session.add(category)
+    db.session.flush()
+    trail.record(actor, "category.created", category.id, {}, trail.category_state(category))
+    catalogue_cache.forget_catalogue()
+    return _counted(category)
+
+
+def edit_category(
+    actor: Actor, address: str, changes: dict[str, Any], expected: Collection[str] | None = None
+) -> Counted:
+    """Change the fields that are given: name, slug, description, parent_id, position.
+
+    `expected`: the versions at which the caller would change it; None for any.
+
+    Raises:
+        NotFound: there is no such category.
+        PreconditionFailed: it stands at another version.
+        Conflict: `slug_taken`.
+        Invalid: an unknown parent, or one that lies in the category itself.
+    """
+    everything = _lock_all() if changes.get("parent_id") is not None else ()
+    category = _find(address, lock=True)
+    check_version(category.version, expected)
+    if everything:
+        _check_move(category, changes["parent_id"], everything)
+    before = trail.category_state(category)
+    if "slug" in changes:
+        category.slug = choose_slug(Category, changes["slug"], category.name, category.id)
+        refuse_other_slug(category, changes["slug"])
+    for column, value in changes.items():
+        setattr(category, column, value)
+    db.session.flush()
+    trail.record(actor, "category.edited", category.id, before, trail.category_state(category))
+    catalogue_cache.forget_catalogue()
+    return _counted(category)
+
+
+def delete_category(actor: Actor, address: str) -> None:
+    """Remove an empty category; deleted products, which nobody sees any more, let go of it.
+
+    Raises:
+        NotFound: there is no such category.
+        Conflict: `category_not_empty`.
+    """
+    category = _find(address, lock=True)
+    children = select(Category.id).where(Category.parent_id == category.id)
+    products = select(Product.id).where(
+        Product.category_id == category.id, Product.deleted_at.is_(None)
+    )
+    if db.session.scalar(children.limit(1)) or db.session.scalar(products.limit(1)):
+        raise Conflict("category_not_empty", f"{category.name} still has categories or products.")
+    db.session.execute(
+        update(Product)
+        .where(Product.category_id == category.id, Product.deleted_at.is_not(None))
+        .values(category_id=None)
+    )
+    trail.record(actor, "category.deleted", category.id, trail.category_state(category))
+    db.session.delete(category)
+    db.session.flush()
+    catalogue_cache.forget_catalogue()
+
+
+def require_category(category_id: int | None) -> Category | None:
+    """The category that a product is to lie in.
+
+    Raises:
+        Invalid: on `category_id`, where there is none.
+    """
+    category = db.session.get(Category, category_id) if category_id is not None else None
+    if category_id is not None and category is None:
+        raise Invalid({"category_id": ["There is no such category."]})
+    return category
+
+
+def ids_below(address: str) -> set[int]:
+    """The ids of a category and all below it; none for one that does not exist."""
+    parsed = id_or_slug(address)
+    nodes = _nodes()
+    for node in nodes:
+        if parsed in (node.id, node.slug):
+            return category_tree.with_descendants(node.id, nodes)
+    return set()
+
+
+def offered() -> dict[int, int]:
+    """How many products each category offers, with those below it; none is left out."""
+    nodes = _nodes()
+    return category_tree.totals({node.id: node.offered for node in nodes}, nodes)
+
+
+def _nodes() -> Sequence[Any]:
+    return db.session.execute(_NODES).all()
+
+
+def _find(address: str, lock: bool = False) -> Category:
+    query = select(Category).where(at_address(Category, address))
+    category: Category | None = db.session.scalar(_locked(query) if lock else query)
+    if category is None:
+        raise NotFound("category")
+    return category
+
+
+def _require_parent(parent_id: int | None) -> None:
+    if parent_id is not None and db.session.get(Category, parent_id) is None:
+        raise Invalid({"parent_id": ["There is no such category."]})
+
+
+def _lock_all() -> Sequence[Category]:
+    # In the order of their ids: two moves at once could make a ring out of two trees.
+    return db.session.scalars(_locked(select(Category).order_by(Category.id))).all()
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    # Without the key: nobody waits to put a product or a category into a locked one.
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+def _check_move(category: Category, parent_id: int, everything: Sequence[Category]) -> None:
+    if parent_id not in {other.id for other in everything}:
+        raise Invalid({"parent_id": ["There is no such category."]})
+    if parent_id in category_tree.with_descendants(category.id, everything):
+        raise Invalid({"parent_id": ["A category cannot lie in itself or in what lies in it."]})
+
+
+def _counted(category: Category) -> Counted:
+    return Counted(category, offered()[category.id])

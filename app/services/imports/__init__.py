@@ -1,0 +1,1 @@
+"""Product lists in and out."""

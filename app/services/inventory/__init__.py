@@ -1,0 +1,1 @@
+"""Stock: every change of a figure, the ledger, corrections by staff."""

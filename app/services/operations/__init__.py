@@ -1,0 +1,1 @@
+"""What operators and staff run a shop with: doctor, purge, reports, settings, erasure."""

@@ -1,0 +1,196 @@
+"""Is this installation well? Checks that each end in a finding, whatever is broken."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import database_roles, replica, sqlite
+from app.extensions import db
+from app.services.cache import shared_cache
+from app.services.operations import store_service
+
+Status = Literal["ok", "warning", "failed"]
+
+BEHIND_A_POOLER = {
+    "lock_timeout": ("5000",),
+    "statement_timeout": ("20000",),
+    "TimeZone": ("UTC", "Etc/UTC"),
+}
+"""What deploy/pgbouncer.ini tells to set, as PostgreSQL says it: milliseconds."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check came to; `detail` holds no secrets."""
+
+    name: str
+    status: Status
+    detail: str
+
+
+def examine(
+    config: Mapping[str, Any], problems: list[str], warnings: list[str], migrations: Path
+) -> Iterator[Finding]:
+    """All checks, one after the other. Those that need the database, or tables
+    in it, are left out where there are none."""
+    yield Finding("environment", "ok", str(config["NAME"]))
+    old_keys = config["SECRET_KEY_FALLBACKS"] or config["JWT_SECRET_KEY_PREVIOUS"]
+    yield from _settings(problems, warnings, bool(old_keys))
+    database = _database(config["SQLALCHEMY_DATABASE_URI"])
+    yield database
+    yield from _files()
+    if database.status == "ok":
+        yield _guarded("migrations", lambda: _migrations(migrations))
+        if _has_tables():
+            yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
+            yield _guarded("admin", _admin)
+        if config["DATABASE_POOLER"]:
+            yield _guarded("pooler", _pooler)
+        if not config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+            yield _guarded("role", lambda: _role(str(config["NAME"])))
+    yield from _replica(config["SQLALCHEMY_BINDS"])
+    yield _cache(config["REDIS_URL"])
+
+
+def public_url(url: str) -> str:
+    """A URL without user, password and options."""
+    parts = urlsplit(url)
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _settings(problems: list[str], warnings: list[str], old_keys: bool) -> Iterator[Finding]:
+    secret = [
+        line for line in (*problems, *warnings) if line.startswith(("SECRET", "JWT_", "METRICS_"))
+    ]
+    others = [line for line in problems if line not in secret]
+    yield Finding(
+        "configuration", "failed" if others else "ok", "; ".join(others) or "as it should be"
+    )
+    status: Status = "ok" if not secret else "warning"
+    if any(line in problems for line in secret):
+        status = "failed"
+    well = "strong enough; further keys are believed" if old_keys else "strong enough"
+    yield Finding("secrets", status, "; ".join(secret) or well)
+
+
+def _database(url: str) -> Finding:
+    try:
+        sqlite = db.engine.dialect.name == "sqlite"
+        query = "SELECT 'SQLite ' || sqlite_version()" if sqlite else "SHOW server_version"
+        version = db.session.scalar(text(query))
+    except SQLAlchemyError as error:
+        db.session.close()
+        return Finding("database", "failed", f"{public_url(url)}: {_reason(error)}")
+    name = version if sqlite else f"PostgreSQL {version}"
+    return Finding("database", "ok", f"{name} at {public_url(url)}")
+
+
+def _has_tables() -> bool:
+    try:
+        return store_service.has_tables()
+    except SQLAlchemyError:
+        db.session.close()
+        return False
+
+
+def _files() -> Iterator[Finding]:
+    """On SQLite: whether others on this machine may read or replace the database."""
+    file = sqlite.file_of(db.engine)
+    if file is not None and (paths := sqlite.exposed_paths(file)):
+        detail = f"others may get at {', '.join(map(str, paths))}: chmod go= and chown"
+        yield Finding("files", "warning", detail)
+
+
+def _migrations(folder: Path) -> Finding:
+    there = store_service.schema_revision()
+    newest = store_service.newest_revision(str(folder))
+    if there == newest:
+        return Finding("migrations", "ok", f"at {there}, the newest")
+    if not store_service.is_behind(there, str(folder)):
+        return Finding("migrations", "warning", f"at {there}, of a later release than this one")
+    return Finding(
+        "migrations", "failed", f"at {there or 'none'}, the newest is {newest}: flask db upgrade"
+    )
+
+
+def _currency(wanted: str) -> Finding:
+    recorded = store_service.recorded_currency()
+    if recorded in (None, wanted):
+        return Finding("currency", "ok", wanted if recorded else f"{wanted}, not recorded yet")
+    return Finding(
+        "currency", "failed", f"STORE_CURRENCY is {wanted}, but prices here are in {recorded}"
+    )
+
+
+def _admin() -> Finding:
+    query = text("SELECT COUNT(*) FROM users WHERE role = 'admin' AND is_active")
+    count = db.session.scalar(query)
+    if count:
+        return Finding("admin", "ok", f"{count} active")
+    return Finding("admin", "warning", "nobody runs the shop yet: flask create-admin")
+
+
+def _pooler() -> Finding:
+    """Behind a pooler the database has to set what else the shop sets on each connection."""
+    rows = db.session.execute(text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"),
+                              {"names": list(BEHIND_A_POOLER)})  # fmt: skip
+    missing = [name for name, value in rows.all() if value not in BEHIND_A_POOLER[name]]
+    if not missing:
+        return Finding("pooler", "ok", "timeouts and time zone are the database's")
+    detail = f"ALTER DATABASE ... SET is missing for {', '.join(sorted(missing))}"
+    return Finding("pooler", "warning", detail)
+
+
+def _role(environment: str) -> Finding:
+    """In production the shop's role should not be able to change what it must not."""
+    powers = database_roles.powers(db.session.connection())
+    excess = [
+        words
+        for words, is_so in (
+            ("is a superuser", powers.is_superuser),
+            ("may create roles or databases, or replicate", powers.has_attributes),
+            ("owns the tables: set DATABASE_OWNER_URL", powers.is_owner),
+        )
+        if is_so
+    ]
+    if not excess:
+        return Finding("role", "ok", "reads and writes rows, and owns nothing")
+    status: Status = "warning" if environment == "production" else "ok"
+    return Finding("role", status, f"the role of DATABASE_URL {excess[0]}")
+
+
+def _replica(engines: Mapping[str, Any]) -> Iterator[Finding]:
+    state = replica.state()
+    if state is not None:
+        status: Status = "ok" if state == "ok" else "warning"  # the primary stands in for it
+        yield Finding("replica", status, f"{public_url(engines['replica']['url'])}: {state}")
+
+
+def _cache(redis_url: str) -> Finding:
+    state = shared_cache.state()
+    if not redis_url:
+        return Finding("cache", "ok", "in process: with several processes, set REDIS_URL")
+    status: Status = "ok" if state == "ok" else "failed"
+    return Finding("cache", status, f"{public_url(redis_url)}: {state}")
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except SQLAlchemyError as error:
+        db.session.close()
+        return Finding(name, "failed", _reason(error))
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The first line of the driver's own words, which name no password."""
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]

@@ -1,0 +1,167 @@
+"""Pending orders of guests, for staff: who holds how many units of what, and giving it back.
+
+Guests are told apart by the keyed hashes that `guest_limits` counts by, so staff see that orders
+have one network in common, and never its address.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+
+from app.db.paging import Page
+from app.domain.actor import Actor
+from app.extensions import db
+from app.models import Order, OrderLine
+from app.services import order_service
+from app.services.order_service import Visitor
+from app.services.orders import guest_limits
+
+Grouping = Literal["network", "email", "order"]
+Sorting = Literal["largest", "oldest"]
+ARTICLES = 3
+"""How many articles are named of each group."""
+RELEASED_AT_ONCE = 100
+"""Orders that one request cancels, each in a transaction of its own."""
+NOTE = "Cancelled by the shop, to free what it reserved."
+
+
+@dataclass(frozen=True)
+class Article:
+    """Units of an article that a group of orders holds."""
+
+    sku: str
+    units: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Open guest orders with a network, an email or themselves in common.
+
+    `key` is a keyed hash or an order's id; `email` and `number` are of one of the orders.
+    """
+
+    key: str
+    email: str | None
+    number: str
+    orders: int
+    units: int
+    oldest: datetime
+    network_hash: str | None
+    articles: list[Article] = field(default_factory=list)
+
+    @property
+    def network(self) -> str:
+        """The network's short name; empty where it is not known."""
+        return guest_limits.network_label(self.network_hash) if self.network_hash else ""
+
+
+def groups(
+    by: Grouping, sort: Sorting, page: int, per_page: int, holder: str | None = None
+) -> Page[Group]:
+    """Open guest orders in groups, those first that hold most units, or that wait longest.
+
+    Args:
+        holder: only the orders with this keyed hash of a network or of an email.
+    """
+    key, conditions = _KEYS[by], _open(by, holder)
+    units = func.sum(OrderLine.quantity).label("units")
+    oldest = func.min(Order.placed_at, type_=Order.placed_at.type).label("oldest")
+    order = (units.desc(), key) if sort == "largest" else (oldest, key)
+    query = (
+        select(
+            key.label("key"),
+            func.min(Order.email).label("email"),
+            func.min(Order.number).label("number"),
+            func.count(Order.id.distinct()).label("orders"),
+            units,
+            oldest,
+            func.min(Order.guest_network_hash).label("network_hash"),
+        )
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .where(*conditions)
+        .group_by(key)
+        .order_by(*order)
+    )
+    rows = db.session.execute(query.limit(per_page).offset((page - 1) * per_page)).all()
+    total = db.session.scalar(select(func.count(key.distinct())).where(*conditions)) or 0
+    articles = _articles(key, conditions, [row.key for row in rows])
+    found = [
+        Group(
+            key=str(row.key),
+            email=row.email,
+            number=row.number,
+            orders=row.orders,
+            units=int(row.units),
+            oldest=row.oldest,
+            network_hash=row.network_hash,
+            articles=articles.get(str(row.key), []),
+        )
+        for row in rows
+    ]
+    return Page(found, page, per_page, total)
+
+
+def release(actor: Actor, number: str) -> Order:
+    """Cancel one open order, so that others can buy what it reserved.
+
+    Raises:
+        NotFound
+        IllegalTransition: it is further along, or cancelled already.
+    """
+    return order_service.change_status(Visitor(actor), number, "cancelled", NOTE)
+
+
+def numbers_held_by(holder: str) -> Sequence[str]:
+    """The numbers of a holder's open orders, the oldest first; RELEASED_AT_ONCE at most."""
+    query = select(Order.number).where(*_open("order", holder)).order_by(Order.placed_at, Order.id)
+    return db.session.scalars(query.limit(RELEASED_AT_ONCE)).all()
+
+
+def count_held_by(holder: str) -> int:
+    """How many open orders a holder has."""
+    query = select(func.count()).select_from(Order).where(*_open("order", holder))
+    return db.session.scalar(query) or 0
+
+
+_KEYS: dict[Grouping, Any] = {
+    "network": Order.guest_network_hash,
+    "email": Order.guest_email_hash,
+    "order": Order.id,
+}
+
+
+def _open(by: Grouping, holder: str | None) -> list[ColumnElement[bool]]:
+    conditions = [Order.status == "pending", Order.user_id.is_(None)]
+    if by != "order":
+        conditions.append(_KEYS[by].is_not(None))
+    if holder is not None:
+        conditions.append((Order.guest_network_hash == holder) | (Order.guest_email_hash == holder))
+    return conditions
+
+
+def _articles(
+    key: Any, conditions: Sequence[ColumnElement[bool]], keys: Sequence[Any]
+) -> dict[str, list[Article]]:
+    """The articles of which each group holds most units."""
+    units = func.sum(OrderLine.quantity)
+    place = func.row_number().over(partition_by=key, order_by=(units.desc(), OrderLine.variant_id))
+    ranked = (
+        select(
+            key.label("key"),
+            func.min(OrderLine.sku).label("sku"),
+            units.label("units"),
+            place.label("place"),
+        )
+        .join_from(Order, OrderLine, OrderLine.order_id == Order.id)
+        .where(and_(*conditions), key.in_(keys))
+        .group_by(key, OrderLine.variant_id)
+        .subquery()
+    )
+    query: Select[Any] = select(ranked).where(ranked.c.place <= ARTICLES).order_by(ranked.c.place)
+    named: dict[str, list[Article]] = {}
+    for row in db.session.execute(query):
+        named.setdefault(str(row.key), []).append(Article(row.sku, int(row.units)))
+    return named
