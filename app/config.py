@@ -12,9 +12,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.db.engines import engine_options, owner_options, replica_options
-from app.domain import secret_strength
-from app.domain.guest_limits import GuestLimits
 from app.domain.money import is_currency
+from app.domain.people import secret_strength
+from app.domain.people.guest_limits import GuestLimits
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from app.db.unit_of_work import in_transaction
-from app.domain.images import MAX_ALT
+from app.domain.catalogue.images import MAX_ALT
 from app.models import Product
 from app.schemas.base import ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image

@@ -7,7 +7,7 @@ from flask import Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import in_transaction
-from app.domain.tokens import guest_order_token
+from app.domain.people.tokens import guest_order_token
 from app.models import Order
 from app.schemas.base import store_currency
 from app.schemas.orders import (

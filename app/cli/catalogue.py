@@ -14,9 +14,9 @@ from flask import current_app
 
 from app.cli.shell import command, complain, progress
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import SYSTEM
-from app.domain.csv_cells import CsvWriter
-from app.domain.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
+from app.domain.catalogue.csv_cells import CsvWriter
+from app.domain.catalogue.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
+from app.domain.people.actor import SYSTEM
 from app.services.audit import security_log
 from app.services.imports import export_service, import_service, import_undo
 from app.services.imports.import_service import Outcome, Rehearsal, Work

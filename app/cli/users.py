@@ -7,8 +7,8 @@ from flask import current_app
 
 from app.cli.shell import command, complain
 from app.db.unit_of_work import in_transaction
-from app.domain import emails, passwords
-from app.domain.actor import SYSTEM
+from app.domain.people import emails, passwords
+from app.domain.people.actor import SYSTEM
 from app.services import user_service
 from app.services.accounts import password_hashing, staff_service
 

@@ -8,8 +8,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, t
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db.base import Base
+from app.domain.catalogue.listing import Offer, derived
 from app.domain.clock import utc_now
-from app.domain.listing import Offer, derived
 from app.models.timestamps import Timestamped
 
 UNDELETED = text("deleted_at IS NULL")

@@ -1,17 +1,18 @@
-"""The HTML doors."""
+"""The HTML routes."""
 
 from importlib import import_module
 
 from flask import Flask
 
-from app.pages import formats, helpers, seo, statics
+from app.pages import formats, helpers, statics
 
 BLUEPRINTS = (
-    "storefront", "sign_in", "cart", "checkout", "orders", "account", "addresses",
-    "media",
+    "shop.storefront", "shop.cart", "shop.checkout", "shop.seo", "media",
+    "account.sign_in", "account.overview", "account.orders", "account.addresses",
     "admin.dashboard", "admin.orders", "admin.guest_orders",
-    "admin.products", "admin.product_pictures", "admin.product_stock", "admin.categories",
-    "admin.customers", "admin.erasure", "admin.imports", "admin.security", "admin.trail",
+    "admin.catalogue.products", "admin.catalogue.product_pictures", "admin.catalogue.product_stock",
+    "admin.catalogue.categories", "admin.catalogue.imports",
+    "admin.customers", "admin.erasure", "admin.security", "admin.trail",
 )  # fmt: skip
 
 
@@ -22,4 +23,3 @@ def register(app: Flask) -> None:
     statics.register(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"app.pages.{name}").blp)
-    app.register_blueprint(seo.blp)

@@ -3,7 +3,7 @@ that mark it as a device of an account."""
 
 from flask import Response, current_app, request
 
-from app.domain.buyer import Buyer
+from app.domain.people.buyer import Buyer
 from app.services.buying.cart_service import GUEST_CARTS_KEPT
 from app.services.order_service import Visitor
 from app.web.callers.identity import current_actor

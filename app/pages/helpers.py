@@ -5,7 +5,7 @@ from flask import Flask
 from app.pages.csrf import csrf_token
 from app.pages.formats import countries, number
 from app.pages.pictures import inline_picture
-from app.pages.seo import absolute, images
+from app.pages.shop.seo import absolute, images
 from app.pages.statics import static
 from app.schemas.products import show_image
 

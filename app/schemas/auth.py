@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app
 from marshmallow import ValidationError, fields, validates_schema
 
-from app.domain import emails, passwords
+from app.domain.people import emails, passwords
 from app.schemas.base import ShopSchema, Text
 
 

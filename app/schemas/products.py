@@ -7,11 +7,8 @@ from marshmallow import ValidationError, validates_schema
 from marshmallow import fields as ma
 from marshmallow.validate import Length, OneOf
 
-from app.domain.clock import rfc3339
-from app.domain.images import MAX_ALT, MAX_IMAGES, WIDTHS, file_name
-from app.domain.money import to_text
-from app.domain.text import NotText
-from app.domain.variant_rules import (
+from app.domain.catalogue.images import MAX_ALT, MAX_IMAGES, WIDTHS, file_name
+from app.domain.catalogue.variant_rules import (
     MAX_OPTIONS,
     MAX_SKU,
     MAX_STOCK,
@@ -19,6 +16,9 @@ from app.domain.variant_rules import (
     MAX_VARIANTS,
     clean_sku,
 )
+from app.domain.clock import rfc3339
+from app.domain.money import to_text
+from app.domain.text import NotText
 from app.gateways import media
 from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole

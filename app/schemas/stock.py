@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from app.domain.variant_rules import MAX_STOCK
+from app.domain.catalogue.variant_rules import MAX_STOCK
 from app.schemas.base import Number, RowId, ShopSchema, Text, Time, Whole
 from app.schemas.paging import PageArgs
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
-from app.domain.actor import Actor
+from app.domain.catalogue.variant_rules import check_declared, spread
 from app.domain.clock import utc_now
 from app.domain.conditions import check_version
-from app.domain.variant_rules import check_declared, spread
+from app.domain.people.actor import Actor
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product, Variant

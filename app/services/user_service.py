@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Select, delete, select, update
 
 from app.db.paging import Page, fetch_page
-from app.domain import emails
-from app.domain.actor import Actor
 from app.domain.clock import utc_now
+from app.domain.people import emails
+from app.domain.people.actor import Actor
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User

@@ -2,8 +2,8 @@
 
 import orjson
 
-from app.domain.actor import Actor
 from app.domain.address import id_or_slug
+from app.domain.people.actor import Actor
 from app.models import Product
 from app.schemas.base import store_currency
 from app.schemas.categories import show_category

@@ -7,12 +7,12 @@ import pytest
 
 from app.config import Config
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import ANONYMOUS
+from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
-from app.domain.csv_rows import COLUMNS
+from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
-from app.pages.admin import imports
+from app.pages.admin.catalogue import imports
 from app.services.imports import import_jobs
 from tests import factories
 from tests.factories import count

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.images import MAX_IMAGES
+from app.domain.catalogue.images import MAX_IMAGES
 from app.gateways.media import FolderStore
 from app.models import AuditEvent, Product
 from tests import factories

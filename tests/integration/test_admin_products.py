@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.domain.variant_rules import MAX_VARIANTS
+from app.domain.catalogue.variant_rules import MAX_VARIANTS
 from app.models import AuditEvent, Product, Variant
 from tests import factories
 from tests.integration.browsing import Browser, form_of, hidden_fields, links

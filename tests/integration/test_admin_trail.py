@@ -3,7 +3,7 @@
 import pytest
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import SYSTEM, Actor
+from app.domain.people.actor import SYSTEM, Actor
 from app.extensions import db
 from app.models import User
 from app.services import user_service

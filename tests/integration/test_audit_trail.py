@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from app.db.database_roles import as_owner
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.errors import Invalid
 from app.extensions import db
 from app.models import AuditEvent, Category

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import Address, Cart, OrderEvent, Session, User
 from app.services import user_service

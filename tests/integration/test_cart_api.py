@@ -6,9 +6,9 @@ import pytest
 
 from app.db import cleanup
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import Actor
-from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
+from app.domain.people.actor import Actor
+from app.domain.people.buyer import Buyer
 from app.errors import Unauthenticated
 from app.extensions import db
 from app.models import Cart, CartLine, User

@@ -6,8 +6,8 @@ from threading import Event
 import pytest
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import SYSTEM
-from app.domain.category_tree import with_descendants
+from app.domain.catalogue.category_tree import with_descendants
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
 from app.services.catalogue import category_service

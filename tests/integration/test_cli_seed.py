@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.domain.order_status import STATUSES
-from app.domain.passwords import weakness
+from app.domain.people.passwords import weakness
 from app.extensions import db
 from app.models import Base, Category, Order, Product, Store, User, Variant
 from app.services.seeding import seed_service

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import ANONYMOUS
+from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
 from app.gateways.media import FolderStore
 from app.models import Base

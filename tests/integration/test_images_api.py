@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.domain.images import MAX_IMAGES, WIDTHS
+from app.domain.catalogue.images import MAX_IMAGES, WIDTHS
 from app.gateways.media import FolderStore
 from app.services.catalogue import pictures
 from tests import factories

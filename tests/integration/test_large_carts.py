@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from app import create_app
 from app.config import Testing
 from app.db.unit_of_work import in_transaction
-from app.domain.tokens import hash_token, new_token
+from app.domain.people.tokens import hash_token, new_token
 from app.extensions import db, limiter
 from app.models import Cart, CartLine, Variant
 from app.services.buying import cart_service

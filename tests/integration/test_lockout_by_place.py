@@ -8,8 +8,8 @@ import time_machine
 
 from app import create_app
 from app.config import Testing
-from app.domain import guessing
 from app.domain.clock import utc_now
+from app.domain.people import guessing
 from app.extensions import limiter
 from app.models import LoginThrottle, Session
 from app.services.accounts import auth_service, throttle_service

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app import create_app
 from app.config import Testing
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.services.imports import import_jobs
 from tests import factories

@@ -3,9 +3,9 @@
 import pytest
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import SYSTEM, Actor
-from app.domain.buyer import Buyer
-from app.domain.guest_limits import GuestLimits
+from app.domain.people.actor import SYSTEM, Actor
+from app.domain.people.buyer import Buyer
+from app.domain.people.guest_limits import GuestLimits
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant

@@ -14,7 +14,7 @@ from app.config import Testing
 from app.db.paging import MAX_DEPTH, Page
 from app.models import Product
 from app.pages.formats import money
-from app.pages.listing import LAST_PAGE, PER_PAGE, read_listing
+from app.pages.shop.listing import LAST_PAGE, PER_PAGE, read_listing
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.conftest import empty_cache

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
 from app.models import Order, Product
 from app.services.orders import order_lists

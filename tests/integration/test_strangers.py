@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from app.domain import guessing
 from app.domain.clock import utc_now
+from app.domain.people import guessing
 from app.models import LoginThrottle
 from tests.factories import PASSWORD
 from tests.integration.browsing import Browser

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.domain.actor import Actor
-from app.domain.buyer import Buyer
+from app.domain.people.actor import Actor
+from app.domain.people.buyer import Buyer
 from app.extensions import db
 from app.models import Order
 from app.schemas.cart import CartSchema, show_cart

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.category_tree import in_tree_order, totals, with_descendants
+from app.domain.catalogue.category_tree import in_tree_order, totals, with_descendants
 
 
 class Node(NamedTuple):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import ROOT
-from app.domain.csv_cells import CsvWriter, escape, unescape
+from app.domain.catalogue.csv_cells import CsvWriter, escape, unescape
 
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
 texts = st.text() | st.text(st.sampled_from("'=+-@\t\r\na1")) | st.from_regex("'*[=+@-].*")
@@ -63,4 +63,4 @@ def test_all_exports_are_written_by_it():
         if re.search(r"csv\.(writer|DictWriter)", path.read_text("utf-8"))
     }
 
-    assert writers == {"app/domain/csv_cells.py"}
+    assert writers == {"app/domain/catalogue/csv_cells.py"}

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.countries import COUNTRIES, is_country
-from app.domain.emails import NotAnEmail, clean, former_key, key
+from app.domain.people.emails import NotAnEmail, clean, former_key, key
 
 
 @pytest.mark.parametrize(

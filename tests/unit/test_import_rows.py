@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from app.domain.category_path import read_path, write_path
-from app.domain.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
+from app.domain.catalogue.category_path import read_path, write_path
+from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
 from app.domain.text import NotText
 
 HEADER = "sku,name,price,stock,description,category,compare_at_price,currency"

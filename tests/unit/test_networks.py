@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.networks import network_of, networks_of
+from app.domain.people.networks import network_of, networks_of
 
 
 @pytest.mark.parametrize(

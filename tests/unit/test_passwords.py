@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.passwords import (
+from app.domain.people.passwords import (
     MAX_LENGTH,
     MIN_LENGTH,
     canonical,

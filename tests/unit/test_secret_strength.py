@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.secret_strength import MIN_BYTES, MIN_TOKEN_BYTES, entropy, weakness
+from app.domain.people.secret_strength import MIN_BYTES, MIN_TOKEN_BYTES, entropy, weakness
 
 # Hypothesis looks for simple bytes, such as all zeros; a generator of secrets does not return those.
 seeds = st.integers(min_value=0, max_value=2**64)

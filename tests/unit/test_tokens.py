@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from app.domain.actor import ANONYMOUS, Actor
-from app.domain.buyer import Buyer
-from app.domain.tokens import (
+from app.domain.people.actor import ANONYMOUS, Actor
+from app.domain.people.buyer import Buyer
+from app.domain.people.tokens import (
     guest_order_token,
     hash_token,
     new_order_number,

@@ -3,8 +3,8 @@
 import pytest
 
 from app.domain.address import id_or_slug
+from app.domain.catalogue.variant_rules import check_declared, check_fit, misfit, spread
 from app.domain.conditions import check_version
-from app.domain.variant_rules import check_declared, check_fit, misfit, spread
 from app.errors import Invalid, PreconditionFailed
 
 SIZE = {"name": "Size", "values": ["S", "M"]}

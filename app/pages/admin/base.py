@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template, request, url_for
 from marshmallow import Schema
 
 from app.db.unit_of_work import in_transaction
-from app.domain.buyer import Buyer
+from app.domain.people.buyer import Buyer
 from app.errors import Forbidden, Invalid, Unauthenticated
 from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint

@@ -9,7 +9,7 @@ from marshmallow.validate import OneOf, Regexp
 
 from app.db.paging import MAX_DEPTH
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
 from app.pages.blueprint import see

@@ -7,8 +7,8 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from app.db.paging import MAX_DEPTH
-from app.domain.actor import Actor
 from app.domain.order_status import ALLOWED, STATUSES, OrderStatus
+from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound, ShopError
 from app.pages.admin.base import (
     AdminBlueprint,

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from app.db.paging import Page, fetch_page
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import Address

@@ -19,9 +19,9 @@ from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
 from app.db.plans import kept
 from app.db.prepared import run
 from app.db.unit_of_work import after_commit
-from app.domain import devices, emails, passwords
-from app.domain.actor import Actor
-from app.domain.guessing import Guards
+from app.domain.people import devices, emails, passwords
+from app.domain.people.actor import Actor
+from app.domain.people.guessing import Guards
 from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes

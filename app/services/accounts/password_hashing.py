@@ -4,7 +4,7 @@ All work of bcrypt goes through here, so that the bulkhead can limit it (`app.se
 on purpose: call it outside of transactions. The connection to the database is given back first.
 """
 
-from app.domain import passwords
+from app.domain.people import passwords
 from app.errors import Invalid
 from app.extensions import bcrypt, db
 from app.services.accounts import bulkhead

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Executable, Select, bindparam, exists, insert
 from app.db import cleanup
 from app.db.plans import kept
 from app.db.prepared import run
-from app.domain.actor import Actor
 from app.domain.clock import utc_now
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import Session, User
 from app.services.accounts import throttle_service

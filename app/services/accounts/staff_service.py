@@ -1,6 +1,6 @@
 """Accounts of staff, made by whoever operates the shop."""
 
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.errors import Conflict
 from app.extensions import db
 from app.models import User

@@ -29,10 +29,10 @@ from app.db.cleanup import sweep
 from app.db.plans import kept
 from app.db.prepared import run, upsert
 from app.db.unit_of_work import after_commit
-from app.domain import emails, guessing
 from app.domain.clock import utc_now
-from app.domain.guessing import FORGOTTEN_AFTER, Counter, Guards, Stranger
-from app.domain.networks import networks_of
+from app.domain.people import emails, guessing
+from app.domain.people.guessing import FORGOTTEN_AFTER, Counter, Guards, Stranger
+from app.domain.people.networks import networks_of
 from app.errors import TooManyAttempts
 from app.extensions import db
 from app.keyed_hashes import keyed_hash, keyed_hashes

@@ -20,9 +20,9 @@ from sqlalchemy import bindparam, case, func, select
 from app.db.paging import Page, fetch_page
 from app.db.plans import kept
 from app.db.prepared import run, upsert
-from app.domain.actor import Actor
 from app.domain.clock import utc_now
-from app.domain.networks import networks_of
+from app.domain.people.actor import Actor
+from app.domain.people.networks import networks_of
 from app.extensions import db
 from app.models import SecurityEvent
 

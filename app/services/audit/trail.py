@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from app.db.bulk import insert_rows
 from app.db.paging import Page, fetch_page
-from app.domain.actor import Actor
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
+from app.domain.people.actor import Actor
 from app.models import AuditEvent, Category, Product
 
 State = Mapping[str, Any]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import load_only
 from app.db.plans import kept
 from app.db.prepared import run
 from app.domain import pricing
-from app.domain.buyer import Buyer
+from app.domain.people.buyer import Buyer
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
 from app.services.inventory.inventory_service import CAN_BE_HAD

@@ -14,10 +14,10 @@ from sqlalchemy import BigInteger, FromClause, bindparam, delete, insert, select
 from app.db import cleanup
 from app.db.plans import kept
 from app.db.prepared import Chain, chain, run, run_chain
-from app.domain.buyer import Buyer
+from app.domain.catalogue.variant_rules import VariantRequired
 from app.domain.clock import utc_now
-from app.domain.tokens import hash_token, new_token
-from app.domain.variant_rules import VariantRequired
+from app.domain.people.buyer import Buyer
+from app.domain.people.tokens import hash_token, new_token
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant

@@ -16,10 +16,10 @@ from app.db.plans import kept
 from app.db.prepared import chain, run, run_chain
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
-from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
 from app.domain.money import places, to_text
-from app.domain.tokens import guest_order_token, hash_token, new_order_number
+from app.domain.people.buyer import Buyer
+from app.domain.people.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant

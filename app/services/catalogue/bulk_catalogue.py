@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from app.db.bulk import insert_rows, reserve_ids, update_rows
-from app.domain.listing import Offer, derived
-from app.domain.options import options_key
+from app.domain.catalogue.listing import Offer, derived
+from app.domain.catalogue.options import options_key
 from app.models import Product, StockMovement, Variant
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from app.domain.actor import Actor
-from app.domain.category_path import Path
+from app.domain.catalogue.category_path import Path
 from app.domain.changes import Changes, differences
+from app.domain.people.actor import Actor
 from app.domain.text import fold, make_slug, with_suffix
 from app.extensions import db
 from app.models import Category

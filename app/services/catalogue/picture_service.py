@@ -4,8 +4,8 @@ They stand on the product's row, in the order in which they are shown. Their fil
 content, so several products may share one, and taking a picture away leaves them.
 """
 
-from app.domain.actor import SYSTEM, Actor
-from app.domain.images import MAX_IMAGES
+from app.domain.catalogue.images import MAX_IMAGES
+from app.domain.people.actor import SYSTEM, Actor
 from app.errors import Conflict, NotFound
 from app.models import Product
 from app.services import product_service

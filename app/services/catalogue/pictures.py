@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from app.domain.images import WIDTHS, file_name
+from app.domain.catalogue.images import WIDTHS, file_name
 from app.errors import Invalid
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")

@@ -28,9 +28,9 @@ from sqlalchemy import (
 
 from app.db.paging import MAX_DEPTH
 from app.db.prepared import run
-from app.domain import category_tree
-from app.domain.actor import ANONYMOUS
+from app.domain.catalogue import category_tree
 from app.domain.money import places
+from app.domain.people.actor import ANONYMOUS
 from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Product, Variant

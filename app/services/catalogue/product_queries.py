@@ -10,8 +10,8 @@ from sqlalchemy.orm import joinedload
 
 from app.db.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
 from app.db.prepared import run
-from app.domain.actor import ANONYMOUS, Actor
 from app.domain.address import id_or_slug
+from app.domain.people.actor import ANONYMOUS, Actor
 from app.domain.text import words
 from app.errors import Invalid, NotFound
 from app.extensions import db

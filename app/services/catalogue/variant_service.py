@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.domain.actor import Actor
-from app.domain.options import options_key
+from app.domain.catalogue.options import options_key
+from app.domain.catalogue.variant_rules import check_fit
+from app.domain.people.actor import Actor
 from app.domain.text import slug_words
-from app.domain.variant_rules import check_fit
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Product, Variant

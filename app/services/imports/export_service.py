@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from app.domain.category_path import write_path
+from app.domain.catalogue.category_path import write_path
 from app.domain.money import to_text
 from app.extensions import db
 from app.models import Category, Product, Variant

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from app.db.bulk import among
-from app.domain.category_path import write_path
-from app.domain.csv_rows import ImportRow
-from app.domain.listing import Offer
+from app.domain.catalogue.category_path import write_path
+from app.domain.catalogue.csv_rows import ImportRow
+from app.domain.catalogue.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
 from app.services.catalogue.category_paths import CategoryPaths

@@ -19,9 +19,9 @@ from sqlalchemy.orm import undefer
 
 from app.db.cleanup import sweep
 from app.db.unit_of_work import after_commit
-from app.domain.actor import Actor
+from app.domain.catalogue.csv_rows import NotAProductList, ProductList, open_text
 from app.domain.clock import utc_now
-from app.domain.csv_rows import NotAProductList, ProductList, open_text
+from app.domain.people.actor import Actor
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import AuditEvent, ImportJob

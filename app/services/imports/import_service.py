@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.db.bulk import among, refresh_statistics, update_rows
-from app.domain.actor import Actor
+from app.domain.catalogue.csv_rows import BadRow, ImportRow
+from app.domain.catalogue.listing import derived
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
-from app.domain.csv_rows import BadRow, ImportRow
-from app.domain.listing import derived
+from app.domain.people.actor import Actor
 from app.domain.text import make_slug, with_suffix
 from app.extensions import db
 from app.models import Category, Product, Variant

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from app.db.bulk import among
-from app.domain.actor import Actor
 from app.domain.changes import Changes
 from app.domain.clock import utc_now
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import AuditEvent, Category, Variant
 from app.services.audit import trail

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select
 
 from app.db.plans import kept
 from app.db.prepared import run
-from app.domain.actor import Actor
 from app.domain.clock import utc_now
+from app.domain.people.actor import Actor
 from app.errors import Conflict, TryAgain
 from app.extensions import db
 from app.models import Order, OrderLine, Product, StockMovement, Variant

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from app.db import paging
 from app.db.paging import Page
-from app.domain.actor import Actor
-from app.domain.variant_rules import MAX_STOCK, VariantRequired
+from app.domain.catalogue.variant_rules import MAX_STOCK, VariantRequired
+from app.domain.people.actor import Actor
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Order, Product, StockMovement, Variant

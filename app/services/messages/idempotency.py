@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from app.db import cleanup
 from app.db.plans import kept
 from app.db.prepared import run, upsert
-from app.domain.buyer import Buyer
 from app.domain.clock import utc_now
+from app.domain.people.buyer import Buyer
 from app.errors import Conflict, Invalid
 from app.models import IdempotencyKey
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select, update
 
-from app.domain import emails
-from app.domain.actor import Actor
+from app.domain.people import emails
+from app.domain.people.actor import Actor
 from app.errors import Invalid
 from app.extensions import db
 from app.models import IdempotencyKey, Order, OrderEvent, StockMovement

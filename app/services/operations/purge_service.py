@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, func, select, update
 
 from app.domain.clock import utc_now
-from app.domain.guessing import FORGOTTEN_AFTER
+from app.domain.people.guessing import FORGOTTEN_AFTER
 from app.extensions import db
 from app.gateways.media import MediaStore
 from app.models import (

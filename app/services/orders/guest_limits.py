@@ -34,9 +34,9 @@ from sqlalchemy import (
 
 from app.db.plans import kept
 from app.db.prepared import run
-from app.domain import emails
-from app.domain.guest_limits import GuestLimits
-from app.domain.networks import networks_of
+from app.domain.people import emails
+from app.domain.people.guest_limits import GuestLimits
+from app.domain.people.networks import networks_of
 from app.errors import Conflict
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes

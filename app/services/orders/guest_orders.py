@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from app.db.paging import Page
-from app.domain.actor import Actor
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import Order, OrderLine
 from app.services import order_service

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from app.db import paging
 from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Page, Slice, SortKey
 from app.db.prepared import run
-from app.domain.actor import Actor
 from app.domain.order_status import OrderStatus
+from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import Order, OrderLine
 from app.services.orders import order_views

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import Table, delete, select, text, update
 
 from app.db import bulk, database_roles
-from app.domain.actor import SYSTEM
 from app.domain.clock import utc_now
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
 from app.models import (
     AuditEvent,

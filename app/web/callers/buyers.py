@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import current_app, request
 
-from app.domain import devices
-from app.domain.buyer import Buyer
+from app.domain.people import devices
+from app.domain.people.buyer import Buyer
 from app.errors import Invalid
 from app.services.messages.idempotency import Request
 from app.services.orders.guest_limits import GuestOrigin

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 from flask import current_app, g, request
 
-from app.domain.actor import ANONYMOUS, Actor
+from app.domain.people.actor import ANONYMOUS, Actor
 from app.errors import Unauthenticated
 from app.services.accounts import session_service
 from app.web.callers import operators

@@ -4,7 +4,7 @@ import hmac
 
 from flask import current_app, request
 
-from app.domain.networks import is_private
+from app.domain.people.networks import is_private
 
 FORWARDED = (
     "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"

@@ -11,7 +11,7 @@ import jwt
 from flask import Response, current_app, g, request
 from flask_jwt_extended import create_access_token, set_access_cookies, unset_access_cookies
 
-from app.domain.actor import ANONYMOUS
+from app.domain.people.actor import ANONYMOUS
 from app.models import Session
 from app.services.accounts import session_service
 from app.web.callers.tokens import session_lifetime, verified

@@ -30,7 +30,7 @@ from flask import Blueprint, Flask, current_app, g, request
 from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 
-from app.domain.networks import network_of
+from app.domain.people.networks import network_of
 from app.errors import RateLimited
 from app.extensions import limiter
 from app.keyed_hashes import keyed_hash

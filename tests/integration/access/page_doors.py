@@ -16,35 +16,35 @@ TABLE = """
 # files
 GET       /static/<filename>                                200   200   200   200         200     200    200
 GET       /media/<name>                                     200   200   200   200         200     200    200
-# app/pages/storefront.py
+# app/pages/shop/storefront.py
 GET       /                                                 200   200   200   200         200     200    200
 GET       /categories/<slug>                                200   200   200   200         200     200    200
 GET       /products/<slug>                                  200   200   200   200         200     200    200
 GET       /search                                           200   200   200   200         200     200    200
-# app/pages/seo.py
+# app/pages/shop/seo.py
 GET       /pictures/<slug>.svg                              200   200   200   200         200     200    200
 GET       /robots.txt                                       200   200   200   200         200     200    200
 GET       /sitemap.xml                                      200   200   200   200         200     200    200
-# app/pages/sign_in.py: whoever is signed in is sent on to the account
+# app/pages/account/sign_in.py: whoever is signed in is sent on to the account
 GET       /login                                            200   303   303   303         200     200    200
 POST      /login                                            303   303   303   303         303     303    303
 GET       /register                                         200   303   303   303         200     200    200
 POST      /register                                         303   303   303   303         303     303    303
 POST      /logout                                           401   303   303   303         401     401    401
-# app/pages/cart.py
+# app/pages/shop/cart.py
 GET       /cart                                             200   200   200   200         200     200    200
 POST      /cart/items                                       303   303   303   303         303     303    303
 POST      /cart/items/<item_id>                             404   303   404   404         404     404    404
 POST      /cart/items/<item_id>/remove                      404   303   404   404         404     404    404
-# app/pages/checkout.py: with A's address; an empty cart sends back to the cart
+# app/pages/shop/checkout.py: with A's address; an empty cart sends back to the cart
 GET       /checkout                                         303   200   200   200         303     303    303
 POST      /checkout                                         303   200   404   404         303     303    303
 POST      /checkout/order                                   303   303   404   404         303     303    303
 GET       /checkout/order                                   303   303   303   303         303     303    303
-# app/pages/orders.py
+# app/pages/account/orders.py
 GET       /orders/<number>                                  404   200   404   200         404     404    404
 POST      /orders/<number>/cancel                           404   303   404   303         404     404    404
-# app/pages/account.py
+# app/pages/account/overview.py
 GET       /account                                          401   200   200   200         401     401    401
 GET       /account/orders                                   401   200   200   200         401     401    401
 GET       /account/profile                                  401   200   200   200         401     401    401
@@ -54,7 +54,7 @@ POST      /account/password                                 401   303   303   30
 POST      /account/sign-out-everywhere                      401   303   303   303         401     401    401
 GET       /account/close                                    401   200   200   200         401     401    401
 POST      /account/close                                    401   303   303   409         401     401    401
-# app/pages/addresses.py
+# app/pages/account/addresses.py
 GET       /account/addresses                                401   200   200   200         401     401    401
 GET       /account/addresses/new                            401   200   200   200         401     401    401
 POST      /account/addresses/new                            401   303   303   303         401     401    401
@@ -71,7 +71,7 @@ GET       /admin/orders/<number>/packing-slip               401   403   403   20
 # app/pages/admin/guest_orders.py
 GET       /admin/guest-orders                               401   403   403   200         401     401    401
 POST      /admin/guest-orders/release                       401   403   403   303         401     401    401
-# app/pages/admin/products.py
+# app/pages/admin/catalogue/products.py
 GET       /admin/products                                   401   403   403   200         401     401    401
 GET       /admin/products/new                               401   403   403   200         401     401    401
 POST      /admin/products/new                               401   403   403   303         401     401    401
@@ -80,14 +80,14 @@ POST      /admin/products/<product>                         401   403   403   30
 POST      /admin/products/<product>/on-sale                 401   403   403   303         401     401    401
 GET       /admin/products/<product>/delete                  401   403   403   200         401     401    401
 POST      /admin/products/<product>/delete                  401   403   403   303         401     401    401
-# app/pages/admin/product_pictures.py
+# app/pages/admin/catalogue/product_pictures.py
 GET       /admin/products/<product>/pictures                401   403   403   200         401     401    401
 POST      /admin/products/<product>/pictures                401   403   403   303         401     401    401
 POST      /admin/products/<product>/pictures/arrange        401   403   403   303         401     401    401
-# app/pages/admin/product_stock.py
+# app/pages/admin/catalogue/product_stock.py
 GET       /admin/products/<product>/stock                   401   403   403   200         401     401    401
 POST      /admin/products/<product>/stock                   401   403   403   303         401     401    401
-# app/pages/admin/categories.py: the category still has a product
+# app/pages/admin/catalogue/categories.py: the category still has a product
 GET       /admin/categories                                 401   403   403   200         401     401    401
 GET       /admin/categories/new                             401   403   403   200         401     401    401
 POST      /admin/categories/new                             401   403   403   303         401     401    401
@@ -104,7 +104,7 @@ POST      /admin/customers/<user_id>/release                401   403   403   30
 # app/pages/admin/erasure.py
 GET       /admin/erasure                                    401   403   403   200         401     401    401
 POST      /admin/erasure                                    401   403   403   200         401     401    401
-# app/pages/admin/imports.py
+# app/pages/admin/catalogue/imports.py
 GET       /admin/import                                     401   403   403   200         401     401    401
 POST      /admin/import                                     401   403   403   303         401     401    401
 GET       /admin/import/<job_id>                            401   403   403   200         401     401    401

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.db.unit_of_work import in_transaction
-from app.domain.actor import ANONYMOUS
+from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
 from app.services.accounts import session_service

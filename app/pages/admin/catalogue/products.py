@@ -16,8 +16,8 @@ from app.pages.admin.base import (
     read_query,
     tell_of_another,
 )
-from app.pages.admin.product_form import ProductForm
-from app.pages.admin.tree import tree
+from app.pages.admin.catalogue.product_form import ProductForm
+from app.pages.admin.catalogue.tree import tree
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text

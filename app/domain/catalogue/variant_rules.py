@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.domain.options import options_key
+from app.domain.catalogue.options import options_key
 from app.domain.text import NotText, clean
 from app.errors import Invalid
 

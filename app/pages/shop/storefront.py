@@ -8,12 +8,12 @@ import orjson
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.domain.actor import ANONYMOUS
+from app.domain.people.actor import ANONYMOUS
 from app.errors import NotFound
-from app.pages import seo
 from app.pages.blueprint import PageBlueprint
-from app.pages.listing import Group, Link, Listing, read_listing
 from app.pages.shell import categories, page, store_name
+from app.pages.shop import seo
+from app.pages.shop.listing import Group, Link, Listing, read_listing
 from app.services.catalogue.product_queries import Wanted
 from app.web import catalogue_answers
 

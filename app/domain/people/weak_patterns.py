@@ -8,7 +8,7 @@ six digits and signs at either end, since those are what people add to a word.
 import re
 from collections.abc import Collection, Iterator
 
-from app.domain.common_passwords import common_passwords, common_words
+from app.domain.people.common_passwords import common_passwords, common_words
 from app.domain.text import fold
 
 MIN_LENGTH = 8

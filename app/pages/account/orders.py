@@ -9,8 +9,8 @@ from app.domain.order_status import ALLOWED
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see
 from app.pages.forms import Form
-from app.pages.seo import absolute
 from app.pages.shell import page
+from app.pages.shop.seo import absolute
 from app.services import order_service
 from app.services.order_service import Visitor
 from app.web.callers.identity import current_actor

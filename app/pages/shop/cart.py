@@ -9,7 +9,7 @@ from marshmallow import fields as ma
 from marshmallow.validate import Range
 
 from app.db.unit_of_work import in_transaction
-from app.domain.buyer import Buyer
+from app.domain.people.buyer import Buyer
 from app.errors import NotFound
 from app.models import MAX_QUANTITY
 from app.pages import cookies

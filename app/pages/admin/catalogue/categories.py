@@ -8,7 +8,7 @@ from marshmallow import Schema
 from app.errors import ShopError
 from app.models import Category
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, tell_of_another
-from app.pages.admin.tree import outside, tree
+from app.pages.admin.catalogue.tree import outside, tree
 from app.pages.blueprint import see
 from app.pages.forms import Form, whole
 from app.schemas.base import ShopSchema

@@ -10,11 +10,11 @@ from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session, User
 from app.pages import cookies
+from app.pages.account.sign_in import farewell
 from app.pages.blueprint import PageBlueprint, see
 from app.pages.csrf import forget_visitor
 from app.pages.forms import Form
 from app.pages.shell import form_page, page
-from app.pages.sign_in import farewell
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import user_service

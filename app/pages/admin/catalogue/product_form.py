@@ -12,8 +12,8 @@ from typing import Any
 from flask import request
 from marshmallow import Schema
 
+from app.domain.catalogue.variant_rules import MAX_OPTIONS, MAX_VARIANTS
 from app.domain.money import to_text
-from app.domain.variant_rules import MAX_OPTIONS, MAX_VARIANTS
 from app.errors import Invalid, ShopError
 from app.models import Product, Variant
 from app.pages.forms import EMPTY, Form, whole

@@ -8,9 +8,9 @@ from flask import Response, current_app, request, stream_with_context, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.db.unit_of_work import in_transaction, open_snapshot
+from app.domain.catalogue.csv_cells import CsvWriter
+from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
-from app.domain.csv_cells import CsvWriter
-from app.domain.csv_rows import COLUMNS
 from app.models import ImportJob
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, too_large
 from app.pages.admin.changes import readable

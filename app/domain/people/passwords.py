@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection
 
-from app.domain import weak_patterns
-from app.domain.common_passwords import common_passwords
+from app.domain.people import weak_patterns
+from app.domain.people.common_passwords import common_passwords
 from app.domain.text import NotText, normalize
 
 MIN_LENGTH = 8

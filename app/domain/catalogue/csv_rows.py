@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
-from app.domain.category_path import read_path
-from app.domain.csv_cells import unescape
+from app.domain.catalogue.category_path import read_path
+from app.domain.catalogue.csv_cells import unescape
+from app.domain.catalogue.variant_rules import MAX_STOCK, clean_sku
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
-from app.domain.variant_rules import MAX_STOCK, clean_sku
 
 REQUIRED = ("sku", "name", "price")
 COLUMNS = (*REQUIRED, "stock", "description", "category", "compare_at_price", "currency")

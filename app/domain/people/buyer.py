@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from app.domain.actor import Actor
-from app.domain.tokens import hash_token
+from app.domain.people.actor import Actor
+from app.domain.people.tokens import hash_token
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.db.unit_of_work import in_transaction
 from app.domain.money import to_text
-from app.domain.tokens import guest_order_token
+from app.domain.people.tokens import guest_order_token
 from app.errors import NotFound
 from app.models import Address, User
 from app.pages import cookies

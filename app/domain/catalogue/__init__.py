@@ -1,0 +1,1 @@
+"""Rules about products and categories, and the files that list them."""

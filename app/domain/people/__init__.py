@@ -1,0 +1,1 @@
+"""Rules about people: callers, emails, passwords, networks, tokens."""

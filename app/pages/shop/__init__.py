@@ -1,0 +1,1 @@
+"""Pages for everybody: products, cart, checkout."""
