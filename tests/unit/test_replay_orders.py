@@ -3,11 +3,12 @@
 import importlib.util
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "replay_orders.py"
+from app.config import ROOT
+
+SCRIPT = ROOT / "scripts" / "replay_orders.py"
 
 
 @pytest.fixture(scope="module")

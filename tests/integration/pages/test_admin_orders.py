@@ -8,11 +8,11 @@ from app.domain.clock import utc_now
 from app.models import Order, OrderEvent
 from app.services.operations import report_service
 from tests import factories
+from tests.integration.audit.test_audit_trail import trail
 from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import change, inside, rows
 from tests.integration.shopping import guest_order, move, order, statements_for, stock
-from tests.integration.test_audit_trail import trail
 
 STAFF, SHOPPER = "staff@example.com", "ann@example.com"
 

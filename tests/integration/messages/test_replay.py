@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.config import ROOT
 from tests import factories, servers
 from tests.integration.books import assert_books_balance
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "replay_orders.py"
+SCRIPT = ROOT / "scripts" / "replay_orders.py"
 HEADER = [
     "InvoiceNo",
     "StockCode",

@@ -4,11 +4,11 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
 
+from app.config import ROOT
 from app.domain.order_status import STATUSES
 from app.domain.people.passwords import weakness
 from app.extensions import db
@@ -18,7 +18,7 @@ from app.services.seeding.content import minor
 from tests import factories
 from tests.factories import count
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "seed_db.py"
+SCRIPT = ROOT / "scripts" / "seed_db.py"
 
 
 @pytest.fixture

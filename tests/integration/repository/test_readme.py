@@ -3,11 +3,11 @@
 import json
 import re
 import subprocess
-from pathlib import Path
 
+from app.config import ROOT
 from tests import servers
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 
 
 def test_the_tour_does_what_it_says(app, environ):

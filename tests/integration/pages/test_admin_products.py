@@ -10,9 +10,9 @@ from app.domain.catalogue.variant_rules import MAX_VARIANTS
 from app.models import AuditEvent, Product, Variant
 from tests import factories
 from tests.integration.browsing import Browser, form_of, hidden_fields, links
+from tests.integration.db.test_query_counts import counted
 from tests.integration.people import at_once, inside, make_user, only_row, rows
 from tests.integration.staff import fields_of, staff
-from tests.integration.test_query_counts import counted
 
 LIST, NEW = "/admin/products", "/admin/products/new"
 SIZES = [{"name": "Size", "values": ["S", "M"]}]

@@ -10,9 +10,9 @@ from app.gateways.media import FolderStore
 from app.models import AuditEvent, Product
 from tests import factories
 from tests.integration.browsing import Browser, hidden_fields
+from tests.integration.catalogue.test_images_api import picture
 from tests.integration.people import EMAIL, change, inside, make_user, only_row, rows
 from tests.integration.staff import fields_of, staff
-from tests.integration.test_images_api import picture
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from app.web.redirects import inside
 from tests import browser, servers
-from tests.unit.test_redirects import EVIL, INSIDE, WORDS
+from tests.unit.web.test_redirects import EVIL, INSIDE, WORDS
 
 ORIGINS = (
     "paths => [...new Set(paths.map(path => new URL(path, 'https://shop.example/login').origin))]"

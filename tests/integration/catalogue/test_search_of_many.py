@@ -12,7 +12,7 @@ from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_pr
 from app.services.catalogue.product_facets import Facets
 from app.services.catalogue.product_queries import Wanted
 from tests import factories
-from tests.integration.test_query_counts import counted
+from tests.integration.db.test_query_counts import counted
 
 URL = "/api/products"
 

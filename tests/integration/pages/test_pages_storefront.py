@@ -18,7 +18,7 @@ from app.pages.shop.listing import LAST_PAGE, PER_PAGE, read_listing
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.conftest import empty_cache
-from tests.integration.test_query_counts import counted
+from tests.integration.db.test_query_counts import counted
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from app.services.imports import import_undo
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import form_of
-from tests.integration.people import change, inside, only_row, rows
-from tests.integration.shopping import order
-from tests.integration.test_admin_imports import (
+from tests.integration.pages.test_admin_imports import (
     import_now,
     looked_over,
     path_of,
     signed_in,
     small_batches,
 )
+from tests.integration.people import change, inside, only_row, rows
+from tests.integration.shopping import order
 
 __all__ = ["small_batches"]
 

@@ -24,8 +24,8 @@ from app.services.catalogue.product_queries import Wanted
 from app.web import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller
+from tests.integration.db.test_query_counts import counted
 from tests.integration.people import at_once, inside
-from tests.integration.test_query_counts import counted
 
 URL = "/api/products"
 

@@ -12,7 +12,7 @@ from app.services.seeding.orders import fill_up as fill_up_orders
 from tests import factories
 from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller, empty_cache
-from tests.integration.test_query_counts import counted
+from tests.integration.db.test_query_counts import counted
 
 CUSTOMER, ADMIN = seed_service.DEMO_CUSTOMER, seed_service.DEMO_ADMIN
 FEW, MANY = 10, 1_000

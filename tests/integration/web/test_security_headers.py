@@ -13,7 +13,7 @@ from app.web.security_headers import CREDENTIALS, HEADERS
 from tests import factories, servers
 from tests.integration.browsing import Browser
 from tests.integration.people import EMAIL, make_user
-from tests.integration.test_errors import exchange
+from tests.integration.web.test_errors import exchange
 
 # Headers are the same on either database.
 pytestmark = pytest.mark.only_on("sqlite")
