@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy.pool import QueuePool
 
-from app.db.plans import LASTING
 from app.db.postgresql import HastyConnection
+from app.db.prepared import CAN_PREPARE
 from app.db.statement_watch import SLOW_SECONDS, WatchedPool
 
 
@@ -29,7 +29,7 @@ def engine_options(
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "poolclass": WatchedPool,
-        "execution_options": {SLOW_SECONDS: slow_seconds, LASTING: lasting},
+        "execution_options": {SLOW_SECONDS: slow_seconds, CAN_PREPARE: lasting},
         "pool_timeout": 2.5,
         "json_deserializer": orjson.loads,
         "hide_parameters": True,  # values of a statement are people's data: not for the log

@@ -39,8 +39,8 @@ class PatientConnection(extensions.connection):
 
     def __init__(self, *where: Any, **options: Any) -> None:
         super().__init__(*where, **options)
-        self.plans: set[str] = set()
-        """Names of what was prepared on it (`app.db.plans`)."""
+        self.prepared_names: set[str] = set()
+        """Names of what was prepared on it (`app.db.prepared`)."""
         self.planned_at = -math.inf
         self.is_direct: bool | None = None
         """Whether nothing stands between it and the server; None until somebody looks."""

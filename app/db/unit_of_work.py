@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Effect = Callable[[], None]
 
-# 40001 serialization failure, 40P01 deadlock (PostgreSQL, appendix A); 0A000 a kept plan whose
-# tables a migration has changed (`app.db.plans`).
+# 40001 serialization failure, 40P01 deadlock (PostgreSQL, appendix A); 0A000 a prepared statement
+# whose tables a migration has changed (`app.db.prepared`).
 _TRY_AGAIN = {"40001", "40P01", "0A000"}
 # 23505 unique violation, 23503 foreign key violation.
 _LOST_A_RACE = {"23505", "23503"}

@@ -239,8 +239,8 @@ MUTANTS = (
         (
             Edit(
                 CARTS,
-                'kept(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))',
-                "kept(select(Cart.id))",
+                'prepared(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))',
+                "prepared(select(Cart.id))",
             ),
         ),
         "edit_or_checkout",

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
 
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.db.unit_of_work import after_commit
 from app.domain.people import devices, emails, passwords
 from app.domain.people.actor import Actor
@@ -308,12 +307,12 @@ def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError
 _ACCOUNTS = select(User.id, User.password_hash, User.password_version).where(
     User.deleted_at.is_(None)
 )
-_BY_EMAIL = kept(
+_BY_EMAIL = prepared(
     _ACCOUNTS.add_columns(CAME_FROM, User.email).where(
         User.email_key.in_([bindparam("email"), bindparam("former")])
     )
 )
-_BY_ID = kept(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
+_BY_ID = prepared(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
 
 
 def _find_by_email(email: str, key: str, places: Sequence[str]) -> Account | None:

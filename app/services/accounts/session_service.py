@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Executable, Select, bindparam, exists, insert, select, update
 
 from app.db import cleanup
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.extensions import db
@@ -29,7 +28,7 @@ def find_actor(session_id: int) -> Actor | None:
 
 
 # Asked with every request of somebody who is signed in.
-_SIGNED_IN = kept(
+_SIGNED_IN = prepared(
     select(User.id, User.role)
     .join(Session, Session.user_id == User.id)
     .where(
@@ -58,7 +57,7 @@ def beginning(user: Select[Any]) -> Executable:
     columns = ("generation", "created_at", "expires_at", "place")
     given = (bindparam(name, type_=getattr(Session, name).type) for name in columns)
     beginning = insert(Session).from_select(["user_id", *columns], user.add_columns(*given))
-    return kept(beginning.returning(Session.id))
+    return prepared(beginning.returning(Session.id))
 
 
 _BEGIN = beginning(select(bindparam("user_id", type_=BigInteger())))

@@ -26,8 +26,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, exists, select
 
 from app.db.cleanup import sweep
-from app.db.plans import kept
-from app.db.prepared import run, upsert
+from app.db.prepared import prepared, run, upsert
 from app.db.unit_of_work import after_commit
 from app.domain.clock import utc_now
 from app.domain.people import emails, guessing
@@ -205,7 +204,7 @@ _KEYS = [f"key{place}" for place in range(_MOST_KEYS)]
 _COUNTED = LoginThrottle.key.in_([bindparam(name) for name in _KEYS])
 NOT_COUNTED = ~exists().where(_COUNTED)
 """Whether no failure is on record under `key_values`, for statements that do something then."""
-_COUNTS = kept(
+_COUNTS = prepared(
     select(
         LoginThrottle.key,
         LoginThrottle.failures,

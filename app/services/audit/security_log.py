@@ -18,8 +18,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, func, select
 
 from app.db.paging import Page, fetch_page
-from app.db.plans import kept
-from app.db.prepared import run, upsert
+from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.domain.people.networks import networks_of
@@ -151,4 +150,4 @@ _LINES = (
     .limit(bindparam("most"))
     .subquery()
 )
-_FAILURES = kept(select(func.count()).select_from(_LINES))
+_FAILURES = prepared(select(func.count()).select_from(_LINES))

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.orm import load_only
 
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.domain import pricing
 from app.domain.people.buyer import Buyer
 from app.extensions import db
@@ -192,23 +191,23 @@ def _of_lines(query: Any) -> Select[Any]:
 
 
 def _reading(cart_id: Any) -> Select[Any]:
-    return kept(_of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id))
+    return prepared(_of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id))
 
 
 def _reading_page(cart_id: Any) -> Select[Any]:
     query = _of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id)
     limit, offset = (bindparam(name, type_=BigInteger()) for name in ("limit", "offset"))
-    return kept(query.limit(limit).offset(offset))
+    return prepared(query.limit(limit).offset(offset))
 
 
 def _reading_figures(cart_id: Any) -> Select[Any]:
     # In the order of Figures' fields.
     columns = (CartLine.quantity, Variant.price, CAN_BE_HAD, CartLine.price_seen)
-    return kept(_of_lines(select(*columns)).where(CartLine.cart_id == cart_id))
+    return prepared(_of_lines(select(*columns)).where(CartLine.cart_id == cart_id))
 
 
 def _counting(whose: ColumnElement[bool]) -> Select[Any]:
-    return kept(select(func.sum(CartLine.quantity)).join(Cart).where(whose))
+    return prepared(select(func.sum(CartLine.quantity)).join(Cart).where(whose))
 
 
 # The cart in a query of its own: there is less to plan for the database than in a join of four.

@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, FromClause, bindparam, delete, insert, select, true, update
 
 from app.db import cleanup
-from app.db.plans import kept
-from app.db.prepared import Chain, chain, run, run_chain
+from app.db.prepared import Chain, chain, prepared, run, run_chain
 from app.domain.catalogue.variant_rules import VariantRequired
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
@@ -33,11 +32,11 @@ GUEST_CARTS_KEPT = timedelta(days=90)
 """For how long a guest's cart waits without a change; a customer's waits for ever."""
 
 # An update rather than FOR UPDATE: it locks the row, tells its id and notes the change in one.
-_LOCK = kept(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
+_LOCK = prepared(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
 _LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
 _NEW = {"user_id": "user_id", "token_hash": "token_hash", "created_at": "now", "updated_at": "now"}
 _OPEN = insert(Cart).values({to: bindparam(given) for to, given in _NEW.items()}).returning(Cart.id)
-CLEAR = kept(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
+CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
 
 
 def lock_cart(buyer: Buyer) -> int | None:

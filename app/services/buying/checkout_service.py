@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, FromClause, bindparam, insert, literal, select
 from sqlalchemy.dialects import postgresql
 
-from app.db.plans import kept
-from app.db.prepared import chain, run, run_chain
+from app.db.prepared import chain, prepared, run, run_chain
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
 from app.domain.clock import utc_now
@@ -160,7 +159,7 @@ def _tell(order: OrderView, articles: Sequence[Article]) -> None:
 
 
 # The rows are locked in the order in which `of` names them.
-_LOCK_CUSTOMER = kept(
+_LOCK_CUSTOMER = prepared(
     select(Cart.id, User.email)
     .join_from(User, Cart, Cart.user_id == User.id)
     .where(User.id == bindparam("user_id", type_=BigInteger()))
@@ -204,7 +203,7 @@ def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
 
 
 # In the order of Article's fields.
-_READ_ARTICLES = kept(
+_READ_ARTICLES = prepared(
     select(
         CartLine.id,
         CartLine.quantity,

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
 
-from app.db.plans import kept
-from app.db.prepared import by_owner, run
+from app.db.prepared import by_owner, prepared, run
 from app.models import Category, Product, Variant
 
 
@@ -97,7 +96,7 @@ _VARIANTS = (
 
 def whole(*conditions: ColumnElement[bool]) -> Select[Any]:
     """A statement for `one`, of conditions that one product fits at most."""
-    return kept(_WITH_VARIANTS.where(*conditions))
+    return prepared(_WITH_VARIANTS.where(*conditions))
 
 
 def one(query: Select[Any], **values: Any) -> ProductView | None:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select, update
 
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import Conflict, TryAgain
@@ -230,7 +229,7 @@ _HELD = (
     .with_for_update(key_share=True, of=Variant)
     .subquery("held")
 )
-_MOVE_FIGURES = kept(
+_MOVE_FIGURES = prepared(
     update(Variant)
     .where(Variant.id == _HELD.c.id)
     .values(
@@ -254,7 +253,7 @@ _LEDGER_ROW = {
     StockMovement.user_id: bindparam("user_id", type_=BigInteger()),
     StockMovement.at: bindparam("at", type_=StockMovement.at.type),
 }
-_WRITE_LEDGER = kept(
+_WRITE_LEDGER = prepared(
     insert(StockMovement).from_select(
         list(_LEDGER_ROW),
         select(*_LEDGER_ROW.values()).where(_ORDER).order_by(OrderLine.variant_id),

@@ -14,8 +14,7 @@ from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.db import cleanup
-from app.db.plans import kept
-from app.db.prepared import run, upsert
+from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
 from app.errors import Conflict, Invalid
@@ -130,13 +129,13 @@ def _taking(insert_into: Any) -> Any:
 
 
 _TAKE = upsert(_taking)
-_FIND = kept(
+_FIND = prepared(
     select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
         IdempotencyKey.scope == bindparam("asked_scope"),
         IdempotencyKey.key == bindparam("asked_key"),
     )
 )
-_SETTLE = kept(
+_SETTLE = prepared(
     update(IdempotencyKey)
     .where(IdempotencyKey.id == bindparam("claim_id"))
     .values(answer=bindparam("given"), order_id=bindparam("order"))

@@ -32,8 +32,7 @@ from sqlalchemy import (
     select,
 )
 
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.domain.people import emails
 from app.domain.people.guest_limits import GuestLimits
 from app.domain.people.networks import networks_of
@@ -218,6 +217,6 @@ def _adding_up(scope: Scope) -> Select[Any]:
     )
 
 
-_COUNT = kept(_counting("network").union_all(_counting("email")))
+_COUNT = prepared(_counting("network").union_all(_counting("email")))
 _ARTICLES: dict[Scope, Select[Any]] = {scope: _adding_up(scope) for scope in ("network", "email")}
 _LOCK = select(*lock_functions())

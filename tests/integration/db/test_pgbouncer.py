@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, create_engine, make_url, select, text
 
 from app import create_app
 from app.config import Testing
-from app.db.plans import LASTING, kept
+from app.db.prepared import CAN_PREPARE, prepared
 from app.extensions import db
 from app.models import Category
 from tests import factories, pooler, servers
@@ -47,16 +47,16 @@ def test_timeouts_hold_without_being_set_by_the_shop(app):
 
 
 def test_nothing_is_prepared_through_a_pooler_that_nobody_told_the_shop_of(app, environ):
-    named = kept(select(Category.slug).where(Category.name == bindparam("name")))
-    engine = create_engine(environ["DATABASE_URL"], execution_options={LASTING: True})
+    named = prepared(select(Category.slug).where(Category.name == bindparam("name")))
+    engine = create_engine(environ["DATABASE_URL"], execution_options={CAN_PREPARE: True})
     inside(app, factories.category, name="Lamps", slug="lamps")
 
     with engine.connect() as connection:
         found = connection.execute(named, {"name": "Lamps"}).scalar()
-        prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar()
+        count = connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar()
     engine.dispose()
 
-    assert (found, prepared) == ("lamps", 0)
+    assert (found, count) == ("lamps", 0)
 
 
 def test_more_buyers_than_connections_are_all_served(app, environ):

@@ -1,4 +1,4 @@
-"""Statements that come again are planned once a connection by PostgreSQL, and stay right."""
+"""Marked statements are prepared once for each connection, and their results stay right."""
 
 import pytest
 from sqlalchemy import bindparam, select, text
@@ -6,9 +6,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from app.config import Testing
-from app.db import plans
-from app.db.plans import kept
-from app.db.prepared import run
+from app.db import prepared as prepared_module
+from app.db.prepared import prepared, run
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
@@ -26,7 +25,7 @@ WITH new AS (
 INSERT INTO sessions (user_id, generation, created_at, expires_at)
 SELECT id, 0, now(), now() + interval '1 day' FROM new
 """
-NAMED = kept(select(Category.slug).where(Category.name == bindparam("name")))
+NAMED = prepared(select(Category.slug).where(Category.name == bindparam("name")))
 
 
 @pytest.fixture
@@ -42,17 +41,17 @@ def context(app, environ):
         db.engine.dispose()
 
 
-def plans_of_categories() -> list[str]:
-    """What the connection keeps plans of."""
-    found = db.session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
-    return [statement for statement in found if "categories" in statement]
+def prepared_for_categories() -> list[str]:
+    """The statements about categories that are prepared on the connection."""
+    statements = db.session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    return [statement for statement in statements if "categories" in statement]
 
 
 def test_a_statement_that_comes_again_is_planned_once_and_takes_each_time_its_values(context):
     answers = [run(NAMED, name=name).scalars().all() for name in ("Lamps", "100 % 'new'", "Lamps")]
 
     assert answers == [["lamps"], [], ["lamps"]]
-    assert len(plans_of_categories()) == 1
+    assert len(prepared_for_categories()) == 1
 
 
 def test_what_was_planned_stays_so_although_the_work_is_rolled_back(context):
@@ -64,7 +63,7 @@ def test_what_was_planned_stays_so_although_the_work_is_rolled_back(context):
         in_transaction(refused)
 
     assert run(NAMED, name="Lamps").scalar() == "lamps"
-    assert len(plans_of_categories()) == 1
+    assert len(prepared_for_categories()) == 1
 
 
 def test_a_table_may_change_meanwhile(context, environ):
@@ -134,7 +133,7 @@ def test_plans_follow_tables_that_grow(context, monkeypatch):
         session_service.find_actor(1)
     db.session.execute(text(MANY_SESSIONS))
 
-    monkeypatch.setattr(plans, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(prepared_module, "PLAN_SECONDS", 0.0)
     session_service.find_actor(1)
 
     prepared = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%sessions%'"
@@ -143,29 +142,29 @@ def test_plans_follow_tables_that_grow(context, monkeypatch):
     assert not [line for line in plan if "Seq Scan" in line]
 
 
-def test_what_is_not_said_to_be_kept_and_what_has_lists_of_values_is_planned_each_time(context):
-    listed = kept(
+def test_unmarked_statements_and_those_with_lists_of_values_are_not_prepared(context):
+    listed = prepared(
         select(Category.slug).where(Category.name.in_(bindparam("names", expanding=True)))
     )
 
     assert run(select(Category.slug)).scalar() == "lamps"
     assert run(listed, names=["Oak", "Lamps"]).scalar() == "lamps"
-    assert plans_of_categories() == []
+    assert prepared_for_categories() == []
 
 
-def test_a_connection_keeps_no_more_than_so_many(context, monkeypatch):
-    monkeypatch.setattr(plans, "MOST", 2)
+def test_a_connection_prepares_no_more_than_the_maximum(context, monkeypatch):
+    monkeypatch.setattr(prepared_module, "MAX_PREPARED", 2)
     columns = (Category.name, Category.description, Category.position, Category.parent_id)
 
     found = [run(NAMED.add_columns(column), name="Lamps").scalar() for column in columns]
 
-    assert len(plans_of_categories()) == 2
+    assert len(prepared_for_categories()) == 2
     assert found == ["lamps"] * 4
 
 
-def test_nothing_is_kept_where_a_pooler_hands_connections_around(app, environ):
+def test_nothing_is_prepared_behind_a_pooler(app, environ):
     with create_app(Testing({**environ, "DATABASE_POOLER": "true"})).app_context():
         run(NAMED, name="Lamps")
 
-        assert plans_of_categories() == []
+        assert prepared_for_categories() == []
         db.session.remove()
