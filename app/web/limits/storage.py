@@ -1,4 +1,4 @@
-"""Where the rate limits count: Redis, or this process while Redis does not answer."""
+"""Where the rate limits count: in Redis, or in this process while Redis does not answer."""
 
 import logging
 import time
@@ -9,71 +9,63 @@ from typing import Any, TypeVar
 from limits.storage import MemoryStorage, RedisStorage
 from redis import RedisError
 
-SKIP_SECONDS = 1.0
-"""How long a Redis that failed is left alone."""
+from app.db.circuit_breaker import CircuitBreaker
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Memory(MemoryStorage):
+class ProcessStorage(MemoryStorage):
     """Counts in this process; a clock that is set back does not make a window last longer."""
 
     STORAGE_SCHEME = ["shop+memory"]
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count, and say how many there are in this window."""
+        """Add `amount`, and return the count of the current window."""
         if self.get_expiry(key) > time.time() + expiry:
             self.clear(key)
         return super().incr(key, expiry, amount)
 
 
-class RedisElseMemory(RedisStorage):
-    """Counts in Redis; after a failure in memory, until Redis answers again.
+class RedisOrProcessStorage(RedisStorage):
+    """Counts in Redis; after a failure in this process, until Redis answers again.
 
-    Flask-Limiter's own fallback asks a dead Redis twice in one request, forgets for up to 32 s to
-    ask it again, and fails the requests of other threads that are under way at that moment.
+    Flask-Limiter's own fallback calls a dead Redis twice in one request, waits up to 32 s before
+    it calls it again, and fails the requests of other threads that are under way at that moment.
     """
 
     STORAGE_SCHEME = ["shop+redis", "shop+rediss", "shop+unix"]
 
     def __init__(self, uri: str, **options: Any) -> None:
-        self._memory = Memory()
-        self._failing = False
-        self._skip_until = 0.0
+        self._process = ProcessStorage()
+        self._breaker = CircuitBreaker()
         super().__init__(uri.removeprefix("shop+"), **options)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, and say how many there are in this window."""
-        return self._ask(
+        """Add `amount`, and return the count of the current window."""
+        return self._call(
             partial(super().incr, key, expiry, amount),
-            partial(self._memory.incr, key, expiry, amount),
+            partial(self._process.incr, key, expiry, amount),
         )
 
     def get(self, key: str) -> int:
-        """How many there are in this window."""
-        return self._ask(partial(super().get, key), partial(self._memory.get, key))
+        """The count of the current window."""
+        return self._call(partial(super().get, key), partial(self._process.get, key))
 
     def get_expiry(self, key: str) -> float:
-        """When this window ends, in seconds since 1970."""
-        return self._ask(partial(super().get_expiry, key), partial(self._memory.get_expiry, key))
+        """When the current window ends, in seconds since 1970."""
+        return self._call(partial(super().get_expiry, key), partial(self._process.get_expiry, key))
 
-    def _ask(self, redis: Callable[[], T], memory: Callable[[], T]) -> T:
-        if time.monotonic() < self._skip_until:
-            return memory()
-        if self._failing:  # one request at a time finds out whether it is back
-            self._skip_until = time.monotonic() + SKIP_SECONDS
+    def _call(self, in_redis: Callable[[], T], in_process: Callable[[], T]) -> T:
+        if not self._breaker.allows_call():
+            return in_process()
         try:
-            answer = redis()
+            answer = in_redis()
         except RedisError as error:
-            self._note(failing=True, why=f": {type(error).__name__}")
-            self._skip_until = time.monotonic() + SKIP_SECONDS
-            return memory()
-        self._note(failing=False)
-        self._skip_until = 0.0
+            if self._breaker.record_failure():
+                reason = type(error).__name__
+                log.warning("Rate limits are counted in this process now: %s.", reason)
+            return in_process()
+        if self._breaker.record_success():
+            log.warning("Rate limits are counted in Redis now.")
         return answer
-
-    def _note(self, failing: bool, why: str = "") -> None:
-        if failing != self._failing:
-            self._failing = failing
-            where = "in this process" if failing else "in Redis"
-            log.warning("Rate limits are counted %s now%s.", where, why)

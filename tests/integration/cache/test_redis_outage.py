@@ -11,8 +11,8 @@ from redis import Redis
 
 from app import create_app
 from app.config import Testing
+from app.db.circuit_breaker import SKIP_SECONDS
 from app.extensions import limiter
-from app.web.limits.storage import SKIP_SECONDS
 from tests import servers
 
 pytestmark = pytest.mark.only_on("sqlite")
