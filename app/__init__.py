@@ -14,6 +14,7 @@ from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
+from app.services.cache.catalogue_cache import ProcessCache
 from app.utils import error_handlers
 from app.web import request_lifecycle
 from app.web.security_headers import FixedHeaders
@@ -104,3 +105,4 @@ def _bind_extensions(app: Flask) -> None:
     bcrypt.init_app(app)
     app.extensions["password_bulkhead"] = bulkhead.from_settings(app.config)
     cache.init_app(app)
+    app.extensions["catalogue_cache"] = ProcessCache()

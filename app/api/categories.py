@@ -31,7 +31,9 @@ CHANGES = CategorySchema(partial=True)
 @blp.response(200, CategoryListSchema)
 def list_categories(args: dict[str, Any]) -> Response:
     """All categories in the order of their tree, depth first; or those right below one."""
-    made = catalogue_cache.listed("categories", tuple(sorted(args.items())), lambda: _list(**args))
+    made = catalogue_cache.cached_list(
+        "categories", tuple(sorted(args.items())), lambda: _list(**args)
+    )
     return send(made, headers=link_header(made))
 
 

@@ -197,5 +197,5 @@ def _finish(product: Product) -> None:
 
 
 def _forget(product: Product) -> None:
-    catalogue_cache.forget_product(product.id)
-    catalogue_cache.forget_lists()
+    catalogue_cache.invalidate_product(product.id)
+    catalogue_cache.invalidate_lists()

@@ -29,7 +29,7 @@ def product_list(actor: Actor, wanted: Wanted) -> Answer:
         items = [show_product(product, currency, actor.is_admin) for product in found.items]
         return list_answer(found, items)
 
-    return build() if actor.is_admin else catalogue_cache.listed("products", wanted, build)
+    return build() if actor.is_admin else catalogue_cache.cached_list("products", wanted, build)
 
 
 def product_at(actor: Actor, address: str) -> Answer:
@@ -45,7 +45,7 @@ def product_at(actor: Actor, address: str) -> Answer:
 
     if actor.is_admin:
         return build().answer
-    return catalogue_cache.product(id_or_slug(address) or "", build)
+    return catalogue_cache.cached_product(id_or_slug(address) or "", build)
 
 
 def product_answer(product: Product | ProductView, actor: Actor) -> Answer:
@@ -61,7 +61,7 @@ def all_categories() -> Answer:
         found = category_service.list_categories(1, ALL_CATEGORIES)
         return list_answer(found, [show_category(item) for item in found.items])
 
-    return catalogue_cache.listed("all categories", (), build)
+    return catalogue_cache.cached_list("all categories", (), build)
 
 
 def facets(wanted: Wanted, total: int) -> Facets:
@@ -71,4 +71,4 @@ def facets(wanted: Wanted, total: int) -> Facets:
     def build() -> Answer:
         return answer(product_facets.count(question[0], store_currency(), total)._asdict())
 
-    return Facets(**orjson.loads(catalogue_cache.listed("facets", question, build).body))
+    return Facets(**orjson.loads(catalogue_cache.cached_list("facets", question, build).body))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, appcontext_pushed
+from flask import Flask, appcontext_pushed, current_app
 from flask_migrate import upgrade
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, make_url, text
@@ -19,7 +19,7 @@ from app.db import database_roles
 from app.db.database_roles import APPEND_ONLY
 from app.extensions import cache, db
 from app.models import Base
-from app.services.cache import catalogue_cache
+from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, pooler, roles, servers
 
 EMPTYING = (
@@ -168,7 +168,7 @@ def forgetting(table: str) -> tuple[str, str, str]:
 def empty_cache() -> None:
     """Forget what the shop has cached. On a busy machine Redis may need longer than the shop gives
     it, and then is asked again."""
-    catalogue_cache._of_apps.clear()
+    current_app.extensions["catalogue_cache"] = ProcessCache()
     for _ in range(50):
         with suppress(RedisError):
             cache.clear()

@@ -225,7 +225,7 @@ MUTANTS = (
         (
             Edit(
                 CACHE,
-                "if names and _try(line, lambda: _set_tokens(names)) is None:",
+                "if names and _call(lambda: _set_tokens(names)) is None:",
                 "if names and not _set_tokens(names):",
             ),
             Edit(UNIT_OF_WORK, "        except Exception:  #", "        except KeyError:  #"),

@@ -83,7 +83,7 @@ def create_category(
     db.session.add(category)
     db.session.flush()
     trail.record(actor, "category.created", category.id, {}, trail.category_state(category))
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return _counted(category)
 
 
@@ -113,7 +113,7 @@ def edit_category(
         setattr(category, column, value)
     db.session.flush()
     trail.record(actor, "category.edited", category.id, before, trail.category_state(category))
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return _counted(category)
 
 
@@ -139,7 +139,7 @@ def delete_category(actor: Actor, address: str) -> None:
     trail.record(actor, "category.deleted", category.id, trail.category_state(category))
     db.session.delete(category)
     db.session.flush()
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
 
 
 def require_category(category_id: int | None) -> Category | None:

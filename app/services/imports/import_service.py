@@ -152,7 +152,7 @@ def import_rows(actor: Actor, rows: Sequence[ImportRow], reference: str) -> Outc
     _add_new([article for article in articles if article.id is None], now)
     write_changes(changed, batch.before, now)
     _record(actor, changed, batch, reference)
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return batch.outcome
 
 

@@ -68,7 +68,7 @@ def step(actor: Actor, undo: Undo, total: Undone) -> Undone:
     changes_of = import_service.changes_by_product(changed, facts, undo.reference)
     trail.record_many(actor, UNDONE, changes_of)
     if changed:
-        catalogue_cache.forget_catalogue()
+        catalogue_cache.invalidate_catalogue()
     return _count(events, len(changes_of), edited, total)
 
 

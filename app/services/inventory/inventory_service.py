@@ -165,7 +165,7 @@ def move(
     actor: Actor | None = None,
 ) -> None:
     """Change the figures and write the ledger, flushed together by whoever flushes next."""
-    catalogue_cache.forget_product(variant.product_id)
+    catalogue_cache.invalidate_product(variant.product_id)
     variant.on_hand += on_hand
     variant.allocated += allocated
     db.session.add(
@@ -214,7 +214,7 @@ def _write_ledger(
 
 def _forget(products: Iterable[int]) -> None:
     for product_id in products:
-        catalogue_cache.forget_product(product_id)
+        catalogue_cache.invalidate_product(product_id)
 
 
 _ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())

@@ -62,7 +62,7 @@ def plant(currency: str, customer_hash: str, admin_hash: str, seed: int) -> bool
     orders.fill_up(orders.count() + WRITTEN_ORDERS, seed, currency, now)
     # Above all since it lets an admin in whose password everybody may know.
     trail.record(SYSTEM, "shop.seeded", None, {}, {"demo": "planted"})
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return True
 
 
@@ -70,7 +70,7 @@ def add_products(target: int, currency: str, seed: int, now: datetime) -> int:
     """Make a batch of products of those missing to `target`; how many there are then."""
     _lock_store()
     there = generated.fill_up(target, seed, currency, now)
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return there
 
 
@@ -78,7 +78,7 @@ def add_orders(target: int, currency: str, seed: int, now: datetime) -> int:
     """Make a batch of orders of those missing to `target`; how many there are then."""
     _lock_store()
     there = orders.fill_up(target, seed, currency, now)
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
     return there
 
 
@@ -100,7 +100,7 @@ def empty() -> None:
     with database_roles.unprotected(db.session.connection(), StockMovement.__tablename__):
         _delete_rows(tables)
     trail.record(SYSTEM, "shop.emptied", None, {}, {"everything": "deleted"})
-    catalogue_cache.forget_catalogue()
+    catalogue_cache.invalidate_catalogue()
 
 
 def _delete_rows(tables: Sequence[Table]) -> None:

@@ -13,13 +13,15 @@ from redis import Redis
 
 from app import create_app
 from app.config import Testing
+from app.db.circuit_breaker import SKIP_SECONDS, CircuitBreaker
 from app.db.unit_of_work import in_transaction
 from app.errors import Conflict
-from app.extensions import db
+from app.extensions import cache, db
 from app.models import Product, Variant
-from app.services.cache import catalogue_cache, shared_cache
-from app.services.cache.catalogue_cache import Answer, ProductAnswer
-from app.services.cache.local_cache import Gates, LocalCache
+from app.services.cache import catalogue_cache
+from app.services.cache.catalogue_cache import Answer, ProcessCache, ProductAnswer
+from app.services.cache.local_cache import LocalCache, SingleFlight
+from app.services.cache.shared_cache import PendingInvalidations
 from app.services.catalogue.product_queries import Wanted
 from app.web import answers
 from tests import factories, servers
@@ -66,8 +68,10 @@ def shop(app, admin, workers, valkey):
     with app.app_context():
         category = factories.category(name="Lamps", slug="lamps")
         product = factories.product(1000, 5, name="Lamp", slug="lamp", category_id=category.id)
-    shared_cache._lines.clear()  # as in processes that have just begun
-    catalogue_cache._of_apps.clear()
+    for worker in workers:  # as in processes that have just begun
+        worker.extensions["catalogue_cache"] = ProcessCache()
+        with worker.app_context():
+            cache.cache.breaker, cache.cache.pending = CircuitBreaker(), PendingInvalidations()
     with Redis.from_url(url) as redis:
         redis.flushall()
         here, there = (Caller(worker) for worker in workers)
@@ -157,7 +161,7 @@ def test_what_a_transaction_of_another_program_wrote_is_shown(shop):
     def reprice():
         product = db.session.get(Product, shop.product_id)
         product.name = "Imported"
-        catalogue_cache.forget_product(product.id)
+        catalogue_cache.invalidate_product(product.id)
 
     with shop.here.app.app_context():
         in_transaction(reprice)
@@ -172,7 +176,7 @@ def test_an_answer_that_was_read_before_a_write_is_never_served_after_it(shop):
         return old
 
     with shop.there.app.app_context():
-        catalogue_cache.product(shop.product_id, read_slowly)
+        catalogue_cache.cached_product(shop.product_id, read_slowly)
 
     assert shop.redis.exists(f"shopswift:product:{shop.product_id}")
     assert shop.there.get(f"{URL}/{shop.product_id}").json["name"] == "Light"
@@ -195,7 +199,7 @@ def test_what_did_not_happen_forgets_nothing(shop):
     tokens = shop.redis.mget(sorted(shop.redis.keys("*token*")))
 
     def refuse():
-        catalogue_cache.forget_product(shop.product_id)
+        catalogue_cache.invalidate_product(shop.product_id)
         raise Conflict("no", "No.")
 
     with shop.here.app.app_context():
@@ -212,7 +216,7 @@ def test_a_transaction_forgets_in_one_round_trip_even_after_another_try(shop):
     def work():
         tries.append(len(tries))
         for id_ in range(10 * len(tries), 10 * len(tries) + 3):
-            catalogue_cache.forget_product(id_)
+            catalogue_cache.invalidate_product(id_)
         if len(tries) == 1:
             db.session.add(Variant(product_id=0, sku="x", price=1))
             db.session.flush()
@@ -232,7 +236,7 @@ def test_many_products_are_forgotten_as_a_whole(shop):
     def work():
         db.session.get(Product, shop.product_id).name = "Light"
         for id_ in range(1, catalogue_cache.MANY_PRODUCTS + 2):
-            catalogue_cache.forget_product(id_)
+            catalogue_cache.invalidate_product(id_)
 
     with shop.here.app.app_context():
         in_transaction(work)
@@ -253,12 +257,13 @@ def test_what_is_no_entry_of_ours_is_passed_over(shop, junk):
 def test_guesses_at_slugs_are_bounded_and_never_trusted(shop):
     warm(shop)
     shop.staff.post(URL, json={"name": "Kettle", "price": 1})
-    catalogue_cache._hints.update({f"s{n}": n for n in range(catalogue_cache.MAX_HINTS)})
-    catalogue_cache._hints["ghost"] = shop.product_id
+    product_ids = shop.here.app.extensions["catalogue_cache"].product_ids
+    product_ids.update({f"s{n}": n for n in range(catalogue_cache.MAX_SLUGS)})
+    product_ids["ghost"] = shop.product_id
 
     assert shop.here.get(f"{URL}/ghost").status_code == 404
     assert shop.here.get(f"{URL}/kettle").status_code == 200
-    assert list(catalogue_cache._hints) == ["kettle"]
+    assert list(product_ids) == ["kettle"]
 
 
 # --- lists ---
@@ -305,8 +310,8 @@ def test_a_list_that_was_read_before_an_edit_is_not_kept_after_it(shop):
         return Answer(b"old", "old")
 
     with shop.here.app.app_context():
-        catalogue_cache.listed("test", (), read_slowly)
-        again = catalogue_cache.listed("test", (), lambda: Answer(b"new", "new"))
+        catalogue_cache.cached_list("test", (), read_slowly)
+        again = catalogue_cache.cached_list("test", (), lambda: Answer(b"new", "new"))
 
     assert again.body == b"new"
 
@@ -323,8 +328,8 @@ def test_what_many_want_at_once_is_made_once(shop, kind):
 
     def ask():
         if kind == "a list":
-            return catalogue_cache.listed("test", (), build).body
-        return catalogue_cache.product(
+            return catalogue_cache.cached_list("test", (), build).body
+        return catalogue_cache.cached_product(
             shop.product_id, lambda: ProductAnswer(build(), shop.product_id, "lamp")
         ).body
 
@@ -335,9 +340,9 @@ def test_what_many_want_at_once_is_made_once(shop, kind):
 
 
 def test_nobody_waits_long_for_somebody_who_is_stuck():
-    gates = Gates(seconds=0.05)
+    builds = SingleFlight(seconds=0.05)
 
-    with gates.alone("a"), gates.alone("a"):
+    with builds.enter("a"), builds.enter("a"):
         pass  # the inner one got in, although the outer one never let go
 
 
@@ -359,9 +364,9 @@ def test_long_questions_take_room_too(shop):
     with shop.here.app.app_context():
         for number in range(2):
             question = Wanted(q=f"{number}" + "x" * (catalogue_cache.ALL_LISTS_BYTES * 2 // 3))
-            catalogue_cache.listed("products", question, lambda: Answer(b"{}", "tag"))
+            catalogue_cache.cached_list("products", question, lambda: Answer(b"{}", "tag"))
 
-        assert list(catalogue_cache._lists()._kept) == [("products", question)]
+        assert list(catalogue_cache._local().lists._values) == [("products", question)]
 
 
 def test_links_of_long_addresses_are_right_and_not_remembered(shop):
@@ -417,7 +422,7 @@ def test_what_could_not_be_forgotten_is_made_good_once_redis_is_back(frozen):
     assert frozen.staff.patch(f"{URL}/lamp", json={"name": "Light"}).status_code == 200
 
     frozen.server.send_signal(signal.SIGCONT)
-    time.sleep(shared_cache.SKIP_SECONDS)
+    time.sleep(SKIP_SECONDS)
 
     assert frozen.here.get(f"{URL}/lamp").json["name"] == "Light"
     assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
@@ -428,51 +433,51 @@ def test_what_could_not_be_forgotten_is_made_good_once_redis_is_back(frozen):
 def test_a_long_outage_ends_with_everything_forgotten(frozen):
     def work(start):
         for id_ in range(start, start + 400):
-            catalogue_cache.forget_product(id_)
+            catalogue_cache.invalidate_product(id_)
 
     with frozen.here.app.app_context():
         in_transaction(lambda: work(1_000_000))
         in_transaction(lambda: work(2_000_000))
     frozen.server.send_signal(signal.SIGCONT)
     before = frozen.redis.get("shopswift:token:catalogue")
-    time.sleep(shared_cache.SKIP_SECONDS)
+    time.sleep(SKIP_SECONDS)
     frozen.here.get(f"{URL}/lamp")
 
     assert frozen.redis.get("shopswift:token:catalogue") != before
 
 
 @pytest.mark.only_on("postgresql")
-def test_debts_that_cannot_be_paid_yet_stay(frozen):
+def test_invalidations_that_cannot_be_delivered_yet_stay_pending(frozen):
     frozen.staff.patch(f"{URL}/lamp", json={"name": "Light"})
-    time.sleep(shared_cache.SKIP_SECONDS)
+    time.sleep(SKIP_SECONDS)
 
     assert frozen.here.get(f"{URL}/lamp").json["name"] == "Light"
 
     frozen.server.send_signal(signal.SIGCONT)
-    time.sleep(shared_cache.SKIP_SECONDS)
+    time.sleep(SKIP_SECONDS)
     frozen.here.get(f"{URL}/lamp")
     assert frozen.there.get(f"{URL}/lamp").json["name"] == "Light"
 
 
-def test_what_is_owed_stays_owed_until_it_is_set():
-    line = shared_cache.Line()
-    line.owe({"lamp"})
+def test_an_invalidation_stays_pending_until_it_is_complete():
+    pending = PendingInvalidations()
+    pending.add({"lamp"})
 
-    owed, times = line.debts()
+    names, additions = pending.snapshot()
 
-    assert (owed, line.owed) == ({"lamp"}, {"lamp"})
-    assert line.paid(times)
-    assert line.owed == set()
+    assert (names, pending.names) == ({"lamp"}, {"lamp"})
+    assert pending.complete(additions)
+    assert pending.names == set()
 
 
-def test_what_is_owed_once_more_while_it_is_set_is_not_taken_for_set():
-    line = shared_cache.Line()
-    line.owe({"lamp"})
-    _owed, times = line.debts()
-    line.owe({"lamp"})
+def test_an_invalidation_that_is_added_during_the_delivery_stays_pending():
+    pending = PendingInvalidations()
+    pending.add({"lamp"})
+    _names, additions = pending.snapshot()
+    pending.add({"lamp"})
 
-    assert not line.paid(times)
-    assert line.owed == {"lamp"}
+    assert not pending.complete(additions)
+    assert pending.names == {"lamp"}
 
 
 def test_a_stopped_redis_is_no_error(environ, app, admin):
@@ -525,7 +530,7 @@ def test_many_lists_are_kept_in_process_by_many_threads_at_once(app):
 
     def ask(worker):
         for number in range(800):
-            catalogue_cache.listed("test", (worker, number), lambda: Answer(b"{}", "tag"))
+            catalogue_cache.cached_list("test", (worker, number), lambda: Answer(b"{}", "tag"))
         return number
 
     try:

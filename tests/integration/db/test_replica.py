@@ -17,7 +17,7 @@ from app.config import Testing
 from app.db import replica
 from app.extensions import db
 from app.observability import metrics
-from app.services.cache import catalogue_cache
+from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, figures, roles, servers
 from tests.integration.conftest import Caller, migrated, signed_in
 from tests.integration.people import at_once
@@ -62,7 +62,6 @@ def running(**kind) -> Iterator[servers.PostgreSQL]:
 def pair(cluster):
     """The shop as a process that has just begun, and a signed-in admin."""
     app = shop_on(*cluster)
-    catalogue_cache._of_apps.clear()
     yield Pair(*cluster, Caller(app), signed_in(app, role="admin"))
     close(app)
 
@@ -169,7 +168,7 @@ def test_what_it_is_asked_for_in_vain_counts_as_read_from_it(pair):
 
 def test_categories_are_read_from_the_replica(pair):
     def served():
-        catalogue_cache._of_apps.clear()
+        pair.shop.app.extensions["catalogue_cache"] = ProcessCache()
         with asked(pair.replica) as there:
             assert pair.shop.get("/api/categories").status_code == 200
         return any("FROM categories" in line for line in there)
