@@ -30,18 +30,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from psycopg2.errors import FeatureNotSupported
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    CursorResult,
-    Engine,
-    Executable,
-    FromClause,
-    Row,
-    bindparam,
-    event,
-    select,
-)
+from sqlalchemy import CursorResult, Engine, Executable, event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.extensions import db
@@ -100,40 +89,6 @@ def upsert(make: Callable[[Any], Executable]) -> Mapping[str, Executable]:
     `make` is called with the `insert` function of each dialect.
     """
     return {"postgresql": prepared(make(postgresql.insert)), "sqlite": make(sqlite.insert)}
-
-
-class Chain(NamedTuple):
-    """Statements about the one row whose id the first of them returns."""
-
-    whole: Executable
-    """All of them in one, as PostgreSQL takes them."""
-    steps: Sequence[Executable]
-    """One after the other, as SQLite does."""
-
-
-def chain(first: Any, *makers: Callable[[Any, FromClause], Any]) -> Chain:
-    """`first`, and what each maker makes of an INSERT that knows ON CONFLICT and of the table of
-    one `id`, or none, that the first returns."""
-    cte: CTE = first.cte("first")
-    *others, last = (make(postgresql.insert, cte) for make in makers)
-    between = [other.cte(f"step{place}") for place, other in enumerate(others)]
-    known = select(bindparam("first_id", type_=BigInteger()).label("id")).subquery("first")
-    steps = [first, *(make(sqlite.insert, known) for make in makers)]
-    return Chain(prepared(last.add_cte(cte, *between)), steps)
-
-
-def run_chain(statements: Chain, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-    """The rows that the last returns; none, and only the first is run, where that finds no row."""
-    if db.session.connection().dialect.name == "postgresql":
-        return run(statements.whole, values).all()
-    first, *between, last = statements.steps
-    first_id = run(first, values).scalar()
-    if first_id is None:
-        return []
-    values = {**values, "first_id": first_id}
-    for statement in between:
-        run(statement, values)
-    return run(last, values).all()
 
 
 class _Statement(NamedTuple):

@@ -256,7 +256,7 @@ MUTANTS = (
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
-        (Edit(CHECKOUT, "    lambda *_: cart_service.CLEAR,\n", ""),),
+        (Edit(CHECKOUT, "    cart_service.clear(cart_id)\n", ""),),
         "edit_or_checkout",
         frozenset({"edit_or_checkout"}),
     ),

@@ -4,15 +4,15 @@ Every write locks the cart's row first, so that edits, merges and checkouts of o
 after the other. Being in a cart reserves nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, FromClause, bindparam, delete, insert, select, true, update
+from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
 
 from app.db import cleanup
-from app.db.prepared import Chain, chain, prepared, run, run_chain
+from app.db.prepared import prepared, run, upsert
 from app.domain.catalogue.variant_rules import VariantRequired
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
@@ -34,9 +34,24 @@ GUEST_CARTS_KEPT = timedelta(days=90)
 # An update rather than FOR UPDATE: it locks the row, tells its id and notes the change in one.
 _LOCK = prepared(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
 _LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
-_NEW = {"user_id": "user_id", "token_hash": "token_hash", "created_at": "now", "updated_at": "now"}
-_OPEN = insert(Cart).values({to: bindparam(given) for to, given in _NEW.items()}).returning(Cart.id)
-CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
+_OPEN = prepared(
+    insert(Cart)
+    .values(
+        user_id=bindparam("user_id"),
+        token_hash=bindparam("token_hash"),
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    )
+    .returning(Cart.id)
+)
+_CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
+
+
+class Line(NamedTuple):
+    """A line of a cart to which units were added, and its quantity now."""
+
+    variant_id: int
+    quantity: int
 
 
 def lock_cart(buyer: Buyer) -> int | None:
@@ -74,16 +89,18 @@ def add_item(
     """
     if quantity > MAX_QUANTITY:
         raise _too_many()
-    article = {"product": product_id, "variant": variant_id}
-    buyer, written = _add(buyer, {**article, "quantity": quantity, "now": utc_now()}, may_open)
-    if len(written) != 1:
+    cart_id = lock_cart(buyer)
+    if cart_id is None:
+        buyer, cart_id = _open_cart(buyer, may_open)
+    lines = _add(cart_id, quantity, product_id, variant_id)
+    if len(lines) != 1:
         _find_article(product_id, variant_id)
         raise _too_many()
-    contents = cart_contents.read_by_id(written[0].cart_id)
-    item = next(item for item in contents.items if item.variant_id == written[0].variant_id)
+    contents = cart_contents.read_by_id(cart_id)
+    item = next(item for item in contents.items if item.variant_id == lines[0].variant_id)
     if variant_id is None and _may_be_one_of_several(item, contents, quantity):
         _find_article(product_id, None)
-    is_new = written[0].quantity == quantity
+    is_new = lines[0].quantity == quantity
     room = MAX_LINES if buyer.user_id else min(MAX_GUEST_LINES, MAX_LINES)
     if is_new and len(contents.items) > room:
         hint = "" if buyer.user_id else " Sign in to add more."
@@ -117,7 +134,7 @@ def empty_cart(buyer: Buyer) -> None:
 
 def clear(cart_id: int) -> None:
     """Remove every line of a locked cart."""
-    run(CLEAR, cart_id=cart_id)
+    run(_CLEAR, cart_id=cart_id)
 
 
 def merge_guest_cart(token: str, user_id: int) -> None:
@@ -149,30 +166,12 @@ def merge_guest_cart(token: str, user_id: int) -> None:
         db.session.flush()
 
 
-def _add(
-    buyer: Buyer, values: dict[str, Any], may_open: Callable[[], None]
-) -> tuple[Buyer, Sequence[Any]]:
-    """Add to the buyer's cart, which is locked from then on, or to a new one where there is none.
+def _open_cart(buyer: Buyer, may_open: Callable[[], None]) -> tuple[Buyer, int]:
+    """Open the buyer's first cart.
 
     Returns:
-        The buyer, and what the articles' lines are now.
+        The buyer, a guest with a new token; and the id of the cart.
     """
-    owner = owner_of(buyer)
-    if owner is None:
-        return _add_to_new(buyer, values, may_open)
-    adding, owned = _adding_to("customer" if buyer.user_id else "guest", values), {"owner": owner}
-    written = run_chain(adding, {**values, **owned})
-    if written:
-        return buyer, written
-    if lock_cart(buyer) is None:
-        return _add_to_new(buyer, values, may_open)
-    # Either the article is refused, or the cart was opened only just now.
-    return buyer, run_chain(adding, {**values, **owned})
-
-
-def _add_to_new(
-    buyer: Buyer, values: dict[str, Any], may_open: Callable[[], None]
-) -> tuple[Buyer, Sequence[Any]]:
     if buyer.user_id is None:
         may_open()
         buyer = Buyer(buyer.actor, new_token())
@@ -180,15 +179,22 @@ def _add_to_new(
         user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
     owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
-    written = run_chain(_adding_to("new", values), {**values, **owner})
-    if buyer.user_id is None and written and cleanup.is_time(written[0].cart_id):
-        left = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
-        cleanup.sweep(Cart, left)
-    return buyer, written
+    cart_id: int = run(_OPEN, **owner, now=utc_now()).scalar_one()
+    if buyer.user_id is None and cleanup.is_time(cart_id):
+        abandoned = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
+        cleanup.sweep(Cart, abandoned)
+    return buyer, cart_id
 
 
-def _adding_to(whose: str, values: dict[str, Any]) -> Chain:
-    return _ADD[whose, values["product"] is not None, values["variant"] is not None]
+def _add(cart_id: int, quantity: int, product_id: int | None, variant_id: int | None) -> list[Line]:
+    """The lines of a locked cart to which units were added: one for each variant that fits."""
+    values: dict[str, object] = {"cart_id": cart_id, "quantity": quantity, "now": utc_now()}
+    if product_id is not None:
+        values["product_id"] = product_id
+    if variant_id is not None:
+        values["variant_id"] = variant_id
+    rows = run(_ADD[product_id is not None, variant_id is not None], values)
+    return [Line._make(row) for row in rows]
 
 
 def _cart_id_of(user_id: int) -> int:
@@ -201,42 +207,38 @@ def _cart_id_of(user_id: int) -> int:
     return own_id
 
 
-def _adding(by_product: bool, by_variant: bool, insert_into: Any, cart: FromClause) -> Any:
-    """A statement that adds units of each article on offer that fits; rightly there is one.
+def _add_statement(by_product: bool, by_variant: bool, insert_into: Any) -> Any:
+    """INSERT the variants on offer that fit as lines of a cart, or add to the lines that exist.
 
-    None is written where a line would get more than MAX_QUANTITY.
+    A line that would exceed MAX_QUANTITY is left as it is, and not returned.
     """
-    articles = (
+    variants = (
         select(
-            cart.c.id,
+            bindparam("cart_id", type_=BigInteger()),
             Variant.id,
             bindparam("quantity", type_=BigInteger()),
             Variant.price,
             bindparam("now", type_=CartLine.created_at.type),
         )
         .join_from(Variant, Product, Product.id == Variant.product_id)
-        .join(cart, true())
         .where(ON_OFFER)
     )
     if by_product:
-        articles = articles.where(Product.id == bindparam("product"))
+        variants = variants.where(Product.id == bindparam("product_id"))
     if by_variant:
-        articles = articles.where(Variant.id == bindparam("variant"))
+        variants = variants.where(Variant.id == bindparam("variant_id"))
     columns = ["cart_id", "variant_id", "quantity", "price_seen", "created_at"]
-    adding = insert_into(CartLine).from_select(columns, articles)
-    total = CartLine.quantity + adding.excluded.quantity
-    return adding.on_conflict_do_update(
+    statement = insert_into(CartLine).from_select(columns, variants)
+    total = CartLine.quantity + statement.excluded.quantity
+    return statement.on_conflict_do_update(
         index_elements=["cart_id", "variant_id"],
-        set_={"quantity": total, "price_seen": adding.excluded.price_seen},
+        set_={"quantity": total, "price_seen": statement.excluded.price_seen},
         where=total <= MAX_QUANTITY,
-    ).returning(CartLine.cart_id, CartLine.variant_id, CartLine.quantity)
+    ).returning(CartLine.variant_id, CartLine.quantity)
 
 
-_CARTS = {"customer": _LOCK_CUSTOMERS, "guest": _LOCK_GUESTS, "new": _OPEN}
 _ADD = {
-    (whose, *by): chain(cart, partial(_adding, *by))
-    for whose, cart in _CARTS.items()
-    for by in ((True, False), (False, True), (True, True))
+    by: upsert(partial(_add_statement, *by)) for by in ((True, False), (False, True), (True, True))
 }
 
 

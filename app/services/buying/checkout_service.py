@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, FromClause, bindparam, insert, literal, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import BigInteger, bindparam, insert, select
 
-from app.db.prepared import chain, prepared, run, run_chain
+from app.db.prepared import prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
 from app.domain.clock import utc_now
@@ -144,7 +143,8 @@ def _write(
         "placed_at": now,
         "updated_at": now,
     }
-    order_id = _insert(facts, buyer, cart_id, _of_guest(holder, articles))
+    order_id = _insert(facts, buyer, _of_guest(holder, articles))
+    cart_service.clear(cart_id)
     written = _insert_lines(order_id, lines)
     begun = EventView("pending", now, buyer.actor.by, "")
     return OrderView(id=order_id, **facts, lines=written, events=[begun]), articles
@@ -182,11 +182,10 @@ def _lock_customer(buyer: Buyer) -> tuple[int | None, str | None]:
 
 
 def _of_guest(holder: Holder | None, articles: Sequence[Article]) -> dict[str, Any]:
-    """What an order keeps of a guest to count by, and the locks to take; of a customer nothing."""
+    """What an order keeps of a guest to count by; of a customer nothing."""
     if holder is None:
-        return dict.fromkeys((*_GUEST_FACTS, "guest_lock", "other_guest_lock"))
-    units = max(article.quantity for article in articles)
-    return {**holder.stored(), "guest_units": units, **holder.lock_keys()}
+        return dict.fromkeys(_GUEST_FACTS)
+    return {**holder.stored(), "guest_units": max(article.quantity for article in articles)}
 
 
 def _address(buyer: Buyer, wishes: Wishes) -> dict[str, str] | None:
@@ -281,39 +280,38 @@ _FACTS = (
 _GUEST_FACTS = ("guest_network_hash", "guest_email_hash", "guest_units")
 
 
-def _event(insert_into: Any, order: FromClause) -> Any:
-    """The statement that writes the first step of a new order's history, and on PostgreSQL takes
-    the locks under which guests' orders are counted."""
-    step = {
-        OrderEvent.order_id: order.c.id,
-        OrderEvent.status: bindparam("status", type_=Order.status.type),
-        OrderEvent.at: bindparam("placed_at", type_=Order.placed_at.type),
-        OrderEvent.done_by: bindparam("done_by", type_=OrderEvent.done_by.type),
-        OrderEvent.user_id: bindparam("user_id", type_=Order.user_id.type),
-        OrderEvent.note: literal(""),
-    }
-    writing = insert(OrderEvent).from_select(list(step), select(*step.values()))
-    locks = guest_limits.lock_functions() if insert_into is postgresql.insert else []
-    return writing.returning(OrderEvent.order_id, *locks)
-
-
-_INSERT_ORDER = chain(
+_INSERT_ORDER = prepared(
     insert(Order)
     .values({name: bindparam(name) for name in (*_FACTS, *_GUEST_FACTS)})
-    .returning(Order.id),
-    lambda *_: cart_service.CLEAR,
-    _event,
+    .returning(Order.id)
+)
+_INSERT_EVENT = prepared(
+    insert(OrderEvent).values(
+        order_id=bindparam("order_id"),
+        status=bindparam("status"),
+        at=bindparam("at"),
+        done_by=bindparam("done_by"),
+        user_id=bindparam("user_id"),
+        note="",
+    )
 )
 _INSERT_LINES = insert(OrderLine).returning(OrderLine.id, OrderLine.variant_id)
 
 
-def _insert(facts: dict[str, Any], buyer: Buyer, cart_id: int, guest: dict[str, Any]) -> int:
-    """Write an order and the first step of its history, and empty the cart; the order's id."""
+def _insert(facts: dict[str, Any], buyer: Buyer, guest: dict[str, Any]) -> int:
+    """Write an order and the first step of its history; the order's id."""
     token = buyer.guest_token
     secret = hash_token(guest_order_token(token, facts["number"])) if token else None
-    values = {"guest_token_hash": secret, "done_by": buyer.actor.by, "cart_id": cart_id}
-    (row,) = run_chain(_INSERT_ORDER, {**facts, **values, **guest})
-    return int(row[0])
+    order_id: int = run(_INSERT_ORDER, {**facts, **guest, "guest_token_hash": secret}).scalar_one()
+    run(
+        _INSERT_EVENT,
+        order_id=order_id,
+        status=facts["status"],
+        at=facts["placed_at"],
+        done_by=buyer.actor.by,
+        user_id=buyer.user_id,
+    )
+    return order_id
 
 
 def _insert_lines(order_id: int, lines: Sequence[dict[str, Any]]) -> list[LineView]:

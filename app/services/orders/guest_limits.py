@@ -8,8 +8,8 @@ up to a /48, so that is what is counted).
 Two orders that are placed at the same time must not both pass, so the check runs in the order's own
 transaction, after the order is written and while this transaction holds the locks of its network
 and of its address. On PostgreSQL those are advisory locks (https://www.postgresql.org/docs/current/
-explicit-locking.html#ADVISORY-LOCKS), taken by the statement that writes the order; SQLite has one
-writer at a time. Order of locks: cart, these, variants.
+explicit-locking.html#ADVISORY-LOCKS), taken before the statement that counts, which so sees what
+those before committed; SQLite has one writer at a time. Order of locks: cart, these, variants.
 
 Adding up all open orders for every article would cost more the more are open. An order therefore
 stores its largest quantity; their sum, read from an index, is an upper bound for every article. The
@@ -114,11 +114,13 @@ def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]
 def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
     """Check what the holder's open orders, this new one among them, come to together.
 
-    One statement as long as nobody is near a limit, however many lines and orders there are.
+    Takes the holder's locks, and counts in one statement as long as nobody is near a limit,
+    however many lines and orders there are.
 
     Raises:
         GuestLimitReached
     """
+    lock(found)
     values = {"network": _pair(found.network), "email": _pair(found.email)}
     for row in run(_COUNT, _named(values)):
         scope: Scope = row.scope
@@ -131,18 +133,12 @@ def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
 
 
 def lock(found: Holder) -> None:
-    """Take the holder's locks ahead of the statement that writes the order.
+    """Take the holder's locks until the commit; once more they are free.
 
-    Another try locks the variants first of all, and locks are taken in one order everywhere.
+    Call it before variants are locked: locks are taken in one order everywhere.
     """
     if db.session.connection().dialect.name == "postgresql":
         run(_LOCK, found.lock_keys())
-
-
-def lock_functions() -> list[ColumnElement[Any]]:
-    """What takes the locks of `Holder.lock_keys` on PostgreSQL; a lock whose number is NULL is none."""
-    names = ("guest_lock", "other_guest_lock")
-    return [func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger())) for name in names]
 
 
 def _refuse_article(order_id: int, scope: Scope, hashes: tuple[str, str], maximum: int) -> None:
@@ -219,4 +215,12 @@ def _adding_up(scope: Scope) -> Select[Any]:
 
 _COUNT = prepared(_counting("network").union_all(_counting("email")))
 _ARTICLES: dict[Scope, Select[Any]] = {scope: _adding_up(scope) for scope in ("network", "email")}
-_LOCK = select(*lock_functions())
+# The lock whose number is NULL is not taken.
+_LOCK = prepared(
+    select(
+        *(
+            func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger()))
+            for name in ("guest_lock", "other_guest_lock")
+        )
+    )
+)
