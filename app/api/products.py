@@ -1,10 +1,11 @@
-"""Doors of the products: everybody reads, staff write."""
+"""Routes of products: everybody reads, staff write."""
 
 from typing import Any
 
 from flask import Response
 
 from app.db.unit_of_work import in_transaction
+from app.domain.catalogue.product_input import ProductInput
 from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
 from app.services import product_service
 from app.services.catalogue.product_queries import Wanted
@@ -40,13 +41,13 @@ def list_products(args: dict[str, Any]) -> Response:
 @admin_required
 @blp.arguments(NEW)
 @blp.response(201, ProductSchema)
-def create_product(wishes: dict[str, Any]) -> Response:
+def create_product(fields: ProductInput) -> Response:
     """Add a product: simple, with `price`, `sku` and `stock`; or with `options` and `variants`.
 
     Beside `variants`, a `price` is that of every variant that names none of its own.
     """
     actor = current_actor()
-    product = in_transaction(lambda: product_service.create_product(actor, **wishes))
+    product = in_transaction(lambda: product_service.create_product(actor, fields))
     return send(product_answer(product, actor), 201, {"Location": f"/api/products/{product.id}"})
 
 
@@ -62,7 +63,7 @@ def get_product(product: str) -> Response:
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, ProductSchema)
-def edit_product(changes: dict[str, Any], product: str) -> Response:
+def edit_product(changes: ProductInput, product: str) -> Response:
     """Change the fields that are sent; with `If-Match: "<version>"` only at that version.
 
     `variants` is the whole list: matched by `id`, new without one, switched off when left out.

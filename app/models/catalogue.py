@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base
-from app.domain.catalogue.listing import Offer, derived
+from app.db.base import Base, Json
+from app.domain.catalogue.images import StoredImage
+from app.domain.catalogue.listing import Offer, listing_columns
+from app.domain.catalogue.product_input import Option
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
 
@@ -80,9 +81,9 @@ class Product(Timestamped, Base):
     )
     compare_at_price: Mapped[int | None]
     # [{"name": "Size", "values": ["S", "M"]}], in the order in which they are shown.
-    options: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    options: Mapped[list[Option]] = mapped_column(Json, default=list, server_default="[]")
     # [{"id": …, "alt": "A red mug", "width": 1280, "height": 960}], the first is shown in lists.
-    images: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    images: Mapped[list[StoredImage]] = mapped_column(Json, default=list, server_default="[]")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     deleted_at: Mapped[datetime | None]
@@ -102,9 +103,10 @@ class Product(Timestamped, Base):
     )
 
     def derive(self, variants: Sequence["Variant"]) -> None:
-        """Set what lists sort, filter and search by: price, name_key, search_title, search_body."""
+        """Set the columns that lists sort, filter and search by: `ListingColumns`."""
         offers = [Offer(variant.sku, variant.price, variant.is_active) for variant in variants]
-        for column, value in derived(self.name, self.description, offers).items():
+        columns = listing_columns(self.name, self.description, offers)
+        for column, value in columns._asdict().items():
             setattr(self, column, value)
 
     @property

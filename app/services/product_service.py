@@ -1,12 +1,19 @@
-"""Products: made, edited and taken out of the catalogue."""
+"""Products: created, edited and taken out of the catalogue."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
-from app.domain.catalogue.variant_rules import check_declared, spread
+from app.domain.catalogue.images import StoredImage
+from app.domain.catalogue.product_input import (
+    SINGLE_VARIANT_FIELDS,
+    ImageInput,
+    ProductInput,
+    VariantInput,
+)
+from app.domain.catalogue.variant_rules import check_declared, copy_to_variants
 from app.domain.clock import utc_now
 from app.domain.conditions import check_version
 from app.domain.people.actor import Actor
@@ -21,83 +28,90 @@ from app.services.catalogue.category_service import require_category
 from app.services.catalogue.slugs import choose_slug, refuse_other_slug
 from app.services.inventory import inventory_service
 
-ARTICLE = ("sku", "price", "stock")
-"""What may be said of a product itself when it has just one variant."""
-PLAIN = ("name", "description", "is_active", "compare_at_price", "images")
+_COLUMNS: tuple[Literal["name", "description", "is_active", "compare_at_price"], ...] = (
+    "name", "description", "is_active", "compare_at_price",
+)  # fmt: skip
+"""Fields that are stored as they are given."""
 
 
-def create_product(actor: Actor, **wishes: Any) -> Product:
-    """A new product, simple (`price`, `sku`, `stock`) or with `options` and `variants`.
-
-    Takes what `ProductSchema` reads; prices in minor units, `stock` in units.
+def create_product(actor: Actor, fields: ProductInput) -> Product:
+    """Add a product: simple (`price`, `sku`, `stock`), or with `options` and `variants`.
 
     Raises:
         Invalid: an unknown category; options or variants that do not fit together.
         Conflict: `slug_taken`, `sku_taken`.
     """
-    check_declared(wishes.get("options", []))
-    variants = _variants_of_new(wishes)
+    check_declared(fields.get("options", []))
+    variants = _variants_of_new(fields)
     product = Product(
-        name=wishes["name"],
-        slug=choose_slug(Product, wishes.get("slug"), wishes["name"]),
-        description=wishes.get("description", ""),
-        category=require_category(wishes.get("category_id")),
-        compare_at_price=wishes.get("compare_at_price"),
-        options=wishes.get("options", []),
+        name=fields["name"],
+        slug=choose_slug(Product, fields.get("slug"), fields["name"]),
+        description=fields.get("description", ""),
+        category=require_category(fields.get("category_id")),
+        compare_at_price=fields.get("compare_at_price"),
+        options=fields.get("options", []),
         images=[],
-        is_active=wishes.get("is_active", True),
+        is_active=fields.get("is_active", True),
         variants=[],
     )
     product.derive([])
     db.session.add(product)
     db.session.flush()
-    variant_service.merge(product, variants, actor, "initial stock")
-    refuse_other_slug(product, wishes.get("slug"))
+    variant_service.replace_variants(product, variants, actor, "initial stock")
+    refuse_other_slug(product, fields.get("slug"))
     _finish(product)
     trail.record(actor, "product.created", product.id, {}, trail.product_state(product))
     return product
 
 
 def edit_product(
-    actor: Actor, address: str, changes: dict[str, Any], expected: Collection[str] | None = None
+    actor: Actor, address: str, changes: ProductInput, expected: Collection[str] | None = None
 ) -> Product:
-    """Change the fields that are given, and raise the version; an empty change is none.
+    """Change the fields that are given, and raise the version; an empty change does neither.
 
-    `expected`: the versions at which the caller would change it; None for any.
+    `images` lists the pictures that stay, in their order. `expected`: the versions at which the
+    edit may happen; None for any.
 
     Raises:
         NotFound: there is no such product.
         PreconditionFailed: it stands at another version.
-        Invalid: an unknown category; options or variants that do not fit together.
-        Conflict: `slug_taken`, `sku_taken`, `stock_promised`.
+        Invalid: an unknown category or picture; options or variants that do not fit together.
+        Conflict: `slug_taken`, `sku_taken`.
     """
     product = lock_product(address)
     version = product.version
-    if "images" in changes:
-        changes = {**changes, "images": arrange(product.images, changes["images"])}
+    images = arrange_images(product.images, changes["images"]) if "images" in changes else None
     if changes:
-        edit_locked(actor, product, changes)
-    # Last: whatever else is wrong is told first. The row was locked before its version was read,
-    # and a refusal takes the edit back.
+        edit_locked(actor, product, changes, images)
+    # Checked last, so that a field that is wrong is reported first. The row was locked before its
+    # version was read, and a refusal rolls the edit back.
     check_version(version, expected)
     return product
 
 
-def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Product:
-    """Change fields of a product that `lock_product` gave; `images` as they are stored.
+def edit_locked(
+    actor: Actor,
+    product: Product,
+    changes: ProductInput,
+    images: list[StoredImage] | None = None,
+) -> Product:
+    """Change fields of a product that `lock_product` returned; `images` are all that it has then.
 
     Raises: as `edit_product` does.
     """
     before = trail.product_state(product)
     if "category_id" in changes:
         product.category = require_category(changes["category_id"])
-    if "slug" in changes:
-        product.slug = choose_slug(Product, changes["slug"], product.name, product.id)
-    for column in PLAIN:
+    slug = changes.get("slug")
+    if slug not in (None, product.slug):
+        product.slug = choose_slug(Product, slug, product.name, product.id)
+    for column in _COLUMNS:
         if column in changes:
             setattr(product, column, changes[column])
+    if images is not None:
+        product.images = images
     _edit_variants(actor, product, changes)
-    refuse_other_slug(product, changes.get("slug"))
+    refuse_other_slug(product, slug)
     product.version += 1
     _finish(product)
     trail.record(actor, "product.edited", product.id, before, trail.product_state(product))
@@ -105,7 +119,8 @@ def edit_locked(actor: Actor, product: Product, changes: dict[str, Any]) -> Prod
 
 
 def delete_product(actor: Actor, address: str, expected: Collection[str] | None = None) -> None:
-    """Take a product out of the catalogue; orders and carts still know it, its names are free.
+    """Take a product out of the catalogue; orders and carts still refer to it; its slug and
+    SKUs are free again.
 
     Raises:
         NotFound: there is no such product.
@@ -121,13 +136,13 @@ def delete_product(actor: Actor, address: str, expected: Collection[str] | None 
         update(Variant).where(Variant.product_id == product.id).values(deleted_at=now)
     )
     trail.record(actor, "product.deleted", product.id, trail.product_state(product))
-    _forget(product)
+    _invalidate(product)
 
 
 def lock_product(address: str) -> Product:
-    """An undeleted product with category and variants, locked against other edits.
+    """Lock an undeleted product against other edits, and load its category and variants.
 
-    The lock lets orders go on: they refer to the product's key, which no edit changes.
+    The lock (FOR NO KEY UPDATE) does not hold up orders, whose rows refer to the product's key.
 
     Raises:
         NotFound: there is none.
@@ -145,57 +160,55 @@ def lock_product(address: str) -> Product:
     return product
 
 
-def arrange(
-    known: Sequence[Mapping[str, Any]], wishes: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """A product's pictures in the order of the wishes, which name them by `id` and may describe
-    them by `alt`; those left out are taken away.
+def arrange_images(images: Sequence[StoredImage], order: Sequence[ImageInput]) -> list[StoredImage]:
+    """The pictures that `order` names by `id`, in its order, with its `alt` where it has one.
 
     Raises:
         Invalid: an unknown id, or one that is named twice.
     """
-    by_id = {image["id"]: image for image in known}
-    wrong = {
+    by_id = {image["id"]: image for image in images}
+    ids = [entry["id"] for entry in order]
+    errors = {
         f"images.{place}.id": ["This product has no such picture, or it is named twice."]
-        for place, wish in enumerate(wishes)
-        if by_id.pop(wish["id"], None) is None
+        for place, image_id in enumerate(ids)
+        if image_id not in by_id or image_id in ids[:place]
     }
-    if wrong:
-        raise Invalid(wrong)
-    facts = {image["id"]: image for image in known}
-    return [{**facts[wish["id"]], **wish} for wish in wishes]
+    if errors:
+        raise Invalid(errors)
+    return [
+        {**by_id[entry["id"]], "alt": entry.get("alt", by_id[entry["id"]]["alt"])}
+        for entry in order
+    ]
 
 
-def _variants_of_new(wishes: dict[str, Any]) -> list[dict[str, Any]]:
-    if "variants" not in wishes:
-        if wishes.get("options"):
-            raise Invalid({"variants": ["A product with options needs variants."]})
-        return [{name: wishes[name] for name in ARTICLE if name in wishes}]
-    variants = [dict(wish) for wish in wishes["variants"]]
-    spread(wishes, variants, new=True)
+def _variants_of_new(fields: ProductInput) -> list[VariantInput]:
+    if "variants" not in fields and fields.get("options"):
+        raise Invalid({"variants": ["A product with options needs variants."]})
+    simple: list[VariantInput] = [{}]
+    variants = [entry.copy() for entry in fields.get("variants", simple)]
+    copy_to_variants(fields, variants, are_new=True)
     return variants
 
 
-def _edit_variants(actor: Actor, product: Product, changes: dict[str, Any]) -> None:
+def _edit_variants(actor: Actor, product: Product, changes: ProductInput) -> None:
     check_declared(changes.get("options", []))
     product.options = changes.get("options", product.options)
-    if not {"options", "variants", *ARTICLE} & set(changes):
+    if changes.keys().isdisjoint({"options", "variants", *SINGLE_VARIANT_FIELDS}):
         return
-    if "variants" in changes:
-        variants = [dict(wish) for wish in changes["variants"]]
-    else:
-        variants = [{"id": variant.id} for variant in product.active_variants]
-    # As for a new product, where every variant that is there already says its own price.
-    spread(changes, variants, new=all("id" not in wish or "price" in wish for wish in variants))
-    variant_service.merge(product, variants, actor, "stock set")
+    active: list[VariantInput] = [{"id": variant.id} for variant in product.active_variants]
+    variants = [entry.copy() for entry in changes.get("variants", active)]
+    # As in a new product, where every variant that exists has a price of its own.
+    are_new = all("id" not in entry or "price" in entry for entry in variants)
+    copy_to_variants(changes, variants, are_new)
+    variant_service.replace_variants(product, variants, actor, "stock set")
 
 
 def _finish(product: Product) -> None:
     product.derive(product.variants)
     db.session.flush()
-    _forget(product)
+    _invalidate(product)
 
 
-def _forget(product: Product) -> None:
+def _invalidate(product: Product) -> None:
     catalogue_cache.invalidate_product(product.id)
     catalogue_cache.invalidate_lists()

@@ -1,7 +1,7 @@
-"""What lists sort, filter and search a product by, worked out from the product itself."""
+"""The columns that lists sort, filter and search products by, computed from the product itself."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.domain.text import fold, words
 
@@ -14,14 +14,24 @@ class Offer(NamedTuple):
     is_active: bool = True
 
 
-def derived(name: str, description: str, offers: Sequence[Offer]) -> dict[str, Any]:
-    """The derived columns of a product: the lowest price of an active variant, the folded name,
-    the words of name and SKUs, the words of the description. Without an active variant, all count.
+class ListingColumns(NamedTuple):
+    """The columns of a product that are computed from others, by their names."""
+
+    price: int
+    name_key: str
+    search_title: str
+    search_body: str
+
+
+def listing_columns(name: str, description: str, offers: Sequence[Offer]) -> ListingColumns:
+    """The lowest price, the folded name, the words of name and SKUs, those of the description.
+
+    Only active variants count, or all of them where none is active.
     """
-    counted = [offer for offer in offers if offer.is_active] or offers
-    return {
-        "price": min((offer.price for offer in counted), default=0),
-        "name_key": fold(name)[:200],
-        "search_title": " ".join(words(" ".join([name, *(offer.sku for offer in counted)]))),
-        "search_body": " ".join(words(description)),
-    }
+    active = [offer for offer in offers if offer.is_active] or offers
+    return ListingColumns(
+        price=min((offer.price for offer in active), default=0),
+        name_key=fold(name)[:200],
+        search_title=" ".join(words(" ".join([name, *(offer.sku for offer in active)]))),
+        search_body=" ".join(words(description)),
+    )

@@ -1,9 +1,14 @@
 """Which options a product may declare, and which variants go with them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from app.domain.catalogue.options import options_key
+from app.domain.catalogue.product_input import (
+    SINGLE_VARIANT_FIELDS,
+    Option,
+    ProductInput,
+    VariantInput,
+)
 from app.domain.text import NotText, clean
 from app.errors import Invalid
 
@@ -13,9 +18,6 @@ MAX_VARIANTS = 100
 MAX_SKU = 64
 MAX_STOCK = 1_000_000_000
 """The most of one variant that staff can put on hand."""
-
-Option = Mapping[str, Any]
-"""`{"name": "Size", "values": ["S", "M"]}`"""
 
 
 class VariantRequired(Invalid):
@@ -52,57 +54,59 @@ def check_declared(options: Sequence[Option]) -> None:
             raise Invalid({f"options.{place}.values": ["Each value may stand here once."]})
 
 
-def check_fit(options: Sequence[Option], chosen: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str, str]]]) -> None:
     """Each variant has one declared value of every option, and no two have the same.
 
-    `chosen` pairs the name of the field to complain about with a variant's options.
+    `fields` pairs the name of the field to complain about with a variant's options.
 
     Raises:
         Invalid: naming every variant that does not fit.
     """
-    wrong: dict[str, list[str]] = {}
-    seen: set[str] = set()
-    for field, values in chosen:
+    errors: dict[str, list[str]] = {}
+    keys: set[str] = set()
+    for field, values in fields:
         problem = misfit(options, values)
-        if problem is None and options_key(values) in seen:
+        if problem is None and options_key(values) in keys:
             problem = "Another variant has the same options."
         if problem:
-            wrong[field] = [problem]
-        seen.add(options_key(values))
-    if wrong:
-        raise Invalid(wrong)
+            errors[field] = [problem]
+        keys.add(options_key(values))
+    if errors:
+        raise Invalid(errors)
 
 
 def misfit(options: Sequence[Option], values: Mapping[str, str]) -> str | None:
     """Why a variant's options are not those of its product; None when they are."""
-    declared = {option["name"]: option["values"] for option in options}
-    unknown = [name for name in values if name not in declared]
+    values_of = {option["name"]: option["values"] for option in options}
+    unknown = [name for name in values if name not in values_of]
     if unknown:
         return f"{unknown[0]} is no option of this product."
-    for name, allowed in declared.items():
+    for name, choices in values_of.items():
         if name not in values:
             return f"A value for {name} is missing."
-        if values[name] not in allowed:
+        if values[name] not in choices:
             return f"{values[name]} is no value of {name}."
     return None
 
 
-def spread(article: Mapping[str, Any], variants: Sequence[dict[str, Any]], new: bool) -> None:
-    """Carry what is said of a product itself (`sku`, `price`, `stock`) over to its variants.
+def copy_to_variants(
+    product: ProductInput, variants: Sequence[VariantInput], are_new: bool
+) -> None:
+    """Copy the `sku`, `price` and `stock` of a product itself to its variants.
 
-    All of it holds for an only variant. Where all those without a price of their own are `new`,
-    the price holds for each of them.
+    All three apply to an only variant. Of several variants, where all that have no price of their
+    own are new (`are_new`), the price applies to those.
 
     Raises:
-        Invalid: on what cannot be said of several variants at once, or is said twice and differs.
+        Invalid: on what cannot apply to several variants, or differs from what the only one has.
     """
-    for name in ("sku", "price", "stock"):
-        if name not in article:
+    for name in SINGLE_VARIANT_FIELDS:
+        if name not in product:
             continue
-        if len(variants) != 1 and not (new and name == "price"):
+        if len(variants) != 1 and not (are_new and name == "price"):
             raise Invalid({name: ["This product has several variants: say it of each of them."]})
-        # A price beside variants is for those that name none; of the others there is only one.
-        if name != "price" and variants[0].get(name, article[name]) != article[name]:
+        if name != "price" and variants[0].get(name, product[name]) != product[name]:
             raise Invalid({name: ["Its only variant says otherwise."]})
         for variant in variants:
-            variant.setdefault(name, article[name])
+            # mypy does not see that both values belong to the same field.
+            variant.setdefault(name, product[name])  # type: ignore[typeddict-item]

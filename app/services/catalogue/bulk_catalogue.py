@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from app.db.bulk import insert_rows, reserve_ids, update_rows
-from app.domain.catalogue.listing import Offer, derived
+from app.domain.catalogue.listing import Offer, listing_columns
 from app.domain.catalogue.options import options_key
+from app.domain.catalogue.product_input import Option
 from app.models import Product, StockMovement, Variant
 
 
@@ -33,7 +34,7 @@ class NewProduct:
     description: str = ""
     category_id: int | None = None
     compare_at_price: int | None = None
-    options: list[dict[str, Any]] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _product_row(product_id: int, product: NewProduct) -> tuple[Any, ...]:
         1,
         product.created_at,
         product.created_at,
-        *derived(product.name, product.description, offers).values(),
+        *listing_columns(product.name, product.description, offers),
     )
 
 

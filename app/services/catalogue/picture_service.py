@@ -4,7 +4,7 @@ They stand on the product's row, in the order in which they are shown. Their fil
 content, so several products may share one, and taking a picture away leaves them.
 """
 
-from app.domain.catalogue.images import MAX_IMAGES
+from app.domain.catalogue.images import MAX_IMAGES, StoredImage
 from app.domain.people.actor import SYSTEM, Actor
 from app.errors import Conflict, NotFound
 from app.models import Product
@@ -35,8 +35,10 @@ def add_picture(actor: Actor, address: str, picture: Picture, alt: str) -> Produ
         return product
     if len(product.images) >= MAX_IMAGES:
         raise Conflict("too_many_images", f"A product shows at most {MAX_IMAGES} pictures.")
-    facts = {"id": picture.id, "alt": alt, "width": picture.width, "height": picture.height}
-    return product_service.edit_locked(actor, product, {"images": [*product.images, facts]})
+    image: StoredImage = {
+        "id": picture.id, "alt": alt, "width": picture.width, "height": picture.height,
+    }  # fmt: skip
+    return product_service.edit_locked(actor, product, {}, [*product.images, image])
 
 
 def remove_picture(actor: Actor, address: str, picture_id: str) -> Product:
@@ -49,4 +51,4 @@ def remove_picture(actor: Actor, address: str, picture_id: str) -> Product:
     rest = [image for image in product.images if image["id"] != picture_id]
     if len(rest) == len(product.images):
         raise NotFound("image")
-    return product_service.edit_locked(actor, product, {"images": rest})
+    return product_service.edit_locked(actor, product, {}, rest)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db.bulk import among, refresh_statistics, update_rows
 from app.domain.catalogue.csv_rows import BadRow, ImportRow
-from app.domain.catalogue.listing import derived
+from app.domain.catalogue.listing import listing_columns
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
@@ -238,8 +238,8 @@ def _write_products(articles: Sequence[Article], now: datetime) -> None:
     offers = import_articles.offers_of(set(sheets)) if sheets else {}
     rows = []
     for product_id, sheet in sheets.items():
-        columns = derived(sheet.name, sheet.description, offers[product_id])
-        rows.append((product_id, *sheet.facts, sheet.version + 1, now, *columns.values()))
+        columns = listing_columns(sheet.name, sheet.description, offers[product_id])
+        rows.append((product_id, *sheet.facts, sheet.version + 1, now, *columns))
     update_rows(Product, _EDITED, rows)
 
 

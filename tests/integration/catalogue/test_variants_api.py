@@ -1,10 +1,17 @@
 """Products with several variants: options, matching by id, what may be said of which."""
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from app.db.unit_of_work import in_transaction
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
-from app.models import StockMovement, Variant
+from app.models import AuditEvent, Product, StockMovement, Variant
+from app.services import product_service
 from tests import factories
+from tests.integration.db.test_query_counts import counted
+from tests.integration.people import at_once, only_row
 
 URL = "/api/products"
 SIZE = {"name": "Size", "values": ["S", "M", "L"]}
@@ -285,3 +292,95 @@ def test_options_need_variants(admin):
     refused = admin.post(URL, json=body)
 
     assert (refused.status_code, list(refused.json["errors"])) == (422, ["variants"])
+
+
+@pytest.fixture(params=[1, 50])
+def many(app, request):
+    """A product with one variant, and one with fifty: its id and theirs."""
+    count = request.param
+    options = [{"name": "N", "values": [str(n) for n in range(count)]}] if count > 1 else []
+    variants = [{"options": {"N": str(n)} if count > 1 else {}} for n in range(count)]
+    with app.app_context():
+        product = factories.product_with_variants(variants, slug="many", options=options)
+        return product.id, [variant.id for variant in product.variants]
+
+
+def with_price(ids, changed_id, price):
+    """The whole list of variants, with one price."""
+    return {"variants": [{"id": i, **({"price": price} if i == changed_id else {})} for i in ids]}
+
+
+def test_a_price_costs_the_same_statements_however_many_variants_there_are(app, many, admin):
+    _product_id, ids = many
+    admin.patch(f"{URL}/many", json=with_price(ids, ids[-1], "1.00"))
+
+    with counted(app) as run:
+        edited = admin.patch(f"{URL}/many", json=with_price(ids, ids[-1], "2.00"))
+
+    assert edited.json["variants"][-1]["price"] == "2.00"
+    assert [statement.partition(" ")[0] for statement in run] == [
+        *["SELECT"] * 4, "UPDATE", "UPDATE", "INSERT"
+    ]  # fmt: skip
+
+
+def test_a_price_is_told_by_the_trail_as_the_one_field_that_changed(app, many, admin):
+    product_id, ids = many
+
+    admin.patch(f"{URL}/many", json=with_price(ids, ids[-1], "2.00"))
+
+    event = only_row(app, AuditEvent)
+    assert (event.action, event.subject_id) == ("product.edited", product_id)
+    assert event.changes == {f"variants.{ids[-1]}.price": [1000, 200]}
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_price_locks_its_product_and_its_variant_and_no_other(app, many):
+    product_id, ids = many
+
+    def is_free(row):
+        with db.engine.connect() as other:
+            query = select(type(row).id).where(type(row).id == row.id)
+            try:
+                other.execute(query.with_for_update(key_share=True, nowait=True))
+            except OperationalError:
+                return False
+            return True
+
+    def edit_and_look():
+        changes = with_price(ids, ids[-1], 200)
+        product = product_service.edit_product(SYSTEM, "many", changes)
+        return is_free(product), [is_free(variant) for variant in product.variants]
+
+    with app.app_context():
+        assert in_transaction(edit_and_look) == (False, [*[True] * (len(ids) - 1), False])
+        assert is_free(db.session.get(Product, product_id))
+
+
+@pytest.mark.races
+def test_prices_of_two_variants_that_are_edited_at_once_both_hold(shirt, admin):
+    ids = [variant["id"] for variant in shirt["variants"]]
+
+    answers = at_once(
+        lambda i=i, price=price: admin.patch(f"{URL}/shirt", json=with_price(ids, i, price))
+        for i, price in zip(ids, ("3.00", "4.00"), strict=True)
+    )
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert sorted(answer.json["version"] for answer in answers) == [2, 3]
+    edited = admin.get(f"{URL}/shirt").json
+    assert [v["price"] for v in edited["variants"]] == ["3.00", "4.00"]
+    assert edited["price"] == "3.00"
+
+
+def test_what_a_whole_list_repeats_is_no_change(app, shirt, admin):
+    fields = ("id", "sku", "options", "price", "stock", "is_active")
+    variants = [{name: variant[name] for name in fields} for variant in shirt["variants"]]
+    variants[0]["price"] = "9.00"
+
+    with counted(app) as run:
+        edited = edit(admin, variants=variants)
+
+    small, medium = shirt["variants"]
+    assert edited.json["variants"] == [{**small, "price": "9.00"}, medium]
+    assert sum(statement.startswith("UPDATE variants") for statement in run) == 1
+    assert len(run) == 7

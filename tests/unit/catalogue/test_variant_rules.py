@@ -3,7 +3,12 @@
 import pytest
 
 from app.domain.address import id_or_slug
-from app.domain.catalogue.variant_rules import check_declared, check_fit, misfit, spread
+from app.domain.catalogue.variant_rules import (
+    check_declared,
+    check_fit,
+    copy_to_variants,
+    misfit,
+)
 from app.domain.conditions import check_version
 from app.errors import Invalid, PreconditionFailed
 
@@ -54,7 +59,7 @@ def test_every_variant_that_does_not_fit_is_named():
 def test_what_is_said_of_a_product_holds_for_its_only_variant():
     variants = [{"price": 5}]
 
-    spread({"sku": "A", "price": 9, "stock": 3, "name": "x"}, variants, new=False)
+    copy_to_variants({"sku": "A", "price": 9, "stock": 3, "name": "x"}, variants, are_new=False)
 
     assert variants == [{"price": 5, "sku": "A", "stock": 3}]
 
@@ -62,7 +67,7 @@ def test_what_is_said_of_a_product_holds_for_its_only_variant():
 def test_a_new_products_price_holds_for_variants_without_one():
     variants = [{}, {"price": 5}]
 
-    spread({"price": 9}, variants, new=True)
+    copy_to_variants({"price": 9}, variants, are_new=True)
 
     assert variants == [{"price": 9}, {"price": 5}]
 
@@ -70,7 +75,7 @@ def test_a_new_products_price_holds_for_variants_without_one():
 @pytest.mark.parametrize(("name", "new"), [("sku", True), ("stock", True), ("price", False)])
 def test_what_cannot_be_said_of_several_variants_is_refused(name, new):
     with pytest.raises(Invalid) as refusal:
-        spread({name: 1}, [{}, {}], new)
+        copy_to_variants({name: 1}, [{}, {}], new)
 
     assert list(refusal.value.extra["errors"]) == [name]
 
@@ -100,7 +105,7 @@ def test_an_edit_at_another_version_is_refused():
 @pytest.mark.parametrize("name", ["sku", "stock"])
 def test_what_a_product_and_its_only_variant_say_has_to_agree(name):
     with pytest.raises(Invalid, match="not valid") as refusal:
-        spread({name: 1}, [{name: 2}], new=True)
+        copy_to_variants({name: 1}, [{name: 2}], are_new=True)
 
     assert list(refusal.value.extra["errors"]) == [name]
-    spread({name: 1}, [{name: 1}], new=True)
+    copy_to_variants({name: 1}, [{name: 1}], are_new=True)

@@ -1,12 +1,13 @@
 """The pictures of a product: sent, described, put in order, taken away."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, flash, request, url_for
 from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.db.unit_of_work import in_transaction
+from app.domain.catalogue.product_input import ProductInput
 from app.errors import Invalid, ShopError
 from app.models import Product
 from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another, too_large
@@ -95,7 +96,9 @@ def arrange(product: str) -> Response:
     changed = form.carry_out(
         ARRANGED,
         lambda changes: in_transaction(
-            lambda: product_service.edit_product(actor, product, changes, [form.value("version")])
+            lambda: product_service.edit_product(
+                actor, product, cast(ProductInput, changes), [form.value("version")]
+            )
         ),
     )
     return _answer(product, form, changed, "The pictures are saved.")

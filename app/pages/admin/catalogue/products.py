@@ -1,11 +1,14 @@
 """Products for staff: found, made, changed, offered or taken off sale, deleted."""
 
+from typing import cast
+
 from flask import Response, flash, request, url_for
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from app.db.paging import MAX_DEPTH
 from app.db.unit_of_work import in_transaction
+from app.domain.catalogue.product_input import ProductInput
 from app.models import Product
 from app.pages.admin.base import (
     AdminBlueprint,
@@ -84,7 +87,10 @@ def create() -> Response:
     if form.redraw():
         return _new(form)
     made = form.carry_out(
-        NEW, lambda facts: once(lambda: product_service.create_product(actor, **facts).id)
+        NEW,
+        lambda fields: once(
+            lambda: product_service.create_product(actor, cast(ProductInput, fields)).id
+        ),
     )
     if made is None:
         return _new(form)
@@ -109,7 +115,9 @@ def change(product: str) -> Response:
         CHANGES,
         lambda changes: once(
             lambda: (
-                product_service.edit_product(actor, product, changes, [form.value("version")]).id
+                product_service.edit_product(
+                    actor, product, cast(ProductInput, changes), [form.value("version")]
+                ).id
             )
         ),
     )
@@ -124,8 +132,8 @@ def change(product: str) -> Response:
 @blp.post("/<product>/on-sale")
 def put_on_sale(product: str) -> Response:
     """Offer a product, or take it off sale; it keeps everything."""
-    actor, wish = current_actor(), {"is_active": request.form.get("is_active") == "1"}
-    changed = in_transaction(lambda: product_service.edit_product(actor, product, wish))
+    actor, changes = current_actor(), ProductInput(is_active=request.form.get("is_active") == "1")
+    changed = in_transaction(lambda: product_service.edit_product(actor, product, changes))
     flash(f"{changed.name} is {'on sale' if changed.is_active else 'off sale'} now.")
     return see(url_for(".show_product", product=changed.id))
 
