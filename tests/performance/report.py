@@ -17,6 +17,7 @@ TITLES = {
 KINDS = {
     "uncached": "the same, nothing kept ready",
     "limited": "the same, with rate limits on",
+    "unprepared": "the same, without server-side prepared statements",
     "twin": "the same in raw SQL",
     "hash": "the bare hash, as a view",
     "cheap": "the same, with a hash that costs little",

@@ -53,6 +53,7 @@ APPS = {
     "shop": App("manage:app"),
     "uncached": App("tests.performance.variants:uncached()"),
     "limited": App("manage:app", LIMITED),
+    "unprepared": App("manage:app", {"DATABASE_POOLER": "true"}),  # through one, none are prepared
     "hello": App("tests.performance.hello:app"),
     "twins": App("tests.performance.twins:app"),
 }

@@ -94,7 +94,9 @@ def _writes(material: Material, dice: Random) -> list[Workload]:
     add = writes.add_to_cart(material.variants, material.customers, dice)
     return [
         Workload("add_to_cart", "shop", add),
+        Workload("add_to_cart_unprepared", "unprepared", add, in_a_hurry=False),
         Workload("purchase", "shop", buy),
+        Workload("purchase_unprepared", "unprepared", buy, in_a_hurry=False),
         Workload("purchase_twin", "twins", twin),
     ]
 
