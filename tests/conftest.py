@@ -13,15 +13,39 @@ from tests import browser, servers
 _running = ExitStack()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--fast`."""
+    parser.addoption(
+        "--fast",
+        action="store_true",
+        help="only tests on SQLite or without a database that start no servers or other processes",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start PostgreSQL and Valkey in the controlling process; workers find them by their URLs."""
-    if hasattr(config, "workerinput") or _only_unit_tests(config):
+    if hasattr(config, "workerinput") or _only_unit_tests(config) or config.getoption("--fast"):
         return
     config.stash[_URLS] = {
         "TEST_DATABASE_URL": _running.enter_context(servers.postgresql()),
         "TEST_REDIS_URL": _running.enter_context(servers.redis_server()),
     }
     os.environ.update(config.stash[_URLS])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--fast` leaves out."""
+    if config.getoption("--fast"):
+        left_out = [item for item in items if not _is_fast(item)]
+        items[:] = [item for item in items if _is_fast(item)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _is_fast(item: pytest.Item) -> bool:
+    if item.get_closest_marker("slow") or item.get_closest_marker("processes"):
+        return False
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("database", "sqlite") == "sqlite"
 
 
 def pytest_collection_finish() -> None:

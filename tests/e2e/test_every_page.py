@@ -13,6 +13,8 @@ from tests.e2e.addresses import pages_of, walk
 from tests.e2e.look import look_at
 from tests.e2e.shopping import CUSTOMER, STAFF, THING
 
+pytestmark = pytest.mark.slow
+
 KEPT = {
     "storefront.home": "home", "storefront.category": "category", "storefront.product": "product",
     "sign_in.show_login": "login", "cart_page.show_cart": "cart",

@@ -6,6 +6,8 @@ from playwright.sync_api import Error, Page, expect
 from tests.e2e import shopping
 from tests.e2e.shopping import ADDRESS, OTHER_THING, THING
 
+pytestmark = pytest.mark.processes
+
 IS_SEEN = """() => {
   const seen = [document.activeElement, document.activeElement.closest("label")].filter(Boolean)
   return seen.some(it => getComputedStyle(it).outlineStyle !== "none"

@@ -2,11 +2,14 @@
 
 from io import BytesIO
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e import shopping
 from tests.e2e.shopping import CUSTOMER, STAFF, THING
+
+pytestmark = pytest.mark.processes
 
 
 def test_a_long_list_is_checked_without_a_press_of_the_button(visit):

@@ -1,6 +1,9 @@
 """What a page weighs, counted by the browser itself."""
 
+import pytest
 from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.processes
 
 MOST_BYTES, MOST_REQUESTS = 60 * 1024, 8
 

@@ -15,6 +15,8 @@ from app.config import ROOT
 from tests.performance import cpu, load, reads, report
 from tests.performance.load import WrongAnswer
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {"cpu_ms", "hello_ratio", "rps", "p50_ms", "p95_ms", "p99_ms"}
 
 

@@ -1,7 +1,11 @@
 """The API keeps to its own description, whatever is sent."""
 
+import pytest
+
 from tests.reliability import api_fuzz
 from tests.reliability.setting import fire_setting
+
+pytestmark = pytest.mark.slow
 
 LEAST_CASES = 1000
 

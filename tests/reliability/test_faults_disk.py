@@ -10,9 +10,12 @@ import pytest
 from tests.reliability.outages import Shop, shop_under_fire
 from tests.reliability.setting import Setting
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(resource, "prlimit"), reason="Only Linux lets one process limit another."
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not hasattr(resource, "prlimit"), reason="Only Linux lets one process limit another."
+    ),
+]
 PAGE = 4096
 
 

@@ -9,6 +9,8 @@ import requests
 from tests.reliability.outages import Shop, shop_under_fire
 from tests.reliability.setting import OWNER, PASSWORD, PostgreSQLSetting
 
+pytestmark = pytest.mark.slow
+
 MEET = 0.7
 """Seconds in which every shopper meets an outage."""
 GIVEN_UP, GENEROUS = 9.0, 20.0

@@ -7,6 +7,8 @@ import pytest
 
 from tests.reliability.outages import Shop, shop_under_fire
 
+pytestmark = pytest.mark.slow
+
 MEET = 0.7
 """Seconds in which every shopper meets what happens."""
 

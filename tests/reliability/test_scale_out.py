@@ -9,6 +9,8 @@ import requests
 from tests.reliability import scale_out
 from tests.reliability.setting import OWNER, PASSWORD
 
+pytestmark = pytest.mark.slow
+
 WRONG = {"email": OWNER, "password": "not this one"}
 
 

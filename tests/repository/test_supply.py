@@ -9,6 +9,8 @@ import pytest
 
 from app.config import ROOT
 
+pytestmark = pytest.mark.processes
+
 LOCKED = ["requirements", "requirements-dev", "requirements-otel"]
 TESTS = ROOT / "tests"
 INSTALL = re.compile(r"\bpip\b[^\n`]* install\b[^\n`]*-r[^\n`]*")

@@ -28,6 +28,8 @@ from tests.integration.conftest import Caller
 from tests.integration.passwords import hashing_requests
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows
 
+pytestmark = pytest.mark.processes
+
 HOLD_ONE = """
 import sys, time
 from pathlib import Path

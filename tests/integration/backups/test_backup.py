@@ -17,6 +17,8 @@ from tests.integration.conftest import Caller
 from tests.integration.people import inside
 from tests.integration.shopping import guest_order
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.races
 @pytest.mark.only_on("sqlite", "postgresql")  # backups go past a pooler

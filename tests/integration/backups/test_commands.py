@@ -12,7 +12,7 @@ from app.config import ROOT
 from app.observability import task_status
 from tests.integration.backups.conftest import FILE, numbers
 
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.slow, pytest.mark.only_on("sqlite")]
 OLD, NEW = "o" * 20 + "-of-last-year", "n" * 20 + "-of-this-year"
 
 

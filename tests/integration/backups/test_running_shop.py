@@ -19,6 +19,8 @@ from app.config import Testing
 from tests import roles, servers
 from tests.integration.backups.conftest import numbers
 
+pytestmark = pytest.mark.slow
+
 GUEST = {"email": "guest@example.com"}
 
 

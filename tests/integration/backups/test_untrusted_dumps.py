@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from tests import roles, servers
 from tests.integration.backups.conftest import numbers, signed_again
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.slow, pytest.mark.only_on("postgresql")]
 
 
 def with_fake(folder: Path, name: str, script: str) -> Path:

@@ -17,7 +17,7 @@ from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import at_once, inside, login, statuses
 from tests.integration.shopping import fill, guest_order, move, order, stock
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.processes, pytest.mark.races]
 # As many as one process has connections: more only wait for one.
 THREADS = 8
 

@@ -29,6 +29,8 @@ from tests.integration.conftest import Caller
 from tests.integration.db.test_query_counts import counted
 from tests.integration.people import at_once, inside
 
+pytestmark = pytest.mark.processes
+
 URL = "/api/products"
 
 

@@ -15,7 +15,7 @@ from app.db.circuit_breaker import SKIP_SECONDS
 from app.extensions import limiter
 from tests import servers
 
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 ROUTE = "/api/openapi.json"
 GENEROUS_SECONDS = 2.0
 """redis-py by itself would retry for longer; what it really takes is below 0.2 s."""

@@ -21,6 +21,8 @@ from app.extensions import db
 from app.models import Base, Category, Product, StockMovement, Variant
 from tests import factories, roles, servers
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path):

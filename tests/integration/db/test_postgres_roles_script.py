@@ -17,6 +17,8 @@ from app.db import database_roles
 from app.extensions import db
 from tests import factories, servers
 
+pytestmark = pytest.mark.processes
+
 DOCUMENT = ROOT / "DEPLOYMENT.md"
 SCRIPT = ROOT / "deploy" / "postgres" / "roles.sh"
 PASSWORDS = {"DATABASE_OWNER_PASSWORD": "owner's p@ss", "DATABASE_PASSWORD": 'shop"s: \\ p@ss'}

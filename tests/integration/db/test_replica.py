@@ -22,6 +22,8 @@ from tests import factories, figures, roles, servers
 from tests.integration.conftest import Caller, migrated, signed_in
 from tests.integration.people import at_once
 
+pytestmark = pytest.mark.processes
+
 TOLD = {**servers.FORGETFUL, "log_statement": "all"}
 NEVER = "SELECT system_identifier"  # how far a server is: no reading of the shop's
 FRESH_SECONDS = 1.0

@@ -19,7 +19,7 @@ from tests import factories
 from tests.figures import figure, read
 from tests.integration.people import at_once
 
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 
 READ_THEN_WRITE = """
 import sys

@@ -16,6 +16,8 @@ import yaml
 from app.config import ROOT, load
 from tests import servers
 
+pytestmark = pytest.mark.processes
+
 DEVELOPMENT = "docker-compose.yml"
 PRODUCTION = "docker-compose.prod.yml"
 ON_TOP = ("-f", DEVELOPMENT, "-f", PRODUCTION)

@@ -18,6 +18,8 @@ from PIL import Image
 from tests import proxy, servers
 from tests.servers import LOCALHOST, free_port
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 PROBLEM = "application/problem+json"
 INTERNAL = (

@@ -9,6 +9,8 @@ import requests
 from tests import proxy
 from tests.servers import LOCALHOST
 
+pytestmark = pytest.mark.processes
+
 MIB = 1024 * 1024
 PASSWORDS = [
     ("POST", "/api/auth/login"), ("POST", "/api/auth/register"), ("POST", "/api/users/me/password"),

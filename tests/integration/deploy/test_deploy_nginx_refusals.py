@@ -15,6 +15,8 @@ from app.web.security_headers import HEADERS, TRANSPORT_SECURITY
 from tests import proxy, servers
 from tests.servers import LOCALHOST, free_port
 
+pytestmark = pytest.mark.processes
+
 SECRET = "hidden-in-the-query"
 QUICK = {"proxy_read_timeout 60s": "proxy_read_timeout 1s", "burst=300": "burst=15", "rate=50r/s": "rate=1r/m"}  # fmt: skip
 """Changes that let a test see a timeout and a limit without waiting."""

@@ -18,9 +18,13 @@ from app.config import ROOT
 from tests import factories, servers
 from tests.integration.people import inside
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("flock") and shutil.which("curl")), reason="needs flock and curl, as the host"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("flock") and shutil.which("curl")),
+        reason="needs flock and curl, as the host",
+    ),
+]
 
 DOCKER = '''
     """Plays `docker`: containers are entries of state.json; what was done is told in log."""

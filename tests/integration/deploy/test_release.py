@@ -28,6 +28,7 @@ from tests import roles, servers
 from tests.servers import LOCALHOST, free_port
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         not (shutil.which("flock") and shutil.which("curl") and shutil.which("git")),
         reason="needs flock, curl and git, as the machine",

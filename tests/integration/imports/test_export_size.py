@@ -3,12 +3,16 @@
 import tracemalloc
 from collections import deque
 
+import pytest
+
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.services.imports import export_service
 from app.services.imports.export_service import AT_ONCE
 from app.services.seeding import seed_service
+
+pytestmark = pytest.mark.slow
 
 
 def fill(products: int) -> None:

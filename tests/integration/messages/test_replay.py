@@ -11,6 +11,8 @@ from app.config import ROOT
 from tests import factories, servers
 from tests.integration.books import assert_books_balance
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "scripts" / "replay_orders.py"
 HEADER = [
     "InvoiceNo",

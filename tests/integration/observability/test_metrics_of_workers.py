@@ -15,7 +15,10 @@ import requests
 from tests import servers
 from tests.figures import Figures, figure, read
 
-pytestmark = pytest.mark.only_on("sqlite")  # the figures do not depend on the database
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.only_on("sqlite"),  # the figures do not depend on the database
+]
 FACTS = {"method": "GET", "route": "/healthz/live", "status": 200}
 
 

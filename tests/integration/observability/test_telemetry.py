@@ -19,6 +19,8 @@ from app.extensions import db
 from tests import factories
 from tests.integration.conftest import Caller, signed_in
 
+pytestmark = pytest.mark.processes
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 

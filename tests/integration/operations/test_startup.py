@@ -23,6 +23,8 @@ from tests import servers
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port
 
+pytestmark = pytest.mark.processes
+
 PRODUCTION = {
     "FLASK_ENV": "production",
     "SECRET_KEY": secrets.token_urlsafe(48),

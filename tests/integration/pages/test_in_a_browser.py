@@ -13,7 +13,7 @@ from tests.unit.web.test_redirects import EVIL, INSIDE, WORDS
 ORIGINS = (
     "paths => [...new Set(paths.map(path => new URL(path, 'https://shop.example/login').origin))]"
 )
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 
 
 @pytest.fixture

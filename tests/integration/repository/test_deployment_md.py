@@ -20,6 +20,8 @@ from app.services.operations import schema_service
 from tests import pooler, proxy
 from tests.servers import free_port
 
+pytestmark = pytest.mark.processes
+
 TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
 UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
          "shopswift-backup.service", "shopswift-backup.timer",

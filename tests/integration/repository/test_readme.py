@@ -4,8 +4,12 @@ import json
 import re
 import subprocess
 
+import pytest
+
 from app.config import ROOT
 from tests import servers
+
+pytestmark = pytest.mark.processes
 
 README = ROOT / "README.md"
 

@@ -18,6 +18,8 @@ from app.services.seeding.content import minor
 from tests import factories
 from tests.factories import count
 
+pytestmark = pytest.mark.processes
+
 SCRIPT = ROOT / "scripts" / "seed_db.py"
 
 

@@ -12,6 +12,8 @@ from werkzeug.test import TestResponse
 
 from tests import factories
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = {"type", "title", "status", "detail", "code", "message", "request_id"}
 DEEP = 50_000
 PATH_PARTS = [

@@ -10,7 +10,7 @@ import pytest
 
 from tests import servers
 
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 BEGUN = (
     b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     b"Content-Length: 2\r\n\r\n{"

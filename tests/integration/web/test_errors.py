@@ -251,8 +251,8 @@ def test_a_refusal_is_told_in_its_own_words(failing, name):
 # --- Bytes that only a real server takes
 
 
-@pytest.fixture
-def port(app, environ):
+@pytest.fixture(scope="module")
+def port(environ):
     """Where a real gunicorn listens."""
     with servers.shop(environ, workers=1) as address:
         yield int(address.rpartition(":")[2])
@@ -281,6 +281,7 @@ def exchange(port: int, sent: bytes) -> tuple[str, dict]:
     return head, json.loads(body)
 
 
+@pytest.mark.processes
 @pytest.mark.only_on("sqlite")
 def test_bodies_in_chunks_and_with_wrong_lengths(port):
     chunked, blank = "Transfer-Encoding: chunked", chunk(b" " * 65536)
@@ -303,6 +304,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.only_on("sqlite")
 def test_what_is_no_http_is_told_as_a_problem_too(port):
     for sent, status in UNREADABLE.values():
@@ -315,6 +317,7 @@ def test_what_is_no_http_is_told_as_a_problem_too(port):
         assert f"X-Request-ID: {problem['request_id']}" in head
 
 
+@pytest.mark.processes
 @pytest.mark.only_on("sqlite")
 def test_a_long_search_is_refused_by_its_field(port):
     query = b"x" * 8000

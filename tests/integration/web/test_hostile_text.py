@@ -40,6 +40,8 @@ from tests.integration.hostile import (
 )
 from tests.integration.people import bearer, inside
 
+pytestmark = pytest.mark.slow
+
 QUERY = ("q", "category", "min_price", "max_price", "in_stock", "sort", "page", "o.Size", "next",
          "status", "person", "subject", "id", "role", "is_active", "cursor", "v")  # fmt: skip
 HEADERS = ("Accept", "Accept-Language", "Authorization", "Cookie", "Content-Type", "If-Match",

@@ -19,6 +19,8 @@ from tests.integration.hostile import (
 )
 from tests.integration.people import inside
 
+pytestmark = pytest.mark.slow
+
 LOCALES = ["en_US", "de_DE", "fr_FR", "ar_EG", "hi_IN", "de_CH"]
 """They group digits by commas, points, narrow blanks, after three and two digits, by apostrophes."""
 GROUPS = [",", ".", "\u202f", "\u00a0", "\u2019", "\u066c"]

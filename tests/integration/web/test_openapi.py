@@ -190,6 +190,7 @@ def test_no_other_file_can_be_had_as_an_asset(anyone, name):
     assert anyone.get(f"/api/docs/assets/{name}").status_code == 404
 
 
+@pytest.mark.processes
 @pytest.mark.only_on("sqlite")
 def test_api_md_is_made_of_it(app, document):
     made = subprocess.run(

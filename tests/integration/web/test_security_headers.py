@@ -394,6 +394,7 @@ def test_a_form_of_too_many_parts_is_refused(form):
 # --- What the server itself answers
 
 
+@pytest.mark.processes
 def test_what_is_no_http_is_answered_with_them_too(app, environ):
     with servers.shop(environ, workers=1) as address:
         head, _problem = exchange(int(address.rpartition(":")[2]), b"nonsense\r\n\r\n")
@@ -402,6 +403,7 @@ def test_what_is_no_http_is_answered_with_them_too(app, environ):
     assert sent.items() >= HEADERS.items()
 
 
+@pytest.mark.processes
 def test_the_server_believes_no_client_of_this_machine_more_than_others(app, environ):
     forged = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\nSCRIPT_NAME: /evil\r\n"
     with servers.shop(environ, workers=1) as address:

@@ -7,6 +7,8 @@ import pytest
 
 from tests import servers
 
+pytestmark = pytest.mark.processes
+
 MIB = 1024 * 1024
 
 
