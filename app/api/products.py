@@ -8,7 +8,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.product_input import ProductInput
 from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
 from app.services import product_service
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import ProductQuery
 from app.utils.decorators import admin_required
 from app.web import catalogue_answers
 from app.web.answers import expected_versions, link_header, send
@@ -33,8 +33,8 @@ def list_products(args: dict[str, Any]) -> Response:
     Of `q` all words must match, across name, description and SKU, the last as a prefix. By
     relevance, the default with `q`, there are pages only. A category includes those below it.
     """
-    made = catalogue_answers.product_list(current_actor(), Wanted(**args))
-    return send(made, headers=link_header(made))
+    products = catalogue_answers.product_list(current_actor(), ProductQuery(**args))
+    return send(products, headers=link_header(products))
 
 
 @blp.post("")

@@ -23,7 +23,8 @@ from app.gateways import media
 from app.models import Product, Variant
 from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
 from app.schemas.paging import CursorArgs, list_schema
-from app.services.catalogue.product_queries import DEFAULT_SORT, SORTS
+from app.services.catalogue.product_filters import DEFAULT_SORT, FILTERS, Kind, ProductFilter
+from app.services.catalogue.product_queries import SORTS
 from app.services.catalogue.product_views import ProductView, VariantView
 
 
@@ -136,23 +137,27 @@ class ProductSchema(ShopSchema):
             raise ValidationError({"images": ["A new product has none: upload them to it."]})
 
 
-class ProductListArgs(CursorArgs):
-    """What a client may ask of the list of products."""
+def _argument(definition: ProductFilter) -> ma.Field[Any]:
+    metadata = {"description": definition.description} if definition.description else {}
+    if definition.kind is Kind.CATEGORY:
+        return Text(200, load_default="", metadata=metadata)
+    kind = Money if definition.kind is Kind.PRICE else ma.Boolean
+    return kind(load_default=None, metadata=metadata)
 
-    q = Text(200, load_default="", metadata={"description": "All words must match."})
-    category = Text(200, load_default="", metadata={"description": "Id or slug."})
-    min_price = Money(load_default=None)
-    max_price = Money(load_default=None)
-    in_stock = ma.Boolean(load_default=None)
-    is_active = ma.Boolean(
-        load_default=None, metadata={"description": "Only staff see inactive products."}
-    )
-    sort = ma.String(
-        load_default=None,
-        validate=OneOf(SORTS),
-        metadata={"description": f"{DEFAULT_SORT} when left out; with q, relevance."},
-    )
 
+ProductListArgs = CursorArgs.from_dict(
+    {
+        "q": Text(200, load_default="", metadata={"description": "All words must match."}),
+        **{name: _argument(each) for name, each in FILTERS.items() if each.is_argument},
+        "sort": ma.String(
+            load_default=None,
+            validate=OneOf(SORTS),
+            metadata={"description": f"{DEFAULT_SORT} when left out; with q, relevance."},
+        ),
+    },
+    name="ProductListArgs",
+)
+"""The arguments of the list of products."""
 
 ProductListSchema = list_schema(ProductSchema, cursors=True)
 

@@ -1,4 +1,4 @@
-"""The catalogue's answers, ready to send or to draw a page from: cached alike for both doors."""
+"""The catalogue's answers as JSON bytes: the API sends them, pages read them, one cache for both."""
 
 import orjson
 
@@ -12,24 +12,24 @@ from app.services.cache import catalogue_cache
 from app.services.cache.catalogue_cache import Answer, ProductAnswer
 from app.services.catalogue import category_service, product_facets, product_queries
 from app.services.catalogue.product_facets import Facets
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import ProductQuery
 from app.services.catalogue.product_views import ProductView
 from app.web.answers import answer, list_answer
 
 ALL_CATEGORIES = 1_000
-"""As many as a page's navigation takes."""
+"""How many the navigation of a page takes."""
 
 
-def product_list(actor: Actor, wanted: Wanted) -> Answer:
+def product_list(actor: Actor, query: ProductQuery) -> Answer:
     """A list of products; staff get a fresh one, with what only they may see."""
 
     def build() -> Answer:
-        found = product_queries.list_products(actor, wanted)
+        products = product_queries.list_products(actor, query)
         currency = store_currency()
-        items = [show_product(product, currency, actor.is_admin) for product in found.items]
-        return list_answer(found, items)
+        items = [show_product(product, currency, actor.is_admin) for product in products.items]
+        return list_answer(products, items)
 
-    return build() if actor.is_admin else catalogue_cache.cached_list("products", wanted, build)
+    return build() if actor.is_admin else catalogue_cache.cached_list("products", query, build)
 
 
 def product_at(actor: Actor, address: str) -> Answer:
@@ -58,17 +58,18 @@ def all_categories() -> Answer:
     """All categories in tree order."""
 
     def build() -> Answer:
-        found = category_service.list_categories(1, ALL_CATEGORIES)
-        return list_answer(found, [show_category(item) for item in found.items])
+        categories = category_service.list_categories(1, ALL_CATEGORIES)
+        return list_answer(categories, [show_category(item) for item in categories.items])
 
     return catalogue_cache.cached_list("all categories", (), build)
 
 
-def facets(wanted: Wanted, total: int) -> Facets:
+def facets(query: ProductQuery, total: int) -> Facets:
     """How many products each further choice would leave, of a list that has `total`."""
-    question = product_facets.question(wanted), min(total, product_facets.MOST + 1)
+    query = product_facets.comparable(query)
+    key = query, min(total, product_facets.MAX_COUNTED + 1)
 
     def build() -> Answer:
-        return answer(product_facets.count(question[0], store_currency(), total)._asdict())
+        return answer(product_facets.count(query, store_currency(), total)._asdict())
 
-    return Facets(**orjson.loads(catalogue_cache.cached_list("facets", question, build).body))
+    return Facets(**orjson.loads(catalogue_cache.cached_list("facets", key, build).body))

@@ -1,6 +1,6 @@
-"""Lists of products in the address: what was chosen, what else can be, and how to take it back.
+"""A product list and its address: what is chosen, the links to other choices, and how to undo one.
 
-Everything stands in the query string, so that a list can be kept, sent and gone back to:
+The query string holds all of it, so that a list can be bookmarked, sent, and gone back to:
 `?q=mug&category=kitchen&min_price=10&in_stock=true&o.Size=S&o.Size=M&sort=price&page=2`.
 """
 
@@ -20,7 +20,7 @@ from app.domain.text import NotText, clean
 from app.pages.formats import amount, plain_amount
 from app.schemas.base import Money, Number, QuerySchema, Text, store_currency
 from app.services.catalogue.product_facets import Facets
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import FILTERS, SHOP_FLAGS, Kind, ProductQuery
 
 PER_PAGE = 24
 LAST_PAGE = ceil(MAX_DEPTH / PER_PAGE)
@@ -42,28 +42,42 @@ class Price(Money):
         return super()._deserialize(plain_amount(value), attr, data, **kwargs)
 
 
-class ListingArgs(QuerySchema):
-    """What a page's address may say of a list; what cannot be read is left out."""
+def _argument(kind: Kind) -> ma.Field[Any]:
+    if kind is Kind.CATEGORY:
+        return Text(120, load_default="")
+    # In the storefront a flag is set or not looked at.
+    return (
+        Price(load_default=None)
+        if kind is Kind.PRICE
+        else ma.Boolean(load_default=None, validate=Equal(True))
+    )
 
-    q = Text(200, load_default="")
-    category = Text(120, load_default="")
-    min_price = Price(load_default=None)
-    max_price = Price(load_default=None)
-    in_stock = ma.Boolean(load_default=None, validate=Equal(True))
-    sort = ma.String(load_default=None, validate=OneOf(list(SORTS)))
-    page = Number(1, LAST_PAGE, load_default=1)
 
-
+SHOP_FILTERS = {
+    name: each
+    for name, each in FILTERS.items()
+    if each.kind in (Kind.CATEGORY, Kind.PRICE) or name in SHOP_FLAGS
+}
+PRICES = [name for name, each in SHOP_FILTERS.items() if each.kind is Kind.PRICE]
+ListingArgs = QuerySchema.from_dict(
+    {
+        "q": Text(200, load_default=""),
+        **{name: _argument(each.kind) for name, each in SHOP_FILTERS.items()},
+        "sort": ma.String(load_default=None, validate=OneOf(list(SORTS))),
+        "page": Number(1, LAST_PAGE, load_default=1),
+    },
+    name="ListingArgs",
+)
 ARGS = ListingArgs()
 
 
 class Link(NamedTuple):
-    """Another list: where it is, what it is called, how many products it has, whether it is this one."""
+    """A link to another list, with the number of its products, and whether it is chosen already."""
 
     href: str
     label: str
     number: int | None = None
-    chosen: bool = False
+    is_chosen: bool = False
 
 
 class Group(NamedTuple):
@@ -74,99 +88,97 @@ class Group(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listing:
-    """A list as it was asked for: at a path, with choices as pairs for the query string."""
+class ProductListing:
+    """The list at an address: its path, the pairs of its query string, and what they mean."""
 
     path: str
     pairs: tuple[tuple[str, str], ...]
-    wanted: Wanted
+    query: ProductQuery
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is chosen but the page: such lists are worth finding."""
+        """Whether nothing is chosen but the page. Search engines index only such lists."""
         return all(name == "page" for name, _ in self.pairs)
 
-    def href(self, *without: str, **change: str) -> str:
-        """The address of this list with something changed; any change leads to its first page."""
-        dropped = {"page", *without, *change}
-        pairs = [pair for pair in self.pairs if pair[0] not in dropped]
-        return self._address([*pairs, *change.items()])
+    def href(self, *without: str, **changes: str) -> str:
+        """The address of the first page of this list without some names, or with other values."""
+        return self._address([*self.hidden_fields(*without, *changes), *changes.items()])
 
     def page_href(self, page: int) -> str:
         """The address of another page of this list."""
-        pairs = [pair for pair in self.pairs if pair[0] != "page"]
+        pairs = self.hidden_fields()
         return self._address([*pairs, ("page", str(page))] if page > 1 else pairs)
 
-    def toggled(self, name: str, value: str) -> str:
-        """The address of this list with one choice more, or less where it is made already."""
-        pairs = [pair for pair in self.pairs if pair[0] != "page"]
-        pair = (name, value)
+    def toggle_href(self, name: str, value: str) -> str:
+        """The address of this list with one choice more, or without it if it is made already."""
+        pairs, pair = self.hidden_fields(), (name, value)
         return self._address([p for p in pairs if p != pair] if pair in pairs else [*pairs, pair])
 
-    def kept(self, *without: str) -> list[tuple[str, str]]:
-        """What a form of this list's has to repeat."""
+    def hidden_fields(self, *without: str) -> list[tuple[str, str]]:
+        """The pairs that a form or link to the first page repeats, without these names."""
         return [pair for pair in self.pairs if pair[0] not in ("page", *without)]
 
     @property
-    def cleared(self) -> str:
-        """The address of this list with the words and the order kept, and nothing else."""
+    def cleared_href(self) -> str:
+        """The address of this list with its words and order, and nothing else."""
         return self._address([pair for pair in self.pairs if pair[0] in ("q", "sort")])
 
     def value(self, name: str) -> str:
-        """What was chosen for one name, as it stands in the address."""
+        """The value of a name in the address."""
         return dict(self.pairs).get(name, "")
 
     def sorts(self) -> list[Link]:
         """The orders to choose from."""
-        now = self.wanted.order
         return [
-            Link(self.href(sort=name), label, chosen=name == now)
+            Link(self.href(sort=name), label, is_chosen=name == self.query.order)
             for name, label in SORTS.items()
-            if name != "relevance" or self.wanted.q
+            if name != "relevance" or self.query.q
         ]
 
     def chips(self) -> list[Link]:
-        """What is chosen, each with the address of the list without it."""
-        wanted, found = self.wanted, []
-        if wanted.min_price is not None or wanted.max_price is not None:
-            label = _range(wanted.min_price or 0, wanted.max_price)
-            found.append(Link(self.href("min_price", "max_price"), label))
-        if wanted.in_stock:
-            found.append(Link(self.href("in_stock"), "In stock"))
-        for name, value in wanted.options:
-            found.append(Link(self.toggled(OPTION + name, value), f"{name}: {value}"))
-        return found
+        """What is chosen: each leads to the list without it."""
+        query, chips = self.query, []
+        if query.min_price is not None or query.max_price is not None:
+            label = _range(query.min_price or 0, query.max_price)
+            chips.append(Link(self.href(*PRICES), label))
+        for name, flag in SHOP_FLAGS.items():
+            if getattr(query, name):
+                chips.append(Link(self.href(name), flag.shop_label))
+        for name, value in query.options:
+            chips.append(Link(self.toggle_href(OPTION + name, value), f"{name}: {value}"))
+        return chips
 
     def groups(self, facets: Facets) -> list[Group]:
         """The further choices, with how many products each would leave."""
-        stock = Link(
-            self.toggled("in_stock", "true"),
-            "In stock",
-            facets.in_stock,
-            bool(self.wanted.in_stock),
-        )
-        found = [Group("Availability", [stock] if facets.in_stock != 0 else [])]
-        found.append(Group("Price", self._prices(facets)))
-        for name, values in facets.options:
-            found.append(Group(name, self._options(name, values)))
-        return [group for group in found if group.links]
+        groups = [
+            Group(flag.shop_group, self._flag(name, flag.shop_label, facets.flags[name]))
+            for name, flag in SHOP_FLAGS.items()
+        ]
+        groups.append(Group("Price", self._prices(facets)))
+        groups += [Group(name, self._options(name, values)) for name, values in facets.options]
+        return [group for group in groups if group.links]
+
+    def _flag(self, name: str, label: str, number: int | None) -> list[Link]:
+        is_chosen = bool(getattr(self.query, name))
+        link = Link(self.toggle_href(name, "true"), label, number, is_chosen)
+        return [] if number == 0 else [link]
 
     def _prices(self, facets: Facets) -> list[Link]:
-        chosen = (self.wanted.min_price or 0, self.wanted.max_price)
+        chosen = (self.query.min_price or 0, self.query.max_price)
         currency, links = store_currency(), []
         for low, high, number in facets.prices:
             ends = {"min_price": to_text(low, currency)} if low else {}
             if high is not None:
                 ends["max_price"] = to_text(high, currency)
             is_chosen = (low, high) == chosen
-            href = self.href("min_price", "max_price", **({} if is_chosen else ends))
+            href = self.href(*PRICES, **({} if is_chosen else ends))
             links.append(Link(href, _range(low, high), number, is_chosen))
         return links if len(links) > 1 or chosen != (0, None) else []
 
     def _options(self, name: str, values: Sequence[tuple[str, int | None]]) -> list[Link]:
-        made = set(self.wanted.options)
+        chosen = set(self.query.options)
         return [
-            Link(self.toggled(OPTION + name, value), value, number, (name, value) in made)
+            Link(self.toggle_href(OPTION + name, value), value, number, (name, value) in chosen)
             for value, number in values
         ]
 
@@ -174,40 +186,41 @@ class Listing:
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
 
-def read_listing(path: str, args: MultiDict[str, str], **fixed: str) -> Listing:
-    """The list that an address means; `fixed` is given by the path and stays out of the query."""
-    given = {name: args[name] for name in ARGS.fields if args.get(name) and name not in fixed}
-    refused = ARGS.validate(given)
-    sent = {name: value for name, value in given.items() if name not in refused}
-    loaded: dict[str, Any] = {**ARGS.load(sent), **fixed}
-    if loaded["sort"] == "relevance" and not loaded["q"]:
-        del sent["sort"], loaded["sort"]
-    sent.update(_in_one_spelling(sent))
+def read_listing(path: str, args: MultiDict[str, str], **fixed: str) -> ProductListing:
+    """The list at an address; `fixed` values belong to the path and stay out of the query string.
+
+    Arguments that are unknown or invalid are left out.
+    """
+    texts = {name: args[name] for name in ARGS.fields if args.get(name) and name not in fixed}
+    invalid = ARGS.validate(texts)
+    texts = {name: text for name, text in texts.items() if name not in invalid}
+    values: dict[str, Any] = {**ARGS.load(texts), **fixed}
+    if values["sort"] == "relevance" and not values["q"]:
+        del texts["sort"], values["sort"]
     options = _chosen_options(args)
-    wanted = Wanted(**loaded, options=options, per_page=PER_PAGE)
-    pairs = sent.items()
-    return Listing(path, (*pairs, *((OPTION + name, value) for name, value in options)), wanted)
+    query = ProductQuery(**values, options=options, per_page=PER_PAGE)
+    pairs = {**texts, **_canonical(texts)}.items()
+    return ProductListing(
+        path, (*pairs, *((OPTION + name, value) for name, value in options)), query
+    )
 
 
-def _in_one_spelling(sent: dict[str, str]) -> dict[str, str]:
-    """As our own links write it, so that they know again what was typed."""
-    found = {"in_stock": "true"} if "in_stock" in sent else {}
-    for name in ("min_price", "max_price"):
-        if name in sent:
-            found[name] = plain_amount(sent[name])
-    return found
+def _canonical(texts: dict[str, str]) -> dict[str, str]:
+    """Flags and prices as our own links write them, so that a link recognises what was typed."""
+    flags = {name: "true" for name in SHOP_FLAGS if name in texts}
+    return flags | {name: plain_amount(texts[name]) for name in PRICES if name in texts}
 
 
 def _chosen_options(args: MultiDict[str, str]) -> tuple[tuple[str, str], ...]:
-    found = [
+    options = [
         (name.removeprefix(OPTION), value)
         for name, value in args.items(multi=True)
-        if name.startswith(OPTION) and _is_sane(name[len(OPTION) :]) and _is_sane(value)
+        if name.startswith(OPTION) and _is_clean(name[len(OPTION) :]) and _is_clean(value)
     ]
-    return tuple(dict.fromkeys(found))[:MAX_CHOICES]
+    return tuple(dict.fromkeys(options))[:MAX_CHOICES]
 
 
-def _is_sane(text: str) -> bool:
+def _is_clean(text: str) -> bool:
     try:
         return clean(text, 1, 110) == text
     except NotText:

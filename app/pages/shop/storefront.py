@@ -13,8 +13,8 @@ from app.errors import NotFound
 from app.pages.blueprint import PageBlueprint
 from app.pages.shell import categories, page, store_name
 from app.pages.shop import seo
-from app.pages.shop.listing import Group, Link, Listing, read_listing
-from app.services.catalogue.product_queries import Wanted
+from app.pages.shop.listing import Group, Link, ProductListing, read_listing
+from app.services.catalogue.product_filters import ProductQuery
 from app.web import catalogue_answers
 
 blp = PageBlueprint("storefront", __name__)
@@ -26,62 +26,62 @@ def home() -> Response:
     """The front page: what is reduced, what is new, and where things are."""
     return page(
         "home.html",
-        featured=_first(Wanted(reduced=True, in_stock=True, per_page=FEATURED)),
-        newest=_first(Wanted(per_page=NEWEST)),
+        featured=_first(ProductQuery(reduced=True, in_stock=True, per_page=FEATURED)),
+        newest=_first(ProductQuery(per_page=NEWEST)),
     )
 
 
 @blp.get("/search")
 def search() -> Response:
-    """Products by words and choices; without any, all of them."""
+    """Products by words and filters; without any, all of them."""
     listing = read_listing(request.path, request.args)
-    within = _called(listing.wanted.category)
-    found = _results(listing, children_of=within["id"] if within else None, by_query=True)
-    return page("search.html", listing=listing, within=within, **found)
+    within = _find_category(listing.query.category)
+    results = _results(listing, children_of=within["id"] if within else None, by_query=True)
+    return page("search.html", listing=listing, within=within, **results)
 
 
 @blp.get("/categories/<slug>")
 def category(slug: str) -> AnyResponse:
     """A category's products, with those of the categories below it."""
-    shown = _called(slug)
-    if shown is None:
+    category = _find_category(slug)
+    if category is None:
         raise NotFound("category")
-    listing = read_listing(_address(shown), request.args, category=shown["slug"])
-    if slug != shown["slug"]:
-        return redirect(listing.page_href(listing.wanted.page or 1), 301)
-    trail = _trail(shown)
+    listing = read_listing(_address(category), request.args, category=category["slug"])
+    if slug != category["slug"]:
+        return redirect(listing.page_href(listing.query.page or 1), 301)
+    trail = _trail(category)
     return page(
         "category.html",
-        category=shown,
+        category=category,
         trail=trail,
-        data=seo.breadcrumbs([(store_name(), "/"), *((c["name"], _address(c)) for c in trail)]),
+        data=seo.breadcrumbs(_steps(trail)),
         listing=listing,
-        **_results(listing, children_of=shown["id"], by_query=False),
+        **_results(listing, children_of=category["id"], by_query=False),
     )
 
 
 @blp.get("/products/<slug>")
 def product(slug: str) -> AnyResponse:
-    """One product, and what there is to choose of it."""
-    shown = orjson.loads(catalogue_answers.product_at(ANONYMOUS, slug).body)
-    here = url_for("storefront.product", slug=shown["slug"])
-    if slug != shown["slug"]:
+    """One product, with the variants to choose from."""
+    product = orjson.loads(catalogue_answers.product_at(ANONYMOUS, slug).body)
+    here = url_for("storefront.product", slug=product["slug"])
+    if slug != product["slug"]:
         return redirect(here, 301)
-    trail = _trail(_called(shown["category"]["slug"])) if shown["category"] else []
-    steps = [(store_name(), "/"), *((c["name"], _address(c)) for c in trail)]
+    trail = _trail(_find_category(product["category"]["slug"])) if product["category"] else []
+    steps = [*_steps(trail), (product["name"], here)]
     return page(
         "product.html",
-        product=shown,
+        product=product,
         trail=trail,
-        similar=_similar(shown),
-        data=[seo.breadcrumbs([*steps, (shown["name"], here)]), seo.product(shown)],
+        similar=_similar(product),
+        data=[seo.breadcrumbs(steps), seo.product(product)],
     )
 
 
-def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[str, Any]:
-    found = _list(listing.wanted)
-    counts = catalogue_answers.facets(listing.wanted, found["total"])
-    numbers = dict(counts.categories)
+def _results(listing: ProductListing, children_of: int | None, by_query: bool) -> dict[str, Any]:
+    products = _list(listing.query)
+    facets = catalogue_answers.facets(listing.query, products["total"])
+    numbers = dict(facets.categories)
     links = [
         Link(
             listing.href(category=child["slug"]) if by_query else _address(child),
@@ -91,30 +91,28 @@ def _results(listing: Listing, children_of: int | None, by_query: bool) -> dict[
         for child in categories()
         if child["parent_id"] == children_of and child["id"] in numbers
     ]
-    groups = (
-        [Group("Category", links), *listing.groups(counts)] if links else listing.groups(counts)
-    )
-    return {"found": found, "groups": groups}
+    groups = [Group("Category", links)] if links else []
+    return {"products": products, "groups": groups + listing.groups(facets)}
 
 
-def _first(wanted: Wanted) -> list[dict[str, Any]]:
-    """The newest that fit; by cursor, so that nobody counts the rest."""
-    items: list[dict[str, Any]] = _list(replace(wanted, cursor=""))["items"]
+def _first(query: ProductQuery) -> list[dict[str, Any]]:
+    """The newest products of a query; by cursor, so that the others are not counted."""
+    items: list[dict[str, Any]] = _list(replace(query, cursor=""))["items"]
     return items
 
 
-def _list(wanted: Wanted) -> dict[str, Any]:
-    # Staff look at the shop's window as everybody does.
-    found: dict[str, Any] = orjson.loads(catalogue_answers.product_list(ANONYMOUS, wanted).body)
-    return found
+def _list(query: ProductQuery) -> dict[str, Any]:
+    # Staff see the storefront as everybody does.
+    body: dict[str, Any] = orjson.loads(catalogue_answers.product_list(ANONYMOUS, query).body)
+    return body
 
 
-def _called(address: str) -> dict[str, Any] | None:
+def _find_category(address: str) -> dict[str, Any] | None:
     return next((c for c in categories() if address in (c["slug"], str(c["id"]))), None)
 
 
 def _trail(category: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
-    """A category after those that it lies in, from the top."""
+    """The categories above a category from the top, and the category itself."""
     by_id = {c["id"]: c for c in categories()}
     trail: list[dict[str, Any]] = []
     while category is not None:
@@ -123,11 +121,16 @@ def _trail(category: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
     return trail
 
 
+def _steps(trail: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The names and addresses from the front page to the last category."""
+    return [(store_name(), "/"), *((each["name"], _address(each)) for each in trail)]
+
+
 def _similar(product: dict[str, Any]) -> list[dict[str, Any]]:
     if not product["category"]:
         return []
-    near = _first(Wanted(category=product["category"]["slug"], in_stock=True, per_page=5))
-    return [item for item in near if item["id"] != product["id"]][:4]
+    query = ProductQuery(category=product["category"]["slug"], in_stock=True, per_page=5)
+    return [item for item in _first(query) if item["id"] != product["id"]][:4]
 
 
 def _address(category: dict[str, Any]) -> str:

@@ -1,22 +1,22 @@
-"""How many products each further choice would leave: by category, price, stock and options.
+"""How many products each further choice would leave: by category, price, flag and option.
 
-Each kind of choice is counted under all others that are made, but not under itself, so that a
-second value of the same kind can be seen before it is chosen: a statement for each kind that is
-chosen, and one for all the others.
+Each kind of choice is counted under all other filters but not under itself, so that the storefront
+can show a second value of the same kind before it is chosen. That takes a statement for each kind
+that is in use, and one for all the others.
 
-Of more than MOST products only SOME are looked at, the newest or those that are found first: the
-choices are theirs, and no numbers are told, since nobody chooses by whether it is 7 or 8 hundred.
+Of more than MAX_COUNTED products, only SAMPLE are looked at: the newest or the first that match. Their
+choices are shown without numbers, since nobody chooses by whether it is 700 or 800.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
-    ColumnElement,
+    CompoundSelect,
+    Select,
     case,
     func,
     literal,
@@ -32,7 +32,6 @@ from app.domain.catalogue import category_tree
 from app.domain.money import places
 from app.domain.people.actor import ANONYMOUS
 from app.domain.text import words
-from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services.catalogue import (
     category_service,
@@ -40,252 +39,283 @@ from app.services.catalogue import (
     product_search,
     variant_options,
 )
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import SHOP_FLAGS, ProductQuery, conditions
 from app.services.catalogue.product_search import Match
-from app.services.catalogue.product_statements import MOST_KEPT, VISIBLE, Choices, conditions
+from app.services.catalogue.product_statements import Scope, by_shape
+from app.services.catalogue.variant_options import OptionMatch
 
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
 """Where the ranges of prices end, in major units of a currency with a hundredth."""
 MAX_OPTIONS, MAX_VALUES = 6, 12
-MOST = 500
-"""How many products are counted."""
-SOME = 200
-"""How many are looked at where there are more than MOST, so that no numbers are told."""
+MAX_COUNTED = 500
+SAMPLE = 200
 _NODES = select(Category.id, Category.parent_id, Category.name, Category.position)
 Number = int | None
+"""A number of products; None for many."""
 
 
 class Facets(NamedTuple):
-    """Counts of products, None for many. Prices in minor units; a range's ends are both inside,
-    None is open."""
+    """Numbers of products by category id; by the lowest and highest price of a range in minor units,
+    where None is open; by the name of a flag; by option and value."""
 
-    categories: list[tuple[int, Number]] = []
-    prices: list[tuple[int, int | None, Number]] = []
-    in_stock: Number = 0
-    options: list[tuple[str, list[tuple[str, Number]]]] = []
-
-
-def question(wanted: Wanted) -> Wanted:
-    """The same wish without what makes no difference to the counts."""
-    return replace(wanted, sort=None, page=None, cursor=None, per_page=1)
+    categories: list[tuple[int, Number]]
+    prices: list[tuple[int, int | None, Number]]
+    flags: dict[str, Number]
+    options: list[tuple[str, list[tuple[str, Number]]]]
 
 
-def count(wanted: Wanted, currency: str, total: int) -> Facets:
-    """The counts for a wish of somebody who is no staff, whose list has so many products in `total`;
-    none where no word can be looked for."""
-    looked_for = words(wanted.q)
-    if wanted.q and not looked_for:
-        return Facets()
-    within = category_service.ids_below(wanted.category) if wanted.category else set()
-    finds = _Finds(wanted, within, currency, total)
-    if not looked_for:
-        return _counted(finds)
-    finds.look_for(product_search.by_words(), product_search.values(looked_for))
-    finds.is_everywhere = total > MAX_DEPTH and len(looked_for) == 1 and not finds.choices
-    found = _counted(finds)
-    if found != Facets():
-        return found
-    # As lists do: where nothing has all the words, what has similar ones.
-    meant = product_queries.meant(ANONYMOUS, looked_for)
-    if meant:
-        finds.look_for(*meant)
-    return _counted(finds) if meant else found
+NO_FACETS = Facets([], [], dict.fromkeys(SHOP_FLAGS, 0), [])
 
 
-def _counted(finds: "_Finds") -> Facets:
-    return Facets(_by_category(finds), _by_price(finds), _in_stock(finds), _by_option(finds))
+class _ProductCount(NamedTuple):
+    """The number of products of one category, range of prices and set of flags."""
+
+    category_id: int | None
+    price_range: int
+    flags: tuple[bool, ...]
+    number: int
 
 
-class _Shape(NamedTuple):
-    """What counts have in common that are asked by the same statement."""
-
-    database: str
-    choices: Choices
-    match: Match | None
-    most: int
-    is_everywhere: bool
-    newest_first: bool
-    ends: tuple[int, ...]
-    chosen: int
-    """How many options are chosen."""
-    only_in_stock: bool
-    has_stock: bool
-    has_options: bool
-    """Which of both is counted."""
+class _OptionCount(NamedTuple):
+    name: str
+    value: str
+    number: int
 
 
 class _Counts(NamedTuple):
-    """Products by category, range of prices and whether they are in stock; and by option."""
+    """What one statement counts."""
 
-    products: list[tuple[int | None, int, bool, int]]
-    options: list[tuple[str, str, int]]
+    products: list[_ProductCount]
+    options: list[_OptionCount]
 
     @property
     def looked_at(self) -> int:
-        """How many products that is."""
-        return sum(number for *_names, number in self.products)
+        """The number of products that were counted."""
+        return sum(row.number for row in self.products)
 
 
-class _Finds:
-    """The products of a wish, less some of its choices: MOST of them and one more are looked at."""
+class _Shape(NamedTuple):
+    """What the text of a statement depends on."""
 
-    def __init__(self, wanted: Wanted, within: Collection[int], currency: str, total: int) -> None:
-        self.wanted, self.ends = wanted, tuple(price_steps(currency))
-        self.choices = product_queries.choices(wanted)
-        self.match: Match | None = None
-        # With a choice less there are no fewer.
-        self.are_many, self.is_everywhere = total > MOST, False
-        self._values = product_queries.values(wanted, within)
-        self._asked: dict[Choices, _Counts] = {}
+    scope: Scope
+    match: Match | None
+    limit: int
+    is_everywhere: bool
+    newest_first: bool
+    range_ends: tuple[int, ...]
+    option_count: int
+    only_in_stock: bool
+    flags: tuple[str, ...]
+    """The flags to count; the others are given as false."""
+    has_options: bool
+    """Whether options are counted."""
 
-    def look_for(self, match: Match, values: Mapping[str, Any]) -> None:
-        """Narrow all to these words."""
-        self.match, self._values = match, {**self._values, **values}
-        self._asked.clear()
+
+def comparable(query: ProductQuery) -> ProductQuery:
+    """The query without what makes no difference to the counts: a key for the cache."""
+    return replace(query, sort=None, page=None, cursor=None, per_page=1)
+
+
+def count(query: ProductQuery, currency: str, total: int) -> Facets:
+    """The counts for a query, as everybody sees it, whose list has `total` products."""
+    terms = words(query.q)
+    if query.q and not terms:
+        return NO_FACETS
+    products = _Products(query, currency, total)
+    if not terms:
+        return products.facets()
+    products.search(product_search.by_words(), product_search.values(terms))
+    products.is_everywhere = total > MAX_DEPTH and len(terms) == 1 and not products.forms
+    facets = products.facets()
+    if facets != NO_FACETS:
+        return facets
+    # Lists show products with similar words if none has all the words.
+    search = product_queries.matching_search(ANONYMOUS, terms)
+    if search is None:
+        return facets
+    products.search(*search)
+    return products.facets()
+
+
+class _Products:
+    """The products of a query, which are counted without one filter or another."""
+
+    def __init__(self, query: ProductQuery, currency: str, total: int) -> None:
+        self.forms = query.forms()
+        self._all = product_queries.scope_of(query, ANONYMOUS)
+        self.is_everywhere = False
+        self._query = query
+        self._match: Match | None = None
+        self._range_ends = tuple(price_steps(currency))
+        # Without a filter there are no fewer products.
+        self._are_many = total > MAX_COUNTED
+        category_ids = category_service.ids_below(query.category) if query.category else ()
+        self._parameters: Mapping[str, object] = query.parameters(category_ids)
+        self._counts: dict[Scope, _Counts] = {}
+
+    def search(self, match: Match, parameters: Mapping[str, object]) -> None:
+        """Count only the products that match."""
+        self._match, self._parameters = match, {**self._parameters, **parameters}
+        self._counts.clear()
+
+    def facets(self) -> Facets:
+        """All counts."""
+        flags = {name: self._by_flag(name) for name in SHOP_FLAGS}
+        return Facets(self._by_category(), self._by_price(), flags, self._by_option())
+
+    def _by_category(self) -> list[tuple[int, Number]]:
+        if self.forms.keys() <= {"category"} and not self._match:
+            return [(id_, number) for id_, number in category_service.offered().items() if number]
+        counts = self._without("category")
+        own = _sums((row.category_id, row.number) for row in counts.products if row.category_id)
+        totals = category_tree.totals(own, run(_NODES).all())
+        return [(id_, self._number(number, counts)) for id_, number in totals.items() if number]
+
+    def _by_price(self) -> list[tuple[int, int | None, Number]]:
+        counts, ends = self._without("min_price", "max_price"), self._range_ends
+        numbers = _sums((row.price_range, row.number) for row in counts.products)
+        ranges: Iterable[int] = sorted(numbers)
+        if numbers and self._has_more_than(counts):
+            ranges = range(min(numbers), max(numbers) + 1)  # products not looked at lie between
+        starts = (0, *ends)
+        lasts = (*(end - 1 for end in ends), None)
+        return [(starts[n], lasts[n], self._number(numbers[n], counts)) for n in ranges]
+
+    def _by_flag(self, name: str) -> Number:
+        if getattr(self._query, name):
+            counts = self._without()
+            return self._number(counts.looked_at, counts)
+        counts, place = self._without(name), list(SHOP_FLAGS).index(name)
+        return self._number(sum(row.number for row in counts.products if row.flags[place]), counts)
+
+    def _by_option(self) -> list[tuple[str, list[tuple[str, Number]]]]:
+        if not self._is_narrow:
+            return []
+        counts = self._without("options")
+        values: dict[str, list[tuple[str, Number]]] = {}
+        sizes: Counter[str] = Counter()
+        for row in sorted(counts.options, key=lambda row: (-row.number, row.value)):
+            values.setdefault(row.name, []).append((row.value, self._number(row.number, counts)))
+            sizes[row.name] += row.number
+        by_size = sorted(values, key=lambda name: (-sizes[name], name))
+        return [(name, values[name][:MAX_VALUES]) for name in by_size[:MAX_OPTIONS]]
 
     @property
-    def is_narrow(self) -> bool:
-        """Sizes of everything at once say nothing, and to count them costs most."""
-        return bool(self.match or self.wanted.category or self.wanted.options)
+    def _is_narrow(self) -> bool:
+        """Whether options are counted: of the whole catalogue that costs most and says nothing."""
+        return bool(self._match or self._query.category or self._query.options)
 
-    def without(self, *names: str) -> _Counts:
-        """What is found without these choices; asked once where several leave out nothing."""
-        left = self._left(*names)
-        if left not in self._asked:
-            self._asked[left] = self._ask(left)
-        return self._asked[left]
+    def _number(self, number: int, counts: _Counts) -> Number:
+        return None if self._has_more_than(counts) else number
 
-    def told(self, number: int, counts: _Counts) -> Number:
-        """A count as far as it can be told."""
-        return None if self.has_more_than(counts) else number
+    def _has_more_than(self, counts: _Counts) -> bool:
+        """Whether there may be more products than were looked at."""
+        return self._are_many or counts.looked_at > MAX_COUNTED
 
-    def has_more_than(self, counts: _Counts) -> bool:
-        """Whether there may be more than were looked at."""
-        return self.are_many or counts.looked_at > MOST
+    def _without(self, *names: str) -> _Counts:
+        """The counts without these filters; counted once if several of them are not in use."""
+        scope = self._scope(*names)
+        if scope not in self._counts:
+            self._counts[scope] = self._fetch(scope)
+        return self._counts[scope]
 
-    def _left(self, *names: str) -> Choices:
-        return tuple(choice for choice in self.choices.items() if choice[0] not in names)
+    def _scope(self, *names: str) -> Scope:
+        forms = tuple(form for form in self.forms.items() if form[0] not in names)
+        return self._all._replace(forms=forms)
 
-    def _ask(self, left: Choices) -> _Counts:
+    def _fetch(self, scope: Scope) -> _Counts:
+        flags = [name for name in SHOP_FLAGS if not getattr(self._query, name)]
         shape = _Shape(
-            db.engine.dialect.name,
-            left,
-            self.match,
-            SOME if self.are_many else MOST + 1,
+            scope,
+            self._match,
+            SAMPLE if self._are_many else MAX_COUNTED + 1,
             self.is_everywhere,
-            # Without words there is an order that leads straight to some; a category has few enough.
-            self.match is None and "category" not in self.choices,
-            self.ends,
-            len(variant_options.by_name(self.wanted.options)),
-            bool(self.wanted.in_stock),
-            not self.wanted.in_stock and left == self._left("in_stock"),
-            self.is_narrow and left == self._left("options"),
+            # Along the index of this order; a category has few enough products.
+            self._match is None and "category" not in self.forms,
+            self._range_ends,
+            self._query.option_count,
+            bool(self._query.in_stock),
+            tuple(name for name in flags if scope == self._scope(name)),
+            self._is_narrow and scope == self._scope("options"),
         )
-        is_kept = self.match is None or self.match.is_kept
-        rows: list[Any] = list(run(_kept(shape) if is_kept else _made(shape), self._values))
-        products = [(row[0], row[1], row[2], row[5]) for row in rows if row[3] is None]
-        return _Counts(products, [(row[3], row[4], row[5]) for row in rows if row[3] is not None])
+        return _read(run(_statement(shape), self._parameters).all())
 
 
-def _made(shape: _Shape) -> Any:
-    """Rows of category, range, stock, option, value and number: one pass over some products and
-    their variants."""
-    some, chosen = _some(shape), variant_options.chosen(shape.chosen)
-    offers = _offers(some, [fits for _name, fits in chosen])
-    fits = [offers.c[f"fits_{n}"] for n in range(shape.chosen)]
-    sold = some.c.id.in_(select(offers.c.id).where(offers.c.in_stock, *fits))
-    in_stock = sold if shape.has_stock else literal(False)
-    products = select(some.c.category_id, some.c.range, in_stock.label("in_stock")).subquery()
-    by_product = select(*products.c, null(), null(), func.count()).group_by(*products.c)
+def _read(rows: Iterable[Sequence[Any]]) -> _Counts:
+    """The counts in the rows of `_statement`."""
+    counts = _Counts([], [])
+    for category_id, price_range, *flags, name, value, number in rows:
+        if name is None:
+            counts.products.append(_ProductCount(category_id, price_range, tuple(flags), number))
+        else:
+            counts.options.append(_OptionCount(name, value, number))
+    return counts
+
+
+@by_shape
+def _statement(shape: _Shape) -> Select[Any] | CompoundSelect[Any]:
+    """Reads some products and their variants once. Its rows are numbers of products (category, range
+    of prices, flags, NULL, NULL, number) and of options (NULLs, name, value, number)."""
+    products, options = _product_rows(shape), variant_options.options(shape.option_count)
+    variants = _variant_rows(products, options)
+    is_met = [variants.c[f"option_{n}"] for n in range(shape.option_count)]
+    in_stock = products.c.id.in_(select(variants.c.id).where(variants.c.in_stock, *is_met))
+    flags = [
+        (in_stock if name == "in_stock" else products.c[name]) if name in shape.flags
+        else literal(False)
+        for name in SHOP_FLAGS
+    ]  # fmt: skip
+    named = (flag.label(f"flag_{n}") for n, flag in enumerate(flags))
+    rows = select(products.c.category_id, products.c.price_range, *named).subquery()
+    by_product = select(*rows.c, null(), null(), func.count()).group_by(*rows.c)
     if not shape.has_options:
         return by_product
-    pairs = variant_options.pairs(offers.c.options)
-    number = func.count(offers.c.id.distinct())
+    pairs = variant_options.key_value_rows(variants.c.options)
+    nulls = [null() for _ in rows.c]
     by_option = (
-        select(null(), null(), null(), pairs.c.key, pairs.c.value, number)
-        .select_from(offers)
-        .where(*([offers.c.in_stock] if shape.only_in_stock else []))
-        .where(*(or_(pairs.c.key == name, fits[n]) for n, (name, _) in enumerate(chosen)))
+        select(*nulls, pairs.c.key, pairs.c.value, func.count(variants.c.id.distinct()))
+        .select_from(variants)
+        .where(*([variants.c.in_stock] if shape.only_in_stock else []))
+        .where(*(or_(pairs.c.key == option.name, is_met[n]) for n, option in enumerate(options)))
         .group_by(pairs.c.key, pairs.c.value)
     )
     return union_all(by_product, by_option)
 
 
-_kept = lru_cache(maxsize=MOST_KEPT)(_made)
-
-
-def _some(shape: _Shape) -> CTE:
-    """The products that are looked at, each with the range that its price lies in."""
-    steps = ((Product.price < end, n) for n, end in enumerate(shape.ends))
-    range_ = case(*steps, else_=len(shape.ends)).label("range")
-    found = select(Product.id, Product.category_id, range_)
-    found = found.where(*VISIBLE[False], *conditions(shape.choices))
+def _product_rows(shape: _Shape) -> CTE:
+    """The products that are looked at, with the range of their price and their flags."""
+    steps = ((Product.price < end, n) for n, end in enumerate(shape.range_ends))
+    price_range = case(*steps, else_=len(shape.range_ends)).label("price_range")
+    flags = (
+        conditions(((name, True),))[0].label(name) for name in shape.flags if name != "in_stock"
+    )
+    rows = select(Product.id, Product.category_id, price_range, *flags)
+    rows = rows.where(*shape.scope.conditions())
     if shape.match:
-        found = found.where(
-            *(shape.match.has_somewhere if shape.is_everywhere else shape.match.has)
-        )
+        rows = rows.where(*(shape.match.has_somewhere if shape.is_everywhere else shape.match.has))
     if shape.newest_first or shape.is_everywhere:
-        found = found.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
-    return found.limit(shape.most).cte("some")
+        rows = rows.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
+    return rows.limit(shape.limit).cte("products_looked_at")
 
 
-def _offers(some: CTE, fits: Iterable[ColumnElement[bool]]) -> CTE:
-    """What of them can be bought, and whether it has each of the options chosen."""
+def _variant_rows(products: CTE, options: Sequence[OptionMatch]) -> CTE:
+    """Their active variants, and whether each has the options that are chosen."""
     in_stock = (Variant.on_hand > Variant.allocated).label("in_stock")
-    marks = [one.label(f"fits_{n}") for n, one in enumerate(fits)]
-    offered = variant_options.offered(in_stock=False, of=some.c.id)
-    return select(some.c.id, Variant.options, in_stock, *marks).where(*offered).cte("offers")
-
-
-def _by_category(finds: _Finds) -> list[tuple[int, Number]]:
-    if finds.choices.keys() <= {"category"} and not finds.match:
-        return [(id_, number) for id_, number in category_service.offered().items() if number]
-    counts = finds.without("category")
-    own = _sums((row[0], row[-1]) for row in counts.products if row[0] is not None)
-    totals = category_tree.totals(own, run(_NODES).all())
-    return [(id_, finds.told(number, counts)) for id_, number in totals.items() if number]
-
-
-def _by_price(finds: _Finds) -> list[tuple[int, int | None, Number]]:
-    counts, ends = finds.without("min_price", "max_price"), finds.ends
-    counted = _sums((row[1], row[-1]) for row in counts.products)
-    shown: Iterable[int] = sorted(counted)
-    if counted and finds.has_more_than(counts):
-        shown = range(min(counted), max(counted) + 1)  # others will lie between
-    starts = (0, *ends)
-    lasts = (*(end - 1 for end in ends), None)
-    return [(starts[n], lasts[n], finds.told(counted[n], counts)) for n in shown]
-
-
-def _in_stock(finds: _Finds) -> Number:
-    if finds.wanted.in_stock:
-        counts = finds.without()
-        return finds.told(counts.looked_at, counts)
-    counts = finds.without("in_stock")
-    return finds.told(sum(row[-1] for row in counts.products if row[2]), counts)
-
-
-def _by_option(finds: _Finds) -> list[tuple[str, list[tuple[str, Number]]]]:
-    if not finds.is_narrow:
-        return []
-    counts = finds.without("options")
-    groups: dict[str, list[tuple[str, Number]]] = {}
-    sizes: Counter[str] = Counter()
-    for name, value, number in sorted(counts.options, key=lambda row: (-row[2], row[1])):
-        groups.setdefault(name, []).append((value, finds.told(number, counts)))
-        sizes[name] += number
-    by_size = sorted(groups.items(), key=lambda group: (-sizes[group[0]], group[0]))
-    return [(name, values[:MAX_VALUES]) for name, values in by_size[:MAX_OPTIONS]]
+    is_met = [option.is_met.label(f"option_{n}") for n, option in enumerate(options)]
+    active = variant_options.active_variants(in_stock=False, product_id=products.c.id)
+    return (
+        select(products.c.id, Variant.options, in_stock, *is_met).where(*active).cte("variants_of")
+    )
 
 
 def _sums(numbers: Iterable[tuple[int, int]]) -> Counter[int]:
     sums: Counter[int] = Counter()
-    for name, number in numbers:
-        sums[name] += number
+    for key, number in numbers:
+        sums[key] += number
     return sums
 
 
 def price_steps(currency: str) -> list[int]:
-    """Where the ranges of prices end, in minor units. Currencies without a minor unit have large
-    numbers."""
+    """Where the ranges of prices end, in minor units. Prices in currencies without a minor unit are
+    large numbers."""
     return [step * 10 ** (places(currency) or 2) for step in STEPS]

@@ -1,9 +1,8 @@
-"""Reading the catalogue: one product, or lists of them by filter, search and order."""
+"""Reading the catalogue: one product, or lists of them by words, filters and order."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import joinedload
@@ -17,49 +16,36 @@ from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
 from app.models.paths import at_address
-from app.services.catalogue import category_service, product_search, product_views, variant_options
+from app.services.catalogue import (
+    category_service,
+    product_search,
+    product_statements,
+    product_views,
+)
+from app.services.catalogue.product_filters import ProductQuery
 from app.services.catalogue.product_search import Match
-from app.services.catalogue.product_statements import SORT_KEYS, VISIBLE, Shape, listing
+from app.services.catalogue.product_statements import SORT_KEYS, VISIBLE, ListStatements, Scope
 from app.services.catalogue.product_views import ProductView
 
 SORTS = (*SORT_KEYS, "relevance")
-DEFAULT_SORT = "-created_at"
-MOST_BRANCHES = 20
-"""Of more categories at once, products are looked for along the order of all."""
+MAX_BRANCHES = 20
+"""Of more categories at once, the products are read along the order of all."""
 
-Found = Page[ProductView] | Slice[ProductView]
-Values = Mapping[str, Any]
+ProductList = Page[ProductView] | Slice[ProductView]
+Parameters = Mapping[str, object]
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a list of products is asked for; prices in minor units, `category` an id or a slug."""
-
-    q: str = ""
-    category: str = ""
-    min_price: int | None = None
-    max_price: int | None = None
-    in_stock: bool | None = None
-    is_active: bool | None = None
-    sort: str | None = None
-    page: int | None = None
-    cursor: str | None = None
-    per_page: int = 20
-    # Pairs of an option's name and a value; of one name any value will do.
-    options: tuple[tuple[str, str], ...] = ()
-    reduced: bool = False
-
-    @property
-    def order(self) -> str:
-        """The order that is meant: with words to look for, the best first."""
-        return self.sort or ("relevance" if self.q else DEFAULT_SORT)
-
-
-_ONE_BY: dict[tuple[bool, type], Select[Any]] = {
-    (is_admin, kind): product_views.whole(*visible, column == bindparam("address"))
-    for is_admin, visible in VISIBLE.items()
+_PRODUCT_BY: dict[tuple[bool, type], Select[Any]] = {
+    (is_staff, kind): product_views.whole(*visible, column == bindparam("address"))
+    for is_staff, visible in VISIBLE.items()
     for kind, column in ((int, Product.id), (str, Product.slug))
 }
+
+
+class Newest(NamedTuple):
+    """The slug of a product, and when it was last changed."""
+
+    slug: str
+    updated_at: datetime
 
 
 def get_product(actor: Actor, address: str) -> Product:
@@ -86,11 +72,11 @@ def view_product(actor: Actor, address: str) -> ProductView:
         NotFound: there is none that this caller may see.
     """
     parsed = id_or_slug(address)
-    query = _ONE_BY.get((actor.is_admin, type(parsed)))  # none for what is no address
-    found = None if query is None else product_views.one(query, address=parsed)
-    if found is None:
+    query = _PRODUCT_BY.get((actor.is_admin, type(parsed)))  # None if `address` is neither
+    product = None if query is None else product_views.one(query, address=parsed)
+    if product is None:
         raise NotFound("product")
-    return found
+    return product
 
 
 def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
@@ -98,161 +84,146 @@ def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     return VISIBLE[actor.is_admin]
 
 
-def list_products(actor: Actor, wanted: Wanted) -> Found:
-    """Products as filtered, searched and sorted: a slice where a cursor is given, else a page.
-
-    Raises:
-        Invalid: an order or cursor that cannot be, or a page that lies too deep.
-    """
-    refuse_impossible_order(wanted)
-    if wanted.cursor is None:
-        refuse_too_deep(wanted.page or 1, wanted.per_page)
-    within = category_service.ids_below(wanted.category) if wanted.category else set()
-    asked = _Asked(actor.is_admin, wanted, within)
-    looked_for = words(wanted.q)
-    if not wanted.q:
-        return asked.found()
-    return asked.found_by(looked_for) if looked_for else asked.nothing()
-
-
-def meant(actor: Actor, looked_for: list[str]) -> tuple[Match, Values] | None:
-    """What a list of these words shows: where nothing that the caller may see has them all, what
-    has similar ones; None where nothing has."""
-    everything = _Asked(actor.is_admin, Wanted(), ())
-    exactly = product_search.by_words(), product_search.values(looked_for)
-    if everything.has_any(*exactly):
-        return exactly
-    similar = product_search.by_similar_words(looked_for)
-    return (similar, {}) if similar and everything.has_any(similar, {}) else None
-
-
-def newest_slugs(limit: int) -> list[tuple[str, datetime]]:
-    """Slugs of what is on offer and when it was last changed, the newest first."""
+def newest_slugs(limit: int) -> list[Newest]:
+    """The newest products that everybody may see."""
     query = select(Product.slug, Product.updated_at).where(*visible_to(ANONYMOUS))
     newest = query.order_by(Product.created_at.desc(), Product.id).limit(limit)
-    return [(row.slug, row.updated_at) for row in db.session.execute(newest)]
+    return [Newest(row.slug, row.updated_at) for row in db.session.execute(newest)]
 
 
-def refuse_impossible_order(wanted: Wanted) -> None:
+def list_products(actor: Actor, query: ProductQuery) -> ProductList:
+    """The products of a query: a slice if it has a cursor, else a page.
+
+    Raises:
+        Invalid: an order or cursor that is impossible, or a page that lies too deep.
+    """
+    refuse_impossible_order(query)
+    if query.cursor is None:
+        refuse_too_deep(query.page or 1, query.per_page)
+    category_ids = category_service.ids_below(query.category) if query.category else set()
+    scope = scope_of(query, actor)
+    parameters = query.parameters(category_ids)
+    terms = words(query.q)
+    if not query.q:
+        return _list_all(query, scope, parameters, category_ids)
+    return _search(query, scope, parameters, terms) if terms else _empty_list(query)
+
+
+def refuse_impossible_order(query: ProductQuery) -> None:
     """Relevance needs words to be relevant to, and gives no order that a cursor could follow.
 
     Raises:
         Invalid: on `sort` or `cursor`.
     """
-    if wanted.order != "relevance":
+    if query.order != "relevance":
         return
-    if not wanted.q:
+    if not query.q:
         raise Invalid({"sort": ["relevance needs q."]})
-    if wanted.cursor is not None:
+    if query.cursor is not None:
         raise Invalid({"cursor": ["Results by relevance have pages only: name another sort."]})
 
 
-def choices(wanted: Wanted) -> dict[str, Any]:
-    """The choices that a wish makes beside its words: by name, with what of each makes another
-    statement. `values` has the rest."""
-    names = variant_options.by_name(wanted.options)
-    made = {
-        "category": wanted.category != "" or None,
-        "min_price": wanted.min_price is not None or None,
-        "max_price": wanted.max_price is not None or None,
-        "is_active": wanted.is_active,
-        # With options, those have to be in stock: no need to ask it twice.
-        "in_stock": None if wanted.in_stock and names else wanted.in_stock,
-        "options": (len(names), bool(wanted.in_stock)) if names else None,
-        "reduced": wanted.reduced or None,
-    }
-    return {name: detail for name, detail in made.items() if detail is not None}
+def scope_of(query: ProductQuery, actor: Actor) -> Scope:
+    """The products that a query is about, whatever their words."""
+    return Scope(db.engine.dialect.name, actor.is_admin, tuple(query.forms().items()))
 
 
-def values(wanted: Wanted, within: Collection[int]) -> dict[str, Any]:
-    """The parameters of a wish's choices; `within` are the ids of its category and those below."""
-    prices = {"min_price": wanted.min_price, "max_price": wanted.max_price}
-    given: dict[str, Any] = {name: price for name, price in prices.items() if price is not None}
-    if wanted.category:
-        given["within"] = sorted(within)
-    return given | variant_options.values(wanted.options)
+def matching_search(actor: Actor, terms: list[str]) -> tuple[Match, Parameters] | None:
+    """What a list of these words shows: products with all the words or, if there are none that the
+    caller may see, with similar words; None if there are no products either way."""
+    everything = scope_of(ProductQuery(), actor)
+    match, parameters = product_search.by_words(), product_search.values(terms)
+    if _has_any(everything, match, parameters):
+        return match, parameters
+    similar = product_search.by_similar_words(terms)
+    return (similar, {}) if similar and _has_any(everything, similar, {}) else None
 
 
-class _Asked:
-    """A list that somebody asks for."""
+def _list_all(
+    query: ProductQuery, scope: Scope, parameters: Parameters, category_ids: Collection[int]
+) -> ProductList:
+    if query.cursor is not None:
+        return _fetch_slice(query, scope, parameters)
+    count = len(category_ids)
+    # By name there is no index of a category.
+    if count <= 1 or count > MAX_BRANCHES or query.order.endswith("name"):
+        return _fetch_page(query, product_statements.in_order(scope, query.order), parameters)
+    branches = {f"branch_{n}": id_ for n, id_ in enumerate(sorted(category_ids))}
+    statements = product_statements.in_order_by_category(scope, query.order, count)
+    return _fetch_page(query, statements, {**parameters, **branches})
 
-    def __init__(self, staff: bool, wanted: Wanted, within: Collection[int]) -> None:
-        self._wanted, self._within = wanted, sorted(within)
-        self._page = wanted.page or 1
-        self._choices = choices(wanted)
-        self._values = values(wanted, within)
-        self._shape = Shape(
-            db.engine.dialect.name, staff, tuple(self._choices.items()), "", wanted.order
-        )
 
-    def found(self) -> Found:
-        """The products wanted, where no words are looked for."""
-        if self._wanted.cursor is not None:
-            return self._slice(None, {})
-        has_branches = SORT_KEYS[self._wanted.order].column is not Product.name_key
-        several = has_branches and 1 < len(self._within) <= MOST_BRANCHES
-        branches = self._within if several else []
-        given = {f"branch_{n}": category for n, category in enumerate(branches)}
-        way = "merged" if several else "in order"
-        return self._shown(way, None, given, branches=len(branches))
+def _search(
+    query: ProductQuery, scope: Scope, parameters: Parameters, terms: list[str]
+) -> ProductList:
+    """Products with these words; if none has all of them, products with similar words."""
+    match, bound = product_search.by_words(), product_search.values(terms)
+    exact = _list_matches(query, scope, match, {**parameters, **bound}, terms)
+    if exact.items or _has_any(scope._replace(forms=()), match, bound):
+        return exact
+    similar = product_search.by_similar_words(terms)
+    return _list_matches(query, scope, similar, parameters, []) if similar else exact
 
-    def found_by(self, looked_for: list[str]) -> Found:
-        """The products with these words; where none has all of them, with similar ones."""
-        match, given = product_search.by_words(), product_search.values(looked_for)
-        found = self._matched(match, given, [] if self._choices else looked_for)
-        if found.items or self.has_any(match, given):
-            return found
-        similar = product_search.by_similar_words(looked_for)
-        return self._matched(similar, {}, []) if similar else found
 
-    def has_any(self, match: Match, given: Values) -> bool:
-        """Whether the words alone find anything that the caller may see."""
-        shape = self._shape._replace(way="any", choices=(), order="", match=match)
-        return run(listing(shape).shown, given).first() is not None
+def _list_matches(
+    query: ProductQuery, scope: Scope, match: Match, parameters: Parameters, terms: list[str]
+) -> ProductList:
+    if query.cursor is not None:
+        return _fetch_slice(query, scope, parameters, match)
+    alone = [] if scope.forms else terms
+    if query.order == "relevance":
+        return _list_best(query, scope, match, parameters, alone)
+    if query.order.endswith("created_at") and product_search.is_everywhere(alone):
+        statements = product_statements.common_matches_in_order(scope, query.order, match)
+    else:
+        statements = product_statements.matches_in_order(scope, query.order, match)
+    return _fetch_page(query, statements, parameters)
 
-    def nothing(self) -> Found:
-        """The answer to what is no word."""
-        if self._wanted.cursor:
-            decode_cursor(self._wanted.cursor, SORT_KEYS[self._wanted.order])
-        if self._wanted.cursor is not None:
-            return Slice((), self._wanted.per_page, None)
-        return Page((), self._page, self._wanted.per_page, 0)
 
-    def _matched(self, match: Match, given: Values, alone: list[str]) -> Found:
-        """What words find; they are given once more where nothing else narrows the list."""
-        if self._wanted.cursor is not None:
-            return self._slice(match, given)
-        order = self._wanted.order
-        if order == "relevance":
-            return self._best(match, given, alone)
-        is_easy = order.endswith("created_at") and product_search.is_everywhere(alone)
-        return self._shown("everywhere" if is_easy else "sorted", match, given)
+def _list_best(
+    query: ProductQuery, scope: Scope, match: Match, parameters: Parameters, alone: list[str]
+) -> ProductList:
+    if product_search.is_everywhere(alone, in_names=True):
+        statements = product_statements.common_matches_by_name(scope, match)
+        return _fetch_page(query, statements, parameters)
+    page = _fetch_page(query, product_statements.best_matches(scope, match), parameters)
+    if page.total <= product_search.MOST_RANKED or not product_search.has_limits():
+        return page
+    return _fetch_page(query, product_statements.matches_by_name(scope, match), parameters)
 
-    def _best(self, match: Match, given: Values, alone: list[str]) -> Found:
-        if product_search.is_everywhere(alone, in_names=True):
-            return self._shown("names alone", match, given)
-        found = self._shown("best", match, given)
-        too_many = found.total > product_search.MOST_RANKED and product_search.has_limits()
-        return self._shown("names first", match, given) if too_many else found
 
-    def _shown(
-        self, way: str, match: Match | None, given: Values, branches: int = 0
-    ) -> Page[ProductView]:
-        """A page; past the end, how many there are has to be asked for."""
-        size = self._wanted.per_page
-        part = {"limit": size, "offset": (self._page - 1) * size}
-        made = listing(self._shape._replace(way=way, match=match, branches=branches))
-        asked = {**self._values, **given, **part}
-        rows, total = product_views.some(made.shown, asked)
-        if total is None:
-            total = run(made.total, asked).scalar_one() if part["offset"] else 0
-        return Page(rows, self._page, size, total, total_is_estimate=total > MAX_DEPTH)
+def _has_any(scope: Scope, match: Match, parameters: Parameters) -> bool:
+    statement = product_statements.any_match(scope, match)
+    return run(statement, parameters).first() is not None
 
-    def _slice(self, match: Match | None, given: Values) -> Slice[ProductView]:
-        key, size = SORT_KEYS[self._wanted.order], self._wanted.per_page
-        asked = {**self._values, **given, "limit": size + 1}
-        if self._wanted.cursor:
-            asked["after"], asked["after_id"] = decode_cursor(self._wanted.cursor, key)
-        way = "after" if self._wanted.cursor else "from the start"
-        made = listing(self._shape._replace(way=way, match=match))
-        return cut(product_views.some(made.shown, asked)[0], key, size)
+
+def _empty_list(query: ProductQuery) -> ProductList:
+    """The answer to `q` without a single word, such as `!!!`."""
+    if query.cursor is None:
+        return Page((), query.page or 1, query.per_page, 0)
+    if query.cursor:
+        decode_cursor(query.cursor, SORT_KEYS[query.order])
+    return Slice((), query.per_page, None)
+
+
+def _fetch_page(
+    query: ProductQuery, statements: ListStatements, parameters: Parameters
+) -> Page[ProductView]:
+    page, size = query.page or 1, query.per_page
+    bound = {**parameters, "limit": size, "offset": (page - 1) * size}
+    rows, total = product_views.some(statements.rows, bound)
+    if total is None:  # no row carries it
+        total = run(statements.total, bound).scalar_one() if page > 1 else 0
+    return Page(rows, page, size, total, total_is_estimate=total > MAX_DEPTH)
+
+
+def _fetch_slice(
+    query: ProductQuery, scope: Scope, parameters: Parameters, match: Match | None = None
+) -> Slice[ProductView]:
+    key, size = SORT_KEYS[query.order], query.per_page
+    bound = {**parameters, "limit": size + 1}
+    if query.cursor:
+        bound["after"], bound["after_id"] = decode_cursor(query.cursor, key)
+    is_first = not query.cursor
+    statements = product_statements.after_cursor(scope, query.order, match, is_first)
+    return cut(product_views.some(statements.rows, bound)[0], key, size)

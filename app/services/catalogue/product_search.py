@@ -85,7 +85,7 @@ class Match:
     has_somewhere: tuple[Condition, ...]
     in_name: Condition = field(default_factory=false)
     in_names_everywhere: Condition = field(default_factory=false)
-    is_kept: bool = True
+    is_constant: bool = True
     """Whether it is the same for all words."""
 
 
@@ -124,7 +124,7 @@ def by_similar_words(words: Sequence[str]) -> Match | None:
     fitness = sum(
         map(_nearness, known), start=case((_matches(_VECTOR, in_names), NAMES_FIRST), else_=0.0)
     )
-    return Match((has,), fitness, (has,), _matches(_NAME, query), is_kept=False)
+    return Match((has,), fitness, (has,), _matches(_NAME, query), is_constant=False)
 
 
 def _one_of_each(known: Sequence[Sequence[Alike]], weight: str = "") -> ColumnElement[Any]:

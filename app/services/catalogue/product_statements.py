@@ -1,12 +1,17 @@
-"""The statements of lists of products: each is put together once, and asked with other values.
+"""The SQL statements of product lists, cached by their shape.
 
-What makes another statement is a list's shape: the choices that are made, the order, and the way
-that leads to the products. Putting one together costs more than all else that a worker does for it.
+SQLAlchemy takes longer to build a statement than for all else that a list costs the worker. The
+functions here therefore bind all values and depend only on what changes the text of the statement:
+the database, who asks, the filters in use, and the order (`Scope` and the other arguments). Each
+builds its statements once for the same arguments (`by_shape`).
+
+It would be simpler to build one statement with every filter in it, as in `:min_price IS NULL OR
+price >= :min_price`. PostgreSQL cannot use the index of a filter then.
 """
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import (
     CTE,
@@ -15,7 +20,6 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     case,
-    exists,
     func,
     literal,
     literal_column,
@@ -25,203 +29,177 @@ from sqlalchemy import (
 
 from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey, counting, keys
 from app.models import Category, Product
-from app.services.catalogue import product_search, product_views, variant_options
+from app.services.catalogue import product_search, product_views
+from app.services.catalogue.product_filters import Condition, Forms, conditions
 from app.services.catalogue.product_search import Match
 
-_COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
+P = ParamSpec("P")
+T = TypeVar("T")
+SORT_COLUMNS = {"name": Product.name_key, "price": Product.price, "created_at": Product.created_at}
 SORT_KEYS = {
     sign + name: SortKey(sign + name, column, Product.id, descending=sign == "-")
-    for name, column in _COLUMNS.items()
+    for name, column in SORT_COLUMNS.items()
     for sign in ("", "-")
 }
-NOTHING, MANY = literal(0), literal(MAX_DEPTH + 1)
-MOST_KEPT = 256
+NO_TOTAL, MANY = literal(0), literal(MAX_DEPTH + 1)
+MAX_STATEMENTS = 512
 
 _UNDELETED = Product.deleted_at.is_(None)
-# Word for word as in the partial indexes: SQLite would not use them for "is_active = 1".
+# Written as in the partial indexes: SQLite does not use them for "is_active = 1".
 _ACTIVE: ColumnElement[bool] = literal_column("products.is_active")
 VISIBLE = {True: (_UNDELETED,), False: (_UNDELETED, _ACTIVE)}
-"""What staff see, and everybody: undeleted products, inactive ones only for staff."""
-
-Condition = ColumnElement[bool]
-Choices = tuple[tuple[str, Any], ...]
-"""The choices that are made, by name, each with what of it makes another statement."""
+"""The conditions of the products that staff (True) and everybody else (False) may see."""
 
 
-class Shape(NamedTuple):
-    """What a list has in common with all that are asked by the same statement."""
+class Scope(NamedTuple):
+    """The products that a list is about, as far as they change the text of its statements."""
 
     database: str
-    staff: bool
-    choices: Choices
-    way: str
-    order: str
-    match: Match | None = None
-    branches: int = 0
+    is_staff: bool
+    forms: Forms
+
+    def conditions(self) -> list[Condition]:
+        """The conditions on `products`; values are bound as in `ProductQuery.parameters`."""
+        return [*VISIBLE[self.is_staff], *conditions(self.forms)]
 
 
-class Listing(NamedTuple):
-    """A part of a list, with how many there are in its last column; and that number alone, for where
-    the part is empty."""
+class ListStatements(NamedTuple):
+    """A part of a list, with the total in its last column; and the total alone, for where the part
+    is empty."""
 
-    shown: Select[Any]
-    total: Select[Any]
-
-
-def listing(shape: Shape) -> Listing:
-    """The statements for a list: kept, unless its words are no values but stand in the statement."""
-    is_kept = shape.match is None or shape.match.is_kept
-    return _kept(shape) if is_kept else _made(shape)
+    rows: Select[Any]
+    total: Select[tuple[int]]
 
 
-def conditions(choices: Choices) -> list[Condition]:
-    """What the choices ask of a product; the parameters are named as in `product_queries`."""
-    return [_CONDITIONS[name](detail) for name, detail in choices]
+def by_shape(build: Callable[P, T]) -> Callable[P, T]:
+    """Build the same statement once. All arguments must be positional and hashable."""
+
+    @wraps(build)
+    def cached(*args: P.args, **kwargs: P.kwargs) -> T:
+        if any(isinstance(each, Match) and not each.is_constant for each in args):
+            return build(*args, **kwargs)
+        statement: T = _built(build, *args)
+        return statement
+
+    return cached
 
 
-def _made(shape: Shape) -> Listing:
-    return _WAYS[shape.way](shape)
+@lru_cache(maxsize=MAX_STATEMENTS)
+def _built(build: Callable[..., Any], *args: Hashable) -> Any:
+    return build(*args)
 
 
-_kept = lru_cache(maxsize=MOST_KEPT)(_made)
+@by_shape
+def in_order(scope: Scope, sort: str) -> ListStatements:
+    """Without words: the rows come in the order of an index."""
+    query, order = _products(scope), SORT_KEYS[sort].order_by()
+    return _list(keys(query, order, LIMIT, OFFSET), order, _total(scope, query))
 
 
-def _sellable(wanted: bool) -> Condition:
-    found = exists().where(*variant_options.offered(in_stock=True))
-    return found if wanted else ~found
+@by_shape
+def in_order_by_category(scope: Scope, sort: str, count: int) -> ListStatements:
+    """As `in_order`, for `count` categories: merges the first rows of each, which an index gives.
 
-
-def _of_options(detail: tuple[int, bool]) -> Condition:
-    number, in_stock = detail
-    fitting = [fits for _name, fits in variant_options.chosen(number)]
-    return exists().where(*variant_options.offered(in_stock), *fitting)
-
-
-_CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
-    "category": lambda _: Product.category_id.in_(bindparam("within", expanding=True)),
-    "min_price": lambda _: Product.price >= bindparam("min_price"),
-    "max_price": lambda _: Product.price <= bindparam("max_price"),
-    "is_active": lambda wanted: Product.is_active.is_(wanted),
-    "in_stock": _sellable,
-    "options": _of_options,
-    "reduced": lambda _: Product.compare_at_price > Product.price,
-}
-
-
-def _asked(shape: Shape) -> list[Condition]:
-    return [*VISIBLE[shape.staff], *conditions(shape.choices)]
-
-
-def _products(shape: Shape) -> Select[Any]:
-    words = shape.match.has_somewhere if shape.match else ()
-    return select(Product).where(*_asked(shape), *words)
-
-
-def _in_order(shape: Shape) -> Listing:
-    """Along an index that has the order."""
-    query, order = _products(shape), SORT_KEYS[shape.order].order_by()
-    return _listing(keys(query, order, LIMIT, OFFSET), order, _total(shape, query))
-
-
-def _everywhere(shape: Shape) -> Listing:
-    """The same for a word that is everywhere."""
-    order = SORT_KEYS[shape.order].order_by()
-    return _listing(keys(_products(shape), order, LIMIT, OFFSET), order, MANY)
-
-
-def _merged(shape: Shape) -> Listing:
-    """Of several categories: each is in order by an index, and the first of all are among the first
-    of each.
-
-    Along the order of all products, those of a dear category come last.
+    Along the index of all products, the rows of an expensive category come last. The ids of the
+    categories are bound as `branch_0`, `branch_1` and so on.
     """
-    key, query = SORT_KEYS[shape.order], _products(shape)
+    key, query = SORT_KEYS[sort], _products(scope)
     columns = query.with_only_columns(Product.id, key.column.label("key"))
     each = [
         columns.where(Product.category_id == bindparam(f"branch_{n}"))
         .order_by(*key.order_by()).limit(LIMIT + OFFSET).subquery()
-        for n in range(shape.branches)
+        for n in range(count)
     ]  # fmt: skip
-    all_ = union_all(*(select(one.c.id, one.c.key) for one in each)).subquery()
-    by_key = [all_.c.key.desc() if key.descending else all_.c.key.asc(), all_.c.id]
-    found = select(all_.c.id).order_by(*by_key).limit(LIMIT).offset(OFFSET).subquery()
-    return _listing(found, key.order_by(), _total(shape, query))
+    rows = union_all(*(select(one.c.id, one.c.key) for one in each)).subquery()
+    ids = select(rows.c.id).order_by(*_by_key(rows, key)).limit(LIMIT).offset(OFFSET).subquery()
+    return _list(ids, key.order_by(), _total(scope, query))
 
 
-def _slice(shape: Shape) -> Listing:
-    """From the start of an order, or after a row; nobody counts."""
-    key, query = SORT_KEYS[shape.order], _products(shape)
-    if shape.way == "after":
+@by_shape
+def after_cursor(scope: Scope, sort: str, match: Match | None, is_first: bool) -> ListStatements:
+    """The rows after a cursor, or the first ones of the order; without a total."""
+    key, query = SORT_KEYS[sort], _products(scope, match)
+    if not is_first:
         after = bindparam("after", type_=key.column.type), bindparam("after_id", type_=key.id.type)
         query = query.where(key.after(*after))
-    return _listing(keys(query, key.order_by(), LIMIT), key.order_by(), NOTHING)
+    return _list(keys(query, key.order_by(), LIMIT), key.order_by(), NO_TOTAL)
 
 
-def _met_and_sorted(shape: Shape) -> Listing:
-    """Found by words, and sorted then.
+@by_shape
+def matches_in_order(scope: Scope, sort: str, match: Match) -> ListStatements:
+    """Finds the matches first and sorts them then.
 
-    Things that are called alike cost alike, and stand together by name: to walk along the order
-    until some are met may take the whole catalogue.
+    To walk along the index of the order until there are enough matches can read the whole
+    catalogue: products of one name have much the same price, and stand together in both orders.
     """
-    key = SORT_KEYS[shape.order]
-    met = product_search.met(_match(shape), _asked(shape), key.column.label("key"))
-    by_key: list[Any] = [met.c.key.desc() if key.descending else met.c.key, met.c.id]
-    found = select(met.c.id).order_by(*by_key).limit(LIMIT).offset(OFFSET).subquery()
-    return _listing(found, key.order_by(), _counted(met))
+    key = SORT_KEYS[sort]
+    matches = product_search.met(match, scope.conditions(), key.column.label("key"))
+    ids = select(matches.c.id).order_by(*_by_key(matches, key)).limit(LIMIT).offset(OFFSET)
+    return _list(ids.subquery(), key.order_by(), _count(matches))
 
 
-def _best(shape: Shape) -> Listing:
-    found, all_ = product_search.best(_match(shape), _asked(shape))
-    return _listing(found, [found.c.fitness.desc(), found.c.id], _counted(all_))
+@by_shape
+def common_matches_in_order(scope: Scope, sort: str, match: Match) -> ListStatements:
+    """As `in_order`, for a word that so many products have that nobody need count them."""
+    order = SORT_KEYS[sort].order_by()
+    return _list(keys(_products(scope, match), order, LIMIT, OFFSET), order, MANY)
 
 
-def _names_first(shape: Shape) -> Listing:
-    found = product_search.names_first(_match(shape), _asked(shape))
-    return _listing(found, [found.c.place, found.c.id], MANY)
+@by_shape
+def best_matches(scope: Scope, match: Match) -> ListStatements:
+    """The matches by how well they fit."""
+    part, matches = product_search.best(match, scope.conditions())
+    return _list(part, [part.c.fitness.desc(), part.c.id], _count(matches))
 
 
-def _names_alone(shape: Shape) -> Listing:
-    found = product_search.names_alone(_match(shape), _asked(shape))
-    return _listing(found, [found.c.id], MANY)
+@by_shape
+def matches_by_name(scope: Scope, match: Match) -> ListStatements:
+    """Of more matches than pages reach: first those by name, then the others, each by id."""
+    part = product_search.names_first(match, scope.conditions())
+    return _list(part, [part.c.place, part.c.id], MANY)
 
 
-def _any(shape: Shape) -> Listing:
-    """Whether there is one at all."""
-    met = product_search.met(_match(shape), _asked(shape))
-    one = select(met.c.id).limit(1)
-    return Listing(one, one)
+@by_shape
+def common_matches_by_name(scope: Scope, match: Match) -> ListStatements:
+    """As `matches_by_name`, where more names have the word than pages reach."""
+    part = product_search.names_alone(match, scope.conditions())
+    return _list(part, [part.c.id], MANY)
 
 
-_WAYS: Mapping[str, Callable[[Shape], Listing]] = {
-    "in order": _in_order, "everywhere": _everywhere, "merged": _merged, "from the start": _slice,
-    "after": _slice, "sorted": _met_and_sorted, "best": _best, "names first": _names_first,
-    "names alone": _names_alone, "any": _any,
-}  # fmt: skip
+@by_shape
+def any_match(scope: Scope, match: Match) -> Select[tuple[int]]:
+    """One match, if there is any."""
+    return select(product_search.met(match, scope.conditions()).c.id).limit(1)
 
 
-def _listing(found: Subquery, order: list[Any], total: ColumnElement[int]) -> Listing:
-    return Listing(product_views.listing(found, order, total), select(total))
+def _products(scope: Scope, match: Match | None = None) -> Select[Product]:
+    words = match.has_somewhere if match else ()
+    return select(Product).where(*scope.conditions(), *words)
 
 
-def _total(shape: Shape, query: Select[Any]) -> ColumnElement[int]:
-    """How many there are. Categories know how many products they offer, and where those are many
-    already, nobody counts."""
-    counted = counting(query).scalar_subquery()
-    chosen = {name for name, _detail in shape.choices}
-    if not chosen <= {"category"}:
-        return counted
+def _list(
+    part: Subquery, order: list[ColumnElement[Any]], total: ColumnElement[int]
+) -> ListStatements:
+    return ListStatements(product_views.listing(part, order, total), select(total))
+
+
+def _by_key(rows: Subquery | CTE, key: SortKey) -> list[ColumnElement[Any]]:
+    return [rows.c.key.desc() if key.descending else rows.c.key.asc(), rows.c.id]
+
+
+def _total(scope: Scope, query: Select[Product]) -> ColumnElement[int]:
+    """The number of products, up to MAX_DEPTH + 1. Categories know how many products they offer:
+    where these are more than MAX_DEPTH, the products need not be counted."""
+    count = counting(query).scalar_subquery()
+    names = {name for name, _form in scope.forms}
+    if not names <= {"category"}:
+        return count
     offered = select(func.sum(Category.offered))
-    if chosen:
-        offered = offered.where(Category.id.in_(bindparam("within", expanding=True)))
-    return case((offered.scalar_subquery() > MAX_DEPTH, MANY), else_=counted)
+    if names:
+        offered = offered.where(Category.id.in_(bindparam("category", expanding=True)))
+    return case((offered.scalar_subquery() > MAX_DEPTH, MANY), else_=count)
 
 
-def _match(shape: Shape) -> Match:
-    if shape.match is None:
-        raise TypeError(f"Nothing is looked for, so there is no way {shape.way!r}.")
-    return shape.match
-
-
-def _counted(met: CTE) -> ColumnElement[int]:
-    some = select(literal(1)).select_from(met).limit(MAX_DEPTH + 1).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
+def _count(matches: CTE) -> ColumnElement[int]:
+    rows = select(literal(1)).select_from(matches).limit(MAX_DEPTH + 1).subquery()
+    return select(func.count()).select_from(rows).scalar_subquery()

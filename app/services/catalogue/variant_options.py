@@ -1,10 +1,20 @@
-"""Finding variants by their options, on either database: both look into JSON, each in its way."""
+"""Conditions on the variants of a product. Options are JSON, which each database searches its own way."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, String, any_, bindparam, exists, func
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    any_,
+    bindparam,
+    exists,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import db
 from app.models import Product, Variant
@@ -12,54 +22,62 @@ from app.models import Product, Variant
 Condition = ColumnElement[bool]
 
 
-def offered(in_stock: bool, of: Any = Product.id) -> tuple[Condition, ...]:
-    """The variants of a product that are on offer; with `in_stock` those that can be had now."""
-    conditions: list[Any] = [Variant.product_id == of]
-    conditions += [Variant.is_active, Variant.deleted_at.is_(None)]
-    if in_stock:
-        conditions.append(Variant.on_hand > Variant.allocated)
-    return tuple(conditions)
+class OptionMatch(NamedTuple):
+    """One of the options that are chosen: its name, and whether a variant has one of the values."""
+
+    name: ColumnElement[str]
+    is_met: Condition
 
 
-def chosen(number: int) -> list[tuple[ColumnElement[str], Condition]]:
-    """For each of so many options: its name, and the variants that have one of the values chosen.
-    Names and values are parameters: see `values`."""
-    names = [bindparam(f"option_{n}", type_=String) for n in range(number)]
-    return [(name, _has(name, n)) for n, name in enumerate(names)]
+def active_variants(
+    in_stock: bool, product_id: ColumnElement[int] | InstrumentedAttribute[int] = Product.id
+) -> tuple[Condition, ...]:
+    """The conditions of a product's active variants; with `in_stock`, of those that can be sold now."""
+    conditions: tuple[Condition, ...] = (
+        Variant.product_id == product_id,
+        Variant.is_active.expression,
+        Variant.deleted_at.is_(None),
+    )
+    return (*conditions, Variant.on_hand > Variant.allocated) if in_stock else conditions
 
 
-def values(options: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The parameters of `chosen`, for pairs of an option's name and a value of it."""
-    found: dict[str, Any] = {}
-    for n, (name, some) in enumerate(by_name(options).items()):
-        found[f"option_{n}"] = name
-        found[f"values_{n}"] = [{name: value} for value in some] if _is_postgresql() else some
-    return found
+def options(count: int) -> list[OptionMatch]:
+    """The conditions of `count` options. Names and values are bound: see `parameters`."""
+    names = [bindparam(f"option_{n}", type_=String) for n in range(count)]
+    return [OptionMatch(name, _has_value(name, n)) for n, name in enumerate(names)]
 
 
-def by_name(options: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The values chosen for each option."""
-    found: dict[str, list[str]] = {}
-    for name, value in options:
-        found.setdefault(name, []).append(value)
-    return found
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """The bound values of `options`, for pairs of an option's name and a value."""
+    bound: dict[str, object] = {}
+    for n, (name, values) in enumerate(by_name(pairs).items()):
+        bound[f"option_{n}"] = name
+        bound[f"values_{n}"] = [{name: value} for value in values] if _is_postgresql() else values
+    return bound
 
 
-def pairs(options: ColumnElement[Any]) -> Any:
-    """A variant's options as rows of `key` and `value`, to be joined to it."""
+def by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values that are chosen for each option."""
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def key_value_rows(options: ColumnElement[dict[str, str]]) -> TableValuedAlias:
+    """The options of a variant as rows of `key` and `value`, to be joined to it."""
     each = func.jsonb_each_text if _is_postgresql() else func.json_each
     return each(options).table_valued("key", "value", joins_implicitly=True)
 
 
-def _has(name: ColumnElement[str], n: int) -> Condition:
+def _has_value(name: ColumnElement[str], n: int) -> Condition:
     if _is_postgresql():
-        # Containment compares whole values, whatever characters are in the name.
-        some = bindparam(f"values_{n}", type_=ARRAY(JSONB))
-        return Variant.options.op("@>", is_comparison=True)(any_(some))
+        # Containment compares whole values, whatever characters the name has.
+        values = bindparam(f"values_{n}", type_=ARRAY(JSONB))
+        return Variant.options.op("@>", is_comparison=True)(any_(values))
     each = func.json_each(Variant.options).table_valued("key", "value")
-    some = bindparam(f"values_{n}", expanding=True)
-    found: Condition = exists().where(each.c.key == name, each.c.value.in_(some))
-    return found
+    one_of: BindParameter[str] = bindparam(f"values_{n}", expanding=True)
+    return exists().where(each.c.key == name, each.c.value.in_(one_of))
 
 
 def _is_postgresql() -> bool:

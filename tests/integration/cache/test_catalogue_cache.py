@@ -22,7 +22,7 @@ from app.services.cache import catalogue_cache
 from app.services.cache.catalogue_cache import Answer, ProcessCache, ProductAnswer
 from app.services.cache.local_cache import LocalCache, SingleFlight
 from app.services.cache.shared_cache import PendingInvalidations
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import ProductQuery
 from app.web import answers
 from tests import factories, servers
 from tests.integration.conftest import Caller
@@ -365,7 +365,9 @@ def test_links_go_to_the_host_that_was_asked(shop):
 def test_long_questions_take_room_too(shop):
     with shop.here.app.app_context():
         for number in range(2):
-            question = Wanted(q=f"{number}" + "x" * (catalogue_cache.ALL_LISTS_BYTES * 2 // 3))
+            question = ProductQuery(
+                q=f"{number}" + "x" * (catalogue_cache.ALL_LISTS_BYTES * 2 // 3)
+            )
             catalogue_cache.cached_list("products", question, lambda: Answer(b"{}", "tag"))
 
         assert list(catalogue_cache._local().lists._values) == [("products", question)]

@@ -10,7 +10,7 @@ from app.models import Category, Product, Variant
 from app.services.catalogue import product_facets, product_search
 from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.catalogue.product_facets import Facets
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import ProductQuery
 from tests import factories
 from tests.integration.db.test_query_counts import counted
 
@@ -90,9 +90,9 @@ def test_choices_of_a_word_that_is_everywhere_have_no_numbers(app):
     stock_up(app, 13_000, "Lamp", "Gives light.")
 
     with app.app_context():
-        found = product_facets.count(Wanted(q="lamp"), "USD", 10_001)
+        found = product_facets.count(ProductQuery(q="lamp"), "USD", 10_001)
 
-    assert found == Facets([], [(0, 999, None)], None, [])
+    assert found == Facets([], [(0, 999, None)], {"in_stock": None}, [])
 
 
 def test_totals_of_lists_are_exact_to_the_last_that_is_counted(app, anyone, admin):
@@ -132,8 +132,8 @@ def test_what_the_newest_lack_can_be_chosen_of_many(app):
     ]
     with app.app_context():
         in_transaction(lambda: add_products(dear, "test"))
-        found = product_facets.count(Wanted(), "USD", 900)
+        found = product_facets.count(ProductQuery(), "USD", 900)
 
-    assert found.in_stock is None
+    assert found.flags["in_stock"] is None
     starts = [start for start, _last, _number in found.prices]
     assert starts == [0, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000]

@@ -227,7 +227,7 @@ def test_prices_are_read_as_the_stores_locale_writes_them(app, monkeypatch, loca
     with app.test_request_context():
         listing = read_listing("/search", MultiDict({"min_price": typed}))
 
-        assert listing.wanted.min_price == meant
+        assert listing.query.min_price == meant
         assert bool(listing.pairs) == bool(meant)
         assert re.fullmatch("[0-9.]*", listing.value("min_price"))
 

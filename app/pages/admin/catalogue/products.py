@@ -27,7 +27,7 @@ from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.schemas.products import ProductSchema
 from app.services import product_service
 from app.services.catalogue import product_queries
-from app.services.catalogue.product_queries import Wanted
+from app.services.catalogue.product_filters import FILTERS, ProductQuery
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("products", __name__, url_prefix="/admin/products")
@@ -43,31 +43,37 @@ SORTS = {
 PER_PAGE = 25
 
 
-class ProductSieve(QuerySchema):
-    """Which products are looked for."""
-
-    q = Text(200, load_default="")
-    category = Text(200, load_default="")
-    is_active = fields.Boolean(load_default=None)
-    in_stock = fields.Boolean(load_default=None)
-    sort = fields.String(load_default=None, validate=OneOf(list(SORTS)))
-    page = Number(1, MAX_DEPTH, load_default=1)
-
-
+CHOICES = dict(
+    sorted(
+        ((name, each.staff) for name, each in FILTERS.items() if each.staff),
+        key=lambda choice: choice[1].label,
+    )
+)
+"""The flags to choose from, by name, in the order of their labels."""
+ProductSieve = QuerySchema.from_dict(
+    {
+        "q": Text(200, load_default=""),
+        "category": Text(200, load_default=""),
+        **{name: fields.Boolean(load_default=None) for name in CHOICES},
+        "sort": fields.String(load_default=None, validate=OneOf(list(SORTS))),
+        "page": Number(1, MAX_DEPTH, load_default=1),
+    },
+    name="ProductSieve",
+)
 SIEVE = ProductSieve()
 
 
 @blp.get("")
 def list_products() -> Response:
-    """Products by words, category, whether they are on sale and to be had."""
-    asked = read_query(SIEVE)
-    page = min(asked.pop("page"), MAX_DEPTH // PER_PAGE)
-    wanted = Wanted(**asked, page=page, per_page=PER_PAGE)
-    found = product_queries.list_products(current_actor(), wanted)
+    """Products by words, category, and whether they are on sale and in stock."""
+    values = read_query(SIEVE)
+    page = min(values.pop("page"), MAX_DEPTH // PER_PAGE)
+    query = ProductQuery(**values, page=page, per_page=PER_PAGE)
     return admin_page(
         "products.html",
-        found=found,
-        wanted=wanted,
+        products=product_queries.list_products(current_actor(), query),
+        query=query,
+        choices=CHOICES,
         sorts=SORTS,
         tree=tree(),
         page_href=page_href(SIEVE),
