@@ -176,7 +176,7 @@ def release_address(actor: Actor, user_id: int) -> None:
     trail.record(actor, "user.released", user.id, standing(user))
     security_log.record_of(actor, security_log.ADDRESS_RELEASED, f"account {user.id}")
     bury(user)
-    session_service.forget_places(user.id)
+    session_service.erase_places(user.id)
 
 
 def standing(user: User) -> trail.State:
@@ -209,7 +209,7 @@ def refuse_last_admin(user: User, admins: Sequence[User]) -> None:
 
 def bury(user: User) -> None:
     """Turn an account into a tombstone: everything personal is erased, here and in its orders."""
-    throttle_service.forget(
+    throttle_service.delete_counts(
         throttle_service.login_key(user.email or ""), throttle_service.own_key(user.id)
     )
     session_service.end_all(user.id)

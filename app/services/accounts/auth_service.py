@@ -1,9 +1,13 @@
 """Signing in and out: passwords, and the sessions that they open.
 
-A password is checked in two steps. First, outside of any transaction, the slow work: `try_…` reads
-the hash and compares. Then, inside one, `settle` records the outcome in the order of commits, so
-that guessing in parallel gains nothing over guessing in turn. A sign-in that is right while no
-failure is on record needs none of that.
+Comparing a password takes about 250 ms (bcrypt at cost 12), so it must not run while a transaction
+holds locks. A check therefore has two steps. `try_credentials` and `try_own_password` read the hash
+and compare, outside of any transaction. `settle` runs inside one: it locks the counters of failures
+(`throttle_service`), refuses whoever is locked out by now, and records the outcome.
+
+Simpler, but wrong: to skip the counters where no failure is on record. Of guesses that run in
+parallel, all would be judged before the first failure is recorded, and the right one would get in,
+however many there are. The lock makes them count one after another, in the order of commits.
 """
 
 import logging
@@ -11,10 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
+from sqlalchemy import Row, bindparam, false, func, or_, select, update
 
 from app.db.prepared import prepared, run
 from app.db.unit_of_work import after_commit
@@ -28,7 +31,7 @@ from app.models import Session, User
 from app.observability import metrics
 from app.services import user_service
 from app.services.accounts import password_hashing, session_service, throttle_service
-from app.services.accounts.session_service import CAME_FROM
+from app.services.accounts.session_service import IS_KNOWN_PLACE
 from app.services.audit import security_log, trail
 
 DEVICE = "device"
@@ -37,43 +40,45 @@ log = logging.getLogger(__name__)
 
 
 class Account(NamedTuple):
-    """What a check of a password has to know of an account."""
+    """The columns of an account that a check of a password needs."""
 
     user_id: int
     password_hash: str
     password_version: int
     is_known: bool
-    """Whether it was signed in to from this place before."""
+    """Whether somebody signed in to it from this network before."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A password that somebody gave: for which account, against which hash, and whether it fits."""
+    """A password that was compared with an account's hash, and the counters that it counts for."""
 
     guards: Guards
     account: Account | None
-    fits: bool
+    is_correct: bool
     place: str | None = None
-    """How the database knows the network that the attempt came from."""
+    """The keyed hash by which the database knows the client's network."""
     client: str | None = None
-    """The network address that the attempt comes from."""
+    """The client's network address."""
     new_hash: str | None = None
     """A hash of the same password at the present cost, where the stored one has a lower cost."""
 
     def mark_device(self, device: str) -> str:
-        """The tokens for the device to keep from which the right password was given."""
+        """The device tokens that the client should keep after a correct password."""
         account = self.account
         return mark_device(device, account.user_id, account.password_version) if account else device
 
 
-def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
-    """Make an account. Where it is made it is known from then on, for as long as a session lives:
-    whoever guesses from the same network does not keep its new owner from the first sign-in.
+def register(lifetime: timedelta, client: str | None, **fields: str) -> User:
+    """Create an account.
+
+    The client's network counts as known to the account for `lifetime`, so that somebody who guesses
+    from the same network does not keep the owner from the first sign-in.
 
     Raises:
         Conflict: `email_taken`.
     """
-    user = user_service.add(**facts)
+    user = user_service.add(**fields)
     session_service.note_place(user.id, lifetime, throttle_service.place_key(client))
     security_log.record(security_log.REGISTERED, user.id, client)
     return user
@@ -82,11 +87,13 @@ def register(lifetime: timedelta, client: str | None, **facts: str) -> User:
 def try_credentials(
     email: str, password: str, client: str | None = None, device: str = ""
 ) -> Attempt:
-    """Compare a password with that of an address; the same work whether or not it has an account.
+    """Compare a password with that of an email address's account.
+
+    It takes the same time whether or not there is an account.
 
     Args:
-        client: the network address that the attempt comes from.
-        device: the device tokens that were sent along.
+        client: the client's network address.
+        device: the device tokens that the client sent.
 
     Raises:
         TooManyAttempts: the address is locked for this client.
@@ -98,55 +105,53 @@ def try_credentials(
     is_known = bool(account and account.is_known)
     guards = _device_guards(key, account, device)
     guards = guards or throttle_service.login_guards(key, client, is_known)
-    attempt = _try(guards, account, password, places[0] if places else None)
-    attempt = replace(attempt, client=client)
-    if account and attempt.fits and password_hashing.is_outdated(account.password_hash):
+    attempt = _try(guards, account, password)
+    attempt = replace(attempt, client=client, place=places[0] if places else None)
+    if account and attempt.is_correct and password_hashing.is_outdated(account.password_hash):
         with suppress(Busy):  # then the next sign-in replaces it
             return replace(attempt, new_hash=password_hashing.hash_password(password))
     return attempt
 
 
 def _device_guards(email_key: str, account: Account | None, device: str) -> Guards | None:
-    """The guards of a device that carries the account's token; None where it carries none.
+    """The counters of a device that carries the account's token; None where it carries none.
 
-    Also where the token was used for guessing: whoever has it counts like anybody without one.
+    None also where the token was used for guessing: its holder counts like anybody without one.
     """
-    token = _find_token(account, device) if account else None
+    if account is None:
+        return None
+    token = devices.find_token(device, _sign_device, account.user_id, account.password_version)
     if token is None:
         return None
     guards = throttle_service.device_guards(email_key, token)
     return None if throttle_service.find_lock(guards) else guards
 
 
-def _find_token(account: Account, device: str) -> str | None:
-    sign = partial(keyed_hashes, DEVICE)
-    return devices.find_token(device, sign, account.user_id, account.password_version)
-
-
 def mark_device(device: str, user_id: int, password_version: int) -> str:
-    """The tokens for a device to keep, on which this user's password was just given.
+    """The device tokens that a client should keep after this user's correct password.
 
-    `device` are the tokens that it sent. One of this user's is replaced, so that a copy of the old
-    one and the new one are counted apart.
+    `device` are the tokens that it sent. One of this user's is replaced, so that failures with the
+    new token and with a copy of the old one are counted separately.
     """
-    sign = partial(keyed_hashes, DEVICE)
-    old = devices.find_token(device, sign, user_id, password_version)
-    return devices.add_token(device, devices.new_token(sign, user_id, password_version), old)
+    old = devices.find_token(device, _sign_device, user_id, password_version)
+    token = devices.new_token(_sign_device, user_id, password_version)
+    return devices.add_token(device, token, old)
 
 
 def try_own_password(actor: Actor, password: str) -> Attempt:
-    """Compare a password with the caller's own, as before changes that a thief would like to make.
+    """Compare a password with the caller's own, before a change that a thief would like to make.
 
     Raises:
         TooManyAttempts: too many tries with this session.
         Busy: too many passwords are hashed at present.
     """
     guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
-    return _try(guards, _find(_BY_ID, user_id=actor.user_id), password)
+    row = run(_BY_ID, user_id=actor.user_id).one_or_none()
+    return _try(guards, _account(row) if row else None, password)
 
 
 def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
-    """Refuse a new password of the caller's that consists of what an attacker knows.
+    """Refuse a new password that consists of the caller's email or names or the store's name.
 
     Raises:
         Invalid: on `new_password`.
@@ -159,58 +164,60 @@ def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
 
 
 def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
-    """Record how an attempt ended: the account, locked until the commit, or why not.
+    """Record the outcome of an attempt; return its account, locked until the commit, or a refusal.
 
-    A refusal is returned, not raised: it leaves a trace that has to be committed.
+    A refusal is returned, not raised, because the failure that it counts has to be committed.
     """
-    taken = throttle_service.take(attempt.guards)
-    locked = throttle_service.refusal_of(attempt.guards, taken)
-    if locked:
-        return locked  # whether or not the password fits
-    user = _still_fits(attempt)
+    rows = throttle_service.lock_counts(attempt.guards)
+    too_many = throttle_service.refusal(attempt.guards, rows)
+    if too_many:
+        return too_many  # whether or not the password is correct
+    user = _lock_user(attempt)
     if user is None:
-        throttle_service.record_failure(attempt.guards, taken)
+        throttle_service.record_failure(attempt.guards, rows)
         return refusal
-    throttle_service.record_success(attempt.guards, taken)
+    throttle_service.record_success(attempt.guards, rows)
     return user
 
 
 def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
-    """Open a session for whoever gave the right password.
+    """Open a session after a correct password.
 
     A refusal is returned, so that it is counted: `invalid_credentials` or `too_many_attempts`.
     """
-    session = _begin_at_once(attempt, lifetime) or _begin_counted(attempt, lifetime)
-    if not isinstance(session, TooManyAttempts):  # then no password is looked at
-        after_commit(lambda: metrics.password_tried(fits=isinstance(session, Session)))
-        _log_sign_in(attempt, session)
-    return session
-
-
-def _log_sign_in(attempt: Attempt, outcome: Session | ShopError) -> None:
-    user_id = attempt.account.user_id if attempt.account else None
-    if isinstance(outcome, Session):
-        security_log.record(security_log.SIGNED_IN, user_id, attempt.client)
-    else:
+    user = settle(
+        attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
+    )
+    if isinstance(user, TooManyAttempts):
+        return user
+    is_correct = isinstance(user, User)
+    after_commit(lambda: metrics.password_tried(fits=is_correct))
+    if isinstance(user, ShopError):
+        user_id = attempt.account.user_id if attempt.account else None
         security_log.record_failure(user_id, attempt.client)
+        return user
+    security_log.record(security_log.SIGNED_IN, user.id, attempt.client)
+    return session_service.begin(user.id, lifetime, attempt.place)
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
-    """Spend a refresh token of this generation; of parallel uses one wins.
+    """Exchange a refresh token of this generation; of parallel uses one succeeds.
 
-    A spent one ends its whole family, since one of its two users is a thief (RFC 9700, section
-    4.14.2). That refusal is returned, so that the end is committed.
+    A token that is used twice ends its session, since one of the two users is a thief (RFC 9700,
+    section 4.14.2). That refusal is returned, so that the end is committed.
     """
     session = session_service.advance(session_id, generation, lifetime)
     if session is None:
         session_service.end(session_id)
-        log.warning("A refresh token that is spent or ended was used; session %s", session_id)
+        log.warning(
+            "A refresh token was used that was used before or has ended; session %s", session_id
+        )
         return Unauthenticated("invalid_token", "The token is not valid, or no longer.")
     return session
 
 
 def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User | ShopError:
-    """Store a new password's hash; all other sessions of the caller end.
+    """Store a new password's hash, and end all other sessions of the caller.
 
     A refusal of the current password is returned, so that it is counted.
     """
@@ -227,8 +234,9 @@ def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User 
 def change_password_and_session(
     actor: Actor, attempt: Attempt, password_hash: str, lifetime: timedelta, client: str | None
 ) -> tuple[User, Session] | ShopError:
-    """Store a new password's hash and end every session of the caller; a new one takes the place of
-    this one, so that whoever copied its token is out.
+    """Store a new password's hash, end every session of the caller, and begin a new one.
+
+    A copy of the present session's token is void afterwards.
 
     A refusal of the current password is returned, so that it is counted.
     """
@@ -251,7 +259,7 @@ def sign_out_everywhere(actor: Actor) -> None:
 
 
 def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
-    """Delete the caller's account; a tombstone without personal data stays for its orders' sake.
+    """Delete the caller's account; a row without personal data stays, because orders refer to it.
 
     A refusal of the password is returned, so that it is counted.
 
@@ -259,7 +267,7 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
         Conflict: `last_admin`.
     """
     if actor.is_admin:
-        user_service.lock_admins()  # before one's own row: two admins who leave take turns
+        user_service.lock_admins()  # before one's own row, or two admins could deadlock
     user = settle(attempt, Invalid({"password": ["This is not your password."]}))
     if isinstance(user, ShopError):
         security_log.record_of(actor, security_log.PASSWORD_REFUSED)
@@ -267,132 +275,88 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     security_log.record_of(actor, security_log.ACCOUNT_DELETED)
     if user.role == "admin":
         user_service.refuse_last_admin(user, user_service.lock_admins())
-        # Customers who leave are nobody's business; that staff are fewer is.
+        # The audit trail is about staff; customers who leave are not in it.
         trail.record(actor, "user.deleted", user.id, user_service.standing(user))
     user_service.bury(user)
-    session_service.forget_places(user.id)
+    session_service.erase_places(user.id)
     return user
-
-
-def _begin_at_once(attempt: Attempt, lifetime: timedelta) -> Session | None:
-    """A session for a password that fits where no failure is on record, as mostly.
-
-    Whoever fails at the same time counts as having come later. So of guesses that are all under way
-    before the first failure is recorded, the right one gets in, however many there are: once, since
-    from then on each is counted before it is judged.
-    """
-    if attempt.account is None or not attempt.fits:
-        return None
-    session = session_service.begin_by(
-        _BEGIN_UNLESS_COUNTED,
-        attempt.account.user_id,
-        lifetime,
-        attempt.place,
-        **_password_values(attempt.account),
-        **throttle_service.key_values(attempt.guards),
-    )
-    if session is not None:
-        _store_new_hash(attempt)
-    return session
-
-
-def _begin_counted(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
-    refusal = Unauthenticated("invalid_credentials", "The email or the password is wrong.")
-    user = settle(attempt, refusal)
-    if isinstance(user, ShopError):
-        return user
-    return session_service.begin(user.id, lifetime, attempt.place)
 
 
 _ACCOUNTS = select(User.id, User.password_hash, User.password_version).where(
     User.deleted_at.is_(None)
 )
 _BY_EMAIL = prepared(
-    _ACCOUNTS.add_columns(CAME_FROM, User.email).where(
+    _ACCOUNTS.add_columns(IS_KNOWN_PLACE.label("is_known"), User.email).where(
         User.email_key.in_([bindparam("email"), bindparam("former")])
     )
 )
-_BY_ID = prepared(_ACCOUNTS.add_columns(false()).where(User.id == bindparam("user_id")))
+_BY_ID = prepared(
+    _ACCOUNTS.add_columns(false().label("is_known")).where(User.id == bindparam("user_id"))
+)
 
 
 def _find_by_email(email: str, key: str, places: Sequence[str]) -> Account | None:
-    """The account of an address, which may still be stored under a key of earlier releases."""
+    """The account of an address, which may be stored under the key of an earlier release."""
     former = key if key.isascii() and email.isascii() else emails.former_key(email)
     values = {"email": key, "former": former, **session_service.place_values(places)}
-    rows: Any = run(_BY_EMAIL, values)
-    for row in rows:
-        if row[4] == email or emails.key(row[4]) == key:
-            return Account(row[0], row[1], row[2], bool(row[3]))
+    for row in run(_BY_EMAIL, values):
+        if row.email == email or emails.key(row.email) == key:
+            return _account(row)
     return None
 
 
-def _find(query: Select[Any], **values: Any) -> Account | None:
-    row: Any = run(query, values).one_or_none()
-    return Account(row[0], row[1], row[2], bool(row[3])) if row else None
+def _account(row: Row[Any]) -> Account:
+    return Account(row.id, row.password_hash, row.password_version, bool(row.is_known))
 
 
-def _try(
-    guards: Guards, account: Account | None, password: str, place: str | None = None
-) -> Attempt:
+def _try(guards: Guards, account: Account | None, password: str) -> Attempt:
     throttle_service.refuse_locked(guards)
-    fits = password_hashing.matches(account.password_hash if account else None, password)
-    return Attempt(guards, account, fits, place)
+    is_correct = password_hashing.matches(account.password_hash if account else None, password)
+    return Attempt(guards, account, is_correct)
 
 
-def _store_new_hash(attempt: Attempt) -> None:
-    """Replace the hash that the password was compared with, unless it is another one by now."""
-    if attempt.account and attempt.new_hash:
-        user_id, old = attempt.account.user_id, attempt.account.password_hash
-        run(_STORE_NEW_HASH, id_of_user=user_id, old_hash=old, new_hash=attempt.new_hash)
+def _sign_device(text: str) -> Sequence[bytes]:
+    return keyed_hashes(DEVICE, text)
 
 
-_STORE_NEW_HASH = (
-    update(User)
-    .where(User.id == bindparam("id_of_user"), User.password_hash == bindparam("old_hash"))
-    .values(password_hash=bindparam("new_hash"))
-)
-
-
-def _still_fits(attempt: Attempt) -> User | None:
-    if attempt.account is None or not attempt.fits:
+def _lock_user(attempt: Attempt) -> User | None:
+    """Lock the account of a correct password; None if it, or its password, has changed since."""
+    account = attempt.account
+    if account is None or not attempt.is_correct:
         return None
-    values = {"user_id": attempt.account.user_id, **_password_values(attempt.account)}
-    user: User | None = db.session.scalar(_STILL_FITS, values)
-    if user is not None:
-        _store_new_hash(attempt)
+    values = {
+        "user_id": account.user_id,
+        "password_hash": account.password_hash,
+        "password_version": account.password_version,
+        "old_cost": account.password_hash[4:6],
+    }
+    user: User | None = db.session.scalar(_LOCK_UNCHANGED_USER, values)
+    if user is not None and attempt.new_hash:
+        old_hash = account.password_hash
+        run(_REPLACE_HASH, user_id=user.id, old_hash=old_hash, new_hash=attempt.new_hash)
     return user
 
 
-def _password_values(account: Account) -> dict[str, Any]:
-    """What `_SAME_PASSWORD` asks for."""
-    old_hash = account.password_hash
-    version = account.password_version
-    return {"password_hash": old_hash, "password_version": version, "old_cost": old_hash[4:6]}
-
-
-_SAME_PASSWORD = and_(
-    User.password_version == bindparam("password_version"),
-    # Another hash of the same password has a higher cost. A server of the release before, which
-    # knows of no versions, changes the password at the same cost.
-    or_(
-        User.password_hash == bindparam("password_hash"),
-        func.substr(User.password_hash, 5, 2) > bindparam("old_cost"),
-    ),
-)
-_FITS = and_(
-    User.id == bindparam("user_id"),
-    _SAME_PASSWORD,
-    User.is_active,
-    User.deleted_at.is_(None),
-)
-_STILL_FITS = (
+# A hash at a higher cost is one of the same password. A server of the release before, which does
+# not know versions, stores a new password at the same cost.
+_LOCK_UNCHANGED_USER = (
     select(User)
-    .where(_FITS)
+    .where(
+        User.id == bindparam("user_id"),
+        User.password_version == bindparam("password_version"),
+        or_(
+            User.password_hash == bindparam("password_hash"),
+            func.substr(User.password_hash, 5, 2) > bindparam("old_cost"),
+        ),
+        User.is_active,
+        User.deleted_at.is_(None),
+    )
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
-_BEGIN_UNLESS_COUNTED = session_service.beginning(
-    select(User.id)
-    .where(_FITS, throttle_service.NOT_COUNTED)
-    .with_for_update(key_share=True, of=User)
+# Another sign-in may have replaced the hash already.
+_REPLACE_HASH = (
+    update(User)
+    .where(User.id == bindparam("user_id"), User.password_hash == bindparam("old_hash"))
+    .values(password_hash=bindparam("new_hash"))
 )

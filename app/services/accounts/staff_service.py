@@ -43,5 +43,5 @@ def _set_password(user: User, password_hash: str) -> None:
     """Whoever was signed in with the old one is not any more; whoever was locked out is let in."""
     user.set_password(password_hash)
     session_service.end_all(user.id)
-    throttle_service.forget(throttle_service.login_key(user.email or ""))
+    throttle_service.delete_counts(throttle_service.login_key(user.email or ""))
     db.session.flush()

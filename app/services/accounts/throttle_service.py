@@ -1,20 +1,25 @@
-"""The guard against guessing passwords: it counts failures, and `domain.guessing` says what follows.
+"""The guard against guessing passwords: it counts failures, and `domain.people.guessing` says for
+how long they lock.
 
-Failures are counted several times, so that neither one network nor many can guess for long, and none
-of them can keep the owner out (OWASP Authentication Cheat Sheet, "Account Lockout", and "Device
-Cookies" against guessing passwords):
+A lock has to stop both one network and many that guess, and must not keep the owner out: anybody can
+fail on purpose at an email address. So each failure counts several times (OWASP Authentication
+Cheat Sheet, "Account Lockout" and "Device Cookies"):
 
-- for an account from one network: whoever guesses locks out themselves, not the owner elsewhere;
-- for an account from all strange networks, in a day: machines that take turns;
-- for a network whatever the account, in a day: one likely password for everybody;
-- for an account and a device that carries its token: nobody else's failures count there.
+- for the account from one network: guessers lock out themselves, not the owner elsewhere;
+- for the account from all unknown networks, in a day: machines that take turns;
+- for the network whatever the account, in a day: one likely password for all accounts;
+- for the account and a device that carries its token: failures elsewhere do not count there.
 
-A network from which the account was signed in to before, or made, is no strange one: only its own
-failures at this account lock it out. A network of IPv6 is counted in three sizes, since one customer
-may have 65,536 of the smallest.
+A network from which somebody signed in to the account before, or registered it, is known: only its
+own failures at this account lock it out. An IPv6 network is counted in three sizes, because one
+customer may have 65,536 of the smallest. Failures count whether or not the account exists.
 
-What is guessed at is counted whether or not it exists. It lives in the database, so that restarts and
-more workers do not weaken it, under keyed hashes, so that a copy of it tells no address.
+The counts are rows of the database, under keyed hashes: restarts and further workers do not weaken
+them, and a copy of the database names no address. Every attempt locks its rows before it is judged.
+
+Simpler, but wrong: one counter for each account (a stranger keeps the owner out), one for each
+network (a botnet guesses without end), counts in Redis (which may forget them), and to count without
+a lock (guesses that run in parallel are all judged before the first failure is recorded).
 """
 
 import itertools
@@ -23,14 +28,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import bindparam, delete, select
 
 from app.db.cleanup import sweep
 from app.db.prepared import prepared, run, upsert
 from app.db.unit_of_work import after_commit
 from app.domain.clock import utc_now
 from app.domain.people import emails, guessing
-from app.domain.people.guessing import FORGOTTEN_AFTER, Counter, Guards, Stranger
+from app.domain.people.guessing import FORGOTTEN_AFTER, Count, Counter, Guards, Stranger
 from app.domain.people.networks import networks_of
 from app.errors import TooManyAttempts
 from app.extensions import db
@@ -39,31 +44,32 @@ from app.models import LoginThrottle
 from app.observability import metrics
 
 PLACES = 3
-"""Under how many keys a place is looked for: the present one, and those of SECRET_KEY_FALLBACKS."""
+"""How many keys a place may be stored under: the present one, and those of SECRET_KEY_FALLBACKS."""
 PLACE_MARK = "k"
-"""What places begin with, to tell them from the plain hashes of older releases."""
+"""The first letter of places, which the plain hashes of older releases do not have."""
 
-Taken = Mapping[str, LoginThrottle]
+Rows = Mapping[str, LoginThrottle]
+"""Locked rows by their keys."""
 
 
 def login_key(email: str) -> str:
-    """What the keys of all sign-ins to an address begin with."""
+    """The prefix of the keys of all sign-ins to an email address."""
     return _account_key(emails.key(email))
 
 
 def own_key(user_id: int) -> str:
-    """What the keys begin with under which tries of the own password are counted."""
+    """The prefix of the keys under which checks of a user's own password are counted."""
     return _hashed(f"user:{user_id}")
 
 
 def place_key(address: str | None) -> str | None:
-    """How the database knows the network of a client's address; None where that is not known."""
+    """The keyed hash of the network of a client's address; None where the address is not known."""
     keys = place_keys(address)
     return keys[0] if keys else None
 
 
 def place_keys(address: str | None) -> Sequence[str]:
-    """All names under which the database may know the network, always `PLACES` or none."""
+    """All keyed hashes under which the network may be stored, always `PLACES` or none."""
     networks = networks_of(address)
     if not networks:
         return []
@@ -72,7 +78,7 @@ def place_keys(address: str | None) -> Sequence[str]:
 
 
 def login_guards(email_key: str, address: str | None, is_known: bool) -> Guards:
-    """What a sign-in is counted under; `is_known` where the account came from there before."""
+    """The counters of a sign-in; `is_known` says whether the network is known to the account."""
     account = _account_key(email_key)
     networks = networks_of(address) or ("nowhere",)
     here = [
@@ -81,7 +87,7 @@ def login_guards(email_key: str, address: str | None, is_known: bool) -> Guards:
     ]
     if is_known:
         return Guards(tuple(here))
-    # A new key each day: such a count has to end, since no success of its own ever ends it.
+    # A new key each day: no success ends this count, so the day has to.
     today = f"day:{utc_now().date()}"
     anywhere = Counter(
         account + _hashed(today), guessing.FREE_FROM_ANYWHERE, in_a_row=False, locks=False
@@ -102,9 +108,9 @@ def _place_in_turn(account: str, network: str) -> int:
 
 
 def device_guards(email_key: str, token: str) -> Guards:
-    """What a sign-in from a device that carries the account's token is counted under.
+    """The counters of a sign-in from a device that carries the account's token.
 
-    The lock is as long as the count is kept: a device that fails so often is none of the owner's.
+    The lock lasts as long as the count: a device that fails so often is not the owner's.
     """
     key = _account_key(email_key) + _hashed(f"device:{token}")
     lock = FORGOTTEN_AFTER
@@ -112,69 +118,75 @@ def device_guards(email_key: str, token: str) -> Guards:
 
 
 def own_guards(user_id: int, session_id: int | None) -> Guards:
-    """What tries of the own password are counted under, for each session by itself.
+    """The counters of a check of a user's own password, for each session by itself.
 
-    Strangers cannot keep the owner from changing the password, and neither can a thief with a
-    stolen token, who can guess no further with it either.
+    Neither a stranger nor a thief with a stolen token can keep the owner from changing the
+    password.
     """
     return Guards((Counter(own_key(user_id) + _hashed(f"session:{session_id}")),))
 
 
 def refuse_locked(guards: Guards) -> None:
-    """Spare the work of checking a password that would be refused anyway.
+    """Refuse an attempt before its password is hashed, if it would be refused afterwards.
 
     Raises:
-        TooManyAttempts: one of the keys is locked.
+        TooManyAttempts: one of the counters is locked.
     """
-    refusal = find_lock(guards)
-    if refusal:
-        raise refusal
+    lock = find_lock(guards)
+    if lock:
+        raise lock
 
 
 def find_lock(guards: Guards) -> TooManyAttempts | None:
-    """Why no password is looked at now, as far as can be told without waiting for anybody."""
-    rows: Any = run(_COUNTS, key_values(guards)).all()
-    return _refusal(guards, {row.key: row for row in rows})
+    """The refusal of an attempt by what is committed now, None if it may go on; locks no rows."""
+    keys = dict(zip(_KEYS, itertools.cycle(guards.keys), strict=False))  # some of them twice
+    return refusal(guards, {row.key: row for row in run(_COUNTS, keys)})
 
 
-def take(guards: Guards) -> Taken:
-    """The keys' rows, made where missing, and locked until the commit.
+def refusal(guards: Guards, counts: Mapping[str, Count]) -> TooManyAttempts | None:
+    """The refusal of an attempt with these counts; None if it may go on."""
+    now = utc_now()
+    end = guessing.waits_until(guards, counts, now)
+    if end is None:
+        return None
+    wait = math.ceil((end - now) / timedelta(seconds=1))
+    detail = f"Too many failed attempts. Try again in {wait} s."
+    return TooManyAttempts("too_many_attempts", detail, retry_after=wait)
 
-    Tries made at the same time thereby count one after another, in the order of their commits.
+
+def lock_counts(guards: Guards) -> Rows:
+    """Lock the counters' rows until the commit; missing ones are inserted.
+
+    Attempts at the same time therefore count one after another, in the order of their commits.
     """
-    keys = sorted(guards.keys)  # one order everywhere, or two would wait in turn
+    keys = sorted(guards.keys)  # in one order everywhere, or two attempts could deadlock
     rows = db.session.scalars(
-        _TAKE[db.session.connection().dialect.name],
+        _LOCK[db.session.connection().dialect.name],
         [{"key": key} for key in keys],
         execution_options={"populate_existing": True},
     )
     return {row.key: row for row in rows}
 
 
-def _taking(insert_into: Any) -> Any:
-    fresh = insert_into(LoginThrottle)
-    # An update that changes nothing: it waits for whoever holds the row, and then holds it.
-    return fresh.on_conflict_do_update(
-        index_elements=["key"], set_={"key": fresh.excluded.key}
+def _upsert_locking(insert_into: Any) -> Any:  # SQLAlchemy has an Insert for each dialect
+    insert = insert_into(LoginThrottle)
+    # An update that changes nothing waits for the holder of the row, and then holds it.
+    return insert.on_conflict_do_update(
+        index_elements=["key"], set_={"key": insert.excluded.key}
     ).returning(LoginThrottle)
 
 
-_TAKE = upsert(_taking)
+_LOCK = upsert(_upsert_locking)
 
 
-def refusal_of(guards: Guards, taken: Taken) -> TooManyAttempts | None:
-    """Why no password is looked at now."""
-    return _refusal(guards, taken)
-
-
-def record_failure(guards: Guards, taken: Taken) -> None:
-    """Count a wrong password; from the last free one on, lock for a growing while."""
+def record_failure(guards: Guards, rows: Rows) -> None:
+    """Count a wrong password; from the last free failure on, lock for a growing time."""
     now = utc_now()
-    is_new = any(row.failures == 0 for row in taken.values())
-    if guards.stranger and guessing.is_new_today(guards.stranger, taken, now):
-        taken[guards.stranger.anywhere_key].networks += 1
+    is_new = any(row.failures == 0 for row in rows.values())
+    if guards.stranger and guessing.is_new_today(guards.stranger, rows, now):
+        rows[guards.stranger.anywhere_key].networks += 1
     for counter in guards.counters:
-        _count(counter, taken[counter.key])
+        _count(counter, rows[counter.key])
     if is_new:
         db.session.flush()
         sweep(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
@@ -192,18 +204,14 @@ def _count(counter: Counter, row: LoginThrottle) -> None:
         after_commit(metrics.locked_out)
 
 
-def record_success(guards: Guards, taken: Taken) -> None:
-    """Start afresh what counts failures in a row; what counts those of a day goes on."""
+def record_success(guards: Guards, rows: Rows) -> None:
+    """Delete the counts of failures in a row; those of a day go on."""
     in_a_row = {counter.key for counter in guards.counters if counter.in_a_row}
-    done = [row.id for key, row in taken.items() if key in in_a_row or row.failures == 0]
-    run(_FORGET, ids=done)
+    ids = [row.id for key, row in rows.items() if key in in_a_row or row.failures == 0]
+    run(_DELETE, ids=ids)
 
 
-_MOST_KEYS = 7
-_KEYS = [f"key{place}" for place in range(_MOST_KEYS)]
-_COUNTED = LoginThrottle.key.in_([bindparam(name) for name in _KEYS])
-NOT_COUNTED = ~exists().where(_COUNTED)
-"""Whether no failure is on record under `key_values`, for statements that do something then."""
+_KEYS = [f"key{place}" for place in range(7)]  # as many as an attempt has counters at most
 _COUNTS = prepared(
     select(
         LoginThrottle.key,
@@ -211,33 +219,18 @@ _COUNTS = prepared(
         LoginThrottle.networks,
         LoginThrottle.last_failed_at,
         LoginThrottle.locked_until,
-    ).where(_COUNTED)
+    ).where(LoginThrottle.key.in_([bindparam(name) for name in _KEYS]))
 )
-_FORGET = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
+_DELETE = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
 
 
-def key_values(guards: Guards) -> dict[str, str]:
-    """What `NOT_COUNTED` asks for: always so many keys, some of them perhaps twice."""
-    return dict(zip(_KEYS, itertools.cycle(guards.keys), strict=False))
+def delete_counts(*prefixes: str) -> None:
+    """Delete the counts whose keys begin so, except those that an attempt holds.
 
-
-def forget(*beginnings: str) -> None:
-    """Drop what is counted under keys that begin so, except where a try is just being counted.
-
-    Whoever is being counted holds the row and waits for the user, whom the caller holds.
+    To wait for such an attempt could deadlock: it waits for the user, whom the caller holds.
     """
-    for beginning in beginnings:
-        sweep(LoginThrottle, LoginThrottle.key.startswith(beginning))
-
-
-def _refusal(guards: Guards, counts: Mapping[str, Any]) -> TooManyAttempts | None:
-    now = utc_now()
-    end = guessing.waits_until(guards, counts, now)
-    if end is None:
-        return None
-    wait = math.ceil((end - now) / timedelta(seconds=1))
-    detail = f"Too many failed attempts. Try again in {wait} s."
-    return TooManyAttempts("too_many_attempts", detail, retry_after=wait)
+    for prefix in prefixes:
+        sweep(LoginThrottle, LoginThrottle.key.startswith(prefix))
 
 
 def _account_key(email_key: str) -> str:

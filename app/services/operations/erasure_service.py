@@ -69,7 +69,7 @@ def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalDat
     _erase_orders(data.order_ids)
     if data.reasons:
         inventory_service.erase_reasons(list(data.reasons))
-    throttle_service.forget(throttle_service.login_key(email))
+    throttle_service.delete_counts(throttle_service.login_key(email))
     changes = {"personal_data": ["kept", "erased"]}
     if data.order_ids:
         trail.record_many(actor, "order.erased", dict.fromkeys(data.order_ids, changes))

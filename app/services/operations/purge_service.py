@@ -52,7 +52,7 @@ def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
     now = utc_now()
     carts_before = now - timedelta(days=cart_days)
     answers_before = now - idempotency.LIFETIME
-    sessions_before = now - session_service.KEPT_AFTER
+    sessions_before = now - session_service.STORED_AFTER_EXPIRY
     failures_before = now - FORGOTTEN_AFTER
     imports_before = now - import_jobs.KEPT
     return (

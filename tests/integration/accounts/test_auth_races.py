@@ -8,6 +8,7 @@ import pytest
 
 from app.db.unit_of_work import in_transaction
 from app.domain.people.actor import Actor
+from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import Address, Cart, OrderEvent, Session, User
 from app.services import user_service
@@ -232,7 +233,7 @@ def test_an_account_is_deleted_without_waiting_for_whoever_signs_in(app):
 
     def sign_in():
         runs.append("sign in")
-        throttle_service.take(throttle_service.login_guards(EMAIL, None, is_known=False))
+        throttle_service.lock_counts(throttle_service.login_guards(EMAIL, None, is_known=False))
         counting.set()
         time.sleep(0.5)
         return db.session.scalar(db.select(User).with_for_update())
@@ -262,7 +263,7 @@ def test_parallel_additions_do_not_overfill_the_address_book(app, customer, monk
 
 def test_many_sign_ins_of_one_account_all_succeed(app):
     make_user(app)
-    assert inside(app, auth_service.try_credentials, EMAIL, PASSWORD).fits
+    assert inside(app, auth_service.try_credentials, EMAIL, PASSWORD).is_correct
 
     answers = at_once([lambda: login(Caller(app))] * 10)
 
@@ -271,23 +272,25 @@ def test_many_sign_ins_of_one_account_all_succeed(app):
 
 
 @pytest.mark.only_on("postgresql")
-def test_nobody_who_signs_in_waits_for_the_first_one_who_fails(app):
+@pytest.mark.parametrize(("failures", "outcome"), [(4, Session), (5, TooManyAttempts)])
+def test_a_sign_in_is_judged_after_the_failures_that_are_being_counted(app, failures, outcome):
     make_user(app)
     attempt = inside(app, auth_service.try_credentials, EMAIL, PASSWORD)
-    counting, signed_in_meanwhile, ends = Event(), Event(), []
+    counting, ends = Event(), []
 
     def fail():
-        throttle_service.record_failure(attempt.guards, throttle_service.take(attempt.guards))
+        for _ in range(failures):
+            rows_ = throttle_service.lock_counts(attempt.guards)
+            throttle_service.record_failure(attempt.guards, rows_)
         counting.set()
-        signed_in_meanwhile.wait(10)
+        time.sleep(0.5)
         ends.append("failed")
 
     def sign_in():
         counting.wait(10)
         ends.append(in_transaction(lambda: auth_service.sign_in(attempt, timedelta(days=1))))
-        signed_in_meanwhile.set()
 
     at_once([lambda: inside(app, in_transaction, fail), lambda: inside(app, sign_in)])
 
-    assert ends == [ends[0], "failed"]
-    assert isinstance(ends[0], Session)
+    assert ends[0] == "failed"
+    assert isinstance(ends[1], outcome)

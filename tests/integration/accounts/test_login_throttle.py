@@ -158,7 +158,7 @@ def test_the_lock_outlives_the_process(app, environ, account):
 
 def test_a_password_that_was_checked_before_the_lock_fell_does_not_pass_it(app, account):
     attempt = inside(app, auth_service.try_credentials, EMAIL, PASSWORD, HERE)
-    assert attempt.fits
+    assert attempt.is_correct
     fail(Caller(app), 5)
 
     outcome = inside(
