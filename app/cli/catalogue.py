@@ -13,14 +13,14 @@ import click
 from flask import current_app
 
 from app.cli.shell import command, complain, progress
-from app.db.unit_of_work import in_transaction
+from app.db.unit_of_work import end_session, in_transaction
 from app.domain.catalogue.csv_cells import CsvWriter
 from app.domain.catalogue.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
 from app.domain.people.actor import SYSTEM
 from app.services.audit import security_log
 from app.services.imports import export_service, import_service, import_undo
-from app.services.imports.import_service import Outcome, Rehearsal, Work
-from app.services.imports.import_undo import Undo, Undone
+from app.services.imports.import_service import DryRun, Outcome, RowHandler
+from app.services.imports.import_undo import ImportUndo, UndoProgress
 
 BATCH = 2000
 """Rows a transaction."""
@@ -43,14 +43,14 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     is 1.
     """
     reference = f"cli-{secrets.token_hex(4)}"
-    with open_text(file) as lines, _what_was_loaded_left_alone():
-        work = _rehearsal() if dry_run else _writer(reference)
-        total = _take_in(_open_list(lines), file, work, settles=not dry_run)
+    with open_text(file) as lines, _frozen_garbage_collector():
+        handler = _previewer() if dry_run else _importer(reference)
+        total = _handle(_open_list(lines), file, handler, writes=not dry_run)
     if total.created and not dry_run:
-        in_transaction(import_service.settle)
-    if total.stayed:
-        told = ", ".join(f"{name} ({rows}×)" for name, rows in sorted(total.stayed.items()))
-        complain(f"Warning: not changed, as the product has several variants: {told}.")
+        in_transaction(import_service.update_statistics)
+    if total.ignored:
+        columns = ", ".join(f"{name} ({rows}×)" for name, rows in sorted(total.ignored.items()))
+        complain(f"Warning: not changed, as the product has several variants: {columns}.")
     if total.updated and not dry_run:
         click.echo(f"To undo it: flask undo-import {reference}")
     _report(total, dry_run)
@@ -66,10 +66,11 @@ def undo_import(reference: str, dry_run: bool) -> None:
     that was edited since stays as it is and is named. Stock is not put back, since sales went on, and
     products that the import created stay. It can be interrupted and run again.
     """
-    undo, total = Undo(reference), Undone()
+    undo, total = ImportUndo(reference), UndoProgress()
     while not total.is_done:
         if dry_run:
-            total = import_undo.rehearse(undo, total)
+            total = import_undo.preview_step(undo, total)
+            end_session()  # or one long read would keep the database from cleaning up
         else:
             total = in_transaction(partial(import_undo.step, SYSTEM, undo, total))
     for product_id in total.edited:
@@ -108,28 +109,29 @@ def _open_list(lines: TextIO) -> ProductList:
     return rows
 
 
-def _take_in(listing: ProductList, file: BinaryIO, work: Work, settles: bool) -> Outcome:
-    """Give the rows to `work`, batch by batch; what is refused is reported as it comes."""
-    total, rows = Outcome(), iter(listing)
-    size, at = _size(file), 0
+def _handle(products: ProductList, file: BinaryIO, handler: RowHandler, writes: bool) -> Outcome:
+    """Give the rows to `handler` in batches, and report those that are refused as they come."""
+    total, rows = Outcome(), iter(products)
+    size, position = _size(file), 0
     with progress(size, "import-products") as advance:
         while batch := list(islice(rows, BATCH)):
-            done = import_service.sort_out(batch, work)
-            for row in done.refused:
+            outcome = import_service.handle_rows(batch, handler)
+            for row in outcome.refusals:
                 complain(f"line {row.line}: {row.reason}")
-            if total.created == 0 < done.created and settles:
-                in_transaction(import_service.settle)  # or all that follow were planned for no rows
-            total.add(done)
+            if writes and total.created == 0 < outcome.created:
+                # An empty table's statistics would make later batches slow.
+                in_transaction(import_service.update_statistics)
+            total.add(outcome)
             if size is not None:
-                advance(file.tell() - at)
-                at = file.tell()
+                advance(file.tell() - position)
+                position = file.tell()
     return total
 
 
 @contextmanager
-def _what_was_loaded_left_alone() -> Iterator[None]:
-    """The garbage collector would go through all of the program again and again, while rows come
-    and go: a tenth of the time."""
+def _frozen_garbage_collector() -> Iterator[None]:
+    """Exempt what is loaded by now from garbage collection, which otherwise takes a tenth of the
+    time, as the rows' many objects set it off again and again."""
     gc.freeze()
     try:
         yield
@@ -137,25 +139,24 @@ def _what_was_loaded_left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _writer(reference: str) -> Work:
+def _importer(reference: str) -> RowHandler:
     return lambda batch: in_transaction(
         lambda: import_service.import_rows(SYSTEM, batch, reference)
     )
 
 
-def _rehearsal() -> Work:
-    rehearsal = Rehearsal()
-    return lambda batch: import_service.rehearse(batch, rehearsal)
+def _previewer() -> RowHandler:
+    return partial(import_service.preview_rows, dry_run=DryRun())
 
 
 def _report(total: Outcome, dry_run: bool) -> None:
     click.echo(
         f"import-products: {total.created} created, {total.updated} updated,"
-        f" {total.unchanged} unchanged, {len(total.refused)} refused,"
+        f" {total.unchanged} unchanged, {len(total.refusals)} refused,"
         f" {total.categories} categories made."
         + (" A dry run: nothing was changed." if dry_run else "")
     )
-    if total.refused:
+    if total.refusals:
         raise click.exceptions.Exit(1)
 
 
@@ -163,7 +164,7 @@ def _size(file: BinaryIO) -> int | None:
     """The file's length in bytes, where it has one."""
     if not file.seekable():
         return None
-    at = file.tell()
+    position = file.tell()
     size = file.seek(0, io.SEEK_END)
-    file.seek(at)
+    file.seek(position)
     return size

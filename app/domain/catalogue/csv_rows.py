@@ -1,10 +1,10 @@
-"""Rows of a product list in CSV (RFC 4180): read, checked, and told apart from bad ones.
+"""Reads and checks the rows of a product list in CSV (RFC 4180).
 
     sku,name,price[,stock,description,category,compare_at_price,currency]
 
-What a row leaves out stays as it is. A missing column, a missing cell and an empty `stock` or
-`currency` leave out; an empty description, category or compare_at_price empties it. Cells of text
-are read as `csv_cells` writes them: an apostrophe before what looks like a formula is no part of it.
+A missing column or cell leaves the product's value as it is, and so does an empty `stock`; an empty
+description, category or compare_at_price clears it. Text is read as `csv_cells` writes it: an
+apostrophe in front of what looks like a formula is not part of the text.
 """
 
 import csv
@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypedDict, cast
 
-from app.domain.catalogue.category_path import read_path
+from app.domain.catalogue.category_path import Path, read_path
 from app.domain.catalogue.csv_cells import unescape
 from app.domain.catalogue.variant_rules import MAX_STOCK, clean_sku
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
@@ -35,51 +35,59 @@ class NotAProductList(ValueError):
     """The file as a whole cannot be read; the message says why."""
 
 
+class OptionalValues(TypedDict, total=False):
+    """What a row may leave out: `stock` in units on hand, `compare_at_price` in minor units."""
+
+    stock: int
+    description: str
+    category: Path
+    compare_at_price: int | None
+
+
 @dataclass(frozen=True)
 class ImportRow:
-    """A row in order. `given` holds what it may leave out: `stock` (units on hand), `description`,
-    `category` (a path), `compare_at_price` (minor units or None)."""
+    """A row that can be imported, by the line on which it starts; `price` is in minor units."""
 
     line: int
     sku: str
     name: str
     price: int
-    given: Mapping[str, Any]
+    optional: OptionalValues
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot go in, by the line of the file on which it starts."""
+    """A row that cannot be imported, by the line of the file on which it starts."""
 
     line: int
     reason: str
 
 
 class _Lines:
-    """The lines of a file, from which a row that cannot be read takes only its first.
+    """The lines of a file, which can be read again from the second line of a row.
 
-    A quote that nobody closed would otherwise take the rows after it along.
+    A row with an unclosed quote would otherwise swallow all rows after it.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self._again: deque[str] = deque()
+        self._pushed_back: deque[str] = deque()
         self._row: list[str] = []
-        self._read = 0
+        self._lines_read = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
+        line = self._pushed_back.popleft() if self._pushed_back else next(self._lines)
         self._row.append(line)
-        self._read += 1
+        self._lines_read += 1
         return line
 
     @property
     def next_number(self) -> int:
         """The number of the line that comes next."""
-        return self._read + 1
+        return self._lines_read + 1
 
     def begin_row(self) -> int:
         """The number of the line on which the next row starts."""
@@ -87,15 +95,15 @@ class _Lines:
         return self.next_number
 
     def skip_to(self, number: int) -> None:
-        """Go on with this line, which is not behind us."""
-        deque(islice(self._lines, number - 1 - self._read), maxlen=0)
-        self._read = number - 1
+        """Continue with this line, which has not been read yet."""
+        deque(islice(self._lines, number - 1 - self._lines_read), maxlen=0)
+        self._lines_read = number - 1
 
     def give_up_row(self) -> None:
-        """Give the lines of this row again, except for the first."""
-        rest = self._row[1:]
-        self._again.extendleft(reversed(rest))
-        self._read -= len(rest)
+        """Push back the lines of this row, except for the first."""
+        lines = self._row[1:]
+        self._pushed_back.extendleft(reversed(lines))
+        self._lines_read -= len(lines)
 
 
 def open_text(file: BinaryIO) -> TextIO:
@@ -107,10 +115,10 @@ def open_text(file: BinaryIO) -> TextIO:
 
 
 class ProductList:
-    """The rows of a CSV text, read as they are asked for; `unknown` names the columns ignored."""
+    """An iterator over the rows of a CSV text; `unknown` names the columns that it ignores."""
 
     def __init__(self, lines: Iterable[str], currency: str, start: int = 0) -> None:
-        """Read the header, and go on with the row that begins on line `start`.
+        """Read the header, and continue with the row that begins on line `start`.
 
         Raises:
             NotAProductList: no header, a required column missing, or a column twice.
@@ -119,7 +127,7 @@ class ProductList:
         self._reader = csv.reader(self._lines, strict=True)
         self._currency = currency
         self._header = self._read_header()
-        self.unknown = [_shown(name) for name in self._header if name and name not in COLUMNS]
+        self.unknown = [_printable(name) for name in self._header if name and name not in COLUMNS]
         if start >= self.next_line:
             self._lines.skip_to(start)
 
@@ -133,16 +141,16 @@ class ProductList:
             yield cells if isinstance(cells, BadRow) else self._row(line, cells)
 
     def repeated(self) -> set[str]:
-        """The SKUs of several rows, among the rows that are left; those are read thereby."""
-        once: set[str] = set()
-        again: set[str] = set()
+        """The SKUs that several of the remaining rows have. It reads the file to its end."""
+        skus: set[str] = set()
+        repeated: set[str] = set()
         place = self._header.index("sku")
         for _line, cells in self._rows():
             if not isinstance(cells, BadRow) and place < len(cells):
                 with suppress(NotText):  # such a row is refused, however often it comes
                     sku = clean_sku(unescape(cells[place]))
-                    (again if sku in once else once).add(sku)
-        return again
+                    (repeated if sku in skus else skus).add(sku)
+        return repeated
 
     def _rows(self) -> Iterator[tuple[int, list[str] | BadRow]]:
         while True:
@@ -168,9 +176,9 @@ class ProductList:
         if missing:
             hint = "" if len(header) > 1 else " Columns are separated by commas."
             raise NotAProductList(f"The header has no column {', '.join(missing)}.{hint}")
-        twice = [name for name in COLUMNS if header.count(name) > 1]
-        if twice:
-            raise NotAProductList(f"The header has the column {twice[0]} twice.")
+        repeated = [name for name in COLUMNS if header.count(name) > 1]
+        if repeated:
+            raise NotAProductList(f"The header has the column {repeated[0]} twice.")
         return header
 
     def _row(self, line: int, cells: Sequence[str]) -> ImportRow | BadRow:
@@ -179,29 +187,29 @@ class ProductList:
         text = "".join(cells)
         if not text.isascii() and _NOT_UTF8.search(text):
             return BadRow(line, "The text is not UTF-8.")
-        named = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
-        return check_row(line, named, self._currency)
+        by_column = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
+        return check_row(line, by_column, self._currency)
 
 
 def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow | BadRow:
-    """One row's cells by column, as values; or everything that is wrong with them."""
+    """Read the cells of a row, by column; a bad row names everything that is wrong with them."""
     values: dict[str, Any] = {}
-    wrong = [f"{name}: missing" for name in REQUIRED if name not in cells]
+    errors = [f"{name}: missing" for name in REQUIRED if name not in cells]
     for name, cell in cells.items():
         try:
             values[name] = _READERS[name](cell, currency)
         except (NotText, NotMoney) as error:
-            wrong.append(f"{name}: {str(error).rstrip('.')}")
-    if wrong:
-        return BadRow(line, "; ".join(wrong) + ".")
+            errors.append(f"{name}: {str(error).rstrip('.')}")
+    if errors:
+        return BadRow(line, "; ".join(errors) + ".")
     values.pop("currency", None)
     if values.get("stock", 0) is None:
         del values["stock"]
-    facts = {name: values.pop(name) for name in REQUIRED}
-    return ImportRow(line, **facts, given=values)
+    sku, name, price = (values.pop(column) for column in REQUIRED)
+    return ImportRow(line, sku, name, price, cast(OptionalValues, values))
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """A column's name that can be stored and printed, whatever bytes it was written in."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
@@ -231,7 +239,7 @@ def _same_currency(cell: str, currency: str) -> None:
         raise NotText(f"This shop sells in {currency}.")
 
 
-_READERS: Mapping[str, Callable[[str, str], Any]] = {
+_READERS: Mapping[str, Callable[[str, str], object]] = {
     "sku": lambda cell, _: clean_sku(unescape(cell)),
     "name": lambda cell, _: clean(unescape(cell), 1, MAX_NAME),
     "price": _price,

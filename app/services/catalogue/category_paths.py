@@ -1,8 +1,8 @@
-"""Categories by name or path, made when they are missing."""
+"""Categories by name or path, for imports, which create those that are missing."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -15,93 +15,103 @@ from app.models import Category
 from app.services.audit import trail
 
 
+class NewCategory(NamedTuple):
+    """A category that does not exist yet; `id` is negative, and `parent_id` may be, too."""
+
+    id: int
+    name: str
+    parent_id: int | None
+
+
 @dataclass
 class CategoryPaths:
-    """The tree's paths as they are, and those that have been asked for and are not there yet.
+    """The paths of all categories, and of those in `new`, which `create_new` inserts."""
 
-    A category that is still to be made has a negative id, until `make_missing` has made it.
-    """
-
-    ids: dict[Path, list[int]]
-    by_name: dict[str, list[int]]
-    written: dict[int, Path]
-    to_make: list[tuple[int, str, int | None]] = field(default_factory=list)
+    path_of: dict[int, Path] = field(default_factory=dict)
+    ids_by_path: dict[Path, list[int]] = field(default_factory=lambda: defaultdict(list))
+    ids_by_name: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    new: list[NewCategory] = field(default_factory=list)
 
     def find_or_plan(self, path: Path, current: int | None) -> int | None:
-        """The id of the category that a path or a lone name stands for.
+        """The id of the category for a path or a lone name; of a new one where none matches.
 
-        Names compare without case and accents. A lone name is a root's, else any category's. Where
-        several fit, it is the `current` one if it is among them, else the oldest.
+        Where several match, it is the `current` one if it is among them, else the oldest.
         """
         if not path:
             return None
-        fitting = self.fitting(path)
-        if current in fitting:
+        matches = self.matches(path)
+        if current in matches:
             return current
-        return fitting[0] if fitting else self._plan(path)
+        return matches[0] if matches else self._plan(path)
 
-    def fitting(self, path: Path) -> list[int]:
-        """The ids of all categories that a path or a lone name may stand for, the oldest first."""
-        key = tuple(fold(name) for name in path)
-        return self.ids.get(key) or (self.by_name.get(key[0]) if len(key) == 1 else None) or []
+    def matches(self, path: Path) -> list[int]:
+        """The ids of all categories that a path or a lone name may stand for, the oldest first.
+
+        Names compare without case and accents. A lone name is a root's, else any category's.
+        """
+        key = _key(path)
+        return self.ids_by_path.get(key) or (
+            self.ids_by_name.get(key[0], []) if len(key) == 1 else []
+        )
+
+    def add(self, category_id: int, path: Path) -> None:
+        """Make a category known under its path and under its name."""
+        key = _key(path)
+        self.path_of[category_id] = path
+        self.ids_by_path[key].append(category_id)
+        self.ids_by_name[key[-1]].append(category_id)
 
     def _plan(self, path: Path) -> int:
-        key = tuple(fold(name) for name in path)
-        parent = self.find_or_plan(path[:-1], None) if len(path) > 1 else None
-        new_id = -len(self.to_make) - 1
-        self.to_make.append((new_id, path[-1], parent))
-        self.ids[key] = [new_id]
-        self.by_name.setdefault(key[-1], []).append(new_id)
-        self.written[new_id] = path
-        return new_id
+        parent_id = self.find_or_plan(path[:-1], None)
+        category = NewCategory(-len(self.new) - 1, path[-1], parent_id)
+        self.new.append(category)
+        self.add(category.id, path)
+        return category.id
+
+
+def _key(path: Path) -> Path:
+    return tuple(fold(name) for name in path)
 
 
 def load() -> CategoryPaths:
     """All paths of the tree, in one query."""
-    rows = db.session.execute(
-        select(Category.id, Category.name, Category.parent_id).order_by(Category.id)
-    )
-    names = {row.id: (row.name, row.parent_id) for row in rows}
-    ids, by_name = defaultdict(list), defaultdict(list)
-    written = paths(names)
-    for category_id, path in written.items():
-        key = tuple(fold(name) for name in path)
-        ids[key].append(category_id)
-        by_name[key[-1]].append(category_id)
-    return CategoryPaths(dict(ids), dict(by_name), written)
+    tree = CategoryPaths()
+    for category_id, path in load_paths().items():
+        tree.add(category_id, path)
+    return tree
 
 
-def paths(names: Mapping[int, tuple[str, int | None]]) -> dict[int, Path]:
-    """Each category's path, from its name and parent, in the order given."""
-    found: dict[int, Path] = {}
-    for category_id in names:
-        name, parent = names[category_id]
-        path = [name]
-        while parent is not None and len(path) <= len(names):
-            name, parent = names[parent]
-            path.insert(0, name)
-        found[category_id] = tuple(path)
-    return found
+def load_paths() -> dict[int, Path]:
+    """The path of each category, the oldest category first."""
+    query = select(Category.id, Category.name, Category.parent_id).order_by(Category.id)
+    rows = {row.id: row for row in db.session.execute(query)}
+    paths: dict[int, Path] = {}
+    for category_id, row in rows.items():
+        path = [row.name]
+        # The second condition ends the loop even if the tree had a ring.
+        while row.parent_id is not None and len(path) <= len(rows):
+            row = rows[row.parent_id]
+            path.insert(0, row.name)
+        paths[category_id] = tuple(path)
+    return paths
 
 
-def make_missing(actor: Actor, tree: CategoryPaths) -> dict[int, int]:
-    """Insert the categories that were planned, parents first: their ids by the negative ones."""
-    made: dict[int, int] = {}
-    if not tree.to_make:
-        return made
-    rows = []
-    taken = set(db.session.scalars(select(Category.slug)))
-    for planned, name, parent in tree.to_make:
-        slug = make_slug(name, "category")
-        slug = with_suffix(slug) if slug in taken else slug
-        taken.add(slug)
-        row = Category(name=name, slug=slug, parent_id=made.get(parent or 0, parent))
+def create_new(actor: Actor, tree: CategoryPaths) -> dict[int, int]:
+    """Insert the new categories, parents first, and return their ids by the negative ones."""
+    ids: dict[int, int] = {}
+    if not tree.new:
+        return ids
+    changes_of: dict[int | None, Changes] = {}
+    slugs = set(db.session.scalars(select(Category.slug)))
+    for category in tree.new:
+        slug = make_slug(category.name, "category")
+        slug = with_suffix(slug) if slug in slugs else slug
+        slugs.add(slug)
+        parent_id = ids.get(category.parent_id or 0, category.parent_id)
+        row = Category(name=category.name, slug=slug, parent_id=parent_id)
         db.session.add(row)
         db.session.flush()
-        made[planned] = row.id
-        rows.append(row)
-    changes_of: dict[int | None, Changes] = {
-        row.id: differences({}, trail.category_state(row)) for row in rows
-    }
+        ids[category.id] = row.id
+        changes_of[row.id] = differences({}, trail.category_state(row))
     trail.record_many(actor, "category.created", changes_of)
-    return made
+    return ids

@@ -1,4 +1,4 @@
-"""The catalogue as rows of a product list, the same that an import takes in."""
+"""The catalogue as rows of a product list, in the format that imports read."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,17 @@ from sqlalchemy import select
 from app.domain.catalogue.category_path import write_path
 from app.domain.money import to_text
 from app.extensions import db
-from app.models import Category, Product, Variant
-from app.services.catalogue.category_paths import paths
+from app.models import Product, Variant
+from app.services.catalogue.category_paths import load_paths
 
 AT_ONCE = 2000
 
 
 def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, ...]]:
-    """One row a variant in the order of their ids, cells in the order of `csv_rows.COLUMNS`.
+    """One row for each variant in the order of ids, its cells in the order of `csv_rows.COLUMNS`.
 
-    Read a few thousand at a time, so that a catalogue of any size fits. What is inactive is left
-    out unless asked for, since a list cannot say that it is.
+    Rows are fetched AT_ONCE at a time, so that a catalogue of any size fits into memory. Inactive
+    variants are left out by default, since a list cannot say that they are inactive.
     """
     query = (
         select(
@@ -31,7 +31,7 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
     )  # fmt: skip
     if not inactive:
         query = query.where(Variant.is_active, Product.is_active)
-    categories = _category_paths()
+    paths = {id_: write_path(path) for id_, path in load_paths().items()}
     for sku, name, price, on_hand, description, category_id, compare_at in db.session.execute(
         query
     ):
@@ -41,13 +41,7 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
             to_text(price, currency),
             str(on_hand),
             description,
-            categories.get(category_id or 0, ""),
+            paths.get(category_id or 0, ""),
             "" if compare_at is None else to_text(compare_at, currency),
             currency,
         )
-
-
-def _category_paths() -> dict[int, str]:
-    rows = db.session.execute(select(Category.id, Category.name, Category.parent_id))
-    names = {row.id: (row.name, row.parent_id) for row in rows}
-    return {category_id: write_path(path) for category_id, path in paths(names).items()}

@@ -1,8 +1,8 @@
-"""Uploaded product lists, checked and taken in batch by batch, without a queue of jobs.
+"""Product lists that staff upload: checked and imported batch by batch, without a queue of jobs.
 
-The page of a job that runs asks for a few seconds of work at a time: batches, each a transaction of
-its own that moves the job's cursor too. The job's row is locked meanwhile, so that two who ask take
-turns; and whoever comes back after a break, goes on where the last batch ended.
+The page of a running job asks for a few seconds of work at a time. Each batch is a transaction of
+its own, which also moves the job's `line` to the next row. It locks the job's row, so that two
+pages take turns, and whoever opens the page again continues where the last batch ended.
 """
 
 import io
@@ -19,34 +19,35 @@ from sqlalchemy.orm import undefer
 
 from app.db.cleanup import sweep
 from app.db.unit_of_work import after_commit
-from app.domain.catalogue.csv_rows import NotAProductList, ProductList, open_text
+from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import AuditEvent, ImportJob
+from app.models.imports import ImportReport, JobMemory
 from app.observability import metrics
 from app.services.catalogue import category_paths
 from app.services.imports import import_service, import_undo
-from app.services.imports.import_articles import Article, Sheet
-from app.services.imports.import_service import Outcome, Rehearsal, Work
-from app.services.imports.import_undo import Undo, Undone
+from app.services.imports.import_service import DryRun, Outcome
+from app.services.imports.import_state import ProductState, ProductValues, VariantState
+from app.services.imports.import_undo import ImportUndo, UndoProgress
 
 BATCH = 1000
 """Rows a transaction."""
-KEPT = timedelta(days=7)
-"""How long a job is remembered after its last step."""
-TOLD = 200
+RETENTION = timedelta(days=7)
+"""How long a job is stored after its last step."""
+MAX_REFUSALS = 200
 """How many refused rows a report names; it counts them all."""
-REHEARSED = 5
+PREVIEW_BATCHES = 5
 """How many batches of events a preview of an undo reads."""
-SHOWN = 50
+MAX_SAMPLES = 50
 """How many rows that would change something a preview shows."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A job's file as it is worked on, read once for many batches."""
+    """The lines of a job's file, and the SKUs of several rows; read once for many batches."""
 
     lines: list[str]
     repeated: frozenset[str] = frozenset()
@@ -62,15 +63,15 @@ def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
         raise Invalid({"file": ["Choose a file that is not empty."]})
     lines = _lines(data)
     try:
-        listing = ProductList(lines, currency)
+        products = ProductList(lines, currency)
     except NotAProductList as error:
         raise Invalid({"file": [str(error)]}) from None
-    return listing, Source(lines, frozenset(listing.repeated()))
+    return products, Source(lines, frozenset(products.repeated()))
 
 
-def begin(actor: Actor, name: str, data: bytes, listing: ProductList, source: Source) -> ImportJob:
-    """Store an uploaded file, to be checked; jobs that nobody wants any more are forgotten."""
-    sweep(ImportJob, ImportJob.updated_at < utc_now() - KEPT)
+def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: Source) -> ImportJob:
+    """Store an uploaded file, to be checked, and delete jobs that are past RETENTION."""
+    sweep(ImportJob, ImportJob.updated_at < utc_now() - RETENTION)
     job = ImportJob(
         user_id=actor.user_id,
         name="".join(filter(str.isprintable, name))[-200:] or "unnamed",
@@ -78,7 +79,7 @@ def begin(actor: Actor, name: str, data: bytes, listing: ProductList, source: So
         lines=len(source.lines),
         file=data,
         repeated=sorted(source.repeated),
-        preview={"unknown": listing.unknown},
+        preview={"unknown": products.unknown},
     )
     db.session.add(job)
     db.session.flush()
@@ -89,7 +90,7 @@ def get(job_id: int) -> ImportJob:
     """A job as it stands.
 
     Raises:
-        NotFound: there is none, or it is forgotten by now.
+        NotFound: there is none, or it has been deleted.
     """
     return _one(select(ImportJob), job_id)
 
@@ -100,7 +101,7 @@ def latest(count: int) -> Sequence[ImportJob]:
 
 
 def start(actor: Actor, job_id: int) -> ImportJob:
-    """Have a checked list taken in; it says so once, however often it is asked.
+    """Begin to import a checked list. For any other job it does nothing.
 
     Raises:
         NotFound
@@ -122,30 +123,29 @@ def undo_step(actor: Actor, job_id: int) -> ImportJob:
     job = _locked(job_id)
     if not job.can_be_undone:
         return job
-    so_far = Undone(**job.report.get("undo", {}))
-    done = import_undo.step(actor, _undo(job), so_far)
-    job.report = {**job.report, "undo": asdict(done)}
+    progress = import_undo.step(actor, _undo(job), UndoProgress(**job.report.get("undo", {})))
+    job.report = {**job.report, "undo": asdict(progress)}
     job.updated_at = utc_now()
     db.session.flush()
     return job
 
 
-def rehearse_undo(job: ImportJob) -> Undone:
-    """What undoing a finished import would put back, told from its newest events; changes nothing."""
-    undo, total = _undo(job), Undone()
-    for _ in range(REHEARSED):
-        total = import_undo.rehearse(undo, total)
-        if total.is_done:
+def preview_undo(job: ImportJob) -> UndoProgress:
+    """What undoing a finished import would put back, judged by its newest events."""
+    undo, progress = _undo(job), UndoProgress()
+    for _ in range(PREVIEW_BATCHES):
+        progress = import_undo.preview_step(undo, progress)
+        if progress.is_done:
             break
-    return total
+    return progress
 
 
-def _undo(job: ImportJob) -> Undo:
-    return Undo(str(job.id), job.report["oldest"])
+def _undo(job: ImportJob) -> ImportUndo:
+    return ImportUndo(str(job.id), job.report["oldest"])
 
 
 def source_of(job_id: int) -> Source:
-    """The file of a job that is under way."""
+    """The file of a running job."""
     options = undefer(ImportJob.file), undefer(ImportJob.repeated)
     job = _one(select(ImportJob).options(*options), job_id)
     return Source(_lines(job.file or b""), frozenset(job.repeated))
@@ -160,17 +160,21 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
     job = _locked(job_id)
     if not job.is_running:
         return job
-    listing = ProductList(source.lines, currency, start=job.line)
-    rows = list(islice(listing, BATCH))
+    products = ProductList(source.lines, currency, start=job.line)
+    rows = list(islice(products, BATCH))
     if job.status == "checking":
         job.preview = _check(job, source, rows)
     else:
-        outcome = import_service.sort_out(rows, _import(job))
-        job.report = _counted(job.report, outcome)
-        after_commit(lambda: metrics.rows_imported(_figures(outcome)))
-        if job.line == 0:  # or all that follow were planned for no rows
-            import_service.settle()
-    job.line, job.updated_at = listing.next_line, utc_now()
+        # The trail names the person who started the import, whoever has the page open.
+        actor = Actor("admin", job.user_id, door="pages")
+        outcome = import_service.handle_rows(
+            rows, lambda good: import_service.import_rows(actor, good, str(job.id))
+        )
+        job.report = _add(job.report, outcome)
+        after_commit(lambda: metrics.rows_imported(_counts(outcome)))
+        if job.line == 0:
+            import_service.update_statistics()
+    job.line, job.updated_at = products.next_line, utc_now()
     if len(rows) < BATCH:
         _end(job)
     db.session.flush()
@@ -184,8 +188,8 @@ def _lines(data: bytes) -> list[str]:
 def _one(query: Select[Any], job_id: int) -> ImportJob:
     job: ImportJob | None = None
     if 0 < job_id < 2**63:
-        fresh = query.where(ImportJob.id == job_id).execution_options(populate_existing=True)
-        job = db.session.scalar(fresh)
+        query = query.where(ImportJob.id == job_id).execution_options(populate_existing=True)
+        job = db.session.scalar(query)
     if job is None:
         raise NotFound("import")
     return job
@@ -201,61 +205,65 @@ def _end(job: ImportJob) -> None:
     after_commit(partial(metrics.import_ended, job.status))
     if job.status == "done":
         job.file, job.repeated = None, []
-        import_service.settle()
+        import_service.update_statistics()
 
 
-def _import(job: ImportJob) -> Work:
-    """The trail names who had it taken in, whoever lends it the time."""
-    actor = Actor("admin", job.user_id, door="pages")
-    return lambda rows: import_service.import_rows(actor, rows, str(job.id))
+def _check(job: ImportJob, source: Source, rows: Sequence[ImportRow | BadRow]) -> ImportReport:
+    samples = job.preview.get("samples", [])
+    dry_run = _restore(job.memory)
+    dry_run.max_samples = MAX_SAMPLES - len(samples)
+    outcome = import_service.handle_rows(
+        rows, lambda good: import_service.preview_rows(good, dry_run)
+    )
+    job.memory = _remember(dry_run, source)
+    samples = [*samples, *map(asdict, dry_run.samples)]
+    return {**_add(job.preview, outcome), "samples": samples}
 
 
-def _check(job: ImportJob, source: Source, rows: Sequence[Any]) -> dict[str, Any]:
-    told = job.preview.get("samples", [])
-    rehearsal = _remembered(job.memory)
-    rehearsal.room = SHOWN - len(told)
-    outcome = import_service.sort_out(rows, lambda rows: import_service.rehearse(rows, rehearsal))
-    job.memory = _memory(rehearsal, source)
-    samples = [*told, *map(asdict, rehearsal.samples)]
-    return {**_counted(job.preview, outcome), "samples": samples}
-
-
-def _remembered(memory: dict[str, Any]) -> Rehearsal:
-    articles = {
-        sku: Article(**{**facts, "sheet": Sheet(**facts["sheet"])})
-        for sku, facts in memory.get("articles", {}).items()
+def _restore(memory: JobMemory) -> DryRun:
+    variants = {
+        sku: VariantState(**{**state, "product": _restore_product(**state["product"])})
+        for sku, state in memory.get("variants", {}).items()
     }
     tree = category_paths.load()
     for path in memory.get("planned", ()):
         tree.find_or_plan(tuple(path), None)
-    return Rehearsal(articles, tree)
+    return DryRun(variants, tree)
 
 
-def _memory(rehearsal: Rehearsal, source: Source) -> dict[str, Any]:
-    """What later rows need to know: categories to be made, and articles that come again."""
-    again = {
-        sku: asdict(article)
-        for sku, article in rehearsal.articles.items()
-        if sku in source.repeated
+def _restore_product(values: Sequence[Any], **state: Any) -> ProductState:
+    return ProductState(values=ProductValues(*values), **state)
+
+
+def _remember(dry_run: DryRun, source: Source) -> JobMemory:
+    """What later batches need: the variants of several rows, and the categories to be created."""
+    variants = {
+        sku: asdict(variant) for sku, variant in dry_run.variants.items() if sku in source.repeated
     }
-    tree = rehearsal.tree
-    planned = [tree.written[planned_id] for planned_id, *_rest in tree.to_make] if tree else []
-    return {"articles": again, "planned": planned}
+    tree = dry_run.tree
+    planned = [list(tree.path_of[category.id]) for category in tree.new] if tree else []
+    return {"variants": variants, "planned": planned}
 
 
-def _counted(before: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
-    told = before.get("told", [])
-    more = [[row.line, row.reason] for row in outcome.refused]
-    summed = {name: before.get(name, 0) + figure for name, figure in _figures(outcome).items()}
-    stayed = Counter(before.get("stayed", {})) + outcome.stayed
-    return {**before, **summed, "told": [*told, *more][:TOLD], "stayed": stayed}
+def _add(report: ImportReport, outcome: Outcome) -> ImportReport:
+    refusals = [(row.line, row.reason) for row in outcome.refusals]
+    return {
+        **report,
+        "created": report.get("created", 0) + outcome.created,
+        "updated": report.get("updated", 0) + outcome.updated,
+        "unchanged": report.get("unchanged", 0) + outcome.unchanged,
+        "categories": report.get("categories", 0) + outcome.categories,
+        "refused": report.get("refused", 0) + len(outcome.refusals),
+        "told": [*report.get("told", []), *refusals][:MAX_REFUSALS],
+        "stayed": Counter(report.get("stayed", {})) + outcome.ignored,
+    }
 
 
-def _figures(outcome: Outcome) -> dict[str, int]:
+def _counts(outcome: Outcome) -> dict[str, int]:
     return {
         "created": outcome.created,
         "updated": outcome.updated,
         "unchanged": outcome.unchanged,
         "categories": outcome.categories,
-        "refused": len(outcome.refused),
+        "refused": len(outcome.refusals),
     }

@@ -1,4 +1,4 @@
-"""Product lists taken in, a batch of rows at a time: upserts by SKU, in the order of the rows."""
+"""Product lists: batches of rows that create or update variants by SKU, in the order of the rows."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,14 @@ from app.services.catalogue.bulk_catalogue import (
     change_variants,
 )
 from app.services.catalogue.category_paths import CategoryPaths
-from app.services.imports import import_articles
-from app.services.imports.import_articles import Article, Facts, RowRefused
+from app.services.imports import import_state
+from app.services.imports.import_state import RowRefused, VariantState, VariantValues
 
 REASON = "import"
 IMPORTED = "product.imported"
 REFERENCE = "import"
 """The field of an audit event that says to which import it belongs."""
-_EDITED = (
+_PRODUCT_COLUMNS = (
     "name", "description", "category_id", "compare_at_price", "version", "updated_at",
     "price", "name_key", "search_title", "search_body",
 )  # fmt: skip
@@ -42,32 +42,34 @@ _EDITED = (
 
 @dataclass
 class Outcome:
-    """What became of some rows; `refused` names those that did not go in, and `stayed` counts by
-    column what rows did not change, since it is not their variant's alone."""
+    """What became of some rows: how many did what, and which were refused.
+
+    `ignored` counts by column the rows in which it was ignored, as `apply_row` says.
+    """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     categories: int = 0
-    refused: list[BadRow] = field(default_factory=list)
-    stayed: Counter[str] = field(default_factory=Counter)
+    refusals: list[BadRow] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
 
-    def add(self, done: "Outcome") -> None:
-        """Count what became of more rows."""
-        self.created += done.created
-        self.updated += done.updated
-        self.unchanged += done.unchanged
-        self.categories += done.categories
-        self.refused += done.refused
-        self.stayed += done.stayed
+    def add(self, other: "Outcome") -> None:
+        """Add the outcome of more rows."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.categories += other.categories
+        self.refusals += other.refusals
+        self.ignored += other.ignored
 
 
-Work = Callable[[Sequence[ImportRow]], Outcome]
+RowHandler = Callable[[Sequence[ImportRow]], Outcome]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a row would do: the fields that would differ, as `import_articles.told` has them."""
+    """What a row would do: the fields that would differ, as `import_state.by_column` has them."""
 
     line: int
     sku: str
@@ -76,190 +78,185 @@ class Sample:
 
 
 @dataclass
-class Rehearsal:
-    """What a dry run remembers from batch to batch, since nothing of it is written.
+class DryRun:
+    """What a dry run remembers from batch to batch, since it writes nothing.
 
-    It shows what the first rows would do, as long as there is `room`.
+    It keeps a sample of each row that would change something, up to `max_samples`.
     """
 
-    articles: dict[str, Article] = field(default_factory=dict)
+    variants: dict[str, VariantState] = field(default_factory=dict)
     tree: CategoryPaths | None = None
-    room: int = 0
+    max_samples: int = 0
     samples: list[Sample] = field(default_factory=list)
-
-    def note(self, row: ImportRow, before: Facts | None, after: Facts, tree: CategoryPaths) -> None:
-        """Keep what a row would do."""
-        if len(self.samples) < self.room:
-            old = {} if before is None else import_articles.told(before, tree)
-            changes = differences(old, import_articles.told(after, tree))
-            told = {name: pair for name, pair in changes.items() if any(map(_says, pair))}
-            self.samples.append(Sample(row.line, row.sku, before is None, told))
 
 
 @dataclass
 class _Batch:
-    articles: dict[str, Article]
+    variants: dict[str, VariantState]
     tree: CategoryPaths
+    dry_run: DryRun | None = None
     outcome: Outcome = field(default_factory=Outcome)
-    before: dict[str, Facts] = field(default_factory=dict)
-    rehearsal: Rehearsal | None = None
 
-    def take(self, row: ImportRow) -> None:
-        """Apply a row to what is known, and count what it did."""
-        known = self.articles.get(row.sku)
-        article = known or import_articles.new_article(row)
-        before = article.facts
+    def apply(self, row: ImportRow) -> None:
+        """Apply a row to the variants in memory, and count what it did."""
+        existing = self.variants.get(row.sku)
+        variant = existing or import_state.new_variant(row)
+        before = variant.values
         try:
-            self.outcome.stayed.update(import_articles.apply(row, article, self.tree))
+            self.outcome.ignored.update(import_state.apply_row(row, variant, self.tree))
         except RowRefused as refusal:
-            self.outcome.refused.append(BadRow(row.line, str(refusal)))
+            self.outcome.refusals.append(BadRow(row.line, str(refusal)))
             return
-        self.articles[row.sku] = article
-        if known is not None and article.facts == before:
+        self.variants[row.sku] = variant
+        if existing and variant.values == before:
             self.outcome.unchanged += 1
             return
-        self.outcome.created += known is None
-        self.outcome.updated += known is not None
-        if self.rehearsal:
-            self.rehearsal.note(row, before if known else None, article.facts, self.tree)
+        self.outcome.created += existing is None
+        self.outcome.updated += existing is not None
+        if self.dry_run and len(self.dry_run.samples) < self.dry_run.max_samples:
+            sample = self._sample(row, before if existing else None, variant.values)
+            self.dry_run.samples.append(sample)
+
+    def _sample(self, row: ImportRow, before: VariantValues | None, after: VariantValues) -> Sample:
+        old = {} if before is None else import_state.by_column(before, self.tree)
+        changes = differences(old, import_state.by_column(after, self.tree))
+        changes = {
+            name: pair for name, pair in changes.items() if any(v not in (None, "") for v in pair)
+        }
+        return Sample(row.line, row.sku, before is None, changes)
 
 
-def sort_out(rows: Sequence[ImportRow | BadRow], work: Work) -> Outcome:
-    """What `work` makes of the rows that can be read; the others are refused along with its own,
+def handle_rows(rows: Sequence[ImportRow | BadRow], handler: RowHandler) -> Outcome:
+    """The outcome of `handler` for the rows that can be read, with the bad rows among the refusals,
     in the order of their lines."""
     good = [row for row in rows if isinstance(row, ImportRow)]
-    outcome = work(good) if good else Outcome()
-    outcome.refused += [row for row in rows if isinstance(row, BadRow)]
-    outcome.refused.sort(key=lambda row: row.line)
+    outcome = handler(good) if good else Outcome()
+    outcome.refusals += [row for row in rows if isinstance(row, BadRow)]
+    outcome.refusals.sort(key=lambda row: row.line)
     return outcome
 
 
 def import_rows(actor: Actor, rows: Sequence[ImportRow], reference: str) -> Outcome:
-    """Take in a batch: a constant number of statements, on rows locked in the order of their ids.
+    """Import a batch in a constant number of statements, its rows locked in the order of their ids.
 
-    A SKU that stands in it twice is taken twice, the later row wins. The audit trail keeps the
-    import's `reference` with what changed, so that `import_undo` finds it.
+    Of two rows with the same SKU both are applied, so the later one wins. The audit trail keeps
+    the import's `reference` with what changed, so that `import_undo` finds it.
     """
     skus = sorted({row.sku for row in rows})
-    batch = _Batch(import_articles.load(skus, lock=True), category_paths.load())
-    batch.before = {sku: article.facts for sku, article in batch.articles.items()}
+    batch = _Batch(import_state.load(skus, lock=True), category_paths.load())
+    before = {sku: variant.values for sku, variant in batch.variants.items()}
     for row in rows:
-        batch.take(row)
-    _make_categories(actor, batch)
+        batch.apply(row)
+    _create_categories(actor, batch)
     now = utc_now()
-    articles = batch.articles.values()
-    changed = [a for a in articles if a.id and a.facts != batch.before[a.sku]]
-    _add_new([article for article in articles if article.id is None], now)
-    write_changes(changed, batch.before, now)
-    _record(actor, changed, batch, reference)
+    variants = batch.variants.values()
+    _create_products([variant for variant in variants if variant.id is None], now)
+    changed = [v for v in variants if v.id is not None and v.values != before[v.sku]]
+    write_changes(changed, before, now)
+    changes_of = changes_by_product(changed, before, reference)
+    if batch.outcome.created:
+        changes_of[None] = {
+            "products": [None, batch.outcome.created], REFERENCE: [None, reference]
+        }  # fmt: skip
+    trail.record_many(actor, IMPORTED, changes_of)
     catalogue_cache.invalidate_catalogue()
     return batch.outcome
 
 
-def settle() -> None:
-    """Let the database know how much there is, after many rows came in."""
+def update_statistics() -> None:
+    """Refresh the database's statistics after many rows came in, or it plans for the few before."""
     refresh_statistics(Product, Variant, Category)
 
 
-def rehearse(rows: Sequence[ImportRow], rehearsal: Rehearsal) -> Outcome:
-    """Tell what `import_rows` would do, and change nothing. Takes no locks."""
-    skus = sorted({row.sku for row in rows} - rehearsal.articles.keys())
-    rehearsal.tree = rehearsal.tree or category_paths.load()
-    rehearsal.articles.update(import_articles.load(skus, lock=False))
-    planned = len(rehearsal.tree.to_make)
-    batch = _Batch(rehearsal.articles, rehearsal.tree, rehearsal=rehearsal)
+def preview_rows(rows: Sequence[ImportRow], dry_run: DryRun) -> Outcome:
+    """What `import_rows` would do. Changes nothing and takes no locks."""
+    skus = sorted({row.sku for row in rows} - dry_run.variants.keys())
+    tree = dry_run.tree = dry_run.tree or category_paths.load()
+    dry_run.variants.update(import_state.load(skus, lock=False))
+    new_before = len(tree.new)
+    batch = _Batch(dry_run.variants, tree, dry_run)
     for row in rows:
-        batch.take(row)
-    batch.outcome.categories = len(rehearsal.tree.to_make) - planned
+        batch.apply(row)
+    batch.outcome.categories = len(tree.new) - new_before
     return batch.outcome
 
 
-def _says(value: object) -> bool:
-    return value not in (None, "")
+def _create_categories(actor: Actor, batch: _Batch) -> None:
+    ids = category_paths.create_new(actor, batch.tree)
+    batch.outcome.categories = len(ids)
+    for variant in batch.variants.values() if ids else ():
+        product = variant.product
+        if product.values.category_id in ids:
+            category_id = ids[product.values.category_id]
+            product.values = product.values._replace(category_id=category_id)
 
 
-def _make_categories(actor: Actor, batch: _Batch) -> None:
-    made = category_paths.make_missing(actor, batch.tree)
-    batch.outcome.categories = len(made)
-    for article in batch.articles.values():
-        category_id = article.sheet.category_id
-        article.sheet.category_id = made.get(category_id or 0, category_id)
-
-
-def _add_new(articles: Sequence[Article], now: datetime) -> None:
-    slugs = _free_slugs([article.sheet.name for article in articles])
+def _create_products(variants: Sequence[VariantState], now: datetime) -> None:
+    values = [variant.product.values for variant in variants]
+    slugs = _free_slugs([product.name for product in values])
     products = [
         NewProduct(
-            name=article.sheet.name,
+            name=product.name,
             slug=slug,
-            variants=[NewVariant(article.sku, article.price, article.on_hand)],
+            variants=[NewVariant(variant.sku, variant.price, variant.on_hand)],
             created_at=now,
-            description=article.sheet.description,
-            category_id=article.sheet.category_id,
-            compare_at_price=article.sheet.compare_at_price,
+            description=product.description,
+            category_id=product.category_id,
+            compare_at_price=product.compare_at_price,
         )
-        for article, slug in zip(articles, slugs, strict=True)
+        for variant, product, slug in zip(variants, values, slugs, strict=True)
     ]
     if products:
         add_products(products, REASON)
 
 
 def _free_slugs(names: Sequence[str]) -> list[str]:
-    wanted = [make_slug(name, "product") for name in names]
+    slugs = [make_slug(name, "product") for name in names]
     query = select(Product.slug).where(
-        among(Product.slug, sorted(set(wanted))), Product.deleted_at.is_(None)
+        among(Product.slug, sorted(set(slugs))), Product.deleted_at.is_(None)
     )
-    taken = set(db.session.scalars(query)) if wanted else set()
-    slugs = []
-    for slug in wanted:
-        while slug in taken:
+    used = set(db.session.scalars(query)) if slugs else set()
+    for place, slug in enumerate(slugs):
+        while slug in used:
             slug = with_suffix(slug)
-        taken.add(slug)
-        slugs.append(slug)
+        used.add(slug)
+        slugs[place] = slug
     return slugs
 
 
-def write_changes(articles: Sequence[Article], facts: Mapping[str, Facts], now: datetime) -> None:
-    """Write articles that differ from the `facts` that they had, by SKU; their rows are locked."""
-    variants, edited = [], []
-    for article in articles:
-        before, on_hand = facts[article.sku], article.on_hand
-        if (article.price, on_hand) != (before.price, before.on_hand):
-            delta = on_hand - before.on_hand
-            variants.append(VariantChange(article.id or 0, article.price, on_hand, delta))
-        if article.price != before.price or article.sheet.facts != before.sheet:
-            edited.append(article)
-    change_variants(variants, REASON, now)
-    _write_products(edited, now)
-
-
-def _write_products(articles: Sequence[Article], now: datetime) -> None:
-    sheets = {article.sheet.id: article.sheet for article in articles if article.sheet.id}
-    offers = import_articles.offers_of(set(sheets)) if sheets else {}
+def write_changes(
+    variants: Sequence[VariantState], before: Mapping[str, VariantValues], now: datetime
+) -> None:
+    """Write variants that differ from their values `before`, by SKU; their rows are locked."""
+    changes, products = [], {}
+    for variant in variants:
+        old, price, on_hand = before[variant.sku], variant.price, variant.on_hand
+        if (price, on_hand) != (old.price, old.on_hand):
+            change = VariantChange(variant.id or 0, price, on_hand, on_hand - old.on_hand)
+            changes.append(change)
+        product = variant.product
+        if product.id and (price, product.values) != (old.price, old.product):
+            products[product.id] = product
+    change_variants(changes, REASON, now)
+    offers = import_state.offers_of(set(products)) if products else {}
     rows = []
-    for product_id, sheet in sheets.items():
-        columns = listing_columns(sheet.name, sheet.description, offers[product_id])
-        rows.append((product_id, *sheet.facts, sheet.version + 1, now, *columns))
-    update_rows(Product, _EDITED, rows)
+    for product_id, product in products.items():
+        columns = listing_columns(
+            product.values.name, product.values.description, offers[product_id]
+        )
+        rows.append((product_id, *product.values, product.version + 1, now, *columns))
+    update_rows(Product, _PRODUCT_COLUMNS, rows)
 
 
 def changes_by_product(
-    changed: Sequence[Article], facts: Mapping[str, Facts], reference: str
+    variants: Sequence[VariantState], before: Mapping[str, VariantValues], reference: str
 ) -> dict[int | None, Changes]:
-    """What the trail tells of articles that differ from the `facts` that they had."""
+    """What the audit trail records of variants that differ from their values `before`."""
     changes_of: dict[int | None, Changes] = {}
-    for article in changed:
-        before = article.state_of(facts[article.sku])
-        changes = changes_of.setdefault(article.sheet.id, {})
-        changes |= differences(before, article.state_of(article.facts))
+    for variant in variants:
+        old = variant.audit_state(before[variant.sku])
+        changes = changes_of.setdefault(variant.product.id, {})
+        changes |= differences(old, variant.audit_state(variant.values))
     for changes in changes_of.values():
         changes[REFERENCE] = [None, reference]
     return changes_of
-
-
-def _record(actor: Actor, changed: Sequence[Article], batch: _Batch, reference: str) -> None:
-    changes_of = changes_by_product(changed, batch.before, reference)
-    if batch.outcome.created:
-        created = [None, batch.outcome.created]
-        changes_of[None] = {"products": created, REFERENCE: [None, reference]}
-    trail.record_many(actor, IMPORTED, changes_of)

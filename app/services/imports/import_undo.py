@@ -1,9 +1,9 @@
 """Puts back what an import changed, such as wrong prices, from the audit trail.
 
 Batches of audit events are read from the newest to the oldest, each in a transaction of its own. A
-field is put back only where it still has the value that the import gave it: whatever staff edited since
-stays, with everything else of that product. So the work can be interrupted and begun again: what is
-back already differs from what the import wrote.
+field is put back only where it still has the value that the import gave it. A product in which any
+such field was edited since keeps all of its fields. The work can be interrupted and begun again: a
+field that was put back no longer has the import's value.
 
 Stock is not put back, since sales and deliveries went on; a count corrects it. Products that the
 import created stay.
@@ -11,7 +11,7 @@ import created stay.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import select
 
@@ -23,32 +23,32 @@ from app.extensions import db
 from app.models import AuditEvent, Category, Variant
 from app.services.audit import trail
 from app.services.cache import catalogue_cache
-from app.services.imports import import_articles, import_service
-from app.services.imports.import_articles import SHEET_NAMES, Article
+from app.services.imports import import_service, import_state
 from app.services.imports.import_service import IMPORTED, REFERENCE
+from app.services.imports.import_state import ProductValues, VariantState
 
 BATCH = 2000
-"""Audit events a transaction; those of others in between count."""
+"""Audit events a transaction, those of other changes included."""
 UNDONE = "product.import_undone"
-LIMIT_OF_EDITED = 1000
-"""Products that are named as edited since."""
+MAX_EDITED = 1000
+"""How many products are named as edited since."""
 _LATEST = 2**62
 
 
 @dataclass
-class Undo:
-    """An import that is undone, and what a rehearsal has put back in memory.
+class ImportUndo:
+    """An import that is undone, and what a preview has put back in memory.
 
-    `oldest` is an event before which the import cannot have begun, where that is known.
+    `oldest` is the id of an audit event before which the import cannot have begun, if that is known.
     """
 
     reference: str
     oldest: int = 0
-    articles: dict[str, Article] = field(default_factory=dict)
+    variants: dict[str, VariantState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Undone:
+class UndoProgress:
     """How far it is: events with an id below `before` are still to be read."""
 
     before: int = _LATEST
@@ -57,42 +57,40 @@ class Undone:
     is_done: bool = False
 
 
-def step(actor: Actor, undo: Undo, total: Undone) -> Undone:
-    """Put back what the next batch of events tells; how far it is then."""
-    events = _events(undo, total.before)
-    articles = import_articles.load(_skus(events), lock=True)
-    facts = {sku: article.facts for sku, article in articles.items()}
-    edited = _put_back(events, articles)
-    changed = [article for article in articles.values() if article.facts != facts[article.sku]]
-    import_service.write_changes(changed, facts, utc_now())
-    changes_of = import_service.changes_by_product(changed, facts, undo.reference)
+def step(actor: Actor, undo: ImportUndo, progress: UndoProgress) -> UndoProgress:
+    """Put back what the next batch of events records, and return how far it is then."""
+    events = _events(undo, progress.before)
+    variants = import_state.load(_skus(events), lock=True)
+    before = {sku: variant.values for sku, variant in variants.items()}
+    edited = _put_back(events, variants)
+    changed = [variant for variant in variants.values() if variant.values != before[variant.sku]]
+    import_service.write_changes(changed, before, utc_now())
+    changes_of = import_service.changes_by_product(changed, before, undo.reference)
     trail.record_many(actor, UNDONE, changes_of)
     if changed:
         catalogue_cache.invalidate_catalogue()
-    return _count(events, len(changes_of), edited, total)
+    return _advance(progress, events, len(changes_of), edited)
 
 
-def rehearse(undo: Undo, total: Undone) -> Undone:
-    """Tell what `step` would do, and change nothing."""
-    events = _events(undo, total.before)
-    skus = [sku for sku in _skus(events) if sku not in undo.articles]
-    undo.articles |= import_articles.load(skus, lock=False)
-    facts = {sku: article.facts for sku, article in undo.articles.items()}
-    edited = _put_back(events, undo.articles)
-    products = {a.sheet.id for a in undo.articles.values() if a.facts != facts[a.sku]}
-    db.session.rollback()
-    return _count(events, len(products), edited, total)
+def preview_step(undo: ImportUndo, progress: UndoProgress) -> UndoProgress:
+    """What `step` would do. Changes nothing."""
+    events = _events(undo, progress.before)
+    skus = [sku for sku in _skus(events) if sku not in undo.variants]
+    undo.variants |= import_state.load(skus, lock=False)
+    before = {sku: variant.values for sku, variant in undo.variants.items()}
+    edited = _put_back(events, undo.variants)
+    products = {v.product.id for v in undo.variants.values() if v.values != before[v.sku]}
+    return _advance(progress, events, len(products), edited)
 
 
-@dataclass(frozen=True)
-class _Event:
+class _Event(NamedTuple):
     id: int
     product_id: int | None
     changes: Changes
     is_ours: bool
 
 
-def _events(undo: Undo, before: int) -> list[_Event]:
+def _events(undo: ImportUndo, before: int) -> list[_Event]:
     query = (
         select(AuditEvent.id, AuditEvent.action, AuditEvent.subject_id, AuditEvent.changes)
         .where(AuditEvent.id < before, AuditEvent.id >= undo.oldest)
@@ -116,38 +114,40 @@ def _skus(events: Sequence[_Event]) -> list[str]:
     return sorted(db.session.scalars(query)) if ids else []
 
 
-def _put_back(events: Sequence[_Event], articles: Mapping[str, Article]) -> list[int]:
-    """Change articles as they were before the events; the products that were edited since."""
-    by_product: dict[int | None, list[Article]] = {}
-    for article in articles.values():
-        by_product.setdefault(article.sheet.id, []).append(article)
+def _put_back(events: Sequence[_Event], variants: Mapping[str, VariantState]) -> list[int]:
+    """Give variants the values from before the events, and return the ids of the products that
+    were edited since."""
+    by_product: dict[int | None, list[VariantState]] = {}
+    for variant in variants.values():
+        by_product.setdefault(variant.product.id, []).append(variant)
     categories = set(db.session.scalars(select(Category.id)))
     edited = []
     for event in events:
         if not event.is_ours or event.product_id is None:
             continue
         group = by_product.get(event.product_id, [])
-        verdict = _judge(event.changes, group, categories)
-        if verdict == "as imported":
+        state = _state_since(event.changes, group, categories)
+        if state == "as imported":
             for name, (value, _imported) in _fields(event.changes).items():
                 _set(name, value, group)
-        elif verdict == "edited" and event.product_id not in edited:
+        elif state == "edited" and event.product_id not in edited:
             edited.append(event.product_id)
     return edited
 
 
-def _judge(
-    changes: Changes, group: Sequence[Article], categories: set[int]
+def _state_since(
+    changes: Changes, group: Sequence[VariantState], categories: set[int]
 ) -> Literal["as imported", "as before", "edited"]:
-    state: dict[str, Any] = {}
-    for article in group:
-        state |= article.state_of(article.facts)
+    """How the variants of a product compare with the values before and after an import."""
+    state: dict[str, object] = {}
+    for variant in group:
+        state |= variant.audit_state(variant.values)
     fields = _fields(changes)
     if all(name in state and state[name] == old for name, (old, _new) in fields.items()):
         return "as before"
     old_category = fields.get("category_id", [None, None])[0]
-    is_there = old_category is None or old_category in categories
-    if is_there and all(name in state and state[name] == new for name, (_, new) in fields.items()):
+    exists = old_category is None or old_category in categories
+    if exists and all(name in state and state[name] == new for name, (_, new) in fields.items()):
         return "as imported"
     return "edited"
 
@@ -157,25 +157,28 @@ def _fields(changes: Changes) -> Changes:
     return {
         name: pair
         for name, pair in changes.items()
-        if name in SHEET_NAMES or name.endswith(".price")
+        if name in ProductValues._fields or name.endswith(".price")
     }
 
 
-def _set(name: str, value: Any, group: Sequence[Article]) -> None:
-    if name in SHEET_NAMES:
-        setattr(group[0].sheet, name, value)
+def _set(name: str, value: object, group: Sequence[VariantState]) -> None:
+    if name in ProductValues._fields:
+        product = group[0].product
+        product.values = ProductValues(**{**product.values._asdict(), name: value})
         return
     variant_id = int(name.split(".")[1])
-    for article in group:
-        if article.id == variant_id:
-            article.price = value
+    for variant in group:
+        if variant.id == variant_id and isinstance(value, int):
+            variant.price = value
 
 
-def _count(events: Sequence[_Event], put_back: int, edited: Sequence[int], total: Undone) -> Undone:
-    more = [product_id for product_id in edited if product_id not in total.edited]
-    return Undone(
-        before=events[-1].id if events else total.before,
-        put_back=total.put_back + put_back,
-        edited=[*total.edited, *more][:LIMIT_OF_EDITED],
+def _advance(
+    progress: UndoProgress, events: Sequence[_Event], put_back: int, edited: Sequence[int]
+) -> UndoProgress:
+    more = [product_id for product_id in edited if product_id not in progress.edited]
+    return UndoProgress(
+        before=events[-1].id if events else progress.before,
+        put_back=progress.put_back + put_back,
+        edited=[*progress.edited, *more][:MAX_EDITED],
         is_done=len(events) < BATCH,
     )

@@ -54,7 +54,7 @@ def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
     answers_before = now - idempotency.LIFETIME
     sessions_before = now - session_service.STORED_AFTER_EXPIRY
     failures_before = now - FORGOTTEN_AFTER
-    imports_before = now - import_jobs.KEPT
+    imports_before = now - import_jobs.RETENTION
     return (
         Remains("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
         Remains("idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before),

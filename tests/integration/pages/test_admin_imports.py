@@ -293,8 +293,8 @@ def test_a_list_that_changes_nothing_has_no_button(app, staff):
 
 
 def test_long_reports_name_the_first_and_count_the_others(app, staff, monkeypatch):
-    monkeypatch.setattr(import_jobs, "TOLD", 2)
-    monkeypatch.setattr(import_jobs, "SHOWN", 3)
+    monkeypatch.setattr(import_jobs, "MAX_REFUSALS", 2)
+    monkeypatch.setattr(import_jobs, "MAX_SAMPLES", 3)
 
     page = looked_over(staff, *list_of(5), *(f"B{n},Bad,x," for n in range(4)))
 

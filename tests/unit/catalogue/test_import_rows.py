@@ -35,13 +35,13 @@ def test_a_full_row_becomes_values():
 def test_what_a_row_leaves_out_is_not_given():
     (row,) = read("A-1,Mug,9.50", header="sku,name,price,stock,description")
 
-    assert row.given == {}
+    assert row.optional == {}
 
 
 def test_an_empty_stock_is_left_out_and_an_empty_text_is_given():
     (row,) = read("A-1,Mug,9.50,,,,,")
 
-    assert row.given == {"description": "", "category": (), "compare_at_price": None}
+    assert row.optional == {"description": "", "category": (), "compare_at_price": None}
 
 
 def test_headers_are_read_in_any_case_and_order():

@@ -1,4 +1,4 @@
-"""Product lists in and out: uploaded, looked over, taken in with progress, and told about."""
+"""Product lists in and out: upload, check, import with progress, undo, export."""
 
 import io
 import time
@@ -43,15 +43,15 @@ blp = AdminBlueprint("imports", __name__, url_prefix="/admin", before_forms=[_al
 
 @blp.get("/import")
 def show() -> Response:
-    """The form for a file, and what was imported lately."""
+    """The form for a file, and the latest imports."""
     return _show(Form())
 
 
 @blp.post("/import")
 def upload() -> Response:
-    """Keep a file to be checked; nothing in the shop changes."""
+    """Store a file to be checked; nothing in the shop changes."""
     form = Form.sent()
-    job = form.carry_out(NO_FIELDS, lambda _fields: _keep_file())
+    job = form.carry_out(NO_FIELDS, lambda _fields: _store_file())
     if job is None:
         return _show(form)
     _work_on(job.id, SECONDS)
@@ -60,20 +60,20 @@ def upload() -> Response:
 
 @blp.get("/import/<int:job_id>")
 def show_job(job_id: int) -> Response:
-    """Where an import stands. While it runs, the page has a form that goes on with it, which the
+    """Where an import stands. While it runs, the page has a form that continues it, which the
     shop's script sends by itself."""
     job = import_jobs.get(job_id)
     samples = [
         {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])
     ]
-    asked = "undo" in request.args and job.can_be_undone
-    rehearsed = import_jobs.rehearse_undo(job) if asked else None
-    return admin_page("import_job.html", job=job, samples=samples, rehearsed=rehearsed)
+    wants_preview = "undo" in request.args and job.can_be_undone
+    preview = import_jobs.preview_undo(job) if wants_preview else None
+    return admin_page("import_job.html", job=job, samples=samples, undo_preview=preview)
 
 
 @blp.post("/import/<int:job_id>")
 def start(job_id: int) -> Response:
-    """Take in a list that was checked."""
+    """Import a list that was checked."""
     actor = current_actor()
     in_transaction(lambda: import_jobs.start(actor, job_id))
     _work_on(job_id, SECONDS)
@@ -101,8 +101,7 @@ def undo(job_id: int) -> Response:
 
 @blp.get("/export.csv")
 def export() -> Response:
-    """The catalogue as a file that the import reads, sent while it is read; with `all`, also what
-    is not active."""
+    """The catalogue as a file that the import reads, streamed; with `all` also what is inactive."""
     actor = current_actor()
     in_transaction(lambda: security_log.record_of(actor, security_log.EXPORTED, "products"))
     rows = export_service.product_rows(store_currency(), inactive="all" in request.args)
@@ -114,7 +113,7 @@ def export() -> Response:
 
 @blp.errorhandler(RequestEntityTooLarge)
 def refuse_large(_error: RequestEntityTooLarge) -> Response:
-    """Say beside the form that the file is too large."""
+    """Show beside the form that the file is too large."""
     return _show(too_large())
 
 
@@ -130,16 +129,16 @@ def _show(form: Form) -> Response:
     )
 
 
-def _keep_file() -> ImportJob:
-    sent, actor = request.files.get("file"), current_actor()
-    data = sent.read() if sent else b""
-    listing, source = import_jobs.read(data, store_currency())
-    name = (sent.filename or "") if sent else ""
-    return in_transaction(lambda: import_jobs.begin(actor, name, data, listing, source))
+def _store_file() -> ImportJob:
+    file, actor = request.files.get("file"), current_actor()
+    data = file.read() if file else b""
+    products, source = import_jobs.read(data, store_currency())
+    name = (file.filename or "") if file else ""
+    return in_transaction(lambda: import_jobs.begin(actor, name, data, products, source))
 
 
 def _work_on(job_id: int, seconds: float) -> None:
-    """Do batches until the job needs nobody any more, or the time is up; one at least.
+    """Do batches until the job waits, ends, or the time is up; at least one.
 
     Raises:
         NotFound
