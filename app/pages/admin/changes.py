@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.pages.formats import money, number
-from app.services.audit.trail_names import CATEGORY_FIELDS, Names
+from app.services.audit.trail import CATEGORY_FIELDS, SubjectNames
 
 MONEY_FIELDS = ("price", "compare_at_price")
 LONGEST = 300
@@ -20,7 +20,7 @@ class Change(NamedTuple):
     after: str
 
 
-def readable(changes: Mapping[str, Sequence[Any]], names: Names) -> list[Change]:
+def readable(changes: Mapping[str, Sequence[Any]], names: SubjectNames) -> list[Change]:
     """Changes as the audit trail has them, money with its currency, categories by their names."""
     return [
         Change(_label(name), *(_value(name, value, names) for value in pair))
@@ -35,7 +35,7 @@ def _label(name: str) -> str:
     return f"variant {parts[1]}: {field}" if len(parts) == 3 else field
 
 
-def _value(name: str, value: Any, names: Names) -> str:
+def _value(name: str, value: Any, names: SubjectNames) -> str:
     field = name.rpartition(".")[2]
     if value is None or value in ("", [], {}):
         return ""
@@ -49,7 +49,7 @@ def _value(name: str, value: Any, names: Names) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST].rstrip() + "…"
 
 
-def _number(field: str, value: int, names: Names) -> str:
+def _number(field: str, value: int, names: SubjectNames) -> str:
     if field in MONEY_FIELDS:
         return money(value)
     if field in CATEGORY_FIELDS:

@@ -12,8 +12,8 @@ from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_que
 from app.pages.admin.trail import user_id_of
 from app.schemas.base import Text
 from app.schemas.paging import PageArgs
-from app.services.audit import security_log, trail_names
-from app.services.audit.security_log import KINDS, Filters
+from app.services.audit import security_log, trail
+from app.services.audit.security_log import KINDS, SecurityLogFilters
 
 blp = AdminBlueprint("security", __name__, url_prefix="/admin/security")
 PER_PAGE = 50
@@ -49,9 +49,11 @@ def list_events() -> Response:
     """The log, newest first."""
     wanted = read_query(WANTED)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    filters = Filters(wanted["kind"], user_id_of(wanted["person"]), wanted["address"] or None)
+    filters = SecurityLogFilters(
+        wanted["kind"], user_id_of(wanted["person"]), wanted["address"] or None
+    )
     found = security_log.list_events(filters, number, PER_PAGE)
-    names = trail_names.emails_of({event.user_id for event in found.items if event.user_id})
+    names = trail.emails_of({event.user_id for event in found.items if event.user_id})
 
     return admin_page(
         "security.html",

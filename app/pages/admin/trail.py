@@ -13,9 +13,8 @@ from app.pages.admin.changes import readable
 from app.schemas.base import Number, Text
 from app.schemas.paging import PageArgs
 from app.services import user_service
-from app.services.audit import trail, trail_names
-from app.services.audit.trail import Filters
-from app.services.audit.trail_names import Names
+from app.services.audit import trail
+from app.services.audit.trail import SubjectNames, TrailFilters
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50
@@ -48,9 +47,9 @@ def list_events() -> Response:
     """The trail, newest first."""
     wanted = read_query(WANTED)
     number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    filters = Filters(wanted["subject"], wanted["id"], user_id_of(wanted["person"]))
+    filters = TrailFilters(wanted["subject"], wanted["id"], user_id_of(wanted["person"]))
     found = trail.list_events(filters, number, PER_PAGE)
-    names = trail_names.names_of(found.items)
+    names = trail.names_of(found.items)
 
     return admin_page(
         "trail.html",
@@ -72,7 +71,7 @@ def user_id_of(person: str) -> int | None:
     return user.id if user else NOBODY
 
 
-def _told(event: AuditEvent, names: Names) -> dict[str, Any]:
+def _told(event: AuditEvent, names: SubjectNames) -> dict[str, Any]:
     """An event in words."""
     who = names.get(("user", event.user_id or NOBODY))
     what = names.get((event.subject, event.subject_id or NOBODY))

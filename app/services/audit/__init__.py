@@ -1,1 +1,1 @@
-"""The trail (who changed what), the books (proof that figures add up), the security log."""
+"""The audit trail (who changed what), the books (figures that must agree), the security log."""

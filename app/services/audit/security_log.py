@@ -1,29 +1,31 @@
 """The security log: sign-ins, failures, changes of rights and exports, with the client's address.
 
 It is for people who look into an incident (OWASP Logging Cheat Sheet, "Which events to log"). It never
-holds a password, nor what was typed as an email. Lines are kept for SECURITY_LOG_DAYS and removed by
-`flask purge`; lines of an account that is deleted stay until then, since whoever steals an account may
-delete it.
+holds a password or what was typed as an email address. `flask purge` removes lines after
+SECURITY_LOG_DAYS. Deleting an account does not remove its lines, because whoever steals an account may
+also delete it.
 
-An attacker must not fill the disk with it: what happens alike in one minute is one line with a count,
-failures alike whatever the account. Past `MOST_FAILURES` lines of failures in a minute, the rest share
-one.
+The log must not let an attacker fill the disk. Equal events within one minute are one line with a
+count; failed sign-ins from one network within one minute are one line, whatever the account. After
+`MOST_FAILURES` lines of failures in a minute, all further ones share a single line.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import ColumnElement, Executable, bindparam, case, func, select
+from sqlalchemy.dialects.postgresql import Insert
 
-from app.db.paging import Page, fetch_page
+from app.db.paging import Page
 from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.domain.people.networks import networks_of
 from app.extensions import db
 from app.models import SecurityEvent
+from app.services.audit.events import newest_first
 
 SIGNED_IN = "signed_in"
 SIGN_IN_FAILED = "sign_in_failed"
@@ -43,13 +45,13 @@ KINDS = (
     EXPORTED, RESTORED,
 )  # fmt: skip
 MOST_FAILURES = 200
-"""Lines of failed sign-ins a minute, each of another network."""
+"""Lines of failed sign-ins in one minute, each from another network."""
 LONGEST_ADDRESS, LONGEST_DETAIL = 60, 200
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Which events are wanted; what is None does not matter."""
+class SecurityLogFilters:
+    """Which events to list; a field that is None is no condition."""
 
     kind: str | None = None
     user_id: int | None = None
@@ -57,18 +59,18 @@ class Filters:
 
 
 def record(kind: str, user_id: int | None, address: str | None, detail: str = "") -> None:
-    """Note an event about an account; the same again within a minute only raises the count."""
+    """Record an event of an account. An equal event in the same minute raises the count of its line."""
     _write(kind, user_id, address, detail, f"{user_id}:{address}:{detail}")
 
 
 def record_of(actor: Actor, kind: str, detail: str = "") -> None:
-    """Note what a caller did."""
+    """Record what a signed-in caller or a command did."""
     by_command = "by command" if actor.door == "cli" else ""
     record(kind, actor.user_id, actor.address, " ".join(filter(None, (detail, by_command))))
 
 
 def record_failure(user_id: int | None, address: str | None) -> None:
-    """Note a failed sign-in. Failures from one network in one minute are one line."""
+    """Record a failed sign-in. Failures from one network in one minute are one line."""
     minute = utc_now().replace(second=0, microsecond=0)
     lines = run(_FAILURES, minute=minute, kind=SIGN_IN_FAILED, most=MOST_FAILURES).scalar_one()
     if lines >= MOST_FAILURES:
@@ -78,24 +80,24 @@ def record_failure(user_id: int | None, address: str | None) -> None:
     _write(SIGN_IN_FAILED, user_id, address, "", network, network)
 
 
-def list_events(filters: Filters, page: int, per_page: int) -> Page[SecurityEvent]:
+def list_events(filters: SecurityLogFilters, page: int, per_page: int) -> Page[SecurityEvent]:
     """The log, newest first.
 
     Raises:
-        Invalid: `use_cursor`, where the page lies too deep.
+        Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
     """
-    query = select(SecurityEvent)
-    if filters.kind is not None:
-        query = query.where(SecurityEvent.kind == filters.kind)
-    if filters.user_id is not None:
-        query = query.where(SecurityEvent.user_id == filters.user_id)
-    if filters.address is not None:
-        query = query.where(SecurityEvent.address == filters.address)
-    return fetch_page(query, [SecurityEvent.id.desc()], page, per_page)
+    return newest_first(
+        SecurityEvent,
+        page,
+        per_page,
+        kind=filters.kind,
+        user_id=filters.user_id,
+        address=filters.address,
+    )
 
 
-def before(moment: datetime) -> Any:
-    """The condition for lines that are older."""
+def is_older(moment: datetime) -> ColumnElement[bool]:
+    """The condition for lines from before `moment`."""
     return SecurityEvent.at < moment
 
 
@@ -104,15 +106,15 @@ def _write(
     user_id: int | None,
     address: str | None,
     detail: str,
-    alike: str,
+    group: str,
     network: str | None = None,
 ) -> None:
-    """Begin a line, or raise the count of the one for the same minute, kind and `alike`.
+    """Insert a line, or raise the count of the line with the same minute, kind and `group`.
 
-    Where its addresses differ, it tells the `network` that they are of.
+    If the addresses of one line differ, `network` replaces them.
     """
     now = utc_now()
-    text = f"{now:%Y-%m-%dT%H:%M}:{kind}:{alike}"
+    text = f"{now:%Y-%m-%dT%H:%M}:{kind}:{group}"
     bucket = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     db.session.flush()
     run(
@@ -127,13 +129,14 @@ def _write(
     )
 
 
-def _writing(insert_into: Any) -> Any:
+def _insert_or_count(insert: Callable[[type[SecurityEvent]], Insert]) -> Executable:
+    """The statement of `_write`. SQLite's INSERT has the same methods as PostgreSQL's."""
     columns = ("at", "kind", "user_id", "address", "detail", "bucket")
-    line = insert_into(SecurityEvent).values(
+    line = insert(SecurityEvent).values(
         {name: bindparam(name, type_=getattr(SecurityEvent, name).type) for name in columns}
     )
     new = line.excluded
-    # A line stands for one account, or for several and none.
+    # A line that stands for several accounts names none of them.
     user_id = case((SecurityEvent.user_id == new.user_id, new.user_id))
     network = bindparam("network", type_=SecurityEvent.address.type)
     address = case((SecurityEvent.address == new.address, new.address), else_=network)
@@ -143,7 +146,7 @@ def _writing(insert_into: Any) -> Any:
     )
 
 
-_WRITE = upsert(_writing)
+_WRITE = upsert(_insert_or_count)
 _LINES = (
     select(SecurityEvent.id)
     .where(SecurityEvent.kind == bindparam("kind"), SecurityEvent.at >= bindparam("minute"))

@@ -60,7 +60,7 @@ def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
         Remains("idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before),
         Remains("sessions", Session, Session.expires_at < sessions_before),
         Remains("login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before),
-        Remains("security events", SecurityEvent, security_log.before(now - timedelta(log_days))),
+        Remains("security events", SecurityEvent, security_log.is_older(now - timedelta(log_days))),
         Remains("imports", ImportJob, ImportJob.updated_at < imports_before),
     )
 

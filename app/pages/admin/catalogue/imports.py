@@ -17,7 +17,7 @@ from app.pages.admin.changes import readable
 from app.pages.blueprint import see
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
-from app.services.audit import security_log, trail_names
+from app.services.audit import security_log, trail
 from app.services.imports import export_service, import_jobs
 from app.web.callers.identity import current_actor
 from app.web.uploads import allow_large_body
@@ -123,7 +123,7 @@ def _show(form: Form) -> Response:
         "imports.html",
         form,
         jobs=jobs,
-        names=trail_names.emails_of({job.user_id for job in jobs if job.user_id}),
+        names=trail.emails_of({job.user_id for job in jobs if job.user_id}),
         columns=COLUMNS,
         limit=current_app.config["MAX_UPLOAD_BYTES"],
     )
