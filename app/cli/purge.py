@@ -1,4 +1,4 @@
-"""`purge`: what nobody needs any more, removed by the clock."""
+"""`purge`: removes expired rows and unused files."""
 
 import time
 from functools import partial
@@ -12,7 +12,7 @@ from app.db.unit_of_work import in_transaction
 from app.gateways import media
 from app.observability import task_status
 from app.services.operations import purge_service
-from app.services.operations.purge_service import BATCH, Remains
+from app.services.operations.purge_service import BATCH, ExpiredRows
 
 SHORTEST_REST = 0.02
 """Seconds between two batches."""
@@ -36,43 +36,43 @@ def purge(dry_run: bool) -> None:
 
 def _purge(dry_run: bool) -> None:
     config = current_app.config
-    found = [
-        f"{purge_service.count(kind) if dry_run else _remove(kind)} {kind.name}"
-        for kind in purge_service.remains(config["CART_DAYS"], config["SECURITY_LOG_DAYS"])
+    counts = [
+        f"{purge_service.count(rows) if dry_run else _remove(rows)} {rows.name}"
+        for rows in purge_service.expired_rows(config["CART_DAYS"], config["SECURITY_LOG_DAYS"])
     ]
     count_places = purge_service.count_plain_places if dry_run else _erase_plain_places
     places = count_places()
     names = purge_service.orphaned_pictures(media.store())
     files = len(names) if dry_run else purge_service.remove_pictures(media.store(), names)
-    done = "would go. A dry run: nothing was changed." if dry_run else "removed."
-    click.echo(f"purge: {', '.join(found)}, {files} files of pictures {done}")
+    result = "would go. A dry run: nothing was changed." if dry_run else "removed."
+    click.echo(f"purge: {', '.join(counts)}, {files} files of pictures {result}")
     if places:
-        click.echo(f"purge: plain hashes of networks in {places} sessions {done}")
+        click.echo(f"purge: plain hashes of networks in {places} sessions {result}")
 
 
 def _erase_plain_places() -> int:
     erased = 0
     while True:
-        begun = time.monotonic()
+        start = time.monotonic()
         count = in_transaction(purge_service.erase_plain_places)
         erased += count
         if count < BATCH:
             return erased
-        _rest(begun)
+        _rest(start)
 
 
-def _remove(kind: Remains) -> int:
+def _remove(rows: ExpiredRows) -> int:
     removed = after = 0
     while True:
-        begun = time.monotonic()
-        ids = in_transaction(partial(purge_service.remove_batch, kind, after))
+        start = time.monotonic()
+        ids = in_transaction(partial(purge_service.remove_batch, rows, after))
         removed += len(ids)
         if len(ids) < BATCH:
             return removed
         after = ids[-1]
-        _rest(begun)
+        _rest(start)
 
 
-def _rest(begun: float) -> None:
-    # On SQLite one writes at a time: half of it is left to the shop.
-    time.sleep(max(SHORTEST_REST, time.monotonic() - begun))
+def _rest(start: float) -> None:
+    # SQLite has one writer at a time: the shop gets at least half of the time.
+    time.sleep(max(SHORTEST_REST, time.monotonic() - start))

@@ -14,7 +14,7 @@ blp = AdminBlueprint("dashboard", __name__, url_prefix="/admin")
 def show() -> Response:
     """Orders to fulfil first, then the figures of the last 30 days."""
     now = utc_now()
-    waiting, oldest = report_service.waiting()
+    waiting, oldest = report_service.open_orders()
     days = report_service.days(now)
     orders, revenue = sum(day.orders for day in days), sum(day.revenue for day in days)
     return admin_page(

@@ -1,1 +1,1 @@
-"""What operators and staff run a shop with: doctor, purge, reports, settings, erasure."""
+"""Operations of whoever runs the shop: doctor, purge, reports, schema, store, erasure."""

@@ -1,4 +1,4 @@
-"""Is this installation well? Checks that each end in a finding, whatever is broken."""
+"""Checks of an installation. Each check ends in a finding, even if the database cannot be reached."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,17 +16,18 @@ from app.services.operations import store_service
 
 Status = Literal["ok", "warning", "failed"]
 
+
 BEHIND_A_POOLER = {
     "lock_timeout": ("5000",),
     "statement_timeout": ("20000",),
     "TimeZone": ("UTC", "Etc/UTC"),
 }
-"""What deploy/pgbouncer.ini tells to set, as PostgreSQL says it: milliseconds."""
+"""The settings that deploy/pgbouncer.ini asks for, as PostgreSQL reports them (milliseconds)."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check came to; `detail` holds no secrets."""
+    """The result of a check; `detail` holds no secrets."""
 
     name: str
     status: Status
@@ -36,9 +37,11 @@ class Finding:
 def examine(
     config: Mapping[str, Any], problems: list[str], warnings: list[str], migrations: Path
 ) -> Iterator[Finding]:
-    """All checks, one after the other. Those that need the database, or tables
-    in it, are left out where there are none."""
-    yield Finding("environment", "ok", str(config["NAME"]))
+    """Run all checks, one after the other.
+
+    Without a database, or without tables in it, the checks that need them are left out.
+    """
+    yield Finding("environment", "ok", config["NAME"])
     old_keys = config["SECRET_KEY_FALLBACKS"] or config["JWT_SECRET_KEY_PREVIOUS"]
     yield from _settings(problems, warnings, bool(old_keys))
     database = _database(config["SQLALCHEMY_DATABASE_URI"])
@@ -52,7 +55,7 @@ def examine(
         if config["DATABASE_POOLER"]:
             yield _guarded("pooler", _pooler)
         if not config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
-            yield _guarded("role", lambda: _role(str(config["NAME"])))
+            yield _guarded("role", lambda: _role(config["NAME"]))
     yield from _replica(config["SQLALCHEMY_BINDS"])
     yield _cache(config["REDIS_URL"])
 
@@ -78,8 +81,8 @@ def _settings(problems: list[str], warnings: list[str], old_keys: bool) -> Itera
     status: Status = "ok" if not secret else "warning"
     if any(line in problems for line in secret):
         status = "failed"
-    well = "strong enough; further keys are believed" if old_keys else "strong enough"
-    yield Finding("secrets", status, "; ".join(secret) or well)
+    strong = "strong enough; further keys are believed" if old_keys else "strong enough"
+    yield Finding("secrets", status, "; ".join(secret) or strong)
 
 
 def _database(url: str) -> Finding:
@@ -103,7 +106,7 @@ def _has_tables() -> bool:
 
 
 def _files() -> Iterator[Finding]:
-    """On SQLite: whether others on this machine may read or replace the database."""
+    """On SQLite: whether other users of this machine can read or replace the database."""
     file = sqlite.file_of(db.engine)
     if file is not None and (paths := sqlite.exposed_paths(file)):
         detail = f"others may get at {', '.join(map(str, paths))}: chmod go= and chown"
@@ -111,23 +114,23 @@ def _files() -> Iterator[Finding]:
 
 
 def _migrations(folder: Path) -> Finding:
-    there = store_service.schema_revision()
+    revision = store_service.schema_revision()
     newest = store_service.newest_revision(str(folder))
-    if there == newest:
-        return Finding("migrations", "ok", f"at {there}, the newest")
-    if not store_service.is_behind(there, str(folder)):
-        return Finding("migrations", "warning", f"at {there}, of a later release than this one")
+    if revision == newest:
+        return Finding("migrations", "ok", f"at {revision}, the newest")
+    if not store_service.is_behind(revision, str(folder)):
+        return Finding("migrations", "warning", f"at {revision}, of a later release than this one")
     return Finding(
-        "migrations", "failed", f"at {there or 'none'}, the newest is {newest}: flask db upgrade"
+        "migrations", "failed", f"at {revision or 'none'}, the newest is {newest}: flask db upgrade"
     )
 
 
-def _currency(wanted: str) -> Finding:
+def _currency(setting: str) -> Finding:
     recorded = store_service.recorded_currency()
-    if recorded in (None, wanted):
-        return Finding("currency", "ok", wanted if recorded else f"{wanted}, not recorded yet")
+    if recorded in (None, setting):
+        return Finding("currency", "ok", setting if recorded else f"{setting}, not recorded yet")
     return Finding(
-        "currency", "failed", f"STORE_CURRENCY is {wanted}, but prices here are in {recorded}"
+        "currency", "failed", f"STORE_CURRENCY is {setting}, but prices here are in {recorded}"
     )
 
 
@@ -140,7 +143,7 @@ def _admin() -> Finding:
 
 
 def _pooler() -> Finding:
-    """Behind a pooler the database has to set what else the shop sets on each connection."""
+    """Behind a pooler, the database must set what the shop otherwise sets on each connection."""
     rows = db.session.execute(text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)"),
                               {"names": list(BEHIND_A_POOLER)})  # fmt: skip
     missing = [name for name, value in rows.all() if value not in BEHIND_A_POOLER[name]]
@@ -151,16 +154,16 @@ def _pooler() -> Finding:
 
 
 def _role(environment: str) -> Finding:
-    """In production the shop's role should not be able to change what it must not."""
+    """In production, the shop's role must not be able to change the schema or the append-only tables."""
     powers = database_roles.powers(db.session.connection())
     excess = [
         words
-        for words, is_so in (
+        for words, applies in (
             ("is a superuser", powers.is_superuser),
             ("may create roles or databases, or replicate", powers.has_attributes),
             ("owns the tables: set DATABASE_OWNER_URL", powers.is_owner),
         )
-        if is_so
+        if applies
     ]
     if not excess:
         return Finding("role", "ok", "reads and writes rows, and owns nothing")
@@ -168,11 +171,11 @@ def _role(environment: str) -> Finding:
     return Finding("role", status, f"the role of DATABASE_URL {excess[0]}")
 
 
-def _replica(engines: Mapping[str, Any]) -> Iterator[Finding]:
+def _replica(binds: Mapping[str, Mapping[str, object]]) -> Iterator[Finding]:
     state = replica.state()
     if state is not None:
-        status: Status = "ok" if state == "ok" else "warning"  # the primary stands in for it
-        yield Finding("replica", status, f"{public_url(engines['replica']['url'])}: {state}")
+        status: Status = "ok" if state == "ok" else "warning"  # the primary serves its reads
+        yield Finding("replica", status, f"{public_url(str(binds['replica']['url']))}: {state}")
 
 
 def _cache(redis_url: str) -> Finding:
@@ -192,5 +195,5 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The first line of the driver's own words, which name no password."""
+    """The first line of the driver's message, which holds no password."""
     return str(getattr(error, "orig", error)).strip().partition("\n")[0]

@@ -1,8 +1,8 @@
-"""Erasure of personal data that no account owns, on request of staff.
+"""Erasure of personal data outside accounts, by staff on request.
 
-A guest's order belongs to nobody but the holder of its token, and the address in it was never
-confirmed: an account with the same address is no proof that its owner placed the order. So deleting
-an account leaves guests' orders alone, and staff erase them once they have checked who asks.
+The email address in a guest's order was never confirmed, so an account with the same address does not
+prove that its owner placed the order. Deleting an account therefore leaves guests' orders as they are.
+Staff erase them after they have checked who asks.
 """
 
 import re
@@ -29,38 +29,39 @@ MOST_REASONS = 1000
 
 @dataclass(frozen=True)
 class PersonalData:
-    """What the shop holds of a person beside their account."""
+    """The data about a person that the shop stores outside their account."""
 
     order_ids: Sequence[int]
     open_orders: int
-    """Of these, how many are not shipped yet."""
+    """How many of these orders are not shipped yet."""
     reasons: Mapping[int, str]
-    """Of stock movements, by their ids: those that name the person."""
+    """Reasons of stock movements that name the person, by id of the movement."""
     user_id: int | None
-    """The account with the address, which stays."""
+    """The account with this address. It is not erased."""
 
 
 def find_personal_data(email: str, name: str = "") -> PersonalData:
-    """What would be erased for an address and a name.
+    """Find what would be erased for an address and a name.
 
     Raises:
         Invalid: `email` is no address.
     """
     orders = _guest_orders(_clean(email))
-    names = {name, email, *(_name_in(order) for order in orders)}
+    names = {name, email, *(_shipping_name(order) for order in orders)}
     user = user_service.find_by_email(email)
     return PersonalData(
         [order.id for order in orders],
         sum(order.status in OPEN for order in orders),
-        _reasons_that_name(names),
+        _reasons_with(names),
         user.id if user else None,
     )
 
 
 def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalData:
-    """Erase what `find_personal_data` finds; orders and stock movements stay, without the person.
+    """Erase what `find_personal_data` finds. Orders and stock movements stay, without the person.
 
-    Stored answers to the orders repeat email and address, and go. The audit trail notes each order.
+    Also deletes the stored answers to these orders, which repeat the email and the address. The audit
+    trail records each order.
 
     Raises:
         Invalid: `email` is no address.
@@ -88,7 +89,7 @@ def _clean(email: str) -> str:
 
 
 def _guest_orders(email: str) -> Sequence[Order]:
-    """Guests' orders with this address, in whatever case, locked until the commit."""
+    """Guests' orders with this address in any case, locked until the commit."""
     key = emails.key(email)
     query = (
         select(Order)
@@ -101,31 +102,31 @@ def _guest_orders(email: str) -> Sequence[Order]:
     return [order for order in db.session.scalars(query) if emails.key(order.email or "") == key]
 
 
-def _name_in(order: Order) -> str:
+def _shipping_name(order: Order) -> str:
     return str((order.shipping_address or {}).get("name", ""))
 
 
-def _reasons_that_name(names: Iterable[str]) -> dict[int, str]:
-    """Reasons that staff wrote and that hold one of these addresses or full names.
+def _reasons_with(names: Iterable[str]) -> dict[int, str]:
+    """Reasons written by staff that contain one of these addresses or full names.
 
-    A name of one word is not looked for: it may be a word of many reasons ("Count", "Bill").
+    Names of one word are skipped: they may be words of many reasons ("Count", "Bill").
     """
     words = sorted({" ".join(name.casefold().split()) for name in names})
     words = [word for word in words if " " in word or "@" in word][:MOST_NAMES]
     if not words:
         return {}
-    holds = [StockMovement.reason.icontains(word, autoescape=True) for word in words]
+    contains = [StockMovement.reason.icontains(word, autoescape=True) for word in words]
     query = select(StockMovement.id, StockMovement.reason).where(
-        StockMovement.order_id.is_(None), StockMovement.reason != ERASED_REASON, or_(*holds)
+        StockMovement.order_id.is_(None), StockMovement.reason != ERASED_REASON, or_(*contains)
     )
     rows = db.session.execute(query.order_by(StockMovement.id).limit(MOST_REASONS))
-    named = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
-    return {row.id: row.reason for row in rows if named.search(row.reason.casefold())}
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    return {row.id: row.reason for row in rows if pattern.search(row.reason.casefold())}
 
 
 def _erase_orders(ids: Collection[int]) -> None:
-    quietly = {"synchronize_session": False}
-    erased = {
+    options = {"synchronize_session": False}
+    no_person = {
         "email": None,
         "shipping_address": None,
         "note": "",
@@ -134,12 +135,12 @@ def _erase_orders(ids: Collection[int]) -> None:
         "guest_units": None,
     }
     db.session.execute(
-        update(Order).where(Order.id.in_(ids)).values(erased), execution_options=quietly
+        update(Order).where(Order.id.in_(ids)).values(no_person), execution_options=options
     )
     db.session.execute(
         update(OrderEvent).where(OrderEvent.order_id.in_(ids)).values(note=""),
-        execution_options=quietly,
+        execution_options=options,
     )
     db.session.execute(
-        delete(IdempotencyKey).where(IdempotencyKey.order_id.in_(ids)), execution_options=quietly
+        delete(IdempotencyKey).where(IdempotencyKey.order_id.in_(ids)), execution_options=options
     )

@@ -1,7 +1,7 @@
-"""What nobody needs any more, removed while the shop sells: rows in batches, and files of pictures.
+"""Removal of expired rows, in batches, and of unused picture files, while the shop sells.
 
-Most of these rows also go along with new ones (see `sweeping`); a shop that is quiet for a while, or
-whose carts are to go sooner, has them removed by the clock.
+New rows of these tables also remove expired ones (see `sweeping`). `flask purge` is for shops with
+few new rows, or with a shorter CART_DAYS.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,24 +31,27 @@ from app.services.imports import import_jobs
 from app.services.messages import idempotency
 
 BATCH = 1000
-"""Rows a transaction."""
+"""Rows in one transaction."""
 PRODUCTS_AT_ONCE = 10_000
-PICTURES_KEPT = timedelta(days=1)
-"""For how long a file waits for a product: it is saved before the product is changed."""
+PICTURE_GRACE = timedelta(days=1)
+"""How long an unused file stays: an upload saves the file before it changes the product."""
 
 
 @dataclass(frozen=True)
-class Remains:
-    """Rows of one table that nobody needs any more."""
+class ExpiredRows:
+    """The rows of one table that may be removed."""
 
     name: str
     table: type[Base]
-    forgotten: ColumnElement[bool]
+    condition: ColumnElement[bool]
 
 
-def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
-    """What may go now; `cart_days` is for how long a guest's cart waits without a change, `log_days`
-    for how long the security log is kept."""
+def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
+    """What may be removed now.
+
+    `cart_days`: how long a guest's cart is stored without a change. `log_days`: how long lines of the
+    security log are stored.
+    """
     now = utc_now()
     carts_before = now - timedelta(days=cart_days)
     answers_before = now - idempotency.LIFETIME
@@ -56,47 +59,53 @@ def remains(cart_days: int, log_days: int) -> Sequence[Remains]:
     failures_before = now - FORGOTTEN_AFTER
     imports_before = now - import_jobs.RETENTION
     return (
-        Remains("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
-        Remains("idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before),
-        Remains("sessions", Session, Session.expires_at < sessions_before),
-        Remains("login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before),
-        Remains("security events", SecurityEvent, security_log.is_older(now - timedelta(log_days))),
-        Remains("imports", ImportJob, ImportJob.updated_at < imports_before),
+        ExpiredRows("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
+        ExpiredRows(
+            "idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before
+        ),
+        ExpiredRows("sessions", Session, Session.expires_at < sessions_before),
+        ExpiredRows(
+            "login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before
+        ),
+        ExpiredRows(
+            "security events", SecurityEvent, security_log.is_older(now - timedelta(log_days))
+        ),
+        ExpiredRows("imports", ImportJob, ImportJob.updated_at < imports_before),
     )
 
 
-def count(kind: Remains) -> int:
-    """How many rows may go."""
-    return db.session.scalar(select(func.count(kind.table.id)).where(kind.forgotten)) or 0
+def count(rows: ExpiredRows) -> int:
+    """How many rows may be removed."""
+    return db.session.scalar(select(func.count(rows.table.id)).where(rows.condition)) or 0
 
 
-def remove_batch(kind: Remains, after: int) -> Sequence[int]:
-    """Remove the next rows whose ids come after one; their ids, fewer than BATCH at the end.
+def remove_batch(rows: ExpiredRows, after: int) -> Sequence[int]:
+    """Remove up to BATCH rows with ids above `after`, and return their ids; fewer at the end.
 
-    A row that somebody holds is left for the next time. One that was changed since is looked at
-    anew when it is locked, so a cart that is written meanwhile stays, or is gone before that.
+    Rows that another transaction has locked are skipped. Locking a row checks the condition again, so
+    a cart that was changed meanwhile stays.
     """
-    old = select(kind.table.id).where(kind.forgotten, kind.table.id > after)
+    old = select(rows.table.id).where(rows.condition, rows.table.id > after)
     ids = db.session.scalars(
-        old.order_by(kind.table.id).limit(BATCH).with_for_update(skip_locked=True)
+        old.order_by(rows.table.id).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
     db.session.execute(
-        delete(kind.table)
-        .where(kind.table.id.in_(ids))
+        delete(rows.table)
+        .where(rows.table.id.in_(ids))
         .execution_options(synchronize_session=False)
     )
     return ids
 
 
 def count_plain_places() -> int:
-    """How many sessions hold a plain hash of a network, which trying all addresses finds out."""
+    """How many sessions hold an unkeyed hash of a network, which can be reversed by trying all addresses."""
     return db.session.scalar(select(func.count(Session.id)).where(_PLAIN_PLACE)) or 0
 
 
 def erase_plain_places() -> int:
-    """Erase some of them, as older releases wrote them: how many, fewer than BATCH at the end."""
-    rows = select(Session.id).where(_PLAIN_PLACE).limit(BATCH).with_for_update(skip_locked=True)
-    ids = db.session.scalars(rows).all()
+    """Erase up to BATCH such hashes, which older releases wrote; how many. Fewer at the end."""
+    query = select(Session.id).where(_PLAIN_PLACE).limit(BATCH).with_for_update(skip_locked=True)
+    ids = db.session.scalars(query).all()
     db.session.execute(
         update(Session).where(Session.id.in_(ids)).values(place=None),
         execution_options={"synchronize_session": False},
@@ -108,15 +117,15 @@ _PLAIN_PLACE = Session.place.is_not(None) & ~Session.place.startswith(PLACE_MARK
 
 
 def orphaned_pictures(media: MediaStore) -> list[str]:
-    """The names of files that no product refers to, deleted products included, for a day or more."""
-    names = list(media.saved_before(utc_now() - PICTURES_KEPT))
-    used = set(_pictures_in_use()) if names else set()
-    return [name for name in names if name.partition("-")[0] not in used]
+    """Names of files that are older than a day and that no product refers to, not even a deleted one."""
+    names = list(media.saved_before(utc_now() - PICTURE_GRACE))
+    in_use = set(_pictures_in_use()) if names else set()
+    return [name for name in names if name.partition("-")[0] not in in_use]
 
 
 def remove_pictures(media: MediaStore, names: Iterable[str]) -> int:
-    """Remove orphaned files; how many. One that is wanted again since then stays."""
-    before = utc_now() - PICTURES_KEPT
+    """Remove orphaned files; how many. A file that was saved again meanwhile stays."""
+    before = utc_now() - PICTURE_GRACE
     return sum(media.discard(name, before) for name in names)
 
 

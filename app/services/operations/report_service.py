@@ -1,13 +1,12 @@
-"""Figures for staff: what waits, what was sold, what runs out.
+"""Figures for staff: open orders, sales, low stock.
 
-Revenue is the sum of the totals of orders that are not cancelled, on the day (UTC) on which they
-were placed, in minor units of the store's currency.
+Revenue is the sum of the totals of orders that are not cancelled, by the day (UTC) on which they were
+placed, in minor units of the store's currency.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import joinedload
@@ -16,13 +15,13 @@ from app.extensions import db
 from app.models import Order, OrderLine, Product, Variant
 
 DAYS = 30
-FEW = 10
-"""How many rows a short list has."""
+SHORT_LIST = 10
+"""Rows in a short list."""
 
 
 @dataclass(frozen=True)
-class Day:
-    """What was ordered on one day; `revenue` in minor units."""
+class DaySales:
+    """The orders of one day; `revenue` in minor units."""
 
     date: date
     orders: int
@@ -30,9 +29,9 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Seller:
-    """A variant that sold well: the name and SKU on its newest order line, and units ordered;
-    `product_id` is None where the product is deleted."""
+class BestSeller:
+    """A variant with the units ordered. `sku` and `name` are those of its newest order line;
+    `product_id` is None if the product is deleted."""
 
     product_id: int | None
     sku: str
@@ -40,29 +39,29 @@ class Seller:
     units: int
 
 
-def waiting() -> tuple[int, Sequence[Order]]:
+def open_orders() -> tuple[int, Sequence[Order]]:
     """How many orders are to be fulfilled, and the oldest of them."""
-    open_ones = Order.status.in_(("pending", "processing"))
-    count = db.session.scalar(select(func.count()).select_from(Order).where(open_ones)) or 0
-    query = select(Order).where(open_ones).order_by(Order.placed_at, Order.id).limit(FEW)
+    is_open = Order.status.in_(("pending", "processing"))
+    count = db.session.scalar(select(func.count()).select_from(Order).where(is_open)) or 0
+    query = select(Order).where(is_open).order_by(Order.placed_at, Order.id).limit(SHORT_LIST)
     return count, db.session.scalars(query).all()
 
 
-def days(now: datetime) -> list[Day]:
-    """The last DAYS days, the oldest first, those without orders too."""
+def days(now: datetime) -> list[DaySales]:
+    """The last DAYS days, the oldest first, including days without orders."""
     first = _first_moment(now)
     query = (
         select(func.date(Order.placed_at), func.count(), func.sum(Order.total))
         .where(Order.placed_at >= first, Order.status != "cancelled")
         .group_by(func.date(Order.placed_at))
     )
-    found = {str(day): (count, int(total)) for day, count, total in db.session.execute(query)}
+    sales = {str(day): (count, int(total)) for day, count, total in db.session.execute(query)}
     dates = (first.date() + timedelta(days=number) for number in range(DAYS))
-    return [Day(day, *found.get(day.isoformat(), (0, 0))) for day in dates]
+    return [DaySales(day, *sales.get(day.isoformat(), (0, 0))) for day in dates]
 
 
-def best_sellers(now: datetime) -> list[Seller]:
-    """The variants of which most units were ordered in the last DAYS days, the best first."""
+def best_sellers(now: datetime) -> list[BestSeller]:
+    """The variants with the most units ordered in the last DAYS days, the best first."""
     units = func.sum(OrderLine.quantity)
     sold = (
         select(func.max(OrderLine.id).label("newest"), units.label("units"))
@@ -70,7 +69,7 @@ def best_sellers(now: datetime) -> list[Seller]:
         .where(Order.placed_at >= _first_moment(now), Order.status != "cancelled")
         .group_by(OrderLine.variant_id)
         .order_by(units.desc(), OrderLine.variant_id)
-        .limit(FEW)
+        .limit(SHORT_LIST)
         .subquery()
     )
     query = (
@@ -80,15 +79,15 @@ def best_sellers(now: datetime) -> list[Seller]:
         .order_by(sold.c.units.desc(), OrderLine.variant_id)
     )
     return [
-        Seller(product_id, sku, name, int(sum_of_units))
+        BestSeller(product_id, sku, name, int(sum_of_units))
         for product_id, sku, name, sum_of_units in db.session.execute(query)
     ]
 
 
 def low_stock(threshold: int) -> Sequence[Variant]:
-    """Variants on sale of which `threshold` units or fewer can be sold, the scarcest first, with
-    their products."""
-    available: Any = Variant.on_hand - Variant.allocated
+    """Variants on sale with at most `threshold` available units, the scarcest first, with their
+    products."""
+    available = Variant.on_hand - Variant.allocated
     query = (
         select(Variant)
         .join(Variant.product)
@@ -101,7 +100,7 @@ def low_stock(threshold: int) -> Sequence[Variant]:
         )
         .options(joinedload(Variant.product))
         .order_by(available, Variant.id)
-        .limit(FEW)
+        .limit(SHORT_LIST)
     )
     return db.session.scalars(query).all()
 

@@ -1,8 +1,8 @@
-"""Which releases can serve on which schema: what a release and a return to an earlier one rely on.
+"""Which releases can serve on which schema. Deploying a release, or an earlier one again, relies on it.
 
-Migrations add, so the servers of earlier releases go on serving on a newer schema (CONTRIBUTING.md,
-"Changing the schema"). The exception is a migration that drops what earlier servers read. It says
-`contract = "<revision>"`: the oldest migration whose servers no longer read what is dropped.
+Migrations only add, so that the servers of earlier releases can serve on a newer schema
+(CONTRIBUTING.md, "Changing the schema"). The exception is a migration that drops something. It names
+the oldest migration whose servers no longer read what it drops: `contract = "<revision>"`.
 """
 
 from functools import cache
@@ -13,18 +13,18 @@ from alembic.script import Script, ScriptDirectory
 from app.services.operations import store_service
 
 OLDEST_REVISION = "0007"
-"""The newest migration of the oldest release that serves on today's schema. Contracting migrations
-move this forward by themselves, see `oldest_revision`."""
+"""The newest migration of the oldest release that can serve on today's schema. Migrations with a
+`contract` move it forward, see `oldest_revision`."""
 
 SchemaState = Literal["empty", "behind", "current", "ahead"]
 
 
 class UnknownRevision(Exception):
-    """This release has no such migration: it belongs to a later release, or to another program."""
+    """This release has no such migration; it may belong to a later release."""
 
 
 def state(folder: str) -> SchemaState:
-    """How the database's schema stands to the migrations in `folder`.
+    """How the database's schema compares to the migrations in `folder`.
 
     `ahead` means that a later release has migrated it.
 
@@ -45,9 +45,9 @@ def oldest_revision(folder: str) -> str:
     scripts = ScriptDirectory(folder)
     oldest = OLDEST_REVISION
     for script in _scripts_after(scripts, oldest):
-        named = _contract_of(script)
-        if named is not None and named in _revisions_after(scripts, oldest):
-            oldest = named
+        contract = _contract_of(script)
+        if contract is not None and contract in _revisions_after(scripts, oldest):
+            oldest = contract
     return oldest
 
 
@@ -66,8 +66,8 @@ def can_serve(head: str, folder: str) -> bool:
 
 
 def _contract_of(script: Script) -> str | None:
-    named: str | None = getattr(script.module, "contract", None)
-    return named
+    contract: str | None = getattr(script.module, "contract", None)
+    return contract
 
 
 def _revisions_after(scripts: ScriptDirectory, revision: str) -> set[str]:
@@ -75,5 +75,5 @@ def _revisions_after(scripts: ScriptDirectory, revision: str) -> set[str]:
 
 
 def _scripts_after(scripts: ScriptDirectory, revision: str) -> list[Script]:
-    """The migrations that come after one, the oldest first."""
+    """The migrations after `revision`, the oldest first."""
     return list(reversed(list(scripts.iterate_revisions("heads", revision))))

@@ -1,4 +1,4 @@
-"""Facts about the shop itself: its one currency, and whether its database is ready."""
+"""The shop's one currency, and the migration of its database."""
 
 from functools import cache
 
@@ -10,28 +10,28 @@ from app.models import Store
 
 
 def record_currency(currency: str) -> str:
-    """Write the currency down if none is yet, and return the one that is recorded."""
+    """Record the currency unless one is recorded already; returns the recorded one."""
     recorded = recorded_currency()
     if recorded is None:
-        # Two who start at once meet at the primary key: the later one is run afresh.
+        # Of two processes that start at once, one fails on the primary key, and its transaction is retried.
         db.session.add(Store(id=1, currency=currency))
         db.session.flush()
     return recorded or currency
 
 
 def recorded_currency() -> str | None:
-    """The currency that this database's prices are in, once there is one."""
+    """The currency of the prices in this database; None until one is recorded."""
     store = db.session.get(Store, 1)
     return store.currency if store else None
 
 
 def has_tables() -> bool:
-    """Whether the schema is there at all."""
+    """Whether the database has the shop's tables."""
     return inspect(db.session.connection()).has_table(Store.__tablename__)
 
 
 def schema_revision() -> str | None:
-    """The migration that the database stands at; None where none has run.
+    """The migration of the database; None if none has run.
 
     Raises:
         sqlalchemy.exc.OperationalError: the database cannot be reached.
@@ -44,15 +44,15 @@ def schema_revision() -> str | None:
 
 @cache
 def newest_revision(folder: str) -> str | None:
-    """The newest migration that this program brings along, in `folder`."""
+    """The newest migration in `folder`."""
     return ScriptDirectory(folder).get_current_head()
 
 
 def is_behind(revision: str | None, folder: str) -> bool:
-    """Whether a database that stands there lacks migrations of this program.
+    """Whether a database at this migration lacks migrations in `folder`.
 
-    One that this program does not know is of a later release: its servers and ours live on one
-    schema for a while, so ours serve on.
+    A migration that is not in `folder` belongs to a later release. During a deployment, servers of both
+    releases share one schema, so this is not behind.
     """
     return revision is None or revision in _earlier_revisions(folder)
 
@@ -60,5 +60,5 @@ def is_behind(revision: str | None, folder: str) -> bool:
 @cache
 def _earlier_revisions(folder: str) -> frozenset[str]:
     scripts = ScriptDirectory(folder)
-    known = {script.revision for script in scripts.walk_revisions()}
-    return frozenset(known - set(scripts.get_heads()))
+    revisions = {script.revision for script in scripts.walk_revisions()}
+    return frozenset(revisions - set(scripts.get_heads()))
