@@ -1,4 +1,4 @@
-"""The JSON doors."""
+"""The JSON routes."""
 
 from importlib import import_module
 
@@ -12,17 +12,17 @@ BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "car
 
 
 class PlainDigits(IntegerConverter):
-    """An id in a path, in one spelling: the framework's own takes `003` and `\u0663` for 3 as well.
+    """An id in a path, in one spelling: werkzeug's own converter also takes `003` and `\u0663` for 3.
 
-    What could not be stored names nothing. The pattern says so, not a limit that is looked at after
-    it: that would make the path one of the route's other methods, and so a 405.
+    The pattern also limits the size, so that a number that no column can hold is a 404. A check after
+    the match would make it a 405, where the route has other methods.
     """
 
     regex = "[1-9][0-9]{0,17}"
 
 
 def register(app: Flask) -> None:
-    """Hang all doors into the app, and describe them in its OpenAPI document."""
+    """Register all routes, and describe them in the OpenAPI document."""
     app.url_map.converters["int"] = PlainDigits
     docs.prepare(app)
     for name in BLUEPRINTS:

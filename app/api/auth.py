@@ -28,9 +28,9 @@ GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer'
 @blp.arguments(RegisterSchema)
 @blp.response(201, UserSchema)
 def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
-    """Make an account. Emails compare without regard to case.
+    """Create an account. Emails are compared without regard to case.
 
-    While too many passwords are hashed it is refused with 503 `busy`, as all that hashes one is.
+    Answers 503 `busy` while too many passwords are being hashed, like every operation that hashes one.
     """
     wishes["password_hash"] = password_hashing.hash_password(wishes.pop("password"))
     lifetime, client = session_lifetime(), request.remote_addr
@@ -43,9 +43,9 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 @blp.arguments(LoginSchema)
 @blp.response(200, TokensSchema, headers=MARKED)
 def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Sign in. Five wrong passwords in a row lock the account for a growing while (429).
+    """Sign in. After five wrong passwords in a row the account is locked, each time for longer (429).
 
-    While too many passwords are hashed it is refused with 503 `busy`: try again after Retry-After.
+    Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After.
     """
     device = request.headers.get(DEVICE_TOKEN, "")
     attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
@@ -58,7 +58,7 @@ def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
 @blp.doc(security=[{"bearer": []}])
 @blp.response(200, TokensSchema)
 def refresh() -> dict[str, Any]:
-    """Trade the refresh token, sent as Bearer, for a new pair. Used twice, it ends the session."""
+    """Exchange the refresh token, sent as Bearer, for a new pair. Using it twice ends the session."""
     claims = current_claims()
     outcome = in_transaction(
         lambda: auth_service.refresh(claims["sid"], claims["gen"], session_lifetime())
@@ -70,6 +70,6 @@ def refresh() -> dict[str, Any]:
 @login_required
 @blp.response(204)
 def logout() -> None:
-    """End this session; its access and refresh tokens are refused from now on."""
+    """End this session. Its access and refresh tokens are refused from now on."""
     session_id = current_claims()["sid"]
     in_transaction(lambda: session_service.end(session_id))

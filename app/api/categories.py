@@ -30,7 +30,7 @@ CHANGES = CategorySchema(partial=True)
 @blp.arguments(LIST_ARGS, location="query")
 @blp.response(200, CategoryListSchema)
 def list_categories(args: dict[str, Any]) -> Response:
-    """All categories in the order of their tree, depth first; or those right below one."""
+    """All categories in tree order, depth first, or the direct children of one category."""
     made = catalogue_cache.cached_list(
         "categories", tuple(sorted(args.items())), lambda: _list(**args)
     )
@@ -71,7 +71,7 @@ def edit_category(changes: dict[str, Any], category: str) -> Response:
 @admin_required
 @blp.response(204)
 def delete_category(category: str) -> None:
-    """Remove a category that holds neither categories nor products."""
+    """Delete a category that has neither subcategories nor products."""
     in_transaction(lambda: category_service.delete_category(current_actor(), category))
 
 

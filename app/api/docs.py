@@ -1,7 +1,6 @@
-"""The API's description: OpenAPI 3.1, and Swagger UI from our own host."""
+"""The API's documentation: OpenAPI 3.1, and Swagger UI from our own host."""
 
 from pathlib import Path
-from typing import Any
 
 import flask_swagger_ui
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -9,7 +8,7 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, render_template, send_from_directory, url_for
 from marshmallow import Schema
 
-from app.api.openapi import Described, describe_refusals
+from app.api.openapi import OperationDescriptions, describe_refusals
 from app.extensions import api
 from app.schemas.problem import ProblemSchema
 from app.web import versioned_files
@@ -21,7 +20,7 @@ blp = Blueprint("docs", __name__, url_prefix="/api/docs")
 
 @blp.get("")
 def swagger_ui() -> str:
-    """The documentation, to read and to try."""
+    """The page of Swagger UI."""
     return render_template("docs.html", asset=asset)
 
 
@@ -34,17 +33,17 @@ def assets(name: str) -> Response:
 
 
 def asset(name: str) -> str:
-    """The address of one of those files; it changes with the content."""
+    """The address of one of these files; it changes with their content."""
     return versioned_files.versioned(url_for("docs.assets", name=name), str(ASSETS), name)
 
 
 def prepare(app: Flask) -> None:
-    """Start the OpenAPI document that the blueprints describe themselves in."""
+    """Start the OpenAPI document. Blueprints that are registered afterwards add themselves."""
     api.init_app(
         app,
         spec_kwargs={
-            "extra_plugins": [Described(app.config["STORE_CURRENCY"])],
-            "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=schema_name),
+            "extra_plugins": [OperationDescriptions(app.config["STORE_CURRENCY"])],
+            "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=component_name),
             "info": {"description": "A shop: catalogue, carts and orders."},
         },
     )
@@ -58,8 +57,8 @@ def prepare(app: Flask) -> None:
         )
 
 
-def schema_name(schema: Any) -> str:
-    """`ProductSchema` is `Product`; the same with all fields optional is `ProductUpdate`."""
+def component_name(schema: Schema | type[Schema] | str) -> str:
+    """`Product` for `ProductSchema`; `ProductUpdate` for the same with `partial=True`."""
     name: str = resolve_schema_cls(schema).__name__  # type: ignore[union-attr]
     name = name.removesuffix("Schema")
     partial = isinstance(schema, Schema) and schema.partial

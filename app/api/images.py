@@ -36,7 +36,7 @@ class NewImageSchema(ShopSchema):
     alt = Text(
         MAX_ALT,
         load_default="",
-        metadata={"description": "What it shows, for those who cannot see it."},
+        metadata={"description": "A text alternative: what the picture shows."},
     )
 
 
@@ -45,7 +45,7 @@ class NewImageSchema(ShopSchema):
 @blp.arguments(NewImageSchema, location="files", unknown=None)
 @blp.response(201, ImageSchema)
 def add_image(sent: dict[str, Any], product: str) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Add a picture, as the last. It is re-encoded in three widths; sent again, it is the same."""
+    """Add a picture at the end. It is re-encoded in three widths. Sending it again adds nothing."""
     picture_service.refuse_unknown(product)
     picture = keep_picture(sent["file"])
     alt = sent["alt"]
@@ -59,7 +59,7 @@ def add_image(sent: dict[str, Any], product: str) -> tuple[dict[str, Any], int, 
 @admin_required
 @blp.response(204)
 def remove_image(product: str, image: str) -> None:
-    """Show a picture no longer."""
+    """Remove a picture from a product."""
     in_transaction(lambda: picture_service.remove_picture(current_actor(), product, image))
 
 

@@ -1,62 +1,64 @@
-"""Links between operations (OpenAPI 3.1, section 4.8.20): which answer knows the id that another
-operation asks for. They follow from the paths: what `/things` makes or lists, `/things/{thing}` takes.
+"""Links between operations (OpenAPI 3.1, section 4.8.20): which answer holds the id that another
+operation takes. They follow from the paths: the answers of `/things` hold the id for `/things/{thing}`.
 """
 
 import re
-from typing import Any
 
-from app.api.request_response_schemas import METHODS, PREFIX
+from app.api.openapi_document import (
+    METHODS,
+    Answer,
+    Document,
+    JsonSchema,
+    Link,
+    answers,
+    json_schema,
+    schema_name,
+)
 
-Json = dict[str, Any]
 
-
-def add_links(document: Json) -> Json:
-    """The same document, with links from every answer that shows an id to all who take it."""
+def add_links(document: Document) -> Document:
+    """Add links from every answer that holds an id to the operations that take it."""
     for path, item in document["paths"].items():
         for method in METHODS:
-            for answer in _successes(item.get(method, {})):
-                links = _links(document, path, answer)
-                if links:
-                    answer["links"] = links
+            for status, answer in answers(item.get(method, {})):
+                if status.startswith("2") and "content" in answer:
+                    links = _links(document, path, answer)
+                    if links:
+                        answer["links"] = links
     return document
 
 
-def _successes(operation: Json) -> list[Json]:
-    answers = operation.get("responses", {}).items()
-    return [answer for status, answer in answers if status.startswith("2") and "content" in answer]
-
-
-def _links(document: Json, path: str, answer: Json) -> Json:
-    """The links of one answer, by the operation that each leads to."""
-    source = _where_the_id_is(document, answer)
-    if source is None:
+def _links(document: Document, path: str, answer: Answer) -> dict[str, Link]:
+    """The links of one answer, by the `operationId` of their targets."""
+    pointer = _id_pointer(document, answer)
+    if pointer is None:
         return {}
-    found = {}
+    links: dict[str, Link] = {}
     for target, item in document["paths"].items():
         below = re.match(re.escape(path) + r"/\{(\w+)\}(/|$)", target)
         if below and target.count("{") == 1 + path.count("{"):
-            parameters = {below[1]: f"$response.body#{source}", **_inherited(path)}
+            parameters = {below[1]: f"$response.body#{pointer}", **_path_parameters(path)}
             for method in METHODS:
                 if method in item:
                     name = item[method]["operationId"]
-                    found[name] = {"operationId": name, "parameters": parameters}
-    return found
+                    links[name] = {"operationId": name, "parameters": parameters}
+    return links
 
 
-def _where_the_id_is(document: Json, answer: Json) -> str | None:
-    """A JSON pointer to an id in an answer: its own, or that of the first thing it lists."""
-    fields = _fields(document, answer["content"].get("application/json", {}).get("schema", {}))
+def _id_pointer(document: Document, answer: Answer) -> str | None:
+    """A JSON pointer to the id in an answer: its own, or that of the first item of a list."""
+    fields = _fields(document, json_schema(answer))
     if "id" in fields:
         return "/id"
-    listed = fields.get("items", {}).get("items", {})
-    return "/items/0/id" if "id" in _fields(document, listed) else None
+    item = fields.get("items", {}).get("items", {})
+    return "/items/0/id" if "id" in _fields(document, item) else None
 
 
-def _fields(document: Json, schema: Json) -> Json:
-    name = schema.get("$ref", "").removeprefix(PREFIX)
-    fields: Json = document["components"]["schemas"].get(name, {}).get("properties", {})
+def _fields(document: Document, schema: JsonSchema) -> dict[str, JsonSchema]:
+    component = document["components"]["schemas"].get(schema_name(schema), {})
+    fields: dict[str, JsonSchema] = component.get("properties", {})
     return fields
 
 
-def _inherited(path: str) -> Json:
+def _path_parameters(path: str) -> dict[str, str]:
     return {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", path)}

@@ -1,12 +1,24 @@
-"""What every operation's description gets: a name for generated clients, its path explained, and
-everything that it may answer, drawn from what its doors and decorators already say."""
+"""Completes the description of every operation: an `operationId` for generated clients, a description
+of its path, and all its answers. Everything follows from the view's decorators and route."""
 
-from typing import Any
+from typing import Any, cast
 
 from apispec import APISpec, BasePlugin
+from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from app.api.links import add_links
+from app.api.openapi_document import (
+    Answer,
+    Document,
+    JsonSchema,
+    Operation,
+    Parameter,
+    PathItem,
+    answers,
+    json_schema,
+    schema_name,
+)
 from app.api.request_response_schemas import split_directions
 from app.utils.error_handlers import TITLES
 
@@ -15,43 +27,44 @@ PATH_PARAMETERS = {
     "category": "Id or slug.",
     "order": "Id or number.",
 }
-HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+HEADERS: dict[str, tuple[str, JsonSchema]] = {
     "X-Request-ID": (
-        "The id that was sent, or one made for this request.",
+        "The id of the request: the one that was sent, or a new one.",
         {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     ),
-    "Location": ("Where the new thing is.", {"type": "string", "format": "uri-reference"}),
-    "Link": ("The first, previous, next and last part of the list (RFC 8288).", {"type": "string"}),
-    "ETag": ("Names this state, for If-None-Match.", {"type": "string"}),
+    "Location": ("The address of what was created.", {"type": "string", "format": "uri-reference"}),
+    "Link": ("The first, previous, next and last page of the list (RFC 8288).", {"type": "string"}),
+    "ETag": ("Identifies this state, for If-None-Match.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": ("How to sign in (RFC 6750).", {"type": "string", "pattern": "^Bearer"}),
 }
 HEADERS_OF_REFUSALS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
-IF_NONE_MATCH = {
+IF_NONE_MATCH: Parameter = {
     "in": "header",
     "name": "If-None-Match",
-    "description": "What the caller has already, by its ETag: 304 if it is still the same.",
+    "description": "The ETag of the copy that the caller has: the answer is 304 if it is unchanged.",
     "schema": {"type": "string"},
 }
-# A broken token is refused even where none is needed, a limit and a lost database can meet anyone.
+# Any operation may refuse an invalid token, a caller over the limit, or lose its database.
 ALWAYS = (401, 429, 503)
 WRITES = frozenset({"post", "put", "patch", "delete"})
 
 
-class Described(BasePlugin):
-    """An `operationId`, all answers and their headers for each operation; words for each path."""
+class OperationDescriptions(BasePlugin):
+    """An apispec plugin that completes operations and paths."""
 
     def __init__(self, currency: str) -> None:
         self.currency = currency
 
     def init_spec(self, spec: APISpec) -> None:
-        """Register what the answers refer to, and finish the document whenever it is asked for."""
+        """Register the headers, and split schemas and add links whenever the document is dumped."""
         super().init_spec(spec)
         self.spec = spec
-        unfinished = spec.to_dict
+        original = spec.to_dict
 
-        def to_dict() -> dict[str, Any]:
-            return add_links(split_directions(unfinished(), self.currency))
+        def to_dict() -> dict[str, object]:
+            document = cast(Document, original())
+            return dict(add_links(split_directions(document, self.currency)))
 
         spec.to_dict = to_dict  # type: ignore[method-assign]
         for name, (description, schema) in HEADERS.items():
@@ -61,11 +74,11 @@ class Described(BasePlugin):
     def path_helper(
         self,
         path: str | None = None,
-        operations: dict[str, Any] | None = None,
-        parameters: list[dict[str, Any]] | None = None,
+        operations: PathItem | None = None,
+        parameters: list[Any] | None = None,
         **_kwargs: Any,
     ) -> None:
-        """Say what may stand in the path."""
+        """Describe the parameters in the path."""
         for parameter in parameters or []:
             if parameter["in"] == "path":
                 parameter.setdefault("description", PATH_PARAMETERS.get(parameter["name"], "Id."))
@@ -73,85 +86,78 @@ class Described(BasePlugin):
                     parameter["schema"].update(minimum=1, maximum=10**18 - 1)
 
     def operation_helper(
-        self,
-        path: str | None = None,
-        operations: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, path: str | None = None, operations: PathItem | None = None, **kwargs: Any
     ) -> None:
-        """Name the operations after their view, PUT, which means PATCH, apart from it; and add the
-        answers that follow from how they are built."""
+        """Name each operation after its view, and add the answers that follow from its description.
+
+        A PUT that is the same view as PATCH has `.put` appended to its name.
+        """
         rule: Rule = kwargs["rule"]
         for method, operation in (operations or {}).items():
-            alias = method == "put" and "patch" in (operations or {})
-            operation["operationId"] = rule.endpoint + (".put" if alias else "")
-            tagged = method == "get" and operation.pop("x-public", False)
-            operation.pop("x-public", None)
-            if tagged:
+            is_alias = method == "put" and "patch" in (operations or {})
+            operation["operationId"] = rule.endpoint + (".put" if is_alias else "")
+            is_public = operation.pop("x-public", False)
+            has_etag = method == "get" and is_public
+            if has_etag:
                 operation.setdefault("parameters", []).append(IF_NONE_MATCH)
-            self._describe_answers(operation, tagged)
-            refused = self._refusals(method, path or "", operation, tagged)
-            operation["responses"].update({status: refusal_name(status) for status in refused})
+            self._add_headers(operation, has_etag)
+            for status in self._refusals(method, path or "", operation, has_etag):
+                operation["responses"][status] = refusal_name(status)
 
-    def _describe_answers(self, operation: dict[str, Any], tagged: bool) -> None:
-        """Which headers each answer carries; and 304, where an ETag is sent."""
-        for status, answer in operation["responses"].items():
-            if isinstance(answer, dict):
-                names = self._headers_of(int(status), answer, tagged)
-                answer["headers"] = {**{n: n for n in names}, **answer.get("headers", {})}
-        if tagged:
+    def _add_headers(self, operation: Operation, has_etag: bool) -> None:
+        """Add the headers of each answer, and a 304 if there is an ETag."""
+        for status, answer in answers(operation):
+            names = self._header_names(int(status), answer, has_etag)
+            answer["headers"] = {**{n: n for n in names}, **answer.get("headers", {})}
+        if has_etag:
             headers = {name: name for name in ("X-Request-ID", "ETag")}
             operation["responses"][304] = {"description": "Not Modified", "headers": headers}
 
-    def _headers_of(self, status: int, answer: dict[str, Any], tagged: bool) -> list[str]:
-        schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
-        held = {
+    def _header_names(self, status: int, answer: Answer, has_etag: bool) -> list[str]:
+        conditions = {
             "X-Request-ID": True,
             "Location": status == 201,
-            "Link": schema.get("$ref", "").endswith("List"),
-            "ETag": tagged,
+            "Link": schema_name(json_schema(answer)).endswith("List"),
+            "ETag": has_etag,
         }
-        return [name for name, carried in held.items() if carried]
+        return [name for name, applies in conditions.items() if applies]
 
-    def _refusals(
-        self, method: str, path: str, operation: dict[str, Any], tagged: bool
-    ) -> list[int]:
-        """The statuses of the refusals that an operation can meet, from how it is built."""
+    def _refusals(self, method: str, path: str, operation: Operation, has_etag: bool) -> list[int]:
+        """The statuses of the refusals that an operation may answer."""
         parameters = operation.get("parameters", [])
         body = "requestBody" in operation
         precondition = any(parameter["name"] == "If-Match" for parameter in parameters)
-        met = {
+        conditions = {
             400: body,
             403: operation.get("x-needs") == "admin",
-            404: "{" in path or self._names_others(operation),
+            404: "{" in path or self._refers_by_id(operation),
             409: method in WRITES,
-            412: precondition or tagged,
+            412: precondition or has_etag,
             413: body,
             415: body,
             422: body or any(parameter["in"] == "query" for parameter in parameters),
         }
-        return sorted([*ALWAYS, *(status for status, possible in met.items() if possible)])
+        return sorted([*ALWAYS, *(status for status, applies in conditions.items() if applies)])
 
-    def _names_others(self, operation: dict[str, Any]) -> bool:
-        """Whether the body refers to other things by their ids, which may not be there."""
-        content = operation.get("requestBody", {}).get("content", {})
-        schema = content.get("application/json", {}).get("schema", {})
-        name = schema.get("$ref", "").rpartition("/")[2]
+    def _refers_by_id(self, operation: Operation) -> bool:
+        """Whether the body has ids of other things, which may not exist."""
+        name = schema_name(json_schema(operation.get("requestBody", {})))
         fields = self.spec.components.schemas.get(name, {}).get("properties", {})
         return any(field.endswith("_id") for field in fields)
 
 
 def refusal_name(status: int) -> str:
-    """What the answers of a refusal are called among the document's components."""
+    """The name of the component for answers with this status."""
     return TITLES[status].replace(" ", "")
 
 
-def describe_refusals(spec: APISpec, problem: Any) -> None:
-    """Register each refusal as the problem (RFC 9457) that it is."""
+def describe_refusals(spec: APISpec, problem: type[Schema]) -> None:
+    """Register a component for each refusal: a problem (RFC 9457) with its headers."""
     for status, title in TITLES.items():
-        named = [name for code, name in HEADERS_OF_REFUSALS.items() if code == status]
+        names = [name for code, name in HEADERS_OF_REFUSALS.items() if code == status]
         answer = {
             "description": title,
             "content": {"application/problem+json": {"schema": problem}},
-            "headers": {name: name for name in ["X-Request-ID", *named]},
+            "headers": {name: name for name in ["X-Request-ID", *names]},
         }
         spec.components.response(refusal_name(status), answer, lazy=True)

@@ -45,7 +45,11 @@ from app.web.pagination import page_answer, slice_answer
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
 OWNERS: list[dict[str, list[str]]] = [{"bearer": []}, {"order_token": []}]
-KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 24 hours.", 255)
+KEY = header(
+    IDEMPOTENCY_KEY,
+    "A request with the same key and body is carried out once within 24 hours.",
+    255,
+)
 
 
 @blp.post("")
@@ -54,7 +58,7 @@ KEY = header(IDEMPOTENCY_KEY, "The same key and body are carried out once, for 2
 @blp.arguments(PlaceOrderSchema(), required=False)
 @blp.response(201, PlacedOrderSchema)
 def place_order(wishes: dict[str, Any]) -> Response:
-    """Turn the caller's cart into an order, whole or not at all."""
+    """Turn the caller's cart into an order, completely or not at all."""
     buyer, request, currency = current_buyer(), keyed_request(), store_currency()
     origin = guest_origin()
     receipt = in_transaction(
@@ -70,7 +74,7 @@ def place_order(wishes: dict[str, Any]) -> Response:
 @blp.arguments(OrderListArgs(), location="query")
 @blp.response(200, list_schema(OrderSchema, cursors=True))
 def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
-    """The caller's orders, newest first; to staff everybody's."""
+    """The caller's orders, newest first. Staff see all orders."""
     cursor, page, per_page = (wanted.pop(name) for name in ("cursor", "page", "per_page"))
     filters = Filters(**wanted)
     if cursor is not None:
@@ -97,7 +101,7 @@ def get_order(order: str) -> Response:
 @blp.arguments(CancelSchema(), required=False)
 @blp.response(200, OrderSchema)
 def cancel_order(wanted: dict[str, Any], order: str) -> Response:
-    """Cancel an order that has not been shipped; what it was promised can be sold again."""
+    """Cancel an order that has not been shipped. Its units can be sold again."""
     cancelled = in_transaction(
         lambda: order_service.change_status(_visitor(), order, "cancelled", **wanted)
     )
@@ -109,7 +113,7 @@ def cancel_order(wanted: dict[str, Any], order: str) -> Response:
 @blp.arguments(ChangeStatusSchema())
 @blp.response(200, OrderSchema)
 def change_status(wanted: dict[str, Any], order: str) -> Response:
-    """Move an order along."""
+    """Change the status of an order."""
     moved = in_transaction(
         lambda: order_service.change_status(_visitor(), order, wanted["status"], wanted["note"])
     )

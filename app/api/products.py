@@ -18,7 +18,9 @@ from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_answer
 
 blp = ShopBlueprint("products", __name__, url_prefix="/api/products")
-IF_MATCH = header("If-Match", "The versions, as ETags or just in quotes, at which to do it.")
+IF_MATCH = header(
+    "If-Match", "The versions, as ETags or in quotes, at which the change is allowed."
+)
 LIST_ARGS = ProductListArgs()
 NEW = ProductSchema()
 CHANGES = ProductSchema(partial=True)
@@ -28,10 +30,10 @@ CHANGES = ProductSchema(partial=True)
 @blp.arguments(LIST_ARGS, location="query")
 @blp.response(200, ProductListSchema)
 def list_products(args: dict[str, Any]) -> Response:
-    """Products by filter, search and order, in pages or by cursor (an empty cursor begins).
+    """List products, filtered, searched and sorted; by page, or by cursor (start with an empty one).
 
-    Of `q` all words must match, across name, description and SKU, the last as a prefix. By
-    relevance, the default with `q`, there are pages only. A category includes those below it.
+    All words of `q` must match in name, description or SKU, the last one as a prefix. The order by
+    relevance, the default with `q`, has pages only. A category includes its subcategories.
     """
     products = catalogue_answers.product_list(current_actor(), ProductQuery(**args))
     return send(products, headers=link_header(products))
@@ -44,7 +46,7 @@ def list_products(args: dict[str, Any]) -> Response:
 def create_product(fields: ProductInput) -> Response:
     """Add a product: simple, with `price`, `sku` and `stock`; or with `options` and `variants`.
 
-    Beside `variants`, a `price` is that of every variant that names none of its own.
+    With `variants`, `price` is the price of every variant that has none of its own.
     """
     actor = current_actor()
     product = in_transaction(lambda: product_service.create_product(actor, fields))
@@ -64,9 +66,10 @@ def get_product(product: str) -> Response:
 @blp.arguments(CHANGES)
 @blp.response(200, ProductSchema)
 def edit_product(changes: ProductInput, product: str) -> Response:
-    """Change the fields that are sent; with `If-Match: "<version>"` only at that version.
+    """Change the fields that are sent; with `If-Match: "<version>"`, only if that is the version.
 
-    `variants` is the whole list: matched by `id`, new without one, switched off when left out.
+    `variants` is the whole list: those with an `id` are changed, those without one are added, and
+    variants that are left out are deactivated.
     """
     actor, expected = current_actor(), expected_versions()
     edited = in_transaction(lambda: product_service.edit_product(actor, product, changes, expected))
@@ -78,6 +81,6 @@ def edit_product(changes: ProductInput, product: str) -> Response:
 @admin_required
 @blp.response(204)
 def delete_product(product: str) -> None:
-    """Take a product out of the catalogue; its slug and SKUs are free again."""
+    """Delete a product. Its slug and SKUs can be used again."""
     expected = expected_versions()
     in_transaction(lambda: product_service.delete_product(current_actor(), product, expected))

@@ -1,124 +1,133 @@
-"""One schema reads and writes, but what goes in and what comes out are documented apart.
+"""Documents what goes in and what comes out apart, although one marshmallow schema does both.
 
-Fields may carry marks beside what OpenAPI knows: `x-null` names the only direction in which null
-may stand, `x-optional` a field that some answers lack, `x-money` the most that may be sent.
+Fields may carry marks that OpenAPI does not have: `x-null` names the only direction in which null is
+allowed, `x-optional` marks a field that some answers lack, `x-money` is the largest amount that may be
+sent. `split_directions` applies the marks and removes them.
 """
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, Literal
+from typing import Literal
 
+from app.api.openapi_document import (
+    SCHEMA_PREFIX,
+    Answer,
+    Document,
+    JsonSchema,
+    answers,
+    operations,
+    schema_name,
+)
 from app.domain.money import places
 
 Direction = Literal["in", "out"]
-Json = dict[str, Any]
-METHODS = ("get", "post", "put", "patch", "delete")
-PREFIX = "#/components/schemas/"
 MARKS = ("readOnly", "writeOnly", "x-null", "x-optional", "x-money")
 CONSTRAINTS_OF_INPUT = ("maximum", "maxItems", "default")
 """Answers may exceed what one request may send: a stock is summed over variants, a total grows."""
 
 
-def split_directions(document: Json, currency: str) -> Json:
-    """The document with a shape of its own for each direction of a schema.
+def split_directions(document: Document, currency: str) -> Document:
+    """A copy of the document with separate schemas for requests and answers.
 
-    An answer keeps the schema's name and always has all fields. A request has the name, or with
-    `Input` behind it where the name is an answer's; fields that are only read are gone from it.
+    A schema for answers has the original name and requires all fields that are not `x-optional`. A
+    schema for requests lacks the fields that are `readOnly`, and has the original name, or that name
+    with `Input` appended if an answer uses it, too.
     """
     document = deepcopy(document)
-    shapes = _Shapes(document["components"]["schemas"], places(currency))
-    for answer in _answers(document):
-        for content in answer.get("content", {}).values():
-            content["schema"] = shapes.facing("out", content["schema"])
+    schemas = _DirectedSchemas(document["components"]["schemas"], places(currency))
+    for answer in _all_answers(document):
+        for media in answer.get("content", {}).values():
+            media["schema"] = schemas.directed("out", media["schema"])
     for operation in operations(document):
-        for content in operation.get("requestBody", {}).get("content", {}).values():
-            content["schema"] = shapes.facing("in", content["schema"])
-            operation["requestBody"]["required"] = bool(shapes.required(content["schema"]))
+        body = operation.get("requestBody", {})
+        for media in body.get("content", {}).values():
+            media["schema"] = schemas.directed("in", media["schema"])
+            body["required"] = schemas.has_required_fields(media["schema"])
         for parameter in operation.get("parameters", []):
-            parameter["schema"] = shapes.in_text(parameter["schema"])
-    document["components"]["schemas"] = dict(sorted(shapes.made.items()))
+            parameter["schema"] = schemas.of_parameter(parameter["schema"])
+    document["components"]["schemas"] = dict(sorted(schemas.components.items()))
     return document
 
 
-def operations(document: Json) -> Iterator[Json]:
-    """Every operation of a document."""
-    for item in document["paths"].values():
-        yield from (item[method] for method in METHODS if method in item)
-
-
-def _answers(document: Json) -> Iterator[Json]:
+def _all_answers(document: Document) -> Iterator[Answer]:
     yield from document["components"].get("responses", {}).values()
     for operation in operations(document):
-        yield from operation["responses"].values()
+        yield from (answer for _status, answer in answers(operation))
 
 
-class _Shapes:
-    """The shapes that were asked for so far, made of the schemas when they are first met."""
+class _DirectedSchemas:
+    """The schemas by direction. Each is built when something first refers to it."""
 
-    def __init__(self, schemas: Json, money_places: int) -> None:
-        self.schemas, self.places = schemas, money_places
-        self.made: Json = {}
+    def __init__(self, originals: dict[str, JsonSchema], money_places: int) -> None:
+        self.originals, self.places = originals, money_places
+        self.components: dict[str, JsonSchema] = {}
         self._names: dict[tuple[Direction, str], str] = {}
 
-    def facing(self, direction: Direction, schema: Any) -> Any:
-        """A schema, and all that it refers to, as it is for one direction."""
-        if isinstance(schema, list):
-            return [self.facing(direction, part) for part in schema]
-        if not isinstance(schema, dict):
-            return schema
+    def directed(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
+        """A schema, and everything it refers to, for one direction."""
         if "$ref" in schema:
-            return {"$ref": PREFIX + self._named(direction, schema["$ref"].removeprefix(PREFIX))}
-        found = {key: value for key, value in schema.items() if key not in MARKS}
+            return {"$ref": SCHEMA_PREFIX + self._component(direction, schema_name(schema))}
+        result = {key: value for key, value in schema.items() if key not in MARKS}
         if direction == "out":
-            found = {k: value for k, value in found.items() if k not in CONSTRAINTS_OF_INPUT}
+            result = {k: value for k, value in result.items() if k not in CONSTRAINTS_OF_INPUT}
         if schema.get("x-null", direction) != direction:
-            found["type"] = _without_null(found["type"])
+            result["type"] = _without_null(result["type"])
         if "x-money" in schema:
-            found.update(self._money(direction, schema))
+            result.update(self._money(direction, schema))
         if "properties" in schema:
-            return self._object(direction, found)
-        return {key: self.facing(direction, value) for key, value in found.items()}
+            return self._object(direction, result)
+        return {key: self._part(direction, value) for key, value in result.items()}
 
-    def in_text(self, schema: Json) -> Json:
-        """The schema of a parameter, which is text: there is no null, and money is no number."""
-        found = self.facing("in", {**schema, "x-null": "out"})
-        if isinstance(found.get("type"), list):
-            found["type"] = _without_null([kind for kind in found["type"] if kind != "number"])
-        if "enum" in found:
-            found["enum"] = [choice for choice in found["enum"] if choice is not None]
-        for constraint in ("minimum", "maximum", "multipleOf") if found["type"] == "string" else ():
-            found.pop(constraint, None)
-        if found.get("default", "") in (None, ""):
-            found.pop("default", None)
-        return dict(found)
+    def of_parameter(self, schema: JsonSchema) -> JsonSchema:
+        """The schema of a parameter. It is text, so there is no null, and money is no number."""
+        result = self.directed("in", {**schema, "x-null": "out"})
+        if isinstance(result.get("type"), list):
+            result["type"] = _without_null([kind for kind in result["type"] if kind != "number"])
+        if "enum" in result:
+            result["enum"] = [choice for choice in result["enum"] if choice is not None]
+        if result["type"] == "string":
+            for constraint in ("minimum", "maximum", "multipleOf"):
+                result.pop(constraint, None)
+        if result.get("default", "") in (None, ""):
+            result.pop("default", None)
+        return result
 
-    def required(self, schema: Json) -> list[str]:
-        """The fields that a shape must have."""
-        shape = self.made.get(schema.get("$ref", "").removeprefix(PREFIX), schema)
-        return list(shape.get("required", []))
+    def has_required_fields(self, schema: JsonSchema) -> bool:
+        """Whether an object of this schema, which may be a reference, must have any field."""
+        return bool(self.components.get(schema_name(schema), schema).get("required"))
 
-    def _named(self, direction: Direction, name: str) -> str:
+    def _part(self, direction: Direction, value: object) -> object:
+        if isinstance(value, list):
+            return [self._part(direction, part) for part in value]
+        return self.directed(direction, value) if isinstance(value, dict) else value
+
+    def _component(self, direction: Direction, name: str) -> str:
         if (direction, name) not in self._names:
-            answered = direction == "in" and ("out", name) in self._names
-            shape = f"{name}Input" if answered else name
-            self._names[direction, name] = (
-                shape  # named before it is made: shapes may hold themselves
-            )
-            self.made[shape] = self.facing(direction, self.schemas[name])
+            is_taken = direction == "in" and ("out", name) in self._names
+            component = f"{name}Input" if is_taken else name
+            # The name is stored before the schema is built: a schema may refer to itself.
+            self._names[direction, name] = component
+            self.components[component] = self.directed(direction, self.originals[name])
         return self._names[direction, name]
 
-    def _object(self, direction: Direction, schema: Json) -> Json:
+    def _object(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
         hidden = "readOnly" if direction == "in" else "writeOnly"
-        fields = {n: facts for n, facts in schema["properties"].items() if not facts.get(hidden)}
-        always = [n for n, facts in fields.items() if "x-optional" not in facts]
-        must = schema.get("required", []) if direction == "in" else always
-        shown = {n: self.facing(direction, facts) for n, facts in fields.items()}
-        made = {**schema, "properties": shown, "required": [n for n in must if n in shown]}
-        return made if made["required"] else {k: v for k, v in made.items() if k != "required"}
+        fields = {n: field for n, field in schema["properties"].items() if not field.get(hidden)}
+        always = [n for n, field in fields.items() if "x-optional" not in field]
+        required = schema.get("required", []) if direction == "in" else always
+        properties = {n: self.directed(direction, field) for n, field in fields.items()}
+        result = {
+            **schema,
+            "properties": properties,
+            "required": [n for n in required if n in properties],
+        }
+        return (
+            result if result["required"] else {k: v for k, v in result.items() if k != "required"}
+        )
 
-    def _money(self, direction: Direction, schema: Json) -> Json:
-        """An amount: text in answers, text or a number in requests, never of more places than the
-        currency has; trailing zeros do no harm."""
+    def _money(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
+        """An amount: text in answers, text or a number in requests. It never has more places than
+        the currency, except trailing zeros."""
         whole = len(str(schema["x-money"])) - self.places
         if direction == "out":
             pattern = rf"^[0-9]+\.[0-9]{{{self.places}}}$" if self.places else "^[0-9]+$"
@@ -136,13 +145,13 @@ class _Shapes:
 
 
 def _major(minor: int, money_places: int) -> float | int:
-    # Numbers this large are no longer told apart by their fractions.
+    # A float cannot hold the fraction of a number this large.
     unit: int = 10**money_places
     return minor / unit if minor < 2**53 else minor // unit
 
 
-def _without_null(types: Any) -> Any:
-    if not isinstance(types, list):
+def _without_null(types: str | list[str]) -> str | list[str]:
+    if isinstance(types, str):
         return types
-    left = [kind for kind in types if kind != "null"]
-    return left[0] if len(left) == 1 else left
+    rest = [kind for kind in types if kind != "null"]
+    return rest[0] if len(rest) == 1 else rest

@@ -22,7 +22,7 @@ blp = ShopBlueprint("stock", __name__, url_prefix="/api/products", private=True)
 @blp.arguments(StockChangeSchema)
 @blp.response(200, StockSchema)
 def change_stock(change: dict[str, Any], product: str) -> Variant:
-    """Correct what is on hand, by a difference or to a count, and say why."""
+    """Correct the stock on hand, by a difference or to a count, with a reason."""
     return in_transaction(lambda: stock_service.change_stock(current_actor(), product, **change))
 
 
@@ -31,6 +31,6 @@ def change_stock(change: dict[str, Any], product: str) -> Variant:
 @blp.arguments(LedgerArgs, location="query")
 @blp.response(200, list_schema(StockMovementSchema))
 def list_movements(wanted: dict[str, Any], product: str) -> ResponseReturnValue:
-    """The ledger of a product's stock, newest first."""
+    """The stock movements of a product, newest first."""
     page = stock_service.list_movements(product, **wanted)
     return page_answer(page, list(page.items))

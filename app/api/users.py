@@ -45,7 +45,7 @@ def get_me() -> User:
 @blp.arguments(ProfileSchema)
 @blp.response(200, UserSchema)
 def change_me(changes: dict[str, str]) -> User:
-    """Change the fields sent."""
+    """Change the fields that are sent."""
     return in_transaction(lambda: user_service.update_profile(current_actor(), **changes))
 
 
@@ -55,7 +55,7 @@ def change_me(changes: dict[str, str]) -> User:
 @blp.arguments(CloseAccountSchema)
 @blp.response(204)
 def close_account(proof: dict[str, str]) -> None:
-    """Delete the account: everything personal is erased, in orders too; the orders stay."""
+    """Delete the account. All personal data is erased, also in orders; the orders stay."""
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, proof["password"])
     unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
@@ -67,7 +67,7 @@ def close_account(proof: dict[str, str]) -> None:
 @blp.arguments(ChangePasswordSchema)
 @blp.response(204, headers=MARKED)
 def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
-    """Set a new password; all other sessions end. Device tokens of the old password are void."""
+    """Set a new password. All other sessions end, and earlier device tokens become invalid."""
     actor = current_actor()
     store_name = current_app.config["STORE_NAME"]
     auth_service.refuse_weak_password(actor, wishes["new_password"], store_name)
@@ -84,7 +84,7 @@ def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
 @login_required
 @blp.response(204)
 def sign_out_everywhere() -> None:
-    """End all of the caller's sessions, this one included."""
+    """End all sessions of the caller, including this one."""
     actor = current_actor()
     in_transaction(lambda: auth_service.sign_out_everywhere(actor))
 
@@ -104,7 +104,7 @@ def list_addresses(args: dict[str, Any]) -> Listed:
 @blp.arguments(AddressSchema)
 @blp.response(201, AddressSchema)
 def add_address(facts: dict[str, str]) -> tuple[Address, dict[str, str]]:
-    """Put an address into the book."""
+    """Add an address to the address book."""
     address = in_transaction(lambda: address_service.add_address(current_actor(), **facts))
     return address, {"Location": url_for("users.get_address", address_id=address.id)}
 
@@ -113,7 +113,7 @@ def add_address(facts: dict[str, str]) -> tuple[Address, dict[str, str]]:
 @login_required
 @blp.response(200, AddressSchema)
 def get_address(address_id: int) -> Address:
-    """One entry of the caller's address book."""
+    """One address of the caller's address book."""
     return address_service.get_address(current_actor(), address_id)
 
 
@@ -122,7 +122,7 @@ def get_address(address_id: int) -> Address:
 @blp.arguments(AddressSchema(partial=True))
 @blp.response(200, AddressSchema)
 def change_address(changes: dict[str, str], address_id: int) -> Address:
-    """Change the fields sent; orders keep the address that they copied."""
+    """Change the fields that are sent. Orders keep their own copy of the address."""
     actor = current_actor()
     return in_transaction(lambda: address_service.update_address(actor, address_id, **changes))
 
@@ -131,7 +131,7 @@ def change_address(changes: dict[str, str], address_id: int) -> Address:
 @login_required
 @blp.response(204)
 def remove_address(address_id: int) -> None:
-    """Take an address out of the book."""
+    """Delete an address from the address book."""
     in_transaction(lambda: address_service.remove_address(current_actor(), address_id))
 
 
@@ -158,7 +158,7 @@ def get_user(user_id: int) -> User:
 @blp.arguments(StaffChangesSchema)
 @blp.response(200, UserSchema)
 def change_user(changes: dict[str, Any], user_id: int) -> User:
-    """Change role or is_active; the account's sessions end at once."""
+    """Change `role` or `is_active`. The account's sessions end at once."""
     return in_transaction(lambda: user_service.update_user(current_actor(), user_id, **changes))
 
 
@@ -166,8 +166,9 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
 @admin_required
 @blp.response(204)
 def release_address(user_id: int) -> None:
-    """Free the address of a customer's account that has never ordered: the account is deleted.
+    """Free an email address: delete the customer's account that holds it and has no orders.
 
-    Make sure before that its owner asks for it; 409 `account_in_use` where it has ordered.
+    Check first that the owner of the address asks for it. Answers 409 `account_in_use` if the account
+    has orders.
     """
     in_transaction(lambda: user_service.release_address(current_actor(), user_id))

@@ -86,7 +86,7 @@ class TokensSchema(ShopSchema):
 
     access_token = fields.String(metadata={"description": "Send it as `Authorization: Bearer …`."})
     refresh_token = fields.String(
-        metadata={"description": "Good for one use at `/api/auth/refresh`."}
+        metadata={"description": "Valid for one use at `/api/auth/refresh`."}
     )
     token_type = fields.String(metadata={"example": "Bearer"})
-    expires_in = fields.Integer(metadata={"description": "Seconds that the access token lives."})
+    expires_in = fields.Integer(metadata={"description": "Seconds until the access token expires."})

@@ -42,7 +42,7 @@ class CartItemSchema(ShopSchema):
     quantity = fields.Integer()
     unit_price = Money()
     line_total = Money()
-    available = fields.Integer(metadata={"description": "Units that can be had now."})
+    available = fields.Integer(metadata={"description": "Units that can be bought now."})
 
 
 class CartWarningSchema(ShopSchema):

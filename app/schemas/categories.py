@@ -16,16 +16,17 @@ class CategorySchema(ShopSchema):
 
     id = ma.Integer(dump_only=True)
     name = Text(200, 1, required=True)
-    slug = Slug(metadata={"description": "Made of the name when it is left out."})
+    slug = Slug(metadata={"description": "Derived from the name if it is left out."})
     description = Text(20_000, lines=True)
     parent_id = RowId(allow_none=True)
     position = Whole(
         -MAX_POSITION,
         MAX_POSITION,
-        metadata={"description": "Siblings stand in this order, equal ones by id."},
+        metadata={"description": "Siblings are sorted by position, then by id."},
     )
     product_count = ma.Integer(
-        dump_only=True, metadata={"description": "Active products in it and below it."}
+        dump_only=True,
+        metadata={"description": "Active products in this category and its subcategories."},
     )
 
 
@@ -36,7 +37,9 @@ class CategoryListArgs(PageArgs):
         0,
         2**63 - 1,
         load_default=None,
-        metadata={"description": "Only those right below this one; 0 for the top of the tree."},
+        metadata={
+            "description": "Only direct children of this category; 0 for the roots of the tree."
+        },
     )
 
 

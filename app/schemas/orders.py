@@ -31,7 +31,7 @@ class PlaceOrderSchema(ShopSchema):
     note = Text(MAX_NOTE, lines=True)
     expected_total = Money(
         high=MAX_TOTAL,
-        metadata={"description": "The order is refused if its total is another one."},
+        metadata={"description": "The order is refused if its total differs."},
     )
 
     @validates_schema
@@ -184,8 +184,8 @@ class OrderListArgs(CursorArgs):
     q = Text(
         254,
         metadata={
-            "description": "The beginning of a number, an email or what stands before its @; where"
-            " no order that is wanted fits, and for customers always, a part of a number or an email."
+            "description": "The beginning of an order number, an email, or its part before the @. If"
+            " no order matches, and for customers always, any part of an order number or an email."
         },
     )
     since = Moment(data_key="from")

@@ -43,7 +43,7 @@ def list_schema(item: type[ShopSchema], cursors: bool = False) -> type[ShopSchem
         "pages": ma.Integer(metadata=by_page),
         "total": ma.Integer(metadata=by_page),
         "total_is_estimate": ma.Boolean(
-            metadata={"x-optional": True, "description": "Present where total is not exact."}
+            metadata={"x-optional": True, "description": "Present if total is not exact."}
         ),
     }
     if cursors:

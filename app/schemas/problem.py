@@ -35,17 +35,21 @@ class ProblemSchema(ShopSchema):
         keys=fields.String(),
         values=fields.List(fields.String()),
         metadata={
-            "description": "What is wrong with which field, where fields are wrong.",
+            "description": "Messages by field, if fields are not valid.",
             "x-optional": True,
         },
     )
     shortages = _told(
-        fields.List, "With `out_of_stock`: all of them.", fields.Nested(ShortageSchema)
+        fields.List,
+        "With `out_of_stock`: every variant that is short.",
+        fields.Nested(ShortageSchema),
     )
-    allowed = _told(fields.List, "With `illegal_transition`: what may follow.", fields.String())
-    sku = _told(fields.String, "With `sku_taken` and `guest_limit`: which.")
-    maximum = _told(fields.Integer, "With `guest_limit`: of units or of open orders.")
-    total = _told(Money, "With `total_changed`: the true one.")
-    version = _told(fields.Integer, "With `precondition_failed` of an edit: where it stands.")
-    on_hand = _told(fields.Integer, "With `stock_promised`.")
-    allocated = _told(fields.Integer, "With `stock_promised`.")
+    allowed = _told(
+        fields.List, "With `illegal_transition`: the statuses that may follow.", fields.String()
+    )
+    sku = _told(fields.String, "With `sku_taken` and `guest_limit`: the SKU.")
+    maximum = _told(fields.Integer, "With `guest_limit`: the most units or open orders.")
+    total = _told(Money, "With `total_changed`: the current total.")
+    version = _told(fields.Integer, "With `precondition_failed` of an edit: the current version.")
+    on_hand = _told(fields.Integer, "With `stock_promised`: the current figure.")
+    allocated = _told(fields.Integer, "With `stock_promised`: the current figure.")

@@ -51,11 +51,13 @@ class OptionSchema(ShopSchema):
 class VariantSchema(ShopSchema):
     """One article with its own SKU, price and stock."""
 
-    id = RowId(metadata={"description": "Names a variant that is there; without it, a new one."})
-    sku = Sku(metadata={"description": "Made up when it is left out."})
+    id = RowId(
+        metadata={"description": "The id of an existing variant; without it, a variant is added."}
+    )
+    sku = Sku(metadata={"description": "Generated if it is left out."})
     options = ma.Dict(keys=Text(50, 1), values=Text(100, 1))
     price = Money()
-    stock = Whole(0, MAX_STOCK, metadata={"description": "What can be sold now."})
+    stock = Whole(0, MAX_STOCK, metadata={"description": "Units that can be sold now."})
     in_stock = ma.Boolean(dump_only=True)
     is_active = Flag()
 
@@ -79,8 +81,10 @@ class ImageSchema(ShopSchema):
     """A picture of a product, as WebP."""
 
     id = Text(32, 1, required=True)
-    alt = Text(MAX_ALT, metadata={"description": "What it shows, for those who cannot see it."})
-    url = ma.String(dump_only=True, metadata={"description": "The widest of `sources`."})
+    alt = Text(MAX_ALT, metadata={"description": "A text alternative: what the picture shows."})
+    url = ma.String(
+        dump_only=True, metadata={"description": "The address of the widest of `sources`."}
+    )
     width = ma.Integer(dump_only=True)
     height = ma.Integer(dump_only=True)
     sources = ma.List(ma.Nested(ImageSourceSchema), dump_only=True)
@@ -91,7 +95,7 @@ class ProductSchema(ShopSchema):
 
     id = ma.Integer(dump_only=True)
     name = Text(200, 1, required=True)
-    slug = Slug(metadata={"description": "Made of the name when it is left out."})
+    slug = Slug(metadata={"description": "Derived from the name if it is left out."})
     description = Text(20_000, lines=True)
     category = ma.Nested(CategoryNameSchema, dump_only=True, allow_none=True)
     category_id = RowId(load_only=True, allow_none=True)
@@ -99,26 +103,28 @@ class ProductSchema(ShopSchema):
         metadata={
             "type": ["string", "null"],
             "x-null": "out",
-            "description": "Null in answers where there are several variants.",
+            "description": "Null in answers if there are several variants.",
         }
     )
-    price = Money(metadata={"description": "The lowest of an active variant."})
+    price = Money(metadata={"description": "The lowest price of an active variant."})
     currency = ma.String(dump_only=True)
     compare_at_price = Money(allow_none=True)
-    stock = Whole(0, MAX_STOCK, metadata={"description": "What can be sold now."})
+    stock = Whole(0, MAX_STOCK, metadata={"description": "Units that can be sold now."})
     in_stock = ma.Boolean(dump_only=True)
     is_active = Flag()
     version = ma.Integer(dump_only=True)
     images = ma.List(
         Part(ImageSchema),
         validate=Length(0, MAX_IMAGES),
-        metadata={"description": "In an edit: those that stay, in their order."},
+        metadata={"description": "In an edit: the pictures to retain, in this order."},
     )
     options = ma.List(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
     variants = ma.List(
         ma.Nested(VariantSchema),
         validate=Length(1, MAX_VARIANTS),
-        metadata={"description": "In an edit: all of them; those left out are switched off."},
+        metadata={
+            "description": "In an edit: all variants; those that are left out are deactivated."
+        },
     )
     created_at = Time()
     updated_at = Time()

@@ -12,7 +12,7 @@ from app.schemas.paging import PageArgs
 class StockChangeSchema(ShopSchema):
     """What was delivered, counted or lost: a difference, or what is on hand now."""
 
-    variant_id = RowId(metadata={"description": "Needed where several variants are active."})
+    variant_id = RowId(metadata={"description": "Required if several variants are active."})
     delta = Whole(-MAX_STOCK, MAX_STOCK)
     on_hand = Whole(0, MAX_STOCK)
     reason = Text(200, low=1, required=True)
@@ -29,7 +29,9 @@ class StockSchema(ShopSchema):
     variant_id = fields.Integer(attribute="id")
     sku = fields.String()
     on_hand = fields.Integer()
-    allocated = fields.Integer(metadata={"description": "Promised to orders, not shipped yet."})
+    allocated = fields.Integer(
+        metadata={"description": "Units promised to orders that are not shipped yet."}
+    )
     stock = fields.Integer(attribute="available")
 
 
