@@ -1,27 +1,27 @@
-"""Changed fields as people read them."""
+"""Formats the changes in the audit trail for people."""
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.pages.formats import money, number
 from app.services.audit.trail import CATEGORY_FIELDS, SubjectNames
 
 MONEY_FIELDS = ("price", "compare_at_price")
 LONGEST = 300
-"""Characters of a value that are shown."""
+"""The most characters of a value that are shown."""
 
 
 class Change(NamedTuple):
-    """A field in words; an empty text stands for nothing."""
+    """A field with its values as text; an empty text stands for no value."""
 
     name: str
     before: str
     after: str
 
 
-def readable(changes: Mapping[str, Sequence[Any]], names: SubjectNames) -> list[Change]:
-    """Changes as the audit trail has them, money with its currency, categories by their names."""
+def readable(changes: Mapping[str, Sequence[object]], names: SubjectNames) -> list[Change]:
+    """Format changes of the audit trail: money with its currency, categories by their names."""
     return [
         Change(_label(name), *(_value(name, value, names) for value in pair))
         for name, pair in changes.items()
@@ -35,7 +35,7 @@ def _label(name: str) -> str:
     return f"variant {parts[1]}: {field}" if len(parts) == 3 else field
 
 
-def _value(name: str, value: Any, names: SubjectNames) -> str:
+def _value(name: str, value: object, names: SubjectNames) -> str:
     field = name.rpartition(".")[2]
     if value is None or value in ("", [], {}):
         return ""
@@ -43,9 +43,9 @@ def _value(name: str, value: Any, names: SubjectNames) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return _number(field, value, names)
-    if field == "images":
+    if field == "images" and isinstance(value, list):
         return f"{len(value)} {'picture' if len(value) == 1 else 'pictures'}"
-    text = _in_words(value)
+    text = _text(value)
     return text if len(text) <= LONGEST else text[:LONGEST].rstrip() + "…"
 
 
@@ -58,13 +58,13 @@ def _number(field: str, value: int, names: SubjectNames) -> str:
     return number(value)
 
 
-def _in_words(value: Any) -> str:
-    """Options as `Size: S, M`; other lists and objects by their parts."""
+def _text(value: object) -> str:
+    """Options as `Size: S, M`; other lists and objects as their parts."""
     if isinstance(value, Mapping):
         if {"name", "values"} <= value.keys():
-            return f"{value['name']}: {_in_words(value['values'])}"
-        return ", ".join(f"{name}: {_in_words(part)}" for name, part in value.items())
+            return f"{value['name']}: {_text(value['values'])}"
+        return ", ".join(f"{name}: {_text(part)}" for name, part in value.items())
     if isinstance(value, list):
         between = "; " if isinstance(value[0], Mapping) else ", "
-        return between.join(map(_in_words, value))
+        return between.join(map(_text, value))
     return value if isinstance(value, str) else json.dumps(value)

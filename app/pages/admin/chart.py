@@ -1,18 +1,18 @@
-"""A bar chart as SVG, its figures worked out here, so that the template only writes them down."""
+"""The coordinates of a bar chart in SVG, which the template draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 180
 TOP, BOTTOM = 10, 22
-"""Room above the highest bar, and for the words below."""
+"""Space above the highest bar, and below the bars for dates."""
 GAP = 0.25
-"""The part of a bar's place that stays empty."""
+"""The part of a bar's space that stays empty."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar, in the units of the drawing."""
+    """One bar, in units of the viewBox."""
 
     x: float
     y: float
@@ -23,19 +23,19 @@ class Bar:
 
 def bars(values: Sequence[int]) -> list[Bar]:
     """A bar for each value; the largest is as high as the drawing allows."""
-    place, highest = WIDTH / max(1, len(values)), max([*values, 1])
+    space, highest = WIDTH / max(1, len(values)), max([*values, 1])
     full = HEIGHT - TOP - BOTTOM
-    drawn = []
+    result = []
     for number, value in enumerate(values):
         height = round(full * value / highest, 1)
-        left = number * place
-        drawn.append(
+        start = number * space
+        result.append(
             Bar(
-                x=round(left + place * GAP / 2, 1),
+                x=round(start + space * GAP / 2, 1),
                 y=round(HEIGHT - BOTTOM - height, 1),
-                width=round(place * (1 - GAP), 1),
+                width=round(space * (1 - GAP), 1),
                 height=height,
-                middle=round(left + place / 2, 1),
+                middle=round(start + space / 2, 1),
             )
         )
-    return drawn
+    return result

@@ -1,4 +1,4 @@
-"""Customers for staff: found, looked at, let in or not, and made staff."""
+"""Customers for staff: search, details, deactivation and roles."""
 
 from typing import Any
 
@@ -27,32 +27,32 @@ PER_PAGE, ORDERS = 25, 10
 
 
 class StandingSchema(ShopSchema):
-    """What staff change about an account, in the words of a form."""
+    """What staff can change about an account, as a form sends it."""
 
     role = fields.String(validate=OneOf(ROLES))
     is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
 
 
 class ReleaseSchema(ShopSchema):
-    """That staff know who asks."""
+    """The confirmation that staff have checked who asks."""
 
     checked = fields.Boolean(load_default=False, truthy={"on"}, falsy={""})
 
 
 RELEASE = ReleaseSchema()
-WANTED, ORDER_PAGE = UserArgs(exclude=["per_page"]), PageArgs(only=["page"])
+ARGS, ORDER_PAGE = UserArgs(exclude=["per_page"]), PageArgs(only=["page"])
 STANDING = StandingSchema()
 
 
 @blp.get("")
 def list_customers() -> Response:
     """Accounts by email or name, role and standing, newest first."""
-    wanted = read_query(WANTED)
-    number = min(wanted.pop("page"), MAX_DEPTH // PER_PAGE)
-    found = user_service.list_users(number, PER_PAGE, **wanted)
+    filters = read_query(ARGS)
+    number = min(filters.pop("page"), MAX_DEPTH // PER_PAGE)
+    results = user_service.list_users(number, PER_PAGE, **filters)
 
     return admin_page(
-        "customers.html", found=found, wanted=wanted, roles=ROLES, page_href=page_href(WANTED)
+        "customers.html", results=results, filters=filters, roles=ROLES, page_href=page_href(ARGS)
     )
 
 
@@ -64,43 +64,43 @@ def show_customer(user_id: int) -> Response:
 
 @blp.post("/<int:user_id>")
 def change_customer(user_id: int) -> Response:
-    """Give an account another role, or close or open its door; its sessions end."""
+    """Change the role of an account, or deactivate or activate it. Its sessions end."""
     actor, form = current_actor(), Form.sent()
 
-    def change(wishes: dict[str, Any]) -> User:
-        return in_transaction(lambda: user_service.update_user(actor, user_id, **wishes))
+    def change(changes: dict[str, Any]) -> User:
+        return in_transaction(lambda: user_service.update_user(actor, user_id, **changes))
 
-    changed = form.carry_out(STANDING, change)
-    if changed is None:
+    user = form.carry_out(STANDING, change)
+    if user is None:
         return _show(user_id, form)
-    standing = "active" if changed.is_active else "deactivated"
-    flash(f"This account is {standing}, with the role {changed.role}.")
+    standing = "active" if user.is_active else "deactivated"
+    flash(f"This account is {standing}, with the role {user.role}.")
     return see(url_for(".show_customer", user_id=user_id))
 
 
 @blp.get("/<int:user_id>/release")
 def show_release(user_id: int) -> Response:
-    """What it means to free an account's address."""
+    """Explain what freeing the address of an account means."""
     return admin_form("customer_release.html", Form(), user=user_service.get_user(user_id))
 
 
 @blp.post("/<int:user_id>/release")
 def release(user_id: int) -> Response:
-    """Delete an account that holds somebody else's address and has never ordered."""
+    """Delete an account that has somebody else's email address and no orders."""
     actor, form = current_actor(), Form.sent()
     user = user_service.get_user(user_id)
 
-    def work(wishes: dict[str, Any]) -> bool:
-        if not wishes["checked"]:
+    def work(body: dict[str, Any]) -> bool:
+        if not body["checked"]:
             raise Invalid({"checked": ["Check this first."]})
         in_transaction(lambda: user_service.release_address(actor, user_id))
         return True
 
-    done = form.carry_out(RELEASE, work)
+    is_released = form.carry_out(RELEASE, work)
     if form.code == "account_in_use":
         flash(form.problem, "error")
         return see(url_for(".show_customer", user_id=user_id))
-    if done is None:
+    if is_released is None:
         return admin_form("customer_release.html", form, user=user)
     flash(f"{user.email} is free.")
     return see(url_for(".list_customers"))
@@ -116,6 +116,6 @@ def _show(user_id: int, form: Form) -> Response:
         is_me=user.id == actor.user_id,
         roles=ROLES,
         figures=customer_service.figures(user_id),
-        found=order_lists.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
+        results=order_lists.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
         page_href=page_href(ORDER_PAGE),
     )

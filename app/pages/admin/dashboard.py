@@ -1,4 +1,4 @@
-"""Today: what waits, and how the shop does."""
+"""Today: the open orders, and the figures of the last 30 days."""
 
 from flask import Response, current_app
 
@@ -12,20 +12,20 @@ blp = AdminBlueprint("dashboard", __name__, url_prefix="/admin")
 
 @blp.get("")
 def show() -> Response:
-    """Orders to fulfil first, then the figures of the last 30 days."""
+    """Orders to fulfil, sales by day, low stock and best sellers."""
     now = utc_now()
-    waiting, oldest = report_service.open_orders()
+    open_count, oldest = report_service.open_orders()
     days = report_service.days(now)
     orders, revenue = sum(day.orders for day in days), sum(day.revenue for day in days)
     return admin_page(
         "dashboard.html",
-        waiting=waiting,
+        open_count=open_count,
         oldest=oldest,
         days=list(zip(days, chart.bars([day.revenue for day in days]), strict=True)),
         chart=chart,
         orders=orders,
         revenue=revenue,
         average=round(revenue / orders) if orders else 0,
-        scarce=report_service.low_stock(current_app.config["STORE_LOW_STOCK"]),
-        sellers=report_service.best_sellers(now),
+        low_stock=report_service.low_stock(current_app.config["STORE_LOW_STOCK"]),
+        best_sellers=report_service.best_sellers(now),
     )

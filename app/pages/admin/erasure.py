@@ -1,6 +1,6 @@
-"""Erasing what the shop holds of a person without an account, in two steps: look, then erase.
+"""Erasing the data of a person without an account, in two steps: look, then erase.
 
-The address is sent in forms, never in a URL, which logs and histories keep.
+The address is sent in forms, never in a URL, because logs and browser histories store URLs.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ STEPS = ("look", "erase")
 
 
 class ErasureSchema(ShopSchema):
-    """Whose data is meant; `checked` says that staff know who asks."""
+    """Whose data to erase; `checked` confirms that staff have checked who asks."""
 
     email = Text(required=True, low=1, high=254)
     name = Text(load_default="", high=200)
@@ -35,7 +35,7 @@ class ErasureSchema(ShopSchema):
 
 
 class StartArgs(QuerySchema):
-    """From which page staff come: a customer's or an order's."""
+    """The page that staff come from: a customer or an order."""
 
     customer = Number(1, 2**63 - 1, load_default=None)
     order = fields.String(load_default=None)
@@ -54,40 +54,40 @@ def show() -> Response:
 def erase() -> Response:
     """Show what would be erased, or erase it."""
     form = Form.sent()
-    data = form.carry_out(ERASURE, _carry_out)
+    data = form.carry_out(ERASURE, _look_or_erase)
     if data is None and form.error("checked"):
         data = erasure_service.find_personal_data(form.value("email"), form.value("name"))
     elif data is not None and form.value("step") == "erase":
-        return _done(data)
+        return _confirm(data)
     return admin_form("erasure.html", form, data=data)
 
 
-def _done(data: PersonalData) -> Response:
+def _confirm(data: PersonalData) -> Response:
     orders, reasons = len(data.order_ids), len(data.reasons)
     flash(f"Erased: the person in {orders} orders and {reasons} reasons of stock movements.")
     return see(url_for(".show"))
 
 
-def _carry_out(wishes: dict[str, Any]) -> PersonalData:
-    actor, email, name = current_actor(), wishes["email"], wishes["name"]
-    if wishes["step"] == "look":
+def _look_or_erase(body: dict[str, Any]) -> PersonalData:
+    actor, email, name = current_actor(), body["email"], body["name"]
+    if body["step"] == "look":
         return erasure_service.find_personal_data(email, name)
-    if not wishes["checked"]:
+    if not body["checked"]:
         raise Invalid({"checked": ["Check this first."]})
     return in_transaction(lambda: erasure_service.erase_personal_data(actor, email, name))
 
 
 def _start() -> dict[str, str]:
-    wanted = read_query(START)
+    args = read_query(START)
     try:
-        if wanted["customer"]:
-            user = user_service.get_user(wanted["customer"])
+        if args["customer"]:
+            user = user_service.get_user(args["customer"])
             return {
                 "email": user.email or "",
                 "name": f"{user.first_name} {user.last_name}".strip(),
             }
-        if wanted["order"]:
-            order = order_service.get_order(Visitor(current_actor()), wanted["order"])
+        if args["order"]:
+            order = order_service.get_order(Visitor(current_actor()), args["order"])
             return {"email": order.email or ""}
     except NotFound:
         pass

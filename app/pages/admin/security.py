@@ -1,6 +1,7 @@
-"""The security log for staff: who signed in from where, who failed, and who took what along."""
+"""The security log for staff: sign-ins, failures and exports, with their network addresses."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response, current_app
 from marshmallow import fields
@@ -17,7 +18,7 @@ from app.services.audit.security_log import KINDS, SecurityLogFilters
 
 blp = AdminBlueprint("security", __name__, url_prefix="/admin/security")
 PER_PAGE = 50
-WORDS = {
+LABELS = {
     security_log.SIGNED_IN: "Signed in",
     security_log.SIGN_IN_FAILED: "Failed to sign in",
     security_log.REGISTERED: "Registered",
@@ -34,49 +35,59 @@ WORDS = {
 
 
 class SecurityArgs(PageArgs):
-    """Which events are wanted; `person` is an email address or the id of an account."""
+    """Which events to list; `person` is an email address or the id of an account."""
 
     kind = fields.String(load_default=None, validate=OneOf(KINDS))
     person = Text(254, load_default="")
     address = Text(security_log.LONGEST_ADDRESS, load_default="")
 
 
-WANTED = SecurityArgs(exclude=["per_page"])
+ARGS = SecurityArgs(exclude=["per_page"])
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """An event as the page shows it; `user_id` is None where there is no account to link to."""
+
+    at: datetime
+    kind: str
+    is_bad: bool
+    account: str
+    user_id: int | None
+    address: str
+    count: int
+    detail: str
 
 
 @blp.get("")
 def list_events() -> Response:
     """The log, newest first."""
-    wanted = read_query(WANTED)
-    number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    filters = SecurityLogFilters(
-        wanted["kind"], user_id_of(wanted["person"]), wanted["address"] or None
-    )
-    found = security_log.list_events(filters, number, PER_PAGE)
-    names = trail.emails_of({event.user_id for event in found.items if event.user_id})
+    args = read_query(ARGS)
+    number = min(args["page"], MAX_DEPTH // PER_PAGE)
+    filters = SecurityLogFilters(args["kind"], user_id_of(args["person"]), args["address"] or None)
+    events = security_log.list_events(filters, number, PER_PAGE)
+    emails = trail.emails_of({event.user_id for event in events.items if event.user_id})
 
     return admin_page(
         "security.html",
-        found=found,
-        events=[_in_words(event, names) for event in found.items],
-        wanted=wanted,
-        kinds=WORDS,
+        results=events,
+        lines=[_log_line(event, emails) for event in events.items],
+        filters=args,
+        kinds=LABELS,
         days=current_app.config["SECURITY_LOG_DAYS"],
-        page_href=page_href(WANTED),
+        page_href=page_href(ARGS),
     )
 
 
-def _in_words(event: SecurityEvent, names: dict[int, str]) -> dict[str, Any]:
-    who = names.get(event.user_id or 0)
-    if who is None and event.user_id:
-        who = f"account {event.user_id}"
-    return {
-        "at": event.at,
-        "kind": WORDS.get(event.kind, event.kind),
-        "is_bad": event.kind in (security_log.SIGN_IN_FAILED, security_log.PASSWORD_REFUSED),
-        "who": who or "",
-        "user_id": event.user_id if event.user_id in names else None,
-        "address": event.address or "",
-        "count": event.count,
-        "detail": event.detail,
-    }
+def _log_line(event: SecurityEvent, emails: dict[int, str]) -> LogLine:
+    account = f"account {event.user_id}" if event.user_id else ""
+    return LogLine(
+        at=event.at,
+        kind=LABELS.get(event.kind, event.kind),
+        is_bad=event.kind in (security_log.SIGN_IN_FAILED, security_log.PASSWORD_REFUSED),
+        account=emails.get(event.user_id or 0, account),
+        user_id=event.user_id if event.user_id in emails else None,
+        address=event.address or "",
+        count=event.count,
+        detail=event.detail,
+    )

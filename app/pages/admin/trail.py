@@ -1,6 +1,8 @@
-"""The audit trail for staff: who changed what, when, before and after."""
+"""The audit trail for staff: who changed what, when, with the values before and after."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response
 from marshmallow import fields
@@ -9,18 +11,18 @@ from marshmallow.validate import OneOf
 from app.db.paging import MAX_DEPTH
 from app.models import AuditEvent
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
-from app.pages.admin.changes import readable
+from app.pages.admin.changes import Change, readable
 from app.schemas.base import Number, Text
 from app.schemas.paging import PageArgs
 from app.services import user_service
 from app.services.audit import trail
-from app.services.audit.trail import SubjectNames, TrailFilters
+from app.services.audit.trail import SubjectName, SubjectNames, TrailFilters
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50
 SUBJECTS = ("product", "variant", "category", "order", "user", "shop")
-DOORS = {"api": "API", "pages": "Pages", "cli": "Command line"}
-PLACES = {
+ORIGINS = {"api": "API", "pages": "Pages", "cli": "Command line"}
+PATHS = {
     "product": "/admin/products/{}",
     "variant": "/admin/products/{}/stock",
     "category": "/admin/categories/{}",
@@ -32,37 +34,53 @@ NOBODY = 0
 
 
 class TrailArgs(PageArgs):
-    """Which events are wanted; `person` is an email address or the id of an account."""
+    """Which events to list; `person` is an email address or the id of an account."""
 
     subject = fields.String(load_default=None, validate=OneOf(SUBJECTS))
     id = Number(1, 2**63 - 1, load_default=None)
     person = Text(254, load_default="")
 
 
-WANTED = TrailArgs(exclude=["per_page"])
+ARGS = TrailArgs(exclude=["per_page"])
+
+
+@dataclass(frozen=True)
+class TrailEntry:
+    """An event as the page shows it. `person_id` and `href` are empty where there is no page to
+    link to."""
+
+    at: datetime
+    origin: str
+    person: str
+    person_id: int | None
+    action: str
+    subject: str
+    name: str
+    href: str
+    changes: Sequence[Change]
 
 
 @blp.get("")
 def list_events() -> Response:
     """The trail, newest first."""
-    wanted = read_query(WANTED)
-    number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    filters = TrailFilters(wanted["subject"], wanted["id"], user_id_of(wanted["person"]))
-    found = trail.list_events(filters, number, PER_PAGE)
-    names = trail.names_of(found.items)
+    args = read_query(ARGS)
+    number = min(args["page"], MAX_DEPTH // PER_PAGE)
+    filters = TrailFilters(args["subject"], args["id"], user_id_of(args["person"]))
+    events = trail.list_events(filters, number, PER_PAGE)
+    names = trail.names_of(events.items)
 
     return admin_page(
         "trail.html",
-        found=found,
-        events=[_told(event, names) for event in found.items],
-        wanted=wanted,
+        results=events,
+        entries=[_entry(event, names) for event in events.items],
+        filters=args,
         subjects=SUBJECTS,
-        page_href=page_href(WANTED),
+        page_href=page_href(ARGS),
     )
 
 
 def user_id_of(person: str) -> int | None:
-    """The account that an email or an id names; NOBODY where it names none, None for no text."""
+    """The account with this email or id; NOBODY if there is none, None for an empty text."""
     if not person:
         return None
     if person.isascii() and person.isdigit():
@@ -71,19 +89,18 @@ def user_id_of(person: str) -> int | None:
     return user.id if user else NOBODY
 
 
-def _told(event: AuditEvent, names: SubjectNames) -> dict[str, Any]:
-    """An event in words."""
-    who = names.get(("user", event.user_id or NOBODY))
-    what = names.get((event.subject, event.subject_id or NOBODY))
-    subject = event.subject if event.subject_id is None else f"{event.subject} {event.subject_id}"
-    return {
-        "at": event.at,
-        "door": DOORS.get(event.door, event.door),
-        "who": who.name if who else f"user {event.user_id}" if event.user_id else "the system",
-        "who_id": who.page_id if who else None,
-        "action": event.action.partition(".")[2].replace("_", " "),
-        "subject": subject,
-        "name": what.name if what else "",
-        "href": PLACES[event.subject].format(what.page_id) if what and what.page_id else "",
-        "changes": readable(event.changes, names),
-    }
+def _entry(event: AuditEvent, names: SubjectNames) -> TrailEntry:
+    unnamed = f"user {event.user_id}" if event.user_id else "the system"
+    person = names.get(("user", event.user_id or NOBODY), SubjectName(unnamed, None))
+    subject = names.get((event.subject, event.subject_id or NOBODY), SubjectName("", None))
+    return TrailEntry(
+        at=event.at,
+        origin=ORIGINS.get(event.door, event.door),
+        person=person.name,
+        person_id=person.page_id,
+        action=event.action.partition(".")[2].replace("_", " "),
+        subject=" ".join(map(str, filter(None, (event.subject, event.subject_id)))),
+        name=subject.name,
+        href=PATHS[event.subject].format(subject.page_id) if subject.page_id else "",
+        changes=readable(event.changes, names),
+    )
