@@ -8,7 +8,7 @@ from app.domain.clock import utc_now
 from app.models import Order, OrderEvent
 from app.services.operations import report_service
 from tests import factories
-from tests.integration.audit.test_audit_trail import trail
+from tests.integration.audit.test_audit_trail import events
 from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import change, inside, rows
@@ -166,7 +166,7 @@ def test_an_order_is_moved_along_with_a_word(app, staff, placed):
     assert "Packed by Kim" in page
     last = rows(app, OrderEvent)[-1]
     assert (last.status, last.done_by) == ("processing", "staff")
-    assert trail(app) == [("order.status_changed", {"status": ["pending", "processing"]})]
+    assert events(app) == [("order.status_changed", {"status": ["pending", "processing"]})]
 
 
 def test_a_second_click_moves_an_order_once_and_says_no_other(app, staff, placed):
@@ -219,7 +219,7 @@ def test_a_second_click_on_several_says_no_other(app, staff, customer, mug, plac
     page = staff.follow(answers[1]).text
     assert "2 orders are processing now." in page
     assert "cannot become" not in page
-    assert len(trail(app)) == 2
+    assert len(events(app)) == 2
 
 
 def test_moving_nothing_says_so(staff, placed):
