@@ -33,6 +33,19 @@ def free_port() -> int:
         return port
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108
+ROOM = 512 * 1024 * 1024
+
+
+@contextmanager
+def folder_in_memory(prefix: str) -> Iterator[Path]:
+    """A folder for small databases, in memory where there is room: SQLite then need not wait for a
+    disk at each commit."""
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=MEMORY if has_room else None) as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server's maintenance database.

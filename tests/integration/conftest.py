@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, appcontext_pushed, current_app
 from flask_migrate import upgrade
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, make_url
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -22,16 +21,15 @@ from app.models import Base
 from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, pooler, roles, servers
 
-EMPTYING = (
-    # SQLite minds a parent's going even where the same statement takes its children.
-    "UPDATE categories SET parent_id = NULL",
-    *(
-        f"DELETE FROM {table.name}"
-        for table in reversed(Base.metadata.sorted_tables)
-        if table.name not in APPEND_ONLY
-    ),
-    "INSERT INTO store (id, currency) VALUES (1, 'USD')",
-)
+TABLES = [table.name for table in reversed(Base.metadata.sorted_tables)]
+"""Each comes before those that it refers to."""
+FILLED = " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT 1 FROM {n})" for n in TABLES)
+EMPTYING = {
+    # SQLite checks a parent's reference even where the same statement deletes its children.
+    "categories": ("UPDATE categories SET parent_id = NULL", "DELETE FROM categories"),
+    "store": ("DELETE FROM store", "INSERT INTO store (id, currency) VALUES (1, 'USD')"),
+}
+"""Statements for tables for which DELETE alone is not enough."""
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 POOLED = "_pooled"
 """How the names of databases end that are reached through PgBouncer."""
@@ -52,8 +50,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[str]:
     """The URL of a migrated database of this worker's own."""
     if request.param == "sqlite":
-        folder: Path = tmp_path_factory.mktemp("sqlite")
-        yield migrated(f"sqlite:///{folder / 'shop.db'}")
+        with servers.folder_in_memory("shopswift-sqlite-") as folder:
+            yield migrated(f"sqlite:///{folder / 'shop.db'}")
         return
     pooled = request.param == "pgbouncer"
     if pooled and pooler.program() is None:
@@ -133,30 +131,39 @@ def _close_connections(app: Flask) -> None:
 @pytest.fixture
 def app(shared_app: Flask) -> Flask:
     """The application on empty tables and with an empty cache."""
-    with shared_app.app_context():
+    empty(shared_app)
+    return shared_app
+
+
+def empty(app: Flask) -> None:
+    """Empty the tables and the cache."""
+    with app.app_context():
         with database_roles.owner_engine().connect() as connection:
             empty_tables(connection.execution_options(shop_writes=True))
             connection.commit()
         empty_cache()
-    return shared_app
 
 
 def empty_tables(connection: Connection) -> None:
-    """Delete everything but the schema; on PostgreSQL in one round trip, since every test pays."""
-    guarded = [table for table in APPEND_ONLY if has_rows(connection, table)]
+    """Delete everything but the schema. Most tables have no rows, and asking all of them at once
+    takes a fraction of the time of deleting from each."""
+    filled = {"store", *connection.exec_driver_sql(FILLED).scalars()}
+    guarded = [table for table in APPEND_ONLY if table in filled]
+    statements = [
+        statement
+        for table in TABLES
+        if table in filled and table not in APPEND_ONLY
+        for statement in EMPTYING.get(table, (f"DELETE FROM {table}",))
+    ]
     if connection.dialect.name == "postgresql":
-        statements = [part for table in guarded for part in forgetting(table)]
-        connection.exec_driver_sql("; ".join([*statements, *EMPTYING]))
+        switched = [part for table in guarded for part in forgetting(table)]
+        connection.exec_driver_sql("; ".join([*switched, *statements]))
         return
     for table in guarded:
         with database_roles.unprotected(connection, table):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    for statement in EMPTYING:
+    for statement in statements:
         connection.exec_driver_sql(statement)
-
-
-def has_rows(connection: Connection, table: str) -> bool:
-    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT * FROM {table})")))
 
 
 def forgetting(table: str) -> tuple[str, str, str]:

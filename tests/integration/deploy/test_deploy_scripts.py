@@ -16,6 +16,7 @@ import pytest
 
 from app.config import ROOT
 from tests import factories, servers
+from tests.integration.conftest import empty
 from tests.integration.people import inside
 
 pytestmark = [
@@ -144,10 +145,11 @@ def host(tmp_path):
     return Host(tmp_path)
 
 
-@pytest.fixture
-def url(app, environ):
+@pytest.fixture(scope="module")
+def url(shared_app, environ):
     """A real shop with something on offer, for the smoke test."""
-    inside(app, factories.product)
+    empty(shared_app)
+    inside(shared_app, factories.product)
     with servers.shop(environ, workers=1) as address:
         yield address
 
