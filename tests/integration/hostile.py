@@ -1,6 +1,7 @@
 """Text that is meant to keep a server busy, and the places that take text: fields of JSON bodies, and
 of the forms that people are shown."""
 
+import functools
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ LETTERS = 1000
 """What a field is taken to hold that does not say how much it does."""
 
 
+@functools.cache
 def texts(limit: int = LETTERS) -> dict[str, str]:
     """Hostile texts for a field of `limit` characters, by name."""
     return {
@@ -41,6 +43,7 @@ def texts(limit: int = LETTERS) -> dict[str, str]:
     }
 
 
+@functools.cache
 def line_texts(limit: int = LETTERS, share: int = 1) -> dict[str, str]:
     """The same, as much as fits into a request line, of which each text gets a share: gunicorn
     refuses lines over 8,190 bytes."""

@@ -1,5 +1,6 @@
 """The running shop and its servers, and all that can be done to them while they run."""
 
+import fcntl
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -341,38 +342,37 @@ def fire_setting(
         kind: another class of settings on this database.
     """
     kind = kind or (SQLiteSetting if database == "sqlite" else PostgreSQLSetting)
-    with tempfile.TemporaryDirectory(prefix="shopswift-fire-") as folder:
-        home = Path(folder)
+    with ExitStack() as running:
+        folder = tempfile.TemporaryDirectory(prefix="shopswift-fire-")
+        home = Path(running.enter_context(folder))
         home.chmod(0o711)  # PostgreSQL runs as another user where we are root
-        like = _models.place(database, environ or {})
         settings = {"WEB_THREADS": str(threads), **(environ or {})}
-        setting = kind(home, workers, settings, like if like.exists() else None)
-        try:
-            if not like.exists():
+        with _template(database) as template:
+            setting = kind(home, workers, settings, template if template.exists() else None)
+            running.callback(setting.close)
+            if not template.exists():
+                unfinished = template.with_suffix(".unfinished")
                 setting.furnish()
-                setting.save(like)
-            setting.start_shop()
-            yield setting
-        finally:
-            setting.close()
+                setting.save(unfinished)
+                unfinished.rename(template)
+        setting.start_shop()
+        yield setting
 
 
-class _Models:
-    """Databases that were furnished before in this process: a copy takes no time to make."""
+@contextmanager
+def _template(database: Database) -> Iterator[Path]:
+    """Where the furnished database lies that all others are copied from, or will lie: the first
+    that needs it makes it, and the other processes of a test run wait meanwhile.
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="shopswift-models-")
-        self._places: dict[object, Path] = {}
-
-    def place(self, database: Database, environ: Mapping[str, str]) -> Path:
-        """Where the one for these settings lies, or will: limits leave no trace in a database."""
-        settings = (each for each in environ.items() if not each[0].startswith("RATELIMIT_"))
-        which = (database, tuple(sorted(settings)))
-        name = f"{database}-{len(self._places)}"
-        return self._places.setdefault(which, Path(self._folder.name) / name)
+    The shop's settings leave no trace in it.
+    """
+    folder = Path(os.environ.get("TEST_TEMPLATES_FOLDER") or _own_templates.name)
+    with (folder / f"{database}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder / database
 
 
-_models = _Models()
+_own_templates = tempfile.TemporaryDirectory(prefix="shopswift-templates-")
 
 
 def kill(pid: int) -> None:

@@ -3,6 +3,9 @@ failure, and takes less than 200 ms of its thread.
 
 Normalizing marks takes time that grows with the square of their number, with the interpreter's lock
 held: before raw lengths were bounded, 60 kB in one field of a sign-in took 3 to 5 s.
+
+The two tests that send most run on one database each, since what is measured is Python's time.
+test_long_numbers.py sends long numbers to both databases.
 """
 
 import io
@@ -191,6 +194,7 @@ def test_ten_thousand_parameters(app, world, stopwatch):
             )
 
 
+@pytest.mark.only_on("sqlite")
 def test_in_every_query_of_the_pages(app, world, stopwatch):
     marks = line_texts(254)["marks in two classes"]
     for caller, door in pages(world):
@@ -212,6 +216,7 @@ def test_in_every_query_of_the_pages(app, world, stopwatch):
             )
 
 
+@pytest.mark.only_on("postgresql")
 def test_in_every_field_of_every_form(app, world, stopwatch):
     forms, shown = all_forms(world), inside(app, factories.product)
     asked = {name for _caller, form in forms for name in form.values}
