@@ -17,7 +17,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    """Hang the pages into the app."""
+    """Register filters, globals and blueprints of the pages."""
     formats.register(app)
     helpers.register(app)
     statics.register(app)

@@ -1,4 +1,4 @@
-"""The shop's kind of blueprint for pages: who visits, forms of our own only, nothing stored."""
+"""The blueprint of all pages: identifies the visitor, checks forms, and forbids caching."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,9 +12,9 @@ from app.web.callers.sign_in_cookie import drop_stale_sign_in, identify_visitor
 
 
 class PageBlueprint(Blueprint):
-    """Pages show who is signed in, so no cache keeps them.
+    """Pages show who is signed in, so they are not cached.
 
-    `before_forms`: steps to take once the visitor is known, and before a form is read.
+    `before_forms` run after the visitor is identified and before a form is read.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class PageBlueprint(Blueprint):
         self.register_error_handler(Unauthenticated, _ask_to_sign_in)
 
 
-def _ask_to_sign_in(_error: Unauthenticated) -> Any:
-    """Pages that need an account send people to the door, and back again afterwards."""
+def _ask_to_sign_in(_error: Unauthenticated) -> Response:
+    """Redirect to the sign-in page, which leads back to this page afterwards."""
     back = request.full_path.rstrip("?") if request.method == "GET" else None
-    return see(url_for("sign_in.show_login", next=back))
+    return see_other(url_for("sign_in.show_login", next=back))
 
 
-def see(address: str) -> Response:
-    """Send people on after a form (RFC 9110, 303): a reload does not send the form again."""
+def see_other(address: str) -> Response:
+    """Redirect after a form (RFC 9110, 303), so that reloading does not send the form again."""
     response = redirect(address, 303)
-    assert isinstance(response, Response)  # noqa: S101 - Flask's own, whatever its types say
+    assert isinstance(response, Response)  # noqa: S101 - narrows the type that Flask declares
     return response

@@ -1,5 +1,5 @@
-"""What a visitor's browser keeps: the token of a guest's cart, those of guests' orders, and those
-that mark it as a device of an account."""
+"""The cookies of a visitor: the tokens of a guest's cart and of guests' orders, and the tokens that
+mark a browser as a device of an account."""
 
 from flask import Response, current_app, request
 
@@ -15,44 +15,44 @@ DEVICE_DAYS = 365
 
 
 def page_buyer() -> Buyer:
-    """Whose cart this visit is about: the account's, or else the cookie's."""
+    """The owner of the cart in this request: the account, or the holder of the cart cookie."""
     return Buyer(current_actor(), request.cookies.get(_cart_name()) or None)
 
 
 def page_visitor() -> Visitor:
-    """Who asks for an order: the account, or the holder of the cookie for that order's address."""
+    """Who asks for an order: the account, or the holder of the cookie of that order."""
     return Visitor(current_actor(), request.cookies.get(_order_name()) or None)
 
 
-def keep_cart(response: Response, buyer: Buyer) -> None:
-    """Have the browser keep a guest's cart token for as long as the shop keeps the cart."""
+def set_cart_cookie(response: Response, buyer: Buyer) -> None:
+    """Store a guest's cart token for as long as the shop stores the cart."""
     if buyer.guest_token and buyer.guest_token != request.cookies.get(_cart_name()):
-        _keep(response, _cart_name(), buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
+        _set_cookie(response, _cart_name(), buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
 
 
-def forget_cart(response: Response) -> None:
-    """The token is dead, or was another person's."""
+def delete_cart_cookie(response: Response) -> None:
+    """Delete a cart token that is invalid or belongs to the previous visitor."""
     name = _cart_name()
     if name in request.cookies:
         response.delete_cookie(name, path="/", httponly=True, samesite="Lax", secure=_secure())
 
 
-def keep_order(response: Response, number: str, token: str) -> None:
-    """Have the browser show this order's secret at this order's address, and nowhere else."""
-    _keep(response, _order_name(), token, f"/orders/{number}", days=90)
+def set_order_cookie(response: Response, number: str, token: str) -> None:
+    """Store an order's token. The browser sends it to the path of this order only."""
+    _set_cookie(response, _order_name(), token, f"/orders/{number}", days=90)
 
 
 def device_tokens() -> str:
-    """The tokens of the accounts that were signed in to with this browser."""
+    """The tokens of the accounts that have signed in with this browser."""
     return request.cookies.get(_device_name(), "")
 
 
-def keep_device(response: Response, tokens: str) -> None:
-    """Have the browser keep the tokens of its accounts. They stay when people sign out."""
-    _keep(response, _device_name(), tokens, "/", DEVICE_DAYS)
+def set_device_cookie(response: Response, tokens: str) -> None:
+    """Store the device tokens. Signing out does not delete them."""
+    _set_cookie(response, _device_name(), tokens, "/", DEVICE_DAYS)
 
 
-def _keep(response: Response, name: str, value: str, path: str, days: int) -> None:
+def _set_cookie(response: Response, name: str, value: str, path: str, days: int) -> None:
     response.set_cookie(
         name,
         value,
@@ -73,7 +73,7 @@ def _device_name() -> str:
 
 
 def _order_name() -> str:
-    # Of one address alone, which the prefix __Host- does not allow.
+    # Not __Host-: that prefix requires Path=/, and this cookie is for one path.
     return f"__Secure-{ORDER}" if _secure() else ORDER
 
 

@@ -1,10 +1,10 @@
-"""Forms that only our own pages can send.
+"""CSRF protection: only the shop's own pages can send forms.
 
-Every form carries a token, whoever the visitor is: an HMAC over a random word in the visitor's own
-signed cookie and over the sign-in that it belongs to (OWASP, Cross-Site Request Forgery Prevention
-Cheat Sheet, "Signed Double-Submit Cookie"). Another site knows neither the word nor the key; a word
-of its own that a neighbouring site plants does not fit the sign-in. Each page masks the token anew,
-so that compression tells nothing about it (BREACH).
+Every form has a token, also for guests: an HMAC of a random value in the visitor's signed cookie and of
+the session (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet, "Signed Double-Submit Cookie").
+Another site knows neither the value nor the key. If a neighbouring site sets a cookie of its own, that
+does not match the session. Each page masks the token with a new random mask, so that the size of a
+compressed page reveals nothing about it (BREACH).
 """
 
 import binascii
@@ -20,12 +20,12 @@ from app.web.callers.identity import current_actor
 
 FIELD = "csrf_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_WORD = "visitor"
+_SEED = "visitor"
 _SIZE = 32
 
 
 class CsrfFailed(Forbidden):
-    """A form came without the token that our page put into it."""
+    """A form was sent without a valid token."""
 
     def __init__(self) -> None:
         super().__init__("This form was opened too long ago, or did not come from this shop.")
@@ -35,51 +35,51 @@ class CsrfFailed(Forbidden):
 def csrf_token() -> str:
     """The token for the forms of this page."""
     mask = secrets.token_bytes(_SIZE)
-    proof = _proof(_word(), current_app.config["SECRET_KEY"])
-    return urlsafe_b64encode(mask + _mixed(mask, proof)).decode()
+    token = _hmac(_seed(), current_app.config["SECRET_KEY"])
+    return urlsafe_b64encode(mask + _xor(mask, token)).decode()
 
 
 def check_csrf() -> None:
-    """Refuse a form without its token.
+    """Refuse a form without a valid token.
 
     Raises:
         CsrfFailed
     """
     if request.method in SAFE_METHODS:
         return
-    word = session.get(_WORD)
-    sent = _unmasked(request.form.get(FIELD, ""))
+    seed = session.get(_SEED)
+    token = _unmask(request.form.get(FIELD, ""))
     keys = current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]
-    if not isinstance(word, str) or not any(
-        hmac.compare_digest(sent, _proof(word, key)) for key in keys
+    if not isinstance(seed, str) or not any(
+        hmac.compare_digest(token, _hmac(seed, key)) for key in keys
     ):
         raise CsrfFailed()
 
 
-def forget_visitor() -> None:
-    """Begin anew at a change of sign-in: forms that were opened before it are void."""
-    session.pop(_WORD, None)
+def reset_csrf_token() -> None:
+    """Invalidate all open forms, when somebody signs in or out."""
+    session.pop(_SEED, None)
 
 
-def _word() -> str:
-    word = session.get(_WORD)
-    if not isinstance(word, str):
-        word = session[_WORD] = secrets.token_urlsafe(16)
-    return word
+def _seed() -> str:
+    seed = session.get(_SEED)
+    if not isinstance(seed, str):
+        seed = session[_SEED] = secrets.token_urlsafe(16)
+    return seed
 
 
-def _proof(word: str, key: str) -> bytes:
-    message = f"csrf:{current_actor().session_id or 0}:{word}".encode()
+def _hmac(seed: str, key: str) -> bytes:
+    message = f"csrf:{current_actor().session_id or 0}:{seed}".encode()
     return hmac.new(key.encode(), message, hashlib.sha256).digest()
 
 
-def _mixed(mask: bytes, text: bytes) -> bytes:
-    return bytes(left ^ right for left, right in zip(mask, text, strict=True))
+def _xor(mask: bytes, text: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(mask, text, strict=True))
 
 
-def _unmasked(sent: str) -> bytes:
+def _unmask(text: str) -> bytes:
     try:
-        raw = urlsafe_b64decode(sent.encode())
+        raw = urlsafe_b64decode(text.encode())
     except (binascii.Error, UnicodeEncodeError, ValueError):
         return b""
-    return _mixed(raw[:_SIZE], raw[_SIZE:]) if len(raw) == 2 * _SIZE else b""
+    return _xor(raw[:_SIZE], raw[_SIZE:]) if len(raw) == 2 * _SIZE else b""

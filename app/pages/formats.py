@@ -1,4 +1,4 @@
-"""Money, numbers and times as people read them, in the store's locale."""
+"""Template filters that format money, numbers and times in the store's locale."""
 
 import re
 from copy import copy
@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def register(app: Flask) -> None:
-    """Make them known to the templates."""
+    """Register the filters."""
     app.add_template_filter(money)
     app.add_template_filter(amount)
     app.add_template_filter(number)
@@ -36,20 +36,20 @@ def money(minor: int) -> str:
 
 
 def amount(text: str) -> str:
-    """A decimal string of the store's currency, as answers of the API hold it."""
-    return _written(text, _locale(), store_currency())
+    """An amount in the store's currency, from a decimal string as in answers of the API."""
+    return _format_amount(text, _locale(), store_currency())
 
 
 @lru_cache(maxsize=2048)
-def _written(text: str, locale: str, currency: str) -> str:
-    # A list of products took Babel a sixth of its page, and prices come again and again.
+def _format_amount(text: str, locale: str, currency: str) -> str:
+    # Without the cache, Babel took a sixth of the time of a page of products. Prices repeat.
     pattern = _money_pattern(locale, places(currency))
-    written: str = pattern.apply(Decimal(text), locale, currency, currency_digits=False)
-    return written
+    amount: str = pattern.apply(Decimal(text), locale, currency, currency_digits=False)
+    return amount
 
 
 def plain_amount(text: str) -> str:
-    """A decimal string from what people of the store's locale write; what is none stays."""
+    """A decimal string from an amount in the store's locale. Any other text is returned as it is."""
     if _PLAIN.fullmatch(text) or not _GROUPED.fullmatch(text):
         return text
     try:
@@ -61,30 +61,30 @@ def plain_amount(text: str) -> str:
 
 @cache
 def _money_pattern(locale: str, size: int) -> NumberPattern:
-    """The locale's way to write money, with the places of ISO 4217: the locale's own data leave out
-    those for which there are no coins any more, and prices would be rounded."""
+    """The locale's format for money, with the decimal places of ISO 4217. The locale data omit the
+    places of some currencies whose coins are no longer in use, and would round prices."""
     pattern: NumberPattern = copy(Locale.parse(locale).currency_formats["standard"])
     pattern.frac_prec = (size, size)
     return pattern
 
 
 def number(value: int) -> str:
-    """A whole number with its groups: `12,000`."""
+    """A whole number with thousands separators: `12,000`."""
     return format_decimal(value, locale=_locale())
 
 
 def day(value: date) -> str:
-    """A date, or that of an aware time, in UTC."""
+    """A date, or the date (UTC) of an aware time."""
     return format_date(value, "medium", locale=_locale())
 
 
 def short_day(value: date) -> str:
-    """A date without its year: `22 Nov`, or as the locale has it."""
+    """A date without the year, such as `22 Nov`."""
     return format_skeleton("MMMd", value, locale=_locale())
 
 
 def moment(value: datetime) -> str:
-    """The date and time of an aware time, in UTC."""
+    """The date and time (UTC) of an aware time."""
     return format_datetime(value, "medium", locale=_locale()) + " UTC"
 
 
@@ -95,7 +95,7 @@ def country(code: str) -> str:
 
 @cache
 def countries() -> tuple[tuple[str, str], ...]:
-    """Codes and names of all countries, in the order of their names."""
+    """Codes and English names of all countries, sorted by name."""
     names = Locale("en").territories
     return tuple(sorted(((code, names[code]) for code in COUNTRIES), key=lambda pair: pair[1]))
 

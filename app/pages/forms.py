@@ -1,4 +1,4 @@
-"""Forms: what was filled in, what is wrong with it, and what came of it."""
+"""Forms: their values, the errors in them, and the refusal of what was sent."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -22,21 +22,24 @@ from app.web.blueprints import flatten
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")
-TELLABLE = (Busy, Conflict, Invalid, PreconditionFailed, TooManyAttempts, Unauthenticated)
-"""Refusals that are told beside the form; all others have a page of their own."""
+FORM_REFUSALS = (Busy, Conflict, Invalid, PreconditionFailed, TooManyAttempts, Unauthenticated)
+"""Refusals that are shown beside the form; all others have an error page."""
 EMPTY = "This is needed."
 SECRETS = ("password", "current_password", "new_password")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Form:
-    """A form as it was sent, or empty as it is first shown.
+    """A form with the values that were sent, or an empty one.
 
-    `values` are shown again, `errors` beside their fields, and `problem` above all of them.
+    The page shows `errors` beside their fields and `problem` above all of them. `status` and `headers`
+    are those of the response.
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        self.values = {name: value for name, value in (values or {}).items() if value is not None}
+    def __init__(self, values: Mapping[str, object] | None = None) -> None:
+        self.values: dict[str, Any] = {
+            name: value for name, value in (values or {}).items() if value is not None
+        }
         self.errors: dict[str, list[str]] = {}
         self.problem = ""
         self.code = ""
@@ -45,37 +48,37 @@ class Form:
         self.headers: dict[str, str] = {}
 
     @classmethod
-    def sent(cls: type[F]) -> F:
-        """What this request brings."""
+    def from_request(cls: type[F]) -> F:
+        """The form in this request."""
         return cls(request.form.to_dict())
 
     def value(self, name: str) -> str:
-        """What to show in a field; never a password."""
+        """The text to show in a field; never a password."""
         return "" if name in SECRETS else str(self.values.get(name, ""))
 
     def error(self, name: str) -> str:
-        """What is wrong with a field, in one line."""
+        """The errors of a field, in one line."""
         return " ".join(self.errors.get(name, ()))
 
     def carry_out(
         self,
         schema: Schema,
         work: Callable[[dict[str, Any]], T],
-        also: tuple[type[ShopError], ...] = (),
+        extra_refusals: tuple[type[ShopError], ...] = (),
     ) -> T | None:
-        """What `work` makes of the cleaned fields; None where it was refused, with why noted.
+        """Validate the form and call `work` with its fields; returns what `work` returns.
 
-        `also`: kinds of refusals that this form tells beside those that all do.
+        Returns None after one of FORM_REFUSALS or `extra_refusals`, which the form then shows.
         """
-        told: tuple[type[ShopError], ...] = (*TELLABLE, *also)
+        refusals: tuple[type[ShopError], ...] = (*FORM_REFUSALS, *extra_refusals)
         try:
             return work(self._load(schema))
-        except told as refusal:
-            self.note(refusal)
+        except refusals as refusal:
+            self.show_refusal(refusal)
             return None
 
-    def note(self, refusal: ShopError) -> None:
-        """Keep a refusal, to be told beside the form."""
+    def show_refusal(self, refusal: ShopError) -> None:
+        """Show a refusal beside the form, and count it."""
         metrics.refused(refusal.code)
         self.status, self.code = status_of(refusal), refusal.code
         self.extra = refusal.extra
@@ -83,32 +86,32 @@ class Form:
         self.problem = refusal.detail
         if isinstance(refusal, TooManyAttempts):
             self.headers["Retry-After"] = str(refusal.retry_after)
-            what = "failed attempts" if refusal.code == "too_many_attempts" else "requests"
-            self.problem = f"Too many {what}. Try again in {_spell(refusal.retry_after)}."
+            attempts = "failed attempts" if refusal.code == "too_many_attempts" else "requests"
+            self.problem = f"Too many {attempts}. Try again in {_spell(refusal.retry_after)}."
         elif isinstance(refusal, Busy):
             self.headers["Retry-After"] = str(refusal.retry_after)
         elif self.errors:
             self.problem = "Please look at the fields that are marked."
 
     def _load(self, schema: Schema) -> dict[str, Any]:
-        known = {field.data_key or name for name, field in schema.load_fields.items()}
+        names = {field.data_key or name for name, field in schema.load_fields.items()}
         return self._read(
-            schema, {name: value for name, value in self.values.items() if name in known}
+            schema, {name: value for name, value in self.values.items() if name in names}
         )
 
     @staticmethod
-    def _read(schema: Schema, sent: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            loaded: dict[str, Any] = schema.load(sent)
+            fields: dict[str, Any] = schema.load(values)
         except ValidationError as error:
-            wrong = dict(flatten(error.messages_dict))
-            empty = {name: [EMPTY] for name in wrong if "." not in name and not sent.get(name)}
-            raise Invalid({**wrong, **empty}) from None
-        return loaded
+            errors = dict(flatten(error.messages_dict))
+            empty = {name: [EMPTY] for name in errors if "." not in name and not values.get(name)}
+            raise Invalid({**errors, **empty}) from None
+        return fields
 
 
-def whole(text: str) -> int | str:
-    """The number that was written; what is none stays, for the schema to refuse."""
+def parse_whole(text: str) -> int | str:
+    """A whole number. Any other text is returned as it is, for the schema to refuse."""
     return int(text) if _WHOLE.fullmatch(text.strip()) else text
 
 

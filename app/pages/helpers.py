@@ -1,4 +1,4 @@
-"""What the templates may call."""
+"""Functions that templates call."""
 
 from flask import Flask
 
@@ -9,12 +9,12 @@ from app.pages.shop.seo import absolute, images
 from app.pages.statics import static
 from app.schemas.products import show_image
 
-FEW = 5
-"""From this many on, nobody has to hurry."""
+LOW_STOCK = 5
+"""Below this many units, the page says how many are left."""
 
 
 def register(app: Flask) -> None:
-    """Make them known to the templates."""
+    """Register the functions, and remove the lines of template tags from the output."""
     app.jinja_env.globals.update(
         absolute=absolute,
         countries=countries,
@@ -29,7 +29,7 @@ def register(app: Flask) -> None:
 
 
 def stock_words(units: int) -> str:
-    """How many can be had, as a shop assistant would say it."""
+    """The available units in words."""
     if units == 0:
         return "Sold out"
-    return f"Only {number(units)} left" if units < FEW else f"{number(units)} in stock"
+    return f"Only {number(units)} left" if units < LOW_STOCK else f"{number(units)} in stock"

@@ -1,4 +1,4 @@
-"""Pictures, where no web server in front serves their folder."""
+"""Pictures of products, unless a web server in front serves their folder."""
 
 from flask import Blueprint, Response, abort, current_app
 
@@ -10,7 +10,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 @blp.get("/<name>")
 def picture(name: str) -> Response:
-    """One file; its name says its content, so browsers may keep it for good (RFC 8246)."""
+    """One file. Its name depends on its content, so that browsers can cache it for good (RFC 8246)."""
     data = media.store().read(name) if media.NAME.fullmatch(name) else None
     if data is None:
         abort(404)

@@ -1,7 +1,6 @@
-"""Pictures for products that have none: drawn from the slug, always the same for the same one.
+"""Pictures for products without one, drawn from the slug: the same slug gives the same picture.
 
-They are small (about a kilobyte) and made of plain shapes, so that a list can carry its pictures in
-itself instead of asking for each of them.
+They are SVG of about a kilobyte, so that a list can contain its pictures inline.
 """
 
 import hashlib
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from markupsafe import Markup
 
-# Ground, then three colours that go with it.
+# A background, then three colours that go with it.
 PALETTES = (
     ("#f1e3d3", "#c8553d", "#588b8b", "#2f4858"),
     ("#e8e4d9", "#8a9a5b", "#c97b4a", "#4a4e69"),
@@ -24,7 +23,7 @@ SIZE = 240
 
 
 class Dice:
-    """Numbers that a name decides."""
+    """Pseudo-random numbers that depend on a name."""
 
     def __init__(self, name: str) -> None:
         self._digest = hashlib.sha256(name.encode("utf-8", "replace")).digest() * 4
@@ -49,8 +48,8 @@ def picture(slug: str) -> str:
 
 
 def inline_picture(slug: str) -> Markup:
-    """The same, to stand in a page."""
-    # Of our own shapes and numbers only.
+    """The same, as markup for a page."""
+    # Contains only the shapes and numbers above, nothing from the slug.
     return Markup(picture(slug))  # nosec B704 # noqa: S704
 
 

@@ -1,51 +1,61 @@
-"""What surrounds every page: the way to the categories, the cart and the account."""
+"""Renders pages with their surroundings: the categories, the cart and the account."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from flask import Response, current_app, g, make_response, render_template
 
+from app.domain.people.actor import Actor
 from app.pages import cookies
+from app.pages.forms import Form
 from app.services.buying import cart_contents
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import all_categories
 
 
-def page(template: str, status: int = 200, **facts: Any) -> Response:
-    """A page in its surroundings."""
-    shell = {
-        "categories": categories(),
-        "cart_count": cart_contents.count_units(cookies.page_buyer()),
-        "actor": current_actor(),
-    }
-    # The page's shell, no command's.
-    html = render_template(template, shell=shell, **facts)  # nosec B604
+@dataclass(frozen=True)
+class Shell:
+    """What the base template shows around a page."""
+
+    categories: list[dict[str, Any]]
+    cart_count: int
+    actor: Actor
+
+
+def page(template: str, status: int = 200, **context: object) -> Response:
+    """Render a page with its surroundings."""
+    buyer = cookies.page_buyer()
+    shell = Shell(categories(), cart_contents.count_units(buyer), current_actor())
+    # `shell` is a variable of the template, not a command line.
+    html = render_template(template, shell=shell, **context)  # nosec B604
     return make_response(html, status)
 
 
-def form_page(template: str, form: Any, **facts: Any) -> Response:
-    """A page around a form, answered as the form was."""
-    response = page(template, form.status, form=form, **facts)
+def form_page(template: str, form: Form, **context: object) -> Response:
+    """Render a page with a form, with the form's status and headers."""
+    response = page(template, form.status, form=form, **context)
     response.headers.update(form.headers)
     return response
 
 
 def categories() -> list[dict[str, Any]]:
-    """All categories in tree order, each with its `depth`; asked for once a page."""
+    """All categories in tree order, as the API shows them, each with its `depth`; loaded once a
+    request."""
     if "categories" not in g:
         g.categories = _with_depths(orjson.loads(all_categories().body)["items"])
-    found: list[dict[str, Any]] = g.categories
-    return found
+    tree: list[dict[str, Any]] = g.categories
+    return tree
 
 
-def _with_depths(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_depths(tree: list[dict[str, Any]]) -> list[dict[str, Any]]:
     depths: dict[int | None, int] = {None: -1}
-    for category in listed:
+    for category in tree:
         category["depth"] = depths[category["id"]] = depths[category["parent_id"]] + 1
-    return listed
+    return tree
 
 
 def store_name() -> str:
-    """What the shop is called."""
+    """The name of the shop."""
     name: str = current_app.config["STORE_NAME"]
     return name

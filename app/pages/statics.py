@@ -1,4 +1,4 @@
-"""Files and pages on the wire: named by their content, kept by browsers, compressed."""
+"""Static files and pages over HTTP: versioned addresses, caching, compression."""
 
 import gzip
 from functools import lru_cache
@@ -9,27 +9,27 @@ from app.web import versioned_files
 from app.web.plain_paths import is_for_programs
 
 SMALL = 600
-"""Below this many bytes compression gains nothing."""
-COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/xml")
+"""Below this many bytes, compression gains nothing."""
+COMPRESSIBLE = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/xml")
 
 
 def register(app: Flask) -> None:
-    """Hang it around what the pages answer. The API is left to the proxy in front."""
+    """Compress pages and files, and set their caching. The proxy in front compresses the API."""
     app.after_request(compress)
-    app.after_request(keep_versioned)
+    app.after_request(set_file_caching)
 
 
 def static(name: str) -> str:
-    """The address of a file of ours; it changes with the content, so it may be kept for good.
+    """The address of a static file. It changes with the content, so that it can be cached for good.
 
-    Written without `url_for`, which knows no addresses where the host is none of TRUSTED_HOSTS.
+    Does not use `url_for`, which fails in error pages for hosts outside TRUSTED_HOSTS.
     """
     path = f"{current_app.static_url_path}/{name}"
     return versioned_files.versioned(path, current_app.static_folder or "", name)
 
 
-def keep_versioned(response: Response) -> Response:
-    """Say how long a file of ours may be kept, which depends on the version it was asked for by."""
+def set_file_caching(response: Response) -> Response:
+    """Set how long a static file can be cached, which depends on the version in its address."""
     if request.endpoint == "static" and request.view_args:
         folder = current_app.static_folder or ""
         versioned_files.set_cache_control(response, folder, request.view_args["filename"])
@@ -37,11 +37,11 @@ def keep_versioned(response: Response) -> Response:
 
 
 def compress(response: Response) -> Response:
-    """Send text in gzip to whoever takes it.
+    """Compress text with gzip if the client accepts it.
 
-    Secrets in a page are masked anew each time, so that sizes tell nothing about them (BREACH).
+    Secrets in pages have a new mask in each response, so sizes reveal nothing about them (BREACH).
     """
-    if is_for_programs(request.path) or response.mimetype not in COMPRESSED:
+    if is_for_programs(request.path) or response.mimetype not in COMPRESSIBLE:
         return response
     response.vary.add("Accept-Encoding")
     is_whole = (
@@ -53,15 +53,15 @@ def compress(response: Response) -> Response:
     body = response.get_data()
     if len(body) < SMALL:
         return response
-    packed = _packed_file(body) if request.endpoint == "static" else gzip.compress(body, 5, mtime=0)
-    response.set_data(packed)
+    data = _gzip_file(body) if request.endpoint == "static" else gzip.compress(body, 5, mtime=0)
+    response.set_data(data)
     response.headers["Content-Encoding"] = "gzip"
     etag, _weak = response.get_etag()
-    if etag:  # the same thing, though not the same bytes
+    if etag:  # equivalent content, but other bytes
         response.set_etag(etag, weak=True)
     return response
 
 
 @lru_cache(maxsize=32)
-def _packed_file(body: bytes) -> bytes:
+def _gzip_file(body: bytes) -> bytes:
     return gzip.compress(body, 9, mtime=0)

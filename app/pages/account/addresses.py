@@ -6,7 +6,7 @@ from flask import Response, flash, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.models import Address
-from app.pages.blueprint import PageBlueprint, see
+from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
 from app.pages.shell import form_page, page
 from app.schemas.users import AddressSchema
@@ -39,7 +39,7 @@ def show_new() -> Response:
 @login_required
 def add() -> Response:
     """Put an address into the book."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
     made = form.carry_out(
         ADDRESS, lambda facts: in_transaction(lambda: address_service.add_address(actor, **facts))
     )
@@ -59,7 +59,7 @@ def show_one(address_id: int) -> Response:
 @login_required
 def change(address_id: int) -> Response:
     """Change an address; orders keep the one that they copied."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
 
     def work(facts: dict[str, Any]) -> Address:
         return in_transaction(lambda: address_service.update_address(actor, address_id, **facts))
@@ -74,11 +74,11 @@ def remove(address_id: int) -> Response:
     actor = current_actor()
     in_transaction(lambda: address_service.remove_address(actor, address_id))
     flash("The address is removed.")
-    return see(url_for("addresses.book"))
+    return see_other(url_for("addresses.book"))
 
 
 def _answer(form: Form, made: Address | None, address_id: int | None, message: str) -> Response:
     if made is None:
         return form_page("address.html", form, address_id=address_id)
     flash(message)
-    return see(url_for("addresses.book"))
+    return see_other(url_for("addresses.book"))

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.db.unit_of_work import in_transaction
 from app.domain.order_status import ALLOWED
 from app.pages import cookies
-from app.pages.blueprint import PageBlueprint, see
+from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
 from app.pages.shell import page
 from app.pages.shop.seo import absolute
@@ -48,13 +48,13 @@ def cancel(number: str) -> Response:
         flash(form.problem, "error")
     else:
         flash("The order is cancelled.")
-    return see(url_for("order_pages.show_order", number=number))
+    return see_other(url_for("order_pages.show_order", number=number))
 
 
 def _let_in(number: str, token: str) -> Response:
     order = order_service.get_order(Visitor(current_actor(), token), number)
-    response = see(url_for("order_pages.show_order", number=order.number))
-    cookies.keep_order(response, order.number, token)
+    response = see_other(url_for("order_pages.show_order", number=order.number))
+    cookies.set_order_cookie(response, order.number, token)
     return response
 
 

@@ -11,8 +11,8 @@ from app.errors import unless_refused
 from app.models import Session, User
 from app.pages import cookies
 from app.pages.account.sign_in import farewell
-from app.pages.blueprint import PageBlueprint, see
-from app.pages.csrf import forget_visitor
+from app.pages.blueprint import PageBlueprint, see_other
+from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
 from app.pages.shell import form_page, page
 from app.schemas.paging import PageArgs
@@ -63,7 +63,7 @@ def show_profile() -> Response:
 @login_required
 def change_profile() -> Response:
     """Change one's name."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
     changed = form.carry_out(
         PROFILE,
         lambda names: in_transaction(lambda: user_service.update_profile(actor, **names)),
@@ -85,16 +85,18 @@ def show_password() -> Response:
 @login_required
 def change_password() -> Response:
     """Set another password; all sessions end, and a new one begins here."""
-    form = Form.sent()
+    form = Form.from_request()
     changed = form.carry_out(PASSWORD, _change_password)
     if changed is None:
         return form_page("password.html", form)
     user, session = changed
-    forget_visitor()
+    reset_csrf_token()
     response = _done("Your password is changed. Everywhere else you are signed out.")
     give_sign_in(response, session)
     device = cookies.device_tokens()
-    cookies.keep_device(response, auth_service.mark_device(device, user.id, user.password_version))
+    cookies.set_device_cookie(
+        response, auth_service.mark_device(device, user.id, user.password_version)
+    )
     return response
 
 
@@ -119,7 +121,7 @@ def show_close() -> Response:
 @login_required
 def close() -> AnyResponse:
     """Delete the account."""
-    form = Form.sent()
+    form = Form.from_request()
     gone = form.carry_out(CLOSE, _close)
     if gone is None:
         return form_page("close.html", form)
@@ -161,4 +163,4 @@ def _close(proof: dict[str, str]) -> User:
 
 def _done(message: str) -> Response:
     flash(message)
-    return see(url_for("account.overview"))
+    return see_other(url_for("account.overview"))

@@ -9,8 +9,8 @@ from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session
 from app.pages import cookies
-from app.pages.blueprint import PageBlueprint, see
-from app.pages.csrf import forget_visitor
+from app.pages.blueprint import PageBlueprint, see_other
+from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
@@ -49,7 +49,7 @@ def show_login() -> AnyResponse:
 @rate_limits.shares_password_budget
 def login() -> AnyResponse:
     """Sign in; the guest's cart comes along."""
-    form = Form.sent()
+    form = Form.from_request()
     sign_in = form.carry_out(CREDENTIALS, _open_session)
     if sign_in is None:
         return _form("login.html", form)
@@ -66,7 +66,7 @@ def show_register() -> AnyResponse:
 @rate_limits.shares_password_budget
 def register() -> AnyResponse:
     """Make an account, and sign in to it."""
-    form = Form.sent()
+    form = Form.from_request()
     sign_in = form.carry_out(NEW_ACCOUNT, _open_account)
     if sign_in is None:
         return _form("register.html", form)
@@ -84,18 +84,18 @@ def logout() -> Response:
 
 def farewell(message: str) -> Response:
     """Let go of everything by which the browser was known."""
-    forget_visitor()
+    reset_csrf_token()
     flash(message)
-    response = see(url_for("storefront.home"))
+    response = see_other(url_for("storefront.home"))
     take_sign_in(response)
-    cookies.forget_cart(response)
+    cookies.delete_cart_cookie(response)
     return response
 
 
 def _form(template: str, form: Form) -> AnyResponse:
     target = inside(request.values.get("next"), "")
     if current_actor().user_id is not None:
-        return see(target or url_for("account.overview"))
+        return see_other(target or url_for("account.overview"))
     return form_page(template, form, next=target)
 
 
@@ -126,10 +126,10 @@ def _open_account(wishes: dict[str, Any]) -> SignIn:
 
 
 def _welcome(sign_in: SignIn, message: str) -> Response:
-    forget_visitor()
+    reset_csrf_token()
     flash(message)
-    response = see(inside(request.form.get("next"), url_for("account.overview")))
+    response = see_other(inside(request.form.get("next"), url_for("account.overview")))
     give_sign_in(response, sign_in.session)
-    cookies.keep_device(response, sign_in.device)
-    cookies.forget_cart(response)
+    cookies.set_device_cookie(response, sign_in.device)
+    cookies.delete_cart_cookie(response)
     return response

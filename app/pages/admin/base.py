@@ -1,4 +1,4 @@
-"""What all of the staff's pages share: who may enter, and what surrounds them."""
+"""What all pages for staff share: the check of the role, navigation, lists and forms."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from app.services.messages import idempotency
 from app.services.messages.idempotency import Request
 from app.web.callers.identity import current_actor
 
-ROOMS = (
+NAVIGATION = (
     ("admin_dashboard.show", "Today"),
     ("admin_orders.list_orders", "Orders"),
     ("admin_products.list_products", "Products"),
@@ -26,16 +26,15 @@ ROOMS = (
     ("admin_trail.list_events", "Audit trail"),
     ("admin_security.list_events", "Security"),
 )
-"""Endpoint and name of each part, in the order in which they stand at the top."""
-MEANWHILE = (
+"""Endpoint and label of each section, in the order of the page header."""
+CONFLICT = (
     "Somebody has changed this {} since you opened it, so nothing was saved. What you wrote is"
     " still here: saved again, it takes the place of theirs."
 )
 
 
 class AdminBlueprint(PageBlueprint):
-    """Anonymous visitors are sent to sign in, customers are refused, whatever they ask for, and
-    before a form of theirs is read."""
+    """Redirects anonymous visitors to sign in and refuses customers, before any form is read."""
 
     def __init__(
         self,
@@ -48,63 +47,65 @@ class AdminBlueprint(PageBlueprint):
         super().__init__(f"admin_{name}", import_name, before_forms=steps, **options)
 
 
-def admin_page(template: str, status: int = 200, **facts: Any) -> Response:
-    """A page of the staff's in its surroundings."""
-    page = render_template(f"admin/{template}", rooms=ROOMS, actor=current_actor(), **facts)
+def admin_page(template: str, status: int = 200, **context: object) -> Response:
+    """Render a page for staff with its surroundings."""
+    page = render_template(f"admin/{template}", navigation=NAVIGATION, **context)
     return make_response(page, status)
 
 
-def admin_form(template: str, form: Form, **facts: Any) -> Response:
-    """A staff's page around a form, answered as the form was."""
-    response = admin_page(template, form.status, form=form, **facts)
+def admin_form(template: str, form: Form, **context: object) -> Response:
+    """Render a page for staff with a form, with the form's status and headers."""
+    response = admin_page(template, form.status, form=form, **context)
     response.headers.update(form.headers)
     return response
 
 
 def read_query(schema: Schema) -> dict[str, Any]:
-    """What the address asks for; what is empty, unknown or wrong asks for nothing."""
-    sent = {name: value for name, value in request.args.items() if value}
-    sent = {name: value for name, value in sent.items() if name in schema.load_fields}
-    wrong = schema.validate(sent)
-    loaded: dict[str, Any] = schema.load({n: v for n, v in sent.items() if n not in wrong})
-    return loaded
+    """The query string by a schema; empty, unknown and invalid arguments are ignored."""
+    values = {
+        name: value for name, value in request.args.items() if value and name in schema.load_fields
+    }
+    errors = schema.validate(values)
+    args: dict[str, Any] = schema.load({n: v for n, v in values.items() if n not in errors})
+    return args
 
 
 def page_href(schema: Schema) -> Callable[[int], str]:
-    """Leads to another page of this list, with whatever else the address asks for."""
+    """A function that returns the address of another page of this list, with the same filters."""
     args = {name: value for name, value in request.args.items() if name in schema.load_fields}
-    here = request.endpoint or ""
+    endpoint = request.endpoint or ""
 
     def href(page: int) -> str:
-        there: dict[str, Any] = {**args, **(request.view_args or {}), "page": page}
-        return url_for(here, **there)
+        values: dict[str, Any] = {**args, **(request.view_args or {}), "page": page}
+        return url_for(endpoint, **values)
 
     return href
 
 
 def once(work: Callable[[], int | None], part: str = "") -> int:
-    """The id that `work`, in a transaction, makes of the form that was sent, or of a part of it.
+    """Run `work` in a transaction, once for the form in this request, or for a `part` of it; returns
+    the id that `work` returned.
 
-    The same form sent again, by a second click or a retry, does nothing more and gets the same id.
-    Every page masks its forms' CSRF token anew, so no two of them are alike; and one that was
-    changed after the Back button is another.
+    Sending the same form again, by a second click or a retry, does nothing and returns the same id. Two
+    forms are never equal, because each page has a new CSRF token; a form that was changed after the Back
+    button is a different one.
     """
-    actor, sent = current_actor(), [request.path, part, sorted(request.form.items(multi=True))]
-    asked = Request(f"form:{Request('', sent).hash}", sent)
-    return in_transaction(lambda: idempotency.once(asked, Buyer(actor), work))
+    actor, body = current_actor(), [request.path, part, sorted(request.form.items(multi=True))]
+    key = f"form:{Request('', body).hash}"
+    return in_transaction(lambda: idempotency.once(Request(key, body), Buyer(actor), work))
 
 
-def tell_of_another(form: Form, found: Product | Category) -> None:
-    """Where somebody was faster, say so, and let the form be sent again on purpose."""
+def explain_conflict(form: Form, current: Product | Category) -> None:
+    """If somebody else changed the row first, say so, and let staff send the form again."""
     if form.code == "precondition_failed":
-        form.problem = MEANWHILE.format(type(found).__name__.lower())
-        form.values["version"] = found.version
+        form.problem = CONFLICT.format(type(current).__name__.lower())
+        form.values["version"] = current.version
 
 
-def too_large() -> Form:
-    """What is told of a file that weighs more than may be sent."""
+def file_too_large() -> Form:
+    """A form that says that the uploaded file is too large."""
     form = Form()
-    form.note(Invalid({"file": ["This file is too large."]}))
+    form.show_refusal(Invalid({"file": ["This file is too large."]}))
     form.status = 413
     return form
 

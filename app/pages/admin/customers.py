@@ -11,7 +11,7 @@ from app.db.unit_of_work import in_transaction
 from app.errors import Invalid
 from app.models import User
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, page_href, read_query
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema
 from app.schemas.paging import PageArgs
@@ -65,7 +65,7 @@ def show_customer(user_id: int) -> Response:
 @blp.post("/<int:user_id>")
 def change_customer(user_id: int) -> Response:
     """Change the role of an account, or deactivate or activate it. Its sessions end."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
 
     def change(changes: dict[str, Any]) -> User:
         return in_transaction(lambda: user_service.update_user(actor, user_id, **changes))
@@ -75,7 +75,7 @@ def change_customer(user_id: int) -> Response:
         return _show(user_id, form)
     standing = "active" if user.is_active else "deactivated"
     flash(f"This account is {standing}, with the role {user.role}.")
-    return see(url_for(".show_customer", user_id=user_id))
+    return see_other(url_for(".show_customer", user_id=user_id))
 
 
 @blp.get("/<int:user_id>/release")
@@ -87,7 +87,7 @@ def show_release(user_id: int) -> Response:
 @blp.post("/<int:user_id>/release")
 def release(user_id: int) -> Response:
     """Delete an account that has somebody else's email address and no orders."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
     user = user_service.get_user(user_id)
 
     def work(body: dict[str, Any]) -> bool:
@@ -99,11 +99,11 @@ def release(user_id: int) -> Response:
     is_released = form.carry_out(RELEASE, work)
     if form.code == "account_in_use":
         flash(form.problem, "error")
-        return see(url_for(".show_customer", user_id=user_id))
+        return see_other(url_for(".show_customer", user_id=user_id))
     if is_released is None:
         return admin_form("customer_release.html", form, user=user)
     flash(f"{user.email} is free.")
-    return see(url_for(".list_customers"))
+    return see_other(url_for(".list_customers"))
 
 
 def _show(user_id: int, form: Form) -> Response:

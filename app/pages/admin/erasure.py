@@ -12,7 +12,7 @@ from marshmallow.validate import OneOf
 from app.db.unit_of_work import in_transaction
 from app.errors import Invalid, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_form, read_query
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.services import order_service, user_service
@@ -53,7 +53,7 @@ def show() -> Response:
 @blp.post("")
 def erase() -> Response:
     """Show what would be erased, or erase it."""
-    form = Form.sent()
+    form = Form.from_request()
     data = form.carry_out(ERASURE, _look_or_erase)
     if data is None and form.error("checked"):
         data = erasure_service.find_personal_data(form.value("email"), form.value("name"))
@@ -65,7 +65,7 @@ def erase() -> Response:
 def _confirm(data: PersonalData) -> Response:
     orders, reasons = len(data.order_ids), len(data.reasons)
     flash(f"Erased: the person in {orders} orders and {reasons} reasons of stock movements.")
-    return see(url_for(".show"))
+    return see_other(url_for(".show"))
 
 
 def _look_or_erase(body: dict[str, Any]) -> PersonalData:

@@ -12,7 +12,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound
 from app.pages.admin.base import AdminBlueprint, admin_page, page_href, read_query
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.schemas.base import Number, QuerySchema
 from app.services.orders import guest_orders
 from app.web.callers.identity import current_actor
@@ -60,7 +60,7 @@ def release() -> Response:
         _tell(released, guest_orders.count_held_by(holder))
     else:
         flash("Choose what to release.", "error")
-    return see(url_for(".list_groups", **_address(query)))
+    return see_other(url_for(".list_groups", **_address(query)))
 
 
 def _release_all(actor: Actor, numbers: Any) -> int:

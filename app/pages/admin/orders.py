@@ -18,7 +18,7 @@ from app.pages.admin.base import (
     page_href,
     read_query,
 )
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
 from app.schemas.orders import ChangeStatusSchema
@@ -65,7 +65,7 @@ def move_several() -> Response:
         flash("Choose orders, and what they become.", "error")
     else:
         _move_all(current_actor(), list(numbers)[:MAX_AT_ONCE], target)
-    return see(url_for(".list_orders", **read_query(SIEVE)))
+    return see_other(url_for(".list_orders", **read_query(SIEVE)))
 
 
 @blp.get("/<number>")
@@ -77,7 +77,7 @@ def show_order(number: str) -> Response:
 @blp.post("/<number>")
 def move(number: str) -> Response:
     """Move one order along, with a word for its history."""
-    visitor, form = Visitor(current_actor()), Form.sent()
+    visitor, form = Visitor(current_actor()), Form.from_request()
 
     def step(wishes: dict[str, Any]) -> int:
         status, note = wishes["status"], wishes["note"]
@@ -87,7 +87,7 @@ def move(number: str) -> Response:
         return _show(number, form)
     moved = order_service.get_order(visitor, number)
     flash(f"The order is {moved.status} now.")
-    return see(url_for(".show_order", number=moved.number))
+    return see_other(url_for(".show_order", number=moved.number))
 
 
 @blp.get("/<number>/packing-slip")

@@ -13,9 +13,9 @@ from app.domain.people.buyer import Buyer
 from app.errors import NotFound
 from app.models import MAX_QUANTITY
 from app.pages import cookies
-from app.pages.blueprint import PageBlueprint, see
+from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.formats import number
-from app.pages.forms import EMPTY, Form, whole
+from app.pages.forms import EMPTY, Form, parse_whole
 from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services.buying import cart_contents, cart_service
@@ -34,7 +34,7 @@ class Units(ma.Integer):
         super().__init__(validate=Range(low, MAX_QUANTITY, error=self.wrong), **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        number = whole(value)
+        number = parse_whole(value)
         if isinstance(number, str):
             raise ValidationError(self.wrong)
         return super()._deserialize(number, attr, data, **kwargs)
@@ -75,7 +75,7 @@ def _cart(status: int = 200) -> Response:
 
 def _page_number(values: Mapping[str, str]) -> int:
     """The page of the cart that an address or a form names; the first where it names none."""
-    number = whole(values.get("page", "1"))
+    number = parse_whole(values.get("page", "1"))
     return min(max(number, 1), MAX_PAGE) if isinstance(number, int) else 1
 
 
@@ -87,7 +87,7 @@ def _page_href(number: int) -> str:
 @rate_limits.limits_guests
 def add_item() -> Response:
     """Put something into the cart."""
-    buyer, form = cookies.page_buyer(), Form.sent()
+    buyer, form = cookies.page_buyer(), Form.from_request()
     made = form.carry_out(
         ADD,
         lambda wanted: in_transaction(
@@ -96,18 +96,18 @@ def add_item() -> Response:
     )
     if made is None:
         _tell(form)
-        return see(inside(request.form.get("back"), url_for("cart_page.show_cart")))
+        return see_other(inside(request.form.get("back"), url_for("cart_page.show_cart")))
     return _added(*made)
 
 
 @blp.post(ITEM)
 def change_item(item_id: int) -> Response:
     """Set the quantity of a line."""
-    buyer, form = cookies.page_buyer(), Form.sent()
+    buyer, form = cookies.page_buyer(), Form.from_request()
     form.carry_out(
         CHANGE,
         lambda wanted: in_transaction(lambda: cart_service.change_item(buyer, item_id, **wanted)),
-        also=(NotFound,),
+        extra_refusals=(NotFound,),
     )
     return _changed(form)
 
@@ -119,7 +119,7 @@ def remove_item(item_id: int) -> Response:
     form.carry_out(
         NOTHING,
         lambda _: in_transaction(lambda: cart_service.change_item(buyer, item_id, 0)),
-        also=(NotFound,),
+        extra_refusals=(NotFound,),
     )
     return _changed(form)
 
@@ -132,13 +132,13 @@ def _changed(form: Form) -> Response:
         return _cart(form.status)
     if form.code:
         _tell(form)
-    return see(_page_href(_page_number(request.form)))
+    return see_other(_page_href(_page_number(request.form)))
 
 
 def _added(buyer: Buyer, contents: Contents) -> Response:
     flash("It is in your cart.")
-    response = see(url_for("cart_page.show_cart"))
-    cookies.keep_cart(response, buyer)
+    response = see_other(url_for("cart_page.show_cart"))
+    cookies.set_cart_cookie(response, buyer)
     return response
 
 

@@ -21,7 +21,7 @@ from app.domain.people.tokens import guest_order_token
 from app.errors import NotFound
 from app.models import Address, User
 from app.pages import cookies
-from app.pages.blueprint import PageBlueprint, see
+from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import Email
@@ -78,25 +78,27 @@ def show_checkout() -> AnyResponse:
 @blp.post("/checkout")
 def review() -> AnyResponse:
     """Everything once more, before it counts."""
-    form = Form.sent()
+    form = Form.from_request()
     if form.values.pop("change", ""):
         return _details(form)
-    wishes = form.carry_out(_schema(form), _wishes, also=(NotFound,))
+    wishes = form.carry_out(_schema(form), _wishes, extra_refusals=(NotFound,))
     return _details(form) if wishes is None else _review(form, wishes)
 
 
 @blp.post("/checkout/order")
 def place() -> AnyResponse:
     """Turn the cart into an order, once however often it is sent."""
-    form = Form.sent()
-    receipt = form.carry_out(_schema(form), lambda sent: _place(form, sent), also=(NotFound,))
+    form = Form.from_request()
+    receipt = form.carry_out(
+        _schema(form), lambda sent: _place(form, sent), extra_refusals=(NotFound,)
+    )
     return _refused(form) if receipt is None else _confirmed(receipt)
 
 
 @blp.get("/checkout/order")
 def start_again() -> Response:
     """Whoever comes back to the address of an order that was refused."""
-    return see(url_for(CHECKOUT))
+    return see_other(url_for(CHECKOUT))
 
 
 def _details(form: Form) -> AnyResponse:
@@ -156,10 +158,10 @@ def _dump(order: OrderView) -> bytes:
 def _confirmed(receipt: Receipt) -> AnyResponse:
     number = orjson.loads(receipt.answer)["number"]
     flash("Thank you! Your order is placed.")
-    response = see(url_for("order_pages.show_order", number=number))
+    response = see_other(url_for("order_pages.show_order", number=number))
     token = cookies.page_buyer().guest_token
     if token is not None:
-        cookies.keep_order(response, number, guest_order_token(token, number))
+        cookies.set_order_cookie(response, number, guest_order_token(token, number))
     return response
 
 
@@ -167,7 +169,7 @@ def _refused(form: Form) -> AnyResponse:
     """Back to where it can be put right: the cart, or the form."""
     if form.code in ("out_of_stock", "cart_empty", "cart_too_large", "guest_limit"):
         flash(form.problem, "error")
-        return see(url_for("cart_page.show_cart"))
+        return see_other(url_for("cart_page.show_cart"))
     if form.code == "total_changed":
         form.problem = "Prices have changed since you looked. Please look again before you order."
     if form.code == "idempotency_key_reused":
@@ -177,7 +179,7 @@ def _refused(form: Form) -> AnyResponse:
 
 def _nothing_to_order() -> Response:
     flash("Your cart is empty: there is nothing to order.", "error")
-    return see(url_for("cart_page.show_cart"))
+    return see_other(url_for("cart_page.show_cart"))
 
 
 def _user() -> User:

@@ -258,7 +258,7 @@ def test_production_cookies_are_for_this_host_https_and_no_script(secure):
 def test_a_guests_order_stays_open_by_a_cookie_of_its_address_alone(secure):
     with secure.test_request_context():
         response = secure.make_response("")
-        cookies.keep_order(response, "SW-1", "secret")
+        cookies.set_order_cookie(response, "SW-1", "secret")
 
     (sent,) = response.headers.getlist("Set-Cookie")
     assert sent.startswith("__Secure-order=secret; ")

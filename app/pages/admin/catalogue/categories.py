@@ -7,10 +7,10 @@ from marshmallow import Schema
 
 from app.errors import ShopError
 from app.models import Category
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, tell_of_another
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, explain_conflict, once
 from app.pages.admin.catalogue.tree import outside, tree
-from app.pages.blueprint import see
-from app.pages.forms import Form, whole
+from app.pages.blueprint import see_other
+from app.pages.forms import Form, parse_whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
 from app.services.catalogue import category_service
@@ -24,9 +24,9 @@ FIELDS = ("name", "slug", "description", "parent_id", "position", "version")
 class CategoryForm(Form):
     """A category: an empty slug is left to the shop, an empty parent is the top of the tree."""
 
-    def note(self, refusal: ShopError) -> None:
+    def show_refusal(self, refusal: ShopError) -> None:
         """Keep a refusal; a slug that is taken is told beside its field."""
-        super().note(refusal)
+        super().show_refusal(refusal)
         if refusal.code == "slug_taken":
             self.errors = {"slug": [refusal.detail]}
 
@@ -36,8 +36,8 @@ class CategoryForm(Form):
             for name in ("name", "slug", "description")
             if name != "slug" or self.value(name).strip()
         }
-        sent["parent_id"] = whole(self.value("parent_id")) or None
-        sent["position"] = whole(self.value("position").strip() or "0")
+        sent["parent_id"] = parse_whole(self.value("parent_id")) or None
+        sent["position"] = parse_whole(self.value("position").strip() or "0")
         return self._read(schema, sent)
 
 
@@ -56,7 +56,7 @@ def show_new() -> Response:
 @blp.post("/new")
 def create() -> Response:
     """Add a category."""
-    actor, form = current_actor(), CategoryForm.sent()
+    actor, form = current_actor(), CategoryForm.from_request()
     made = form.carry_out(
         NEW,
         lambda facts: once(lambda: category_service.create_category(actor, **facts).category.id),
@@ -74,7 +74,7 @@ def show_category(category: str) -> Response:
 @blp.post("/<category>")
 def change(category: str) -> Response:
     """Change a category, or move it elsewhere in the tree."""
-    actor, form = current_actor(), CategoryForm.sent()
+    actor, form = current_actor(), CategoryForm.from_request()
     changed = form.carry_out(
         CHANGES,
         lambda changes: once(
@@ -87,7 +87,7 @@ def change(category: str) -> Response:
     )
     if changed is None:
         found = category_service.get_category(category).category
-        tell_of_another(form, found)
+        explain_conflict(form, found)
         return _one(form, found)
     return _done(form, "is saved.")
 
@@ -102,7 +102,7 @@ def confirm_deletion(category: str) -> Response:
 @blp.post("/<category>/delete")
 def delete(category: str) -> Response:
     """Remove a category, which has to be empty."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
 
     gone = form.carry_out(
         NOTHING, lambda _nothing: once(lambda: category_service.delete_category(actor, category))
@@ -111,7 +111,7 @@ def delete(category: str) -> Response:
         found = category_service.get_category(category)
         return admin_form("category_delete.html", form, found=found)
     flash("The category is deleted.")
-    return see(url_for(".list_categories"))
+    return see_other(url_for(".list_categories"))
 
 
 def _new(form: Form) -> Response:
@@ -126,4 +126,4 @@ def _one(form: Form, category: Category) -> Response:
 
 def _done(form: CategoryForm, what: str) -> Response:
     flash(f"{form.value('name').strip()} {what}")
-    return see(url_for(".list_categories"))
+    return see_other(url_for(".list_categories"))

@@ -12,9 +12,9 @@ from app.domain.catalogue.csv_cells import CsvWriter
 from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
 from app.models import ImportJob
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, too_large
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, file_too_large
 from app.pages.admin.changes import readable
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services.audit import security_log, trail
@@ -50,12 +50,12 @@ def show() -> Response:
 @blp.post("/import")
 def upload() -> Response:
     """Store a file to be checked; nothing in the shop changes."""
-    form = Form.sent()
+    form = Form.from_request()
     job = form.carry_out(NO_FIELDS, lambda _fields: _store_file())
     if job is None:
         return _show(form)
     _work_on(job.id, SECONDS)
-    return see(url_for(".show_job", job_id=job.id))
+    return see_other(url_for(".show_job", job_id=job.id))
 
 
 @blp.get("/import/<int:job_id>")
@@ -77,14 +77,14 @@ def start(job_id: int) -> Response:
     actor = current_actor()
     in_transaction(lambda: import_jobs.start(actor, job_id))
     _work_on(job_id, SECONDS)
-    return see(url_for(".show_job", job_id=job_id))
+    return see_other(url_for(".show_job", job_id=job_id))
 
 
 @blp.post("/import/<int:job_id>/continue")
 def go_on(job_id: int) -> Response:
     """Work on an import that runs, for a few seconds; nothing where it does not."""
     _work_on(job_id, SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT)
-    return see(url_for(".show_job", job_id=job_id))
+    return see_other(url_for(".show_job", job_id=job_id))
 
 
 @blp.post("/import/<int:job_id>/undo")
@@ -96,7 +96,7 @@ def undo(job_id: int) -> Response:
     while True:
         job = in_transaction(lambda: import_jobs.undo_step(actor, job_id))
         if not job.can_be_undone or time.monotonic() >= until:
-            return see(url_for(".show_job", job_id=job_id))
+            return see_other(url_for(".show_job", job_id=job_id))
 
 
 @blp.get("/export.csv")
@@ -114,7 +114,7 @@ def export() -> Response:
 @blp.errorhandler(RequestEntityTooLarge)
 def refuse_large(_error: RequestEntityTooLarge) -> Response:
     """Show beside the form that the file is too large."""
-    return _show(too_large())
+    return _show(file_too_large())
 
 
 def _show(form: Form) -> Response:

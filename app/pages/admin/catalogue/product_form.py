@@ -16,7 +16,7 @@ from app.domain.catalogue.variant_rules import MAX_OPTIONS, MAX_VARIANTS
 from app.domain.money import to_text
 from app.errors import Invalid, ShopError
 from app.models import Product, Variant
-from app.pages.forms import EMPTY, Form, whole
+from app.pages.forms import EMPTY, Form, parse_whole
 from app.schemas.base import store_currency
 
 _CELL = re.compile(r"(options|variants)\.([0-9]{1,3})\.(.+)", re.S)
@@ -105,9 +105,9 @@ class ProductForm(Form):
             self._combine()
         return bool(wish)
 
-    def note(self, refusal: ShopError) -> None:
+    def show_refusal(self, refusal: ShopError) -> None:
         """Keep a refusal, and tell it beside the field that it is about."""
-        super().note(refusal)
+        super().show_refusal(refusal)
         if refusal.code == "slug_taken":
             self.errors = {"slug": [refusal.detail]}
         elif refusal.code == "sku_taken":
@@ -141,7 +141,7 @@ class ProductForm(Form):
         body: dict[str, Any] = {
             "name": self.value("name"),
             "description": self.value("description"),
-            "category_id": whole(self.value("category_id")) or None,
+            "category_id": parse_whole(self.value("category_id")) or None,
             "compare_at_price": self.value("compare_at_price").strip() or None,
             "options": [
                 {"name": option["name"], "values": _lines(option["values"])}
@@ -172,9 +172,9 @@ class ProductForm(Form):
             if row["sku"].strip():
                 wish["sku"] = row["sku"]
             if row["id"]:
-                wish["id"] = whole(row["id"])
+                wish["id"] = parse_whole(row["id"])
             elif row["stock"].strip():
-                wish["stock"] = whole(row["stock"])
+                wish["stock"] = parse_whole(row["stock"])
             yield wish
 
     def _beside_their_fields(self) -> Iterator[tuple[str, list[str]]]:

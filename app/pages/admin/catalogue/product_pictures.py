@@ -10,9 +10,9 @@ from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.product_input import ProductInput
 from app.errors import Invalid, ShopError
 from app.models import Product
-from app.pages.admin.base import AdminBlueprint, admin_form, tell_of_another, too_large
-from app.pages.blueprint import see
-from app.pages.forms import EMPTY, Form, whole
+from app.pages.admin.base import AdminBlueprint, admin_form, explain_conflict, file_too_large
+from app.pages.blueprint import see_other
+from app.pages.forms import EMPTY, Form, parse_whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import product_service
 from app.services.catalogue import picture_service, product_queries
@@ -48,15 +48,15 @@ class ArrangedForm(Form):
         names = [name for name in self.values if name.startswith(PLACE)]
         wanted = []
         for now, name in enumerate(names, 1):
-            given = whole(self.value(name))
+            given = parse_whole(self.value(name))
             place = given if isinstance(given, int) else now
             wanted.append((place, (place > now) - (place < now), name.removeprefix(PLACE)))
         return [id_ for *_order, id_ in sorted(wanted, key=lambda wish: wish[:2])
                 if f"remove-{id_}" not in self.values]  # fmt: skip
 
-    def note(self, refusal: ShopError) -> None:
+    def show_refusal(self, refusal: ShopError) -> None:
         """Keep a refusal, and tell it beside the picture that it is about."""
-        super().note(refusal)
+        super().show_refusal(refusal)
         told = [(name.split("."), words) for name, words in self.errors.items()]
         self.errors = {
             f"{name[2]}-{self.ids[int(name[1])]}": words for name, words in told if len(name) == 3
@@ -76,7 +76,7 @@ def show(product: str) -> Response:
 @blp.post("")
 def add(product: str) -> Response:
     """Add a picture, as the last."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
     picture_service.refuse_unknown(product)
 
     def keep(facts: dict[str, Any]) -> Product:
@@ -92,7 +92,7 @@ def add(product: str) -> Response:
 @blp.post("/arrange")
 def arrange(product: str) -> Response:
     """Describe pictures, put them in order, take some away."""
-    actor, form = current_actor(), ArrangedForm.sent()
+    actor, form = current_actor(), ArrangedForm.from_request()
     changed = form.carry_out(
         ARRANGED,
         lambda changes: in_transaction(
@@ -107,18 +107,18 @@ def arrange(product: str) -> Response:
 @blp.errorhandler(RequestEntityTooLarge)
 def refuse_large(_error: RequestEntityTooLarge) -> Response:
     """Say beside the form what a picture may weigh."""
-    return _page((request.view_args or {})["product"], too_large())
+    return _page((request.view_args or {})["product"], file_too_large())
 
 
 def _answer(product: str, form: Form, changed: Product | None, message: str) -> Response:
     if changed is None:
         return _page(product, form)
     flash(message)
-    return see(url_for(".show", product=changed.id))
+    return see_other(url_for(".show", product=changed.id))
 
 
 def _page(product: str, form: Form) -> Response:
     found = product_queries.get_product(current_actor(), product)
-    tell_of_another(form, found)
+    explain_conflict(form, found)
     images = [show_image(image) for image in found.images]
     return admin_form("product_pictures.html", form, product=found, images=images)

@@ -8,8 +8,8 @@ from marshmallow import Schema
 from app.db.paging import MAX_DEPTH
 from app.errors import ShopError
 from app.pages.admin.base import AdminBlueprint, admin_form, once, page_href, read_query
-from app.pages.blueprint import see
-from app.pages.forms import Form, whole
+from app.pages.blueprint import see_other
+from app.pages.forms import Form, parse_whole
 from app.schemas.stock import LedgerArgs, StockChangeSchema
 from app.services.catalogue import product_queries
 from app.services.inventory import stock_service
@@ -30,13 +30,16 @@ class StockForm(Form):
     @property
     def seen(self) -> dict[int, int]:
         """What was on hand, by variant."""
-        pairs = ((whole(name.removeprefix(SEEN)), whole(self.value(name))) for name in self.values)
+        pairs = (
+            (parse_whole(name.removeprefix(SEEN)), parse_whole(self.value(name)))
+            for name in self.values
+        )
         return {name: count for name, count in pairs
                 if isinstance(name, int) and isinstance(count, int)}  # fmt: skip
 
-    def note(self, refusal: ShopError) -> None:
+    def show_refusal(self, refusal: ShopError) -> None:
         """Keep a refusal; of either way it is the number that is wrong."""
-        super().note(refusal)
+        super().show_refusal(refusal)
         self.errors = {
             "number" if name in WAYS else name: words for name, words in self.errors.items()
         }
@@ -45,9 +48,9 @@ class StockForm(Form):
 
     def _load(self, schema: Schema) -> dict[str, Any]:
         way = "on_hand" if self.value("way") == "on_hand" else "delta"
-        body = {"reason": self.value("reason"), way: whole(self.value("number"))}
+        body = {"reason": self.value("reason"), way: parse_whole(self.value("number"))}
         if self.value("variant_id"):
-            body["variant_id"] = whole(self.value("variant_id"))
+            body["variant_id"] = parse_whole(self.value("variant_id"))
         return self._read(schema, body)
 
 
@@ -61,7 +64,7 @@ def show(product: str) -> Response:
 def change(product: str) -> Response:
     """Correct what is on hand, unless it is no longer what was seen: two who count the same
     delivery do not add it twice."""
-    actor, form = current_actor(), StockForm.sent()
+    actor, form = current_actor(), StockForm.from_request()
     changed_id = form.carry_out(
         CHANGE,
         lambda wishes: once(
@@ -73,7 +76,7 @@ def change(product: str) -> Response:
     found = product_queries.get_product(actor, product)
     changed = next(variant for variant in found.variants if variant.id == changed_id)
     flash(f"{changed.on_hand} of {changed.sku} are on hand now.")
-    return see(url_for(".show", product=product))
+    return see_other(url_for(".show", product=product))
 
 
 def _page(product: str, form: Form) -> Response:

@@ -14,14 +14,14 @@ from app.pages.admin.base import (
     AdminBlueprint,
     admin_form,
     admin_page,
+    explain_conflict,
     once,
     page_href,
     read_query,
-    tell_of_another,
 )
 from app.pages.admin.catalogue.product_form import ProductForm
 from app.pages.admin.catalogue.tree import tree
-from app.pages.blueprint import see
+from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, ShopSchema, Text
 from app.schemas.products import ProductSchema
@@ -89,7 +89,7 @@ def show_new() -> Response:
 @blp.post("/new")
 def create() -> Response:
     """Make a product."""
-    actor, form = current_actor(), ProductForm.sent()
+    actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _new(form)
     made = form.carry_out(
@@ -101,7 +101,7 @@ def create() -> Response:
     if made is None:
         return _new(form)
     flash(f"{form.value('name').strip()} is in the catalogue. Pictures can be added now.")
-    return see(url_for(".show_product", product=made))
+    return see_other(url_for(".show_product", product=made))
 
 
 @blp.get("/<product>")
@@ -114,7 +114,7 @@ def show_product(product: str) -> Response:
 @blp.post("/<product>")
 def change(product: str) -> Response:
     """Change a product and its variants, unless somebody else has meanwhile."""
-    actor, form = current_actor(), ProductForm.sent()
+    actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _one(form, product_queries.get_product(actor, product))
     changed = form.carry_out(
@@ -129,10 +129,10 @@ def change(product: str) -> Response:
     )
     if changed is None:
         found = product_queries.get_product(actor, product)
-        tell_of_another(form, found)
+        explain_conflict(form, found)
         return _one(form, found)
     flash("The product is saved.")
-    return see(url_for(".show_product", product=changed))
+    return see_other(url_for(".show_product", product=changed))
 
 
 @blp.post("/<product>/on-sale")
@@ -141,7 +141,7 @@ def put_on_sale(product: str) -> Response:
     actor, changes = current_actor(), ProductInput(is_active=request.form.get("is_active") == "1")
     changed = in_transaction(lambda: product_service.edit_product(actor, product, changes))
     flash(f"{changed.name} is {'on sale' if changed.is_active else 'off sale'} now.")
-    return see(url_for(".show_product", product=changed.id))
+    return see_other(url_for(".show_product", product=changed.id))
 
 
 @blp.get("/<product>/delete")
@@ -154,7 +154,7 @@ def confirm_deletion(product: str) -> Response:
 @blp.post("/<product>/delete")
 def delete(product: str) -> Response:
     """Take a product out of the catalogue, as it was when that was confirmed."""
-    actor, form = current_actor(), Form.sent()
+    actor, form = current_actor(), Form.from_request()
 
     version = [form.value("version")]
     gone = form.carry_out(
@@ -165,7 +165,7 @@ def delete(product: str) -> Response:
         found = product_queries.get_product(actor, product)
         return admin_form("product_delete.html", form, product=found)
     flash("The product is deleted.")
-    return see(url_for(".list_products"))
+    return see_other(url_for(".list_products"))
 
 
 def _new(form: ProductForm) -> Response:
