@@ -1,4 +1,4 @@
-"""What the shop can refuse. Kinds carry a stable code and a sentence; no HTTP here."""
+"""The refusals of the shop. `app/utils/error_handlers.py` turns them into HTTP answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class ShopError(Exception):
-    """A refusal: `code` is a stable word, `detail` a sentence, `extra` what else the client is told."""
+    """A refusal: a stable `code` for programs, a sentence, and `extra` fields for the client."""
 
     def __init__(self, code: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -18,32 +18,32 @@ class ShopError(Exception):
 
 
 class Malformed(ShopError):
-    """The request could not be read at all."""
+    """The request cannot be parsed."""
 
 
 class Unauthenticated(ShopError):
-    """The caller has to say who they are, or what they said was not believed."""
+    """The caller is not signed in, or the token is not valid."""
 
     def __init__(self, code: str = "unauthenticated", detail: str = "Sign in first.") -> None:
         super().__init__(code, detail)
 
 
 class Forbidden(ShopError):
-    """The caller is known and may not do this."""
+    """The caller is signed in, but may not do this."""
 
     def __init__(self, detail: str = "Only staff may do this.") -> None:
         super().__init__("forbidden", detail)
 
 
 class NotFound(ShopError):
-    """It does not exist, or it is somebody else's."""
+    """It does not exist, or it belongs to somebody else."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__("not_found", f"There is no such {what}.")
+    def __init__(self, kind: str) -> None:
+        super().__init__("not_found", f"There is no such {kind}.")
 
 
 class Invalid(ShopError):
-    """Well-formed but wrong; `fields` says which fields and why (nested: `items.0.quantity`)."""
+    """The request is not valid; `fields` has messages by field (nested: `items.0.quantity`)."""
 
     def __init__(
         self,
@@ -57,15 +57,15 @@ class Invalid(ShopError):
 
 
 class Conflict(ShopError):
-    """Right by itself, but not with things as they are now."""
+    """The request is valid, but not in the current state."""
 
 
 class PreconditionFailed(ShopError):
-    """The thing has changed since the caller last saw it (RFC 9110, If-Match)."""
+    """The row has changed since the caller read it (RFC 9110, If-Match)."""
 
 
 class TooManyAttempts(ShopError):
-    """Wait `retry_after` seconds before the next try."""
+    """Too many failures; the caller can try again after `retry_after` seconds."""
 
     def __init__(self, code: str, detail: str, retry_after: int) -> None:
         super().__init__(code, detail)
@@ -81,7 +81,7 @@ class RateLimited(TooManyAttempts):
 
 
 class Unavailable(ShopError):
-    """The shop cannot answer now, and will again soon."""
+    """The shop cannot answer now, but probably can soon."""
 
     def __init__(self, detail: str = "The shop is busy. Try again in a moment.") -> None:
         super().__init__("unavailable", detail)
@@ -89,7 +89,7 @@ class Unavailable(ShopError):
 
 
 class Busy(Unavailable):
-    """Too many passwords are hashed at present."""
+    """Too many passwords are being hashed."""
 
     def __init__(self) -> None:
         super().__init__("Many people are signing in just now. Please try again in a few seconds.")
@@ -97,11 +97,12 @@ class Busy(Unavailable):
 
 
 class TryAgain(Unavailable):
-    """What was read has changed since: the same work is to be begun afresh."""
+    """Something that was read has changed since; the work has to start again."""
 
 
 def unless_refused(outcome: T | ShopError) -> T:
-    """The outcome; a refusal that was returned, so that its trace could be committed, is raised."""
+    """Raise `outcome` if it is a refusal, else return it. Some refusals are returned first, so that
+    what they record is committed."""
     if isinstance(outcome, ShopError):
         raise outcome
     return outcome

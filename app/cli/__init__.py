@@ -1,4 +1,4 @@
-"""Commands: parse, one transaction, one verb of a service."""
+"""Commands: each parses its arguments and calls one operation of a service in a transaction."""
 
 from flask import Flask
 
@@ -19,6 +19,6 @@ COMMANDS = (
 
 
 def register(app: Flask) -> None:
-    """Hang the commands into the app."""
+    """Register the commands."""
     for command in COMMANDS:
         app.cli.add_command(command)

@@ -1,4 +1,4 @@
-"""For releases: how does the database's schema stand, and which releases can serve on it?"""
+"""For releases: the state of the database's schema, and which releases can serve on it."""
 
 import click
 from flask import current_app
@@ -8,7 +8,7 @@ from app.services.operations import schema_service
 from app.services.operations.schema_service import UnknownRevision
 
 UNKNOWN = 3
-"""The exit code for a migration that this release does not have."""
+"""Exit code: this release does not have the migration."""
 
 
 @command("schema-state")

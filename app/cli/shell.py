@@ -1,4 +1,4 @@
-"""What all commands share: how refusals end them, progress, words on standard error.
+"""What all commands share: exits after refusals, progress bars, messages on standard error.
 
 Exit codes: 0 done, 1 failed, 2 used wrongly.
 """
@@ -18,7 +18,7 @@ Advance = Callable[[int], None]
 
 
 class ShopCommand(click.Command):
-    """A command that ends in one line and exit code 1 where the shop or its database refuses."""
+    """A command that prints one line and exits with 1 if the shop or its database refuses."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -33,7 +33,7 @@ class ShopCommand(click.Command):
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function a command of the shop that runs inside the app's context."""
+    """A decorator: makes a function a command that runs in the app's context."""
 
     def make(function: Callable[..., Any]) -> click.Command:
         return click.command(name, cls=ShopCommand)(with_appcontext(function))
@@ -43,20 +43,20 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
 def _sentence(error: ShopError) -> str:
     fields = error.extra.get("errors", {})
-    wrong = [f"{name}: {' '.join(messages)}" for name, messages in fields.items()]
-    return " ".join([error.detail, *wrong])
+    messages = [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]
+    return " ".join([error.detail, *messages])
 
 
 def complain(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     click.echo(text, err=True)
 
 
 @contextmanager
 def progress(length: int | None, label: str) -> Iterator[Advance]:
-    """A bar on standard error where that is a terminal, and nothing where it is not."""
+    """A progress bar on standard error, if that is a terminal."""
     if length is None or not sys.stderr.isatty():
-        yield lambda _done: None
+        yield lambda _steps: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield bar.update

@@ -1,4 +1,4 @@
-"""For operators: are the books right, is the installation well, what does the API look like?"""
+"""For operators: `audit`, `doctor` and `export-openapi`."""
 
 import json
 from collections.abc import Sequence
@@ -33,15 +33,15 @@ def audit() -> None:
 
 
 def _audit() -> int:
-    """Print every violation and what was looked at; how many violations there are."""
+    """Print every violation and how many rows were checked; returns the number of violations."""
     open_snapshot()
-    found = 0
+    count = 0
     for line in books.violations():
         click.echo(line)
-        found += 1
-    counted = [f"{number} {name}" for name, number in books.figures().items()]
-    click.echo(f"audit: {', '.join(counted)}, {found} violations.")
-    return found
+        count += 1
+    figures = [f"{number} {name}" for name, number in books.figures().items()]
+    click.echo(f"audit: {', '.join(figures)}, {count} violations.")
+    return count
 
 
 @command("doctor")
@@ -66,31 +66,31 @@ def doctor(as_json: bool, before_migration: bool) -> None:
 
 
 def _without_migration(finding: Finding) -> Finding:
-    """The same finding, as a warning where it only says that migrations have not run yet."""
+    """The same finding, but only a warning if it says that migrations have not run yet."""
     if finding.name == "migrations" and finding.status == "failed":
         return replace(finding, status="warning")
     return finding
 
 
 def report_unreadable(error: ConfigurationError, as_json: bool) -> None:
-    """What the doctor says of settings that cannot be read, so that there is no shop to examine."""
+    """The doctor's report if settings cannot be read, so that there is no app to examine."""
     _report([Finding("configuration", "failed", str(error))], as_json)
 
 
 def _report(findings: Sequence[Finding], as_json: bool) -> bool:
-    """Print the findings; whether none of them failed."""
-    well = all(finding.status != "failed" for finding in findings)
+    """Print the findings; returns whether none of them failed."""
+    ok = all(finding.status != "failed" for finding in findings)
     if as_json:
         checks = [vars(finding) for finding in findings]
-        click.echo(json.dumps({"ok": well, "checks": checks}, indent=2))
+        click.echo(json.dumps({"ok": ok, "checks": checks}, indent=2))
     else:
         for finding in findings:
             click.echo(f"{finding.status:8}{finding.name}: {finding.detail}")
-    return well
+    return ok
 
 
 def _warnings(settings: Config) -> list[str]:
-    """What is no problem here, but should be known."""
+    """Settings that are allowed, but that operators should know of."""
     secrets = ("SECRET_KEY", "JWT_SECRET_KEY")
     missing = [name for name in secrets if getattr(settings, name) == DEVELOPMENT_SECRET]
     lines = [

@@ -28,19 +28,19 @@ def create_admin(email: str, password: str | None, promote: bool) -> None:
         email = emails.clean(email)
     except emails.NotAnEmail as error:
         raise click.BadParameter(str(error), param_hint="EMAIL") from None
-    known = user_service.find_by_email(email) is not None
-    hashed = None
-    if password is not None or not known:
-        hashed = password_hashing.hash_password(_read(password, email), is_patient=True)
-    done = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, hashed, promote))
-    click.echo(f"create-admin: {email}: {done}.")
+    exists = user_service.find_by_email(email) is not None
+    password_hash = None
+    if password is not None or not exists:
+        password_hash = password_hashing.hash_password(_read(password, email), is_patient=True)
+    result = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, password_hash, promote))
+    click.echo(f"create-admin: {email}: {result}.")
 
 
 def _read(password: str | None, email: str) -> str:
-    """The password, asked for where it is None; warns where it is weak."""
+    """The password; prompts for one if it is None. Warns if it is weak."""
     if password is None:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    elif password == "-":  # noqa: S105 - the sign for standard input
+    elif password == "-":  # noqa: S105 - standard input
         password = sys.stdin.readline().rstrip("\r\n")
     words = [current_app.config["STORE_NAME"], email]
     weakness = passwords.weakness(password, words) if password else None

@@ -1,1 +1,1 @@
-"""What lies outside the program's own memory and database: a protocol, and what keeps it."""
+"""Access to what is outside the process and the database: a protocol, and its implementations."""

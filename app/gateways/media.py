@@ -1,4 +1,4 @@
-"""Where pictures are kept: in a local folder, unless something else is put in its place."""
+"""Storage of picture files: a protocol, and an implementation in a local folder."""
 
 import errno
 import os
@@ -14,45 +14,45 @@ from typing import Protocol
 from flask import Flask, current_app
 
 NAME = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}\.webp")
-GOING = ".going"
+DISCARDED = ".going"
 UNFINISHED = "unfinished-"
-# A pipe that nobody writes to would keep whoever opens it waiting without O_NONBLOCK.
+# Without O_NONBLOCK, opening a pipe that has no writer would block.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
-"""Nothing of that name, a link, or a socket."""
+"""No such file, a symbolic link, or a socket."""
 
 
 class MediaStore(Protocol):
-    """Files that never change: their names say their content."""
+    """Files that never change: their names depend on their content."""
 
     def save(self, name: str, data: bytes) -> None:
-        """Keep a file; one that is there already is the same."""
+        """Store a file. A file of that name has the same content."""
 
     def read(self, name: str) -> bytes | None:
         """A file's content, or None."""
 
     def url(self, name: str) -> str:
-        """Where browsers find it."""
+        """The address of a file for browsers."""
 
     def saved_before(self, moment: datetime) -> Iterator[str]:
-        """The names of all files that were last saved before a moment."""
+        """The names of all files that were last saved before `moment`."""
 
     def discard(self, name: str, before: datetime) -> bool:
-        """Remove a file, unless it was saved after that moment; whether it is gone."""
+        """Remove a file, unless it was saved after `before`; whether it was removed."""
 
 
 class FolderStore:
-    """Files in a folder, which the shop itself serves, or a web server in front of it."""
+    """Files in a folder that the shop serves, or a web server in front of it."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
         self._folder, self._base_url = folder, base_url.rstrip("/")
 
     def save(self, name: str, data: bytes) -> None:
-        """Write it whole or not at all: readers never see half a picture."""
+        """Write the file completely or not at all: readers never see half a picture."""
         path = self._path(name)
-        if not path.is_symlink():  # which nobody here makes, and is replaced
+        if not path.is_symlink():  # the shop creates none; one is replaced below
             with suppress(OSError):
-                os.utime(path)  # wanted again: whoever discards what is old sees it
+                os.utime(path)  # in use again: tells `discard` that it is not old
                 return
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as file:
@@ -63,13 +63,13 @@ class FolderStore:
                 os.fsync(file.fileno())
                 unfinished.chmod(0o644)  # a web server in front runs as somebody else
                 unfinished.replace(path)
-            except OSError:  # such as a full disk, which needs no rubbish on top
+            except OSError:  # such as a full disk: leave no temporary file on it
                 unfinished.unlink(missing_ok=True)
                 raise
 
     def read(self, name: str) -> bytes | None:
-        """A file's content, or None. A link is never followed: it may lead to any file that the
-        shop can read, such as its settings, and would publish it."""
+        """A file's content, or None. Symbolic links are not followed: a link could point to any file
+        that the shop can read, such as its settings, and would publish it."""
         try:
             descriptor = os.open(self._path(name), _READ)
         except OSError as error:
@@ -80,16 +80,16 @@ class FolderStore:
             return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     def url(self, name: str) -> str:
-        """Its address, on our own host unless MEDIA_URL names another."""
+        """The address, on the shop's own host unless MEDIA_URL names another."""
         return f"{self._base_url}/{name}"
 
     def saved_before(self, moment: datetime) -> Iterator[str]:
-        """Names of pictures; what a crash has left of others goes meanwhile."""
+        """The names of pictures. Also removes or restores what a crash has left behind."""
         files = list(self._folder.iterdir()) if self._folder.is_dir() else []
         for path in files:
-            if path.suffix == GOING:
+            if path.suffix == DISCARDED:
                 with suppress(FileNotFoundError):
-                    os.utime(path)  # to be looked at another day
+                    os.utime(path)  # makes it new, so that a later run decides
                     path.replace(path.with_suffix(""))
                 continue
             if not _is_older(path, moment):
@@ -100,23 +100,23 @@ class FolderStore:
                 path.unlink(missing_ok=True)
 
     def discard(self, name: str, before: datetime) -> bool:
-        """Out of the way first, then looked at: `save` either has touched the file by then, and it
-        is put back, or does not find it, and writes it anew."""
+        """Rename the file first, then check its age. A concurrent `save` has either touched the file
+        before, so that it is renamed back, or does not find it and writes it again."""
         path = self._path(name)
-        going = path.with_name(name + GOING)
+        renamed = path.with_name(name + DISCARDED)
         try:
-            path.replace(going)
-            if _is_older(going, before):
-                going.unlink()
+            path.replace(renamed)
+            if _is_older(renamed, before):
+                renamed.unlink()
                 return True
-            going.replace(path)
-        except FileNotFoundError:  # somebody else discards it
+            renamed.replace(path)
+        except FileNotFoundError:  # another process discards it
             pass
         return False
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise ValueError("This is no name of a picture.")
+            raise ValueError("Not the name of a picture.")
         return self._folder / name
 
 
@@ -127,12 +127,12 @@ def _is_older(path: Path, moment: datetime) -> bool:
 
 
 def register(app: Flask) -> None:
-    """Give the app its store."""
+    """Create the store of the app."""
     folder, base_url = Path(app.config["MEDIA_FOLDER"]), app.config["MEDIA_URL"]
     app.extensions["media"] = FolderStore(folder, base_url)
 
 
 def store() -> MediaStore:
     """The store of the running app."""
-    found: MediaStore = current_app.extensions["media"]
-    return found
+    media: MediaStore = current_app.extensions["media"]
+    return media

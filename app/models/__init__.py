@@ -1,4 +1,4 @@
-"""The tables, and what one row knows about itself."""
+"""The tables, and the operations on one row."""
 
 from app.db.base import Base
 from app.models.catalogue import Category, Product, StockMovement, Variant

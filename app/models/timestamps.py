@@ -1,4 +1,4 @@
-"""When a row was made and last changed."""
+"""The times at which a row was created and last changed."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from app.domain.clock import utc_now
 
 
 class Timestamped:
-    """Rows that know when they were made and last changed (UTC)."""
+    """A mixin with the times (UTC) at which a row was created and last changed."""
 
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

@@ -1,4 +1,4 @@
-"""The audit trail: what staff and commands have changed. The security log: who signed in from where."""
+"""The audit trail (changes by staff and commands) and the security log (sign-ins and failures)."""
 
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,10 @@ from app.domain.clock import utc_now
 
 
 class AuditEvent(Base):
-    """One change: who, by which door, of what, and the fields before and after.
+    """One change: by whom, through which interface (`door`), of what, and the fields before and after.
 
-    Triggers refuse to change or delete a row. It holds ids and values of the shop's own things,
-    never personal ones, and refers to nothing by a foreign key: it outlives what it tells of.
+    Triggers refuse to change or delete a row. A row holds ids and values of the shop's own data, no
+    personal data. It has no foreign keys, because it outlives the rows that it refers to.
     """
 
     __tablename__ = "audit_events"
@@ -34,10 +34,10 @@ class AuditEvent(Base):
 
 
 class SecurityEvent(Base):
-    """One line of the security log, or several alike: a sign-in, a failure, an export.
+    """One line of the security log: a sign-in, a failure or an export, or several equal ones.
 
-    It holds the client's address in clear, which is what it is for, and is kept for
-    SECURITY_LOG_DAYS. It refers to nothing by a foreign key.
+    It holds the client's network address unhashed and is stored for SECURITY_LOG_DAYS. It has no
+    foreign keys.
     """
 
     __tablename__ = "security_events"
@@ -47,14 +47,14 @@ class SecurityEvent(Base):
         Index("ix_security_events_address_id", "address", "id"),
     )
 
-    # The first of those that the line stands for.
+    # The time of the first event of the line.
     at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     kind: Mapped[str] = mapped_column(String(30))
-    # Whose account it is about; null where there are several, or none.
+    # The account; null if there are several or none.
     user_id: Mapped[int | None]
-    # The network where there are several of one; null where it is not known, or of many networks.
+    # The network if there are several addresses of one; null if unknown, or if there are many networks.
     address: Mapped[str | None] = mapped_column(String(60))
     detail: Mapped[str] = mapped_column(Text, default="", server_default="")
     count: Mapped[int] = mapped_column(default=1, server_default="1")
-    # Names the minute, the network and the kind that are counted in one line.
+    # A hash of the minute, the kind and what else the events of one line have in common.
     bucket: Mapped[str] = mapped_column(String(64), unique=True)

@@ -1,4 +1,4 @@
-"""People: accounts, their sessions, their addresses, and the guard against guessing."""
+"""Accounts, their sessions and addresses, and the counts of failed sign-ins."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from app.models.timestamps import Timestamped
 
 
 class User(Timestamped, Base):
-    """An account. A deleted one stays as a tombstone without personal data, for its orders' sake."""
+    """An account. A deleted account stays as a row without personal data, because orders refer to it."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -24,10 +24,10 @@ class User(Timestamped, Base):
     )
 
     email: Mapped[str | None] = mapped_column(String(254))
-    # The address as compared: folded to one case and one Unicode form.
+    # The address for comparisons: in one case and one Unicode form.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(100))
-    # Raised by every new password, and not by a new hash of the same one.
+    # Incremented by a new password, not by a new hash of the same password.
     password_version: Mapped[int] = mapped_column(default=0, server_default="0")
     first_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
     last_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
@@ -36,41 +36,41 @@ class User(Timestamped, Base):
     deleted_at: Mapped[datetime | None]
 
     def set_password(self, password_hash: str) -> None:
-        """Store the hash of a new password; whatever relied on the old one is void."""
+        """Store the hash of a new password. Device tokens of the old one become invalid."""
         self.password_hash = password_hash
         self.password_version = (self.password_version or 0) + 1
 
 
 class Session(Base):
-    """One sign-in, from login to logout: a family of refresh tokens of which the newest counts."""
+    """One sign-in, from login to logout: a family of refresh tokens, of which only the newest is valid."""
 
     __tablename__ = "sessions"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    # Raised by every refresh: a refresh token of an older generation is a spent one.
+    # Incremented by every refresh: a refresh token of an older generation was used before.
     generation: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
-    # A hash of the network that it was begun from: guesses made elsewhere do not lock that one out.
+    # A hash of the network of the sign-in: failures from elsewhere do not lock this network out.
     place: Mapped[str | None] = mapped_column(String(32))
 
 
 class LoginThrottle(Base):
-    """Failed sign-ins, counted under hashes of addresses, whether or not an account exists."""
+    """Failed sign-ins, counted by hashes of email addresses, whether or not an account exists."""
 
     __tablename__ = "login_throttles"
 
     key: Mapped[str] = mapped_column(String(64), unique=True)
     failures: Mapped[int] = mapped_column(default=0)
-    # How many networks they came from, where one row counts those of all networks.
+    # From how many networks, in the row that counts the failures of all networks.
     networks: Mapped[int] = mapped_column(default=0, server_default="0")
     last_failed_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     locked_until: Mapped[datetime | None]
 
 
 class Address(Timestamped, Base):
-    """An entry of a customer's address book; orders copy it."""
+    """An entry of a customer's address book. Orders copy it."""
 
     __tablename__ = "addresses"
 

@@ -1,4 +1,4 @@
-"""What all schemas share: strict input, and fields for text, money, times and countries."""
+"""What all schemas share: strict input, and fields for text, numbers, money and times."""
 
 import re
 from datetime import datetime
@@ -18,24 +18,24 @@ _SLUG = "^([0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*|[0-9]+(-[a-z0-9]+)+)$"
 
 
 class ShopSchema(Schema):
-    """JSON bodies and answers: unknown fields are refused, never ignored."""
+    """JSON bodies and answers. Unknown fields are refused."""
 
     class Meta:
         unknown = RAISE
 
 
 class QuerySchema(Schema):
-    """Query strings: what we do not know is not ours (campaign tags and the like)."""
+    """Query strings. Unknown arguments, such as campaign tags, are ignored."""
 
     class Meta:
         unknown = EXCLUDE
 
 
 class Text(fields.String):
-    """A line of text: trimmed, no control characters, `low` to `high` characters.
+    """Text of `low` to `high` characters, trimmed, without control characters.
 
-    With `lines=True` it may have several lines; ends of lines become LF. Where nothing need be
-    said, null says it too; answers then have the empty text.
+    It has one line, or several with `lines=True`, whose ends become LF. A field that may be empty also
+    accepts null, which is stored as the empty text.
     """
 
     def __init__(self, high: int, low: int = 0, lines: bool = False, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class Text(fields.String):
         super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)
 
     def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
-        """The cleaned text; null reads as the empty one."""
+        """The cleaned text; null becomes the empty text."""
         empty = value is None and self.allow_none and not self.low
         return super().deserialize("" if empty else value, attr, data, **kwargs)
 
@@ -61,15 +61,15 @@ class Text(fields.String):
 
 
 def _pattern(low: int, lines: bool) -> str:
-    """What `clean` lets through, as a regular expression of ECMA-262; where something must be
-    said, blanks alone do not say it."""
+    """The texts that `clean` accepts, as a regular expression of ECMA-262. A required text must have a
+    character that is no blank."""
     forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + ("" if lines else "\\n")
     least = rf"[^\s{forbidden}][^{forbidden}]*" if low else ""
     return f"^[^{forbidden}]*{least}$"
 
 
 class Part(fields.Nested):
-    """An object inside a body, whole even in a PATCH: what is partial is the body around it."""
+    """An object in a body. It must be complete even in a PATCH, where only the body is partial."""
 
     def _deserialize(
         self, value: Any, attr: Any, data: Any, partial: Any = None, **kwargs: Any
@@ -78,7 +78,7 @@ class Part(fields.Nested):
 
 
 class Whole(fields.Integer):
-    """A whole JSON number, never a string or a fraction, from `low` to `high`."""
+    """A whole JSON number from `low` to `high`; strings and fractions are refused."""
 
     def __init__(self, low: int, high: int, **kwargs: Any) -> None:
         self.low, self.high = low, high
@@ -110,7 +110,7 @@ class RowId(Whole):
 
 
 class Money(fields.Field[int]):
-    """Minor units of the store's currency inside, a decimal string outside; never rounded."""
+    """An amount: minor units of the store's currency in Python, a decimal string in JSON; never rounded."""
 
     def __init__(self, high: int = MAX_PRICE, **kwargs: Any) -> None:
         self.high = high
@@ -134,7 +134,7 @@ class Money(fields.Field[int]):
 
 
 class Slug(Text):
-    """What stands for a thing in a path: lower-case words joined by hyphens, not all digits."""
+    """A name for paths: lower-case words joined by hyphens, not only digits."""
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"pattern": _SLUG, **kwargs.pop("metadata", {})}
@@ -148,7 +148,7 @@ class Slug(Text):
 
 
 class Flag(fields.Boolean):
-    """A JSON true or false, and nothing that resembles one."""
+    """A JSON true or false; strings and numbers are refused."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -157,7 +157,7 @@ class Flag(fields.Boolean):
 
 
 class Time(fields.Field[datetime]):
-    """RFC 3339 in UTC with `Z`, for answers."""
+    """A time in answers: RFC 3339 in UTC with `Z`."""
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"type": "string", "format": "date-time", **kwargs.pop("metadata", {})}
@@ -168,6 +168,6 @@ class Time(fields.Field[datetime]):
 
 
 def store_currency() -> str:
-    """The ISO 4217 code of the one currency of this shop."""
+    """The ISO 4217 code of the shop's one currency."""
     currency: str = current_app.config["STORE_CURRENCY"]
     return currency

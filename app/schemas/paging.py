@@ -1,4 +1,4 @@
-"""What a client may ask of a list, and the documented envelope that it comes in."""
+"""The arguments for pages of lists, and the documented shape of a list."""
 
 from typing import Any
 
@@ -25,18 +25,18 @@ class CursorArgs(PageArgs):
     cursor = ma.String(load_default=None)
 
     @validates_schema
-    def _one_way(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def _not_both(self, data: dict[str, Any], **_kwargs: Any) -> None:
         if data["cursor"] is not None and data["page"] is not None:
             raise ValidationError({"cursor": ["Give page or cursor, not both."]})
 
 
 def list_schema(item: type[ShopSchema], cursors: bool = False) -> type[ShopSchema]:
-    """The documented envelope of a list of `item`."""
+    """The documented shape of a list of `item`."""
     name = item.__name__.removesuffix("Schema") + "ListSchema"
     by_page, by_cursor = {}, {"x-optional": True, "description": "Absent when paging by number."}
     if cursors:
         by_page = {"x-optional": True, "description": "Absent when paging by cursor."}
-    members: dict[str, Any] = {
+    members: dict[str, ma.Field[Any]] = {
         "items": ma.List(ma.Nested(item)),
         "per_page": ma.Integer(),
         "page": ma.Integer(metadata=by_page),

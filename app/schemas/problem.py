@@ -8,7 +8,7 @@ from app.schemas.base import Money, ShopSchema
 
 
 class ShortageSchema(ShopSchema):
-    """More is wanted of a variant than there is."""
+    """A variant with fewer units than requested."""
 
     variant_id = fields.Integer()
     sku = fields.String()
@@ -16,8 +16,8 @@ class ShortageSchema(ShopSchema):
     available = fields.Integer()
 
 
-def _told(kind: type[fields.Field[Any]], when: str, *args: Any) -> fields.Field[Any]:
-    """What a refusal tells beside its words, where there is something to tell."""
+def _extra(kind: type[fields.Field[Any]], when: str, *args: Any) -> fields.Field[Any]:
+    """A field that only some refusals have."""
     return kind(*args, metadata={"description": when, "x-optional": True})
 
 
@@ -39,17 +39,17 @@ class ProblemSchema(ShopSchema):
             "x-optional": True,
         },
     )
-    shortages = _told(
+    shortages = _extra(
         fields.List,
         "With `out_of_stock`: every variant that is short.",
         fields.Nested(ShortageSchema),
     )
-    allowed = _told(
+    allowed = _extra(
         fields.List, "With `illegal_transition`: the statuses that may follow.", fields.String()
     )
-    sku = _told(fields.String, "With `sku_taken` and `guest_limit`: the SKU.")
-    maximum = _told(fields.Integer, "With `guest_limit`: the most units or open orders.")
-    total = _told(Money, "With `total_changed`: the current total.")
-    version = _told(fields.Integer, "With `precondition_failed` of an edit: the current version.")
-    on_hand = _told(fields.Integer, "With `stock_promised`: the current figure.")
-    allocated = _told(fields.Integer, "With `stock_promised`: the current figure.")
+    sku = _extra(fields.String, "With `sku_taken` and `guest_limit`: the SKU.")
+    maximum = _extra(fields.Integer, "With `guest_limit`: the most units or open orders.")
+    total = _extra(Money, "With `total_changed`: the current total.")
+    version = _extra(fields.Integer, "With `precondition_failed` of an edit: the current version.")
+    on_hand = _extra(fields.Integer, "With `stock_promised`: the current figure.")
+    allocated = _extra(fields.Integer, "With `stock_promised`: the current figure.")

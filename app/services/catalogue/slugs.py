@@ -6,10 +6,10 @@ from app.domain.text import make_slug, with_suffix
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Category, Product
-from app.models.paths import Named
+from app.models.paths import Slugged
 
 
-def choose_slug(table: Named, wanted: str | None, name: str, own_id: int = 0) -> str:
+def choose_slug(table: Slugged, wanted: str | None, name: str, own_id: int = 0) -> str:
     """A free slug for a row: the one that staff want, or one made of its name; with a suffix where
     that is taken."""
     slug = make_slug(name, table.__name__.lower()) if wanted is None else wanted
@@ -28,7 +28,7 @@ def refuse_other_slug(row: Category | Product, wanted: str | None) -> None:
         raise Conflict("slug_taken", f"The slug {wanted} is taken.")
 
 
-def _is_taken(table: Named, slug: str, own_id: int) -> bool:
+def _is_taken(table: Slugged, slug: str, own_id: int) -> bool:
     query = select(table.id).where(table.slug == slug, table.id != own_id)
     if issubclass(table, Product):
         query = query.where(table.deleted_at.is_(None))
