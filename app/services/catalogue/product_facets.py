@@ -40,7 +40,7 @@ from app.services.catalogue import (
     variant_options,
 )
 from app.services.catalogue.product_filters import SHOP_FLAGS, ProductQuery, conditions
-from app.services.catalogue.product_search import Match
+from app.services.catalogue.product_search import Match, Search
 from app.services.catalogue.product_statements import Scope, by_shape
 from app.services.catalogue.variant_options import OptionMatch
 
@@ -100,7 +100,7 @@ class _Shape(NamedTuple):
     scope: Scope
     match: Match | None
     limit: int
-    is_everywhere: bool
+    is_common: bool
     newest_first: bool
     range_ends: tuple[int, ...]
     option_count: int
@@ -124,8 +124,8 @@ def count(query: ProductQuery, currency: str, total: int) -> Facets:
     products = _Products(query, currency, total)
     if not terms:
         return products.facets()
-    products.search(product_search.by_words(), product_search.values(terms))
-    products.is_everywhere = total > MAX_DEPTH and len(terms) == 1 and not products.forms
+    products.search(product_search.exact_search(terms))
+    products.is_common = total > MAX_DEPTH and len(terms) == 1 and not products.forms
     facets = products.facets()
     if facets != NO_FACETS:
         return facets
@@ -133,7 +133,7 @@ def count(query: ProductQuery, currency: str, total: int) -> Facets:
     search = product_queries.matching_search(ANONYMOUS, terms)
     if search is None:
         return facets
-    products.search(*search)
+    products.search(search)
     return products.facets()
 
 
@@ -143,7 +143,7 @@ class _Products:
     def __init__(self, query: ProductQuery, currency: str, total: int) -> None:
         self.forms = query.forms()
         self._all = product_queries.scope_of(query, ANONYMOUS)
-        self.is_everywhere = False
+        self.is_common = False
         self._query = query
         self._match: Match | None = None
         self._range_ends = tuple(price_steps(currency))
@@ -153,9 +153,10 @@ class _Products:
         self._parameters: Mapping[str, object] = query.parameters(category_ids)
         self._counts: dict[Scope, _Counts] = {}
 
-    def search(self, match: Match, parameters: Mapping[str, object]) -> None:
+    def search(self, search: Search) -> None:
         """Count only the products that match."""
-        self._match, self._parameters = match, {**self._parameters, **parameters}
+        self._match = search.match
+        self._parameters = {**self._parameters, **search.parameters}
         self._counts.clear()
 
     def facets(self) -> Facets:
@@ -229,7 +230,7 @@ class _Products:
             scope,
             self._match,
             SAMPLE if self._are_many else MAX_COUNTED + 1,
-            self.is_everywhere,
+            self.is_common,
             # Along the index of this order; a category has few enough products.
             self._match is None and "category" not in self.forms,
             self._range_ends,
@@ -292,8 +293,9 @@ def _product_rows(shape: _Shape) -> CTE:
     rows = select(Product.id, Product.category_id, price_range, *flags)
     rows = rows.where(*shape.scope.conditions())
     if shape.match:
-        rows = rows.where(*(shape.match.has_somewhere if shape.is_everywhere else shape.match.has))
-    if shape.newest_first or shape.is_everywhere:
+        match = shape.match
+        rows = rows.where(*(match.scan_conditions if shape.is_common else match.conditions))
+    if shape.newest_first or shape.is_common:
         rows = rows.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
     return rows.limit(shape.limit).cte("products_looked_at")
 

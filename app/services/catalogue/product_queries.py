@@ -23,7 +23,7 @@ from app.services.catalogue import (
     product_views,
 )
 from app.services.catalogue.product_filters import ProductQuery
-from app.services.catalogue.product_search import Match
+from app.services.catalogue.product_search import Match, Search
 from app.services.catalogue.product_statements import SORT_KEYS, VISIBLE, ListStatements, Scope
 from app.services.catalogue.product_views import ProductView
 
@@ -128,15 +128,14 @@ def scope_of(query: ProductQuery, actor: Actor) -> Scope:
     return Scope(db.engine.dialect.name, actor.is_admin, tuple(query.forms().items()))
 
 
-def matching_search(actor: Actor, terms: list[str]) -> tuple[Match, Parameters] | None:
-    """What a list of these words shows: products with all the words or, if there are none that the
-    caller may see, with similar words; None if there are no products either way."""
+def matching_search(actor: Actor, terms: list[str]) -> Search | None:
+    """The search whose products a list of these words shows: the exact one or, if that finds nothing
+    that the caller may see, the one for similar words; None if neither finds anything."""
     everything = scope_of(ProductQuery(), actor)
-    match, parameters = product_search.by_words(), product_search.values(terms)
-    if _has_any(everything, match, parameters):
-        return match, parameters
-    similar = product_search.by_similar_words(terms)
-    return (similar, {}) if similar and _has_any(everything, similar, {}) else None
+    searches = (
+        search(terms) for search in (product_search.exact_search, product_search.similar_search)
+    )
+    return next((search for search in searches if search and _has_any(everything, search)), None)
 
 
 def _list_all(
@@ -157,44 +156,32 @@ def _search(
     query: ProductQuery, scope: Scope, parameters: Parameters, terms: list[str]
 ) -> ProductList:
     """Products with these words; if none has all of them, products with similar words."""
-    match, bound = product_search.by_words(), product_search.values(terms)
-    exact = _list_matches(query, scope, match, {**parameters, **bound}, terms)
-    if exact.items or _has_any(scope._replace(forms=()), match, bound):
+    search = product_search.exact_search(terms)
+    exact = _list_matches(query, scope, parameters, search)
+    if exact.items or _has_any(scope._replace(forms=()), search):
         return exact
-    similar = product_search.by_similar_words(terms)
-    return _list_matches(query, scope, similar, parameters, []) if similar else exact
+    similar = product_search.similar_search(terms)
+    return _list_matches(query, scope, parameters, similar) if similar else exact
 
 
 def _list_matches(
-    query: ProductQuery, scope: Scope, match: Match, parameters: Parameters, terms: list[str]
+    query: ProductQuery, scope: Scope, parameters: Parameters, search: Search
 ) -> ProductList:
+    match, bound = search.match, {**parameters, **search.parameters}
     if query.cursor is not None:
-        return _fetch_slice(query, scope, parameters, match)
-    alone = [] if scope.forms else terms
-    if query.order == "relevance":
-        return _list_best(query, scope, match, parameters, alone)
-    if query.order.endswith("created_at") and product_search.is_everywhere(alone):
-        statements = product_statements.common_matches_in_order(scope, query.order, match)
-    else:
+        return _fetch_slice(query, scope, bound, match)
+    if query.order != "relevance":
         statements = product_statements.matches_in_order(scope, query.order, match)
-    return _fetch_page(query, statements, parameters)
-
-
-def _list_best(
-    query: ProductQuery, scope: Scope, match: Match, parameters: Parameters, alone: list[str]
-) -> ProductList:
-    if product_search.is_everywhere(alone, in_names=True):
-        statements = product_statements.common_matches_by_name(scope, match)
-        return _fetch_page(query, statements, parameters)
-    page = _fetch_page(query, product_statements.best_matches(scope, match), parameters)
-    if page.total <= product_search.MOST_RANKED or not product_search.has_limits():
+        return _fetch_page(query, statements, bound)
+    page = _fetch_page(query, product_statements.best_matches(scope, match), bound)
+    if page.total <= product_search.MAX_RANKED or not product_search.has_limit():
         return page
-    return _fetch_page(query, product_statements.matches_by_name(scope, match), parameters)
+    return _fetch_page(query, product_statements.matches_by_name(scope, match), bound)
 
 
-def _has_any(scope: Scope, match: Match, parameters: Parameters) -> bool:
-    statement = product_statements.any_match(scope, match)
-    return run(statement, parameters).first() is not None
+def _has_any(scope: Scope, search: Search) -> bool:
+    statement = product_statements.any_match(scope, search.match)
+    return run(statement, search.parameters).first() is not None
 
 
 def _empty_list(query: ProductQuery) -> ProductList:

@@ -133,47 +133,33 @@ def matches_in_order(scope: Scope, sort: str, match: Match) -> ListStatements:
     catalogue: products of one name have much the same price, and stand together in both orders.
     """
     key = SORT_KEYS[sort]
-    matches = product_search.met(match, scope.conditions(), key.column.label("key"))
+    matches = product_search.matches(match, scope.conditions(), key.column.label("key"))
     ids = select(matches.c.id).order_by(*_by_key(matches, key)).limit(LIMIT).offset(OFFSET)
     return _list(ids.subquery(), key.order_by(), _count(matches))
 
 
 @by_shape
-def common_matches_in_order(scope: Scope, sort: str, match: Match) -> ListStatements:
-    """As `in_order`, for a word that so many products have that nobody need count them."""
-    order = SORT_KEYS[sort].order_by()
-    return _list(keys(_products(scope, match), order, LIMIT, OFFSET), order, MANY)
-
-
-@by_shape
 def best_matches(scope: Scope, match: Match) -> ListStatements:
     """The matches by how well they fit."""
-    part, matches = product_search.best(match, scope.conditions())
+    part, matches = product_search.ranked(match, scope.conditions())
     return _list(part, [part.c.fitness.desc(), part.c.id], _count(matches))
 
 
 @by_shape
 def matches_by_name(scope: Scope, match: Match) -> ListStatements:
     """Of more matches than pages reach: first those by name, then the others, each by id."""
-    part = product_search.names_first(match, scope.conditions())
+    part = product_search.by_name(match, scope.conditions())
     return _list(part, [part.c.place, part.c.id], MANY)
-
-
-@by_shape
-def common_matches_by_name(scope: Scope, match: Match) -> ListStatements:
-    """As `matches_by_name`, where more names have the word than pages reach."""
-    part = product_search.names_alone(match, scope.conditions())
-    return _list(part, [part.c.id], MANY)
 
 
 @by_shape
 def any_match(scope: Scope, match: Match) -> Select[tuple[int]]:
     """One match, if there is any."""
-    return select(product_search.met(match, scope.conditions()).c.id).limit(1)
+    return select(product_search.matches(match, scope.conditions()).c.id).limit(1)
 
 
 def _products(scope: Scope, match: Match | None = None) -> Select[Product]:
-    words = match.has_somewhere if match else ()
+    words = match.scan_conditions if match else ()
     return select(Product).where(*scope.conditions(), *words)
 
 

@@ -1,7 +1,11 @@
-"""Slips of the keyboard: the words of the catalogue that one which it does not have may stand for.
+"""Spelling mistakes: the words of the catalogue that a search term may stand for.
 
-PostgreSQL compares them with those it collects: `search_words` are the words of names,
-`search_stems` all words, up to their first digit, which stands as 0.
+PostgreSQL compares the term with the words that triggers collect: `search_words` are the words of
+names, `search_stems` all words up to their first digit, which is stored as 0.
+
+It would be simpler to compare trigrams alone (`pg_trgm`). But one wrong letter changes three trigrams,
+which are most of those of a short word. So words that begin with the same letter are compared letter
+by letter as well (`levenshtein`).
 """
 
 import re
@@ -12,102 +16,108 @@ from sqlalchemy import text
 
 from app.db.prepared import run
 
-TYPO_SIMILARITY = 0.45
-"""How much of a word's trigrams must be found in a word of a name for it to count as a slip."""
-ONE_SLIP, TWO_SLIPS = 3, 8
-"""Of so many letters one may be wrong, and two: shorter words have too many neighbours."""
-MOST_ALIKE = 10
-"""Of more words than this that one might be a slip of, the others are less alike."""
-MOST_SLIPS = 10
-"""In longer questions no slips are looked for."""
-MOST_LETTERS = 50
-"""Longer words are left alone, as in `search_words`; PostgreSQL compares no more than 255."""
+MIN_SIMILARITY = 0.45
+"""The part of a term's trigrams that a word of a name must have to be similar."""
+ONE_MISTAKE, TWO_MISTAKES = 3, 8
+"""The lengths from which one or two letters may be wrong: shorter words have too many neighbours."""
+MAX_CANDIDATES = 10
+MAX_TERMS = 10
+"""Longer searches are not corrected."""
+MAX_LETTERS = 50
+"""Longer words are not in `search_words`; `levenshtein` compares no more than 255 bytes."""
 
 _DIGIT = re.compile("[0-9]")
 _LAST_LETTER = "\U0010ffff"
 
-# Letters that are wrong, missing, too many, or changed places, which compared one by one would be
-# two slips; more than `most` for all words that are farther apart.
-_SLIPS = """(levenshtein_less_equal(known.word, asked.word, most + 1)
-    - (length(known.word) = size AND translate(known.word, asked.word, '') = ''
-       AND translate(asked.word, known.word, '') = '')::int)"""
+# The number of letters that are wrong, missing, too many, or swapped (which levenshtein counts as two
+# mistakes); more than `most` for words that are farther apart.
+_MISTAKES = """(levenshtein_less_equal(stored.word, terms.word, most + 1)
+    - (length(stored.word) = size AND translate(stored.word, terms.word, '') = ''
+       AND translate(terms.word, stored.word, '') = '')::int)"""
 
-# Few get the first letter wrong: words that begin with it are one part of the key's index, and are
-# compared letter by letter. Names' words are compared by trigrams too, wherever those stand. That
-# operator takes its threshold from a setting: looked at in the same statement, and without a row of
-# it, this is evaluated before the rows are looked for, and ends with the transaction.
-_LOOK_UP = text(f"""
-WITH asked AS MATERIALIZED (
+# Few people get the first letter wrong: words that begin with it are one range of the index, and are
+# compared letter by letter. Words of names are compared by trigrams as well, whatever their first
+# letter. The threshold of that operator (%>) is a setting. The subquery that sets it is independent of
+# the rows, so PostgreSQL evaluates it before it reads them; the setting ends with the transaction.
+_SIMILAR_WORDS = text(f"""
+WITH terms AS MATERIALIZED (
   SELECT number, word, length(word) AS size,
-    CASE WHEN length(word) < {ONE_SLIP} THEN 0 WHEN length(word) < {TWO_SLIPS} THEN 1 ELSE 2 END
+    CASE WHEN length(word) < {ONE_MISTAKE} THEN 0 WHEN length(word) < {TWO_MISTAKES} THEN 1 ELSE 2 END
       AS most,
     CASE WHEN :is_alone THEN false
-      WHEN number < :last THEN EXISTS (SELECT FROM search_stems AS known WHERE known.word = asked.word)
-      ELSE EXISTS (SELECT FROM search_stems AS known
-        WHERE known.word >= asked.word AND known.word < asked.word || :last_letter)
-      END AS stands
-  FROM unnest(CAST(:words AS text[]), CAST(:numbers AS int[])) AS asked (word, number)
+      WHEN number < :last THEN EXISTS (SELECT FROM search_stems AS stored WHERE stored.word = terms.word)
+      ELSE EXISTS (SELECT FROM search_stems AS stored
+        WHERE stored.word >= terms.word AND stored.word < terms.word || :last_letter)
+      END AS is_stored
+  FROM unnest(CAST(:terms AS text[]), CAST(:numbers AS int[])) AS terms (word, number)
 )
-SELECT number, alike.word, nearness
-FROM asked LEFT JOIN LATERAL (
-  SELECT known.word, word_similarity(asked.word, known.word) - {_SLIPS} AS nearness
+SELECT number, similar_word.word, nearness
+FROM terms LEFT JOIN LATERAL (
+  SELECT stored.word, word_similarity(terms.word, stored.word) - {_MISTAKES} AS nearness
   FROM (
-    SELECT known.word FROM search_words AS known
-    WHERE known.word %> asked.word AND
-      (SELECT set_config('pg_trgm.word_similarity_threshold', '{TYPO_SIMILARITY}', true)) <> ''
+    SELECT stored.word FROM search_words AS stored
+    WHERE stored.word %> terms.word AND
+      (SELECT set_config('pg_trgm.word_similarity_threshold', '{MIN_SIMILARITY}', true)) <> ''
     UNION
-    SELECT known.word FROM search_stems AS known
-    WHERE known.word >= left(asked.word, 1) AND known.word < left(asked.word, 1) || :last_letter
-      AND right(known.word, 1) <> '0'
-      AND CASE WHEN length(known.word) BETWEEN greatest(size - most, {ONE_SLIP}) AND size + most
-        THEN {_SLIPS} <= most END
-  ) AS known
-  ORDER BY nearness DESC, known.word LIMIT {MOST_ALIKE}
-) AS alike ON true
-WHERE NOT stands
-ORDER BY number, nearness DESC, alike.word
+    SELECT stored.word FROM search_stems AS stored
+    WHERE stored.word >= left(terms.word, 1) AND stored.word < left(terms.word, 1) || :last_letter
+      AND right(stored.word, 1) <> '0'
+      AND CASE WHEN length(stored.word) BETWEEN greatest(size - most, {ONE_MISTAKE}) AND size + most
+        THEN {_MISTAKES} <= most END
+  ) AS stored
+  ORDER BY nearness DESC, stored.word LIMIT {MAX_CANDIDATES}
+) AS similar_word ON true
+WHERE NOT is_stored
+ORDER BY number, nearness DESC, similar_word.word
 """)
 
 
-class Alike(NamedTuple):
-    """A word to look for, how near it is to the one that was asked for (more is better), and
-    whether it may be the beginning of one."""
+class Candidate(NamedTuple):
+    """A word to look for instead of a term, how near it is to the term (more is better), and whether
+    products may have longer words that begin with it."""
 
     word: str
     nearness: float
-    is_begun: bool = False
+    is_beginning: bool = False
 
 
-def alike(words: Sequence[str]) -> list[list[Alike]]:
-    """For each word what to look for in its place, the nearest first; one statement. Empty where
-    one has nothing like it, or all stand.
+def candidates(terms: Sequence[str]) -> list[list[Candidate]]:
+    """For each term the words to look for, the nearest first; one statement. Empty if nothing resembles
+    one of the terms, or no term is misspelt.
 
-    Words that products are found by stand as they are, the last one perhaps unfinished. Of one
-    word alone it is known that nothing is found by it: those that have it are gone or hidden.
+    Terms that are words of the catalogue stay as they are, the last one also as a beginning. A single
+    term is known to find nothing: the products that have it are deleted or inactive.
     """
-    if len(words) > MOST_SLIPS:
+    if len(terms) > MAX_TERMS:
         return []
-    last = len(words) - 1
-    found = [[Alike(word, 0.0, number == last)] for number, word in enumerate(words)]
-    others = _looked_up(words)
-    for number, some in others.items():
-        found[number] = some
-    return found if others and all(found) else []
+    last = len(terms) - 1
+    places = [[Candidate(term, 0.0, number == last)] for number, term in enumerate(terms)]
+    similar = _similar_words(terms)
+    for number, words in similar.items():
+        places[number] = words
+    return places if similar and all(places) else []
 
 
-def _looked_up(words: Sequence[str]) -> dict[int, list[Alike]]:
-    """Words like these, by the numbers of those that do not stand as they are."""
-    doubtful = [number for number, word in enumerate(words) if _may_be_a_slip(word)]
-    if not doubtful:
+def _similar_words(terms: Sequence[str]) -> dict[int, list[Candidate]]:
+    """The words that resemble the terms that are no words of the catalogue, by their numbers."""
+    numbers = [number for number, term in enumerate(terms) if _may_be_misspelt(term)]
+    if not numbers:
         return {}
-    asked = {"words": [words[number] for number in doubtful], "numbers": doubtful}
-    place = {"last": len(words) - 1, "is_alone": len(words) == 1, "last_letter": _LAST_LETTER}
-    found: dict[int, list[Alike]] = {}
-    for row in run(_LOOK_UP, asked | place):
-        found.setdefault(row.number, []).extend([Alike(row.word, row.nearness)] if row.word else [])
-    return found
+    parameters = {
+        "terms": [terms[number] for number in numbers],
+        "numbers": numbers,
+        "last": len(terms) - 1,
+        "is_alone": len(terms) == 1,
+        "last_letter": _LAST_LETTER,
+    }
+    similar: dict[int, list[Candidate]] = {}
+    for row in run(_SIMILAR_WORDS, parameters):
+        words = similar.setdefault(row.number, [])
+        if row.word:
+            words.append(Candidate(row.word, row.nearness))
+    return similar
 
 
-def _may_be_a_slip(word: str) -> bool:
+def _may_be_misspelt(term: str) -> bool:
     """Numbers and codes are typed right or not."""
-    return len(word) <= MOST_LETTERS and not _DIGIT.search(word)
+    return len(term) <= MAX_LETTERS and not _DIGIT.search(term)

@@ -109,7 +109,9 @@ def test_the_index_is_asked_for_whole_words_where_they_are_known(app, q, query):
     with app.app_context():
         factories.product(name="Qamp of qamb", sku="QAC77")
 
-        asked = run(select(product_search.finished()), product_search.values(q))
+        asked = run(
+            select(product_search.complete_query()), product_search.exact_search(q).parameters
+        )
 
         assert asked.scalar_one() == query
 
