@@ -1,4 +1,4 @@
-"""Rows by page or by cursor, with totals that stay cheap."""
+"""Lists by page or by cursor. Totals are exact up to MAX_DEPTH rows, so that counting stays cheap."""
 
 import base64
 import binascii
@@ -22,16 +22,19 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.errors import Invalid
 from app.extensions import db
 
 MAX_DEPTH = 10_000
-"""Rows that pages can reach, and up to which totals are exact."""
+"""The number of rows that pages can reach, and up to which totals are exact."""
 LIMIT, OFFSET = bindparam("limit", type_=Integer), bindparam("offset", type_=Integer)
-"""How many rows, and after how many, in statements that are made once."""
+"""The bound values of LIMIT and OFFSET, in statements that are built once."""
 T = TypeVar("T")
+Order = Sequence[ColumnElement[Any]]
+"""The ORDER BY of a list, by columns of any type."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Page(Generic[T]):
 
     @property
     def pages(self) -> int:
-        """How many pages can be asked for."""
+        """The number of pages that can be requested."""
         return math.ceil(min(self.total, MAX_DEPTH) / self.per_page)
 
 
@@ -61,19 +64,19 @@ class Slice(Generic[T]):
 
 @dataclass(frozen=True)
 class SortKey:
-    """An order of rows: one column, either way; equal ones by id, always from the lowest."""
+    """The order of a list: by one column in either direction, then by ascending id."""
 
     name: str
-    column: Any
-    id: Any
+    column: InstrumentedAttribute[Any]
+    id: InstrumentedAttribute[int]
     descending: bool = False
 
     def order_by(self) -> list[ColumnElement[Any]]:
-        """The ORDER BY of a list in this order."""
+        """The ORDER BY clause."""
         return [self.column.desc() if self.descending else self.column.asc(), self.id.asc()]
 
     def after(self, value: ColumnElement[Any], row_id: ColumnElement[int]) -> ColumnElement[bool]:
-        """The rows that come after this one, said so that an index on the column leads to them."""
+        """The condition of the rows after this one, written so that an index on the column serves it."""
         if self.descending:
             return and_(self.column <= value, or_(self.column < value, self.id > row_id))
         return tuple_(self.column, self.id) > tuple_(value, row_id)
@@ -91,13 +94,13 @@ def refuse_too_deep(page: int, per_page: int) -> None:
 
 
 def fetch_page(
-    query: Select[Any],
-    order: Sequence[ColumnElement[Any]],
+    query: Select[T],
+    order: Order,
     page: int,
     per_page: int,
     options: Sequence[ORMOption] = (),
-) -> Page[Any]:
-    """One page of the entities that a query selects, loaded with `options`, and how many there are.
+) -> Page[T]:
+    """One page of the entities that a query selects, loaded with `options`, and their total.
 
     Raises:
         Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
@@ -110,42 +113,39 @@ def fetch_page(
 
 def keys(
     query: Select[Any],
-    order: Sequence[ColumnElement[Any]],
+    order: Order,
     limit: int | ColumnElement[int],
     offset: int | ColumnElement[int] = 0,
 ) -> Subquery:
     """The ids of some rows of a query, as `id`.
 
-    Ids are found in an index alone, so that the rows before a deep page are passed over without
-    being read; whole rows are read for what is shown only.
+    An index alone gives the ids, so the rows before a deep page are skipped without being read. Whole
+    rows are read for the page only.
     """
-    found = query.with_only_columns(_entity(query).id, maintain_column_froms=True)
-    return found.order_by(*order).limit(limit).offset(offset).subquery()
+    ids = query.with_only_columns(_entity(query).id, maintain_column_froms=True)
+    return ids.order_by(*order).limit(limit).offset(offset).subquery()
 
 
-def cut(rows: Sequence[Any], key: SortKey, per_page: int) -> Slice[Any]:
-    """The slice that these rows are, where one more than a slice's was read."""
+def cut(rows: Sequence[T], key: SortKey, per_page: int) -> Slice[T]:
+    """The slice of these rows, of which one more than `per_page` was read."""
     if len(rows) <= per_page:
         return Slice(rows, per_page, None)
     rows = rows[:per_page]
     return Slice(rows, per_page, encode_cursor(rows[-1], key))
 
 
-def counting(query: Select[Any]) -> Select[Any]:
-    """Counts a query's rows, up to one more than MAX_DEPTH."""
+def counting(query: Select[Any]) -> Select[int]:
+    """A statement that counts the rows of a query, up to MAX_DEPTH + 1."""
     # The table stays even where no condition names it.
     one = query.with_only_columns(literal(1), maintain_column_froms=True)
     return select(func.count()).select_from(one.limit(MAX_DEPTH + 1).subquery())
 
 
 def _entities(
-    query: Select[Any],
-    found: Subquery,
-    order: Sequence[ColumnElement[Any]],
-    options: Sequence[ORMOption],
-) -> Sequence[Any]:
+    query: Select[T], ids: Subquery, order: Order, options: Sequence[ORMOption]
+) -> Sequence[T]:
     entity = _entity(query)
-    rows = select(entity).join(found, found.c.id == entity.id).options(*options).order_by(*order)
+    rows = select(entity).join(ids, ids.c.id == entity.id).options(*options).order_by(*order)
     return db.session.scalars(rows).unique().all()
 
 
@@ -153,17 +153,17 @@ def _entity(query: Select[Any]) -> Any:
     return query.column_descriptions[0]["entity"]
 
 
-def encode_cursor(row: Any, key: SortKey) -> str:
-    """Where a list goes on after `row`: URL-safe, bound to the order."""
-    value = getattr(row, key.column.key)
+def encode_cursor(row: object, key: SortKey) -> str:
+    """The cursor of the rows after `row` in this order, URL-safe."""
+    value, row_id = getattr(row, key.column.key), getattr(row, key.id.key)
     if isinstance(value, datetime):
         value = value.isoformat()
-    content = json.dumps([key.name, value, row.id], separators=(",", ":"))
+    content = json.dumps([key.name, value, row_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, key: SortKey) -> tuple[Any, int]:
-    """The sort value and id that a cursor stands for.
+def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]:
+    """The value of the sort column and the id in a cursor.
 
     Raises:
         Invalid: garbage, or a cursor of another order.
@@ -171,19 +171,19 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[Any, int]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         name, value, row_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        wanted = key.column.type.python_type
-        if wanted is datetime:
+        kind = key.column.type.python_type
+        if kind is datetime:
             value = datetime.fromisoformat(value)
             if value.tzinfo is None:
                 raise ValueError("a time without a zone")
             value = value.astimezone(timezone.utc)
-        if name != key.name or type(value) is not wanted or type(row_id) is not int:
+        if name != key.name or type(value) is not kind or type(row_id) is not int:
             raise ValueError("another order")
-        if not 0 <= row_id < 2**63 or (wanted is int and not -(2**63) <= value < 2**63):
+        if not 0 <= row_id < 2**63 or (kind is int and not -(2**63) <= value < 2**63):
             raise ValueError("out of range")
-        if wanted is str and ("\x00" in value or len(value) > 1000):
+        if kind is str and ("\x00" in value or len(value) > 1000):
             raise ValueError("no such text")
-        if wanted is str:
+        if kind is str:
             value.encode()
     except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error):
         raise Invalid({"cursor": ["Not a cursor of this list in this order."]}) from None

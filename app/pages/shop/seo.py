@@ -1,4 +1,4 @@
-"""What search engines read: structured data (schema.org), the sitemap, and robots.txt."""
+"""Pages and data for search engines: structured data (schema.org), the sitemap, and robots.txt."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,27 +21,27 @@ DAY = 24 * 3600
 
 @blp.get("/robots.txt")
 def robots() -> Response:
-    """What crawlers need not look at."""
+    """The paths that crawlers need not read."""
     lines = [
         "User-agent: *",
         *(f"Disallow: {path}" for path in ("/account", "/admin", "/api", "/cart", "/checkout")),
         *(f"Disallow: {path}" for path in ("/login", "/orders", "/register", "/search")),
         f"Sitemap: {absolute(url_for('seo.sitemap'))}",
     ]
-    return _kept(Response("\n".join(lines) + "\n", mimetype="text/plain"))
+    return _cacheable(Response("\n".join(lines) + "\n", mimetype="text/plain"))
 
 
 @blp.get("/sitemap.xml")
 def sitemap() -> Response:
-    """Every page worth finding: the front page, categories, and the newest products."""
+    """The pages to index: the front page, categories, and the newest products."""
     entries = [f"<url><loc>{escape(absolute('/'))}</loc></url>"]
     for category in categories():
         loc = absolute(url_for("storefront.category", slug=category["slug"]))
         entries.append(f"<url><loc>{escape(loc)}</loc></url>")
     products = escape(absolute("/products/"))  # slugs need no escaping
     entries += [
-        f"<url><loc>{products}{slug}</loc><lastmod>{changed:%Y-%m-%d}</lastmod></url>"
-        for slug, changed in product_queries.newest_slugs(MAX_ENTRIES)
+        f"<url><loc>{products}{slug}</loc><lastmod>{updated_at:%Y-%m-%d}</lastmod></url>"
+        for slug, updated_at in product_queries.newest_slugs(MAX_ENTRIES)
     ]
     text = "\n".join(
         [
@@ -51,24 +51,24 @@ def sitemap() -> Response:
             "</urlset>\n",
         ]
     )
-    return _kept(Response(text, mimetype="application/xml"))
+    return _cacheable(Response(text, mimetype="application/xml"))
 
 
 @blp.get("/pictures/<slug>.svg")
 def drawn_picture(slug: str) -> Response:
-    """The picture of a product that has none of its own, for those who link to it."""
+    """The drawing for a product without pictures, for other sites that link to it."""
     if not isinstance(id_or_slug(slug), str):
         raise NotFound("picture")
-    return _kept(Response(picture(slug), mimetype="image/svg+xml"), 30 * DAY)
+    return _cacheable(Response(picture(slug), mimetype="image/svg+xml"), 30 * DAY)
 
 
 def absolute(path: str) -> str:
-    """A path as an address on this host."""
+    """The URL of a path on this host."""
     return urljoin(request.url_root, path)
 
 
 def breadcrumbs(steps: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Where a page lies, as a BreadcrumbList."""
+    """The names and paths from the front page to a page, as a BreadcrumbList."""
     return {
         "@context": "https://schema.org",
         "@type": "BreadcrumbList",
@@ -95,7 +95,7 @@ def product(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def images(view: dict[str, Any]) -> list[str]:
-    """Where a product's pictures are; one that is drawn where it has none."""
+    """The addresses of a product's pictures, or of its drawing if it has none."""
     return [image["url"] for image in view["images"]] or [
         url_for("seo.drawn_picture", slug=view["slug"])
     ]
@@ -114,6 +114,6 @@ def _offer(variant: dict[str, Any], view: dict[str, Any], address: str) -> dict[
     }
 
 
-def _kept(response: Response, seconds: int = DAY) -> Response:
+def _cacheable(response: Response, seconds: int = DAY) -> Response:
     response.headers["Cache-Control"] = f"public, max-age={seconds}"
     return response

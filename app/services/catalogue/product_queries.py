@@ -35,7 +35,7 @@ ProductList = Page[ProductView] | Slice[ProductView]
 Parameters = Mapping[str, object]
 
 _PRODUCT_BY: dict[tuple[bool, type], Select[Any]] = {
-    (is_staff, kind): product_views.whole(*visible, column == bindparam("address"))
+    (is_staff, kind): product_views.product_statement(*visible, column == bindparam("address"))
     for is_staff, visible in VISIBLE.items()
     for kind, column in ((int, Product.id), (str, Product.slug))
 }
@@ -73,7 +73,7 @@ def view_product(actor: Actor, address: str) -> ProductView:
     """
     parsed = id_or_slug(address)
     query = _PRODUCT_BY.get((actor.is_admin, type(parsed)))  # None if `address` is neither
-    product = None if query is None else product_views.one(query, address=parsed)
+    product = None if query is None else product_views.fetch_product(query, address=parsed)
     if product is None:
         raise NotFound("product")
     return product
@@ -198,7 +198,7 @@ def _fetch_page(
 ) -> Page[ProductView]:
     page, size = query.page or 1, query.per_page
     bound = {**parameters, "limit": size, "offset": (page - 1) * size}
-    rows, total = product_views.some(statements.rows, bound)
+    rows, total = product_views.fetch_products(statements.rows, bound)
     if total is None:  # no row carries it
         total = run(statements.total, bound).scalar_one() if page > 1 else 0
     return Page(rows, page, size, total, total_is_estimate=total > MAX_DEPTH)
@@ -213,4 +213,4 @@ def _fetch_slice(
         bound["after"], bound["after_id"] = decode_cursor(query.cursor, key)
     is_first = not query.cursor
     statements = product_statements.after_cursor(scope, query.order, match, is_first)
-    return cut(product_views.some(statements.rows, bound)[0], key, size)
+    return cut(product_views.fetch_products(statements.rows, bound)[0], key, size)

@@ -166,7 +166,7 @@ def _products(scope: Scope, match: Match | None = None) -> Select[Product]:
 def _list(
     part: Subquery, order: list[ColumnElement[Any]], total: ColumnElement[int]
 ) -> ListStatements:
-    return ListStatements(product_views.listing(part, order, total), select(total))
+    return ListStatements(product_views.list_statement(part, order, total), select(total))
 
 
 def _by_key(rows: Subquery | CTE, key: SortKey) -> list[ColumnElement[Any]]:

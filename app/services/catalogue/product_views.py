@@ -1,22 +1,22 @@
-"""Products as lists and answers show them: plain values instead of entities that could be changed.
+"""Products as lists and answers show them: plain values instead of entities.
 
-A page of products costs two statements, one product a single one, and no row becomes an object that
-the session watches.
+A page of products takes two statements, one product takes one, and the session watches none of the
+rows for changes. To load entities instead is simpler, and costs several times as much CPU.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, select
+from sqlalchemy import ColumnElement, Executable, Row, Select, Subquery, bindparam, select
 
 from app.db.prepared import by_owner, prepared, run
 from app.models import Category, Product, Variant
 
 
 class CategoryName(NamedTuple):
-    """The category of a product, in short."""
+    """The category of a product."""
 
     id: int
     name: str
@@ -24,7 +24,7 @@ class CategoryName(NamedTuple):
 
 
 class VariantView(NamedTuple):
-    """One article; `available` is what can be promised now, `price` in minor units."""
+    """A variant: `available` is the number of units that can be sold now, `price` in minor units."""
 
     id: int
     sku: str
@@ -32,6 +32,22 @@ class VariantView(NamedTuple):
     price: int
     available: int
     is_active: bool
+
+
+class OptionValues(TypedDict):
+    """An option of a product, such as its size, and its values."""
+
+    name: str
+    values: list[str]
+
+
+class Picture(TypedDict):
+    """A picture of a product: the name of its file, what it shows, and its size in pixels."""
+
+    id: str
+    alt: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,8 @@ class ProductView:
     description: str
     price: int
     compare_at_price: int | None
-    options: list[dict[str, Any]]
-    images: list[dict[str, Any]]
+    options: list[OptionValues]
+    images: list[Picture]
     is_active: bool
     version: int
     created_at: datetime
@@ -56,77 +72,87 @@ class ProductView:
 
     @property
     def active_variants(self) -> list[VariantView]:
-        """What can be bought of it."""
+        """The variants that are on sale."""
         return [variant for variant in self.variants if variant.is_active]
 
     @property
     def stock(self) -> int:
-        """Units that can be sold now, over all active variants."""
+        """The units of all active variants that can be sold now."""
         return sum(variant.available for variant in self.active_variants)
 
 
-_FACTS: tuple[Any, ...] = (
-    Product.id, Product.name, Product.slug, Product.description, Product.price,
-    Product.compare_at_price, Product.options, Product.images, Product.is_active, Product.version,
-    Product.created_at, Product.updated_at, Product.name_key,
-)  # fmt: skip
-_CATEGORY: tuple[Any, ...] = (Category.id, Category.name, Category.slug)
-_VARIANT: tuple[Any, ...] = (
-    Variant.id, Variant.sku, Variant.options, Variant.price,
-    (Variant.on_hand - Variant.allocated).label("available"), Variant.is_active,
-)  # fmt: skip
-_END_OF_FACTS, _END_OF_CATEGORY = len(_FACTS), len(_FACTS) + len(_CATEGORY)
-_IN_ORDER = (Variant.position, Variant.id)
-_WHOLE = (
-    select(*_FACTS, *_CATEGORY)
+_PRODUCT = (
+    select(
+        Product.id, Product.name, Product.slug, Product.description, Product.price,
+        Product.compare_at_price, Product.options, Product.images, Product.is_active,
+        Product.version, Product.created_at, Product.updated_at, Product.name_key,
+        Category.id.label("category_id"), Category.name.label("category_name"),
+        Category.slug.label("category_slug"),
+    )
     .select_from(Product)
     .outerjoin(Category, Category.id == Product.category_id)
-)
-_WITH_VARIANTS = (
-    _WHOLE.add_columns(*_VARIANT)
+)  # fmt: skip
+_VARIANT = (
+    Variant.id.label("variant_id"), Variant.sku, Variant.options.label("variant_options"),
+    Variant.price.label("variant_price"),
+    (Variant.on_hand - Variant.allocated).label("available"),
+    Variant.is_active.label("variant_is_active"),
+)  # fmt: skip
+_VARIANT_ORDER = (Variant.position, Variant.id)
+_PRODUCT_AND_VARIANTS = (
+    _PRODUCT.add_columns(*_VARIANT)
     .join(Variant, Variant.product_id == Product.id)
-    .order_by(*_IN_ORDER)
+    .order_by(*_VARIANT_ORDER)
 )
 _VARIANTS = (
     select(Variant.product_id, *_VARIANT)
     .where(Variant.product_id.in_(bindparam("ids", expanding=True)))
-    .order_by(*_IN_ORDER)
+    .order_by(*_VARIANT_ORDER)
 )
 
 
-def whole(*conditions: ColumnElement[bool]) -> Select[Any]:
-    """A statement for `one`, of conditions that one product fits at most."""
-    return prepared(_WITH_VARIANTS.where(*conditions))
+def product_statement(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """A statement for `fetch_product`; at most one product may meet the conditions."""
+    return prepared(_PRODUCT_AND_VARIANTS.where(*conditions))
 
 
-def one(query: Select[Any], **values: Any) -> ProductView | None:
-    """The product that fits a statement that `whole` made, with its values."""
-    rows = run(query, values).all()
-    variants = [VariantView(*row[_END_OF_CATEGORY:]) for row in rows]
+def fetch_product(statement: Executable, **values: object) -> ProductView | None:
+    """The product of a `product_statement`."""
+    rows = run(statement, values).all()
+    variants = [
+        VariantView(
+            row.variant_id, row.sku, row.variant_options, row.variant_price, row.available,
+            row.variant_is_active,
+        )
+        for row in rows
+    ]  # fmt: skip
     return _view(rows[0], variants) if rows else None
 
 
-def listing(
-    found: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
+def list_statement(
+    ids: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
 ) -> Select[Any]:
-    """A statement for `some`: the products whose ids are found, in this order, and what `total` is,
-    which the database works out in the same statement."""
-    query = _WHOLE.add_columns(total).join(found, found.c.id == Product.id)
-    return query.order_by(*order)
+    """A statement for `fetch_products`: the products with these ids in this order, with `total`."""
+    statement = _PRODUCT.add_columns(total.label("total")).join(ids, ids.c.id == Product.id)
+    return statement.order_by(*order)
 
 
-def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[ProductView], int | None]:
-    """The products that a statement of `listing` finds, with its values, and their total; None
-    where no product is found."""
-    rows = run(query, values).all()
-    ids = [row[0] for row in rows]
-    variants = by_owner(_VARIANTS, ids, VariantView) if rows else {}
-    shown = [_view(row, variants[row[0]]) for row in rows]
-    return shown, rows[0][-1] if rows else None
+def fetch_products(
+    statement: Executable, values: Mapping[str, object]
+) -> tuple[list[ProductView], int | None]:
+    """The products of a `list_statement` and their total, which is None if there are no products."""
+    rows = run(statement, values).all()
+    variants = by_owner(_VARIANTS, [row.id for row in rows], VariantView) if rows else {}
+    products = [_view(row, variants[row.id]) for row in rows]
+    return products, rows[0].total if rows else None
 
 
 def _view(row: Row[Any], variants: Sequence[VariantView]) -> ProductView:
-    category: tuple[Any, ...] = row[_END_OF_FACTS:_END_OF_CATEGORY]
-    named = CategoryName(*category) if category[0] is not None else None
-    facts: tuple[Any, ...] = (*row[:_END_OF_FACTS], named, variants)
-    return ProductView(*facts)
+    category = None
+    if row.category_id is not None:
+        category = CategoryName(row.category_id, row.category_name, row.category_slug)
+    return ProductView(
+        row.id, row.name, row.slug, row.description, row.price, row.compare_at_price, row.options,
+        row.images, row.is_active, row.version, row.created_at, row.updated_at, row.name_key,
+        category, variants,
+    )  # fmt: skip

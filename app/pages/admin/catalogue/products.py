@@ -1,4 +1,4 @@
-"""Products for staff: found, made, changed, offered or taken off sale, deleted."""
+"""The staff's pages of products: list, create, edit, put on and off sale, delete."""
 
 from typing import cast
 
@@ -88,7 +88,7 @@ def show_new() -> Response:
 
 @blp.post("/new")
 def create() -> Response:
-    """Make a product."""
+    """Create a product."""
     actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _new(form)
@@ -146,7 +146,7 @@ def put_on_sale(product: str) -> Response:
 
 @blp.get("/<product>/delete")
 def confirm_deletion(product: str) -> Response:
-    """Ask whether a product is really to be deleted."""
+    """The page that asks whether to delete a product."""
     found = product_queries.get_product(current_actor(), product)
     return admin_form("product_delete.html", Form(), product=found)
 
