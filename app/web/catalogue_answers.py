@@ -1,5 +1,7 @@
 """The catalogue's answers as JSON bytes: the API sends them, pages read them, one cache for both."""
 
+from typing import Any
+
 import orjson
 
 from app.domain.address import id_or_slug
@@ -16,6 +18,8 @@ from app.services.catalogue.product_filters import ProductQuery
 from app.services.catalogue.product_views import ProductView
 from app.web.answers import answer, list_answer
 
+JsonObject = dict[str, Any]
+"""A JSON answer that a page has parsed: the schema that describes the answer says what is in it."""
 ALL_CATEGORIES = 1_000
 """How many the navigation of a page takes."""
 

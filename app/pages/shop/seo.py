@@ -1,7 +1,6 @@
 """Pages and data for search engines: structured data (schema.org), the sitemap, and robots.txt."""
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
 
@@ -12,6 +11,7 @@ from app.errors import NotFound
 from app.pages.pictures import picture
 from app.pages.shell import categories
 from app.services.catalogue import product_queries
+from app.web.catalogue_answers import JsonObject
 
 blp = Blueprint("seo", __name__)
 MAX_ENTRIES = 40_000
@@ -67,7 +67,7 @@ def absolute(path: str) -> str:
     return urljoin(request.url_root, path)
 
 
-def breadcrumbs(steps: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def breadcrumbs(steps: Sequence[tuple[str, str]]) -> JsonObject:
     """The names and paths from the front page to a page, as a BreadcrumbList."""
     return {
         "@context": "https://schema.org",
@@ -79,7 +79,7 @@ def breadcrumbs(steps: Sequence[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def product(view: dict[str, Any]) -> dict[str, Any]:
+def product(view: JsonObject) -> JsonObject:
     """A product as a Product with its offers."""
     address = absolute(url_for("storefront.product", slug=view["slug"]))
     return {
@@ -94,14 +94,14 @@ def product(view: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def images(view: dict[str, Any]) -> list[str]:
+def images(view: JsonObject) -> list[str]:
     """The addresses of a product's pictures, or of its drawing if it has none."""
     return [image["url"] for image in view["images"]] or [
         url_for("seo.drawn_picture", slug=view["slug"])
     ]
 
 
-def _offer(variant: dict[str, Any], view: dict[str, Any], address: str) -> dict[str, Any]:
+def _offer(variant: JsonObject, view: JsonObject, address: str) -> JsonObject:
     state = "InStock" if variant["in_stock"] else "OutOfStock"
     return {
         "@type": "Offer",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import orjson
 from flask import Response, redirect, request, url_for
@@ -16,6 +15,7 @@ from app.pages.shop import seo
 from app.pages.shop.listing import Group, Link, ProductListing, read_listing
 from app.services.catalogue.product_filters import ProductQuery
 from app.web import catalogue_answers
+from app.web.catalogue_answers import JsonObject
 
 blp = PageBlueprint("storefront", __name__)
 FEATURED, NEWEST = 4, 8
@@ -78,7 +78,7 @@ def product(slug: str) -> AnyResponse:
     )
 
 
-def _results(listing: ProductListing, children_of: int | None, by_query: bool) -> dict[str, Any]:
+def _results(listing: ProductListing, children_of: int | None, by_query: bool) -> JsonObject:
     products = _list(listing.query)
     facets = catalogue_answers.facets(listing.query, products["total"])
     numbers = dict(facets.categories)
@@ -95,43 +95,43 @@ def _results(listing: ProductListing, children_of: int | None, by_query: bool) -
     return {"products": products, "groups": groups + listing.groups(facets)}
 
 
-def _first(query: ProductQuery) -> list[dict[str, Any]]:
+def _first(query: ProductQuery) -> list[JsonObject]:
     """The newest products of a query; by cursor, so that the others are not counted."""
-    items: list[dict[str, Any]] = _list(replace(query, cursor=""))["items"]
+    items: list[JsonObject] = _list(replace(query, cursor=""))["items"]
     return items
 
 
-def _list(query: ProductQuery) -> dict[str, Any]:
+def _list(query: ProductQuery) -> JsonObject:
     # Staff see the storefront as everybody does.
-    body: dict[str, Any] = orjson.loads(catalogue_answers.product_list(ANONYMOUS, query).body)
+    body: JsonObject = orjson.loads(catalogue_answers.product_list(ANONYMOUS, query).body)
     return body
 
 
-def _find_category(address: str) -> dict[str, Any] | None:
+def _find_category(address: str) -> JsonObject | None:
     return next((c for c in categories() if address in (c["slug"], str(c["id"]))), None)
 
 
-def _trail(category: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+def _trail(category: JsonObject | None) -> Sequence[JsonObject]:
     """The categories above a category from the top, and the category itself."""
     by_id = {c["id"]: c for c in categories()}
-    trail: list[dict[str, Any]] = []
+    trail: list[JsonObject] = []
     while category is not None:
         trail.insert(0, category)
         category = by_id.get(category["parent_id"])
     return trail
 
 
-def _steps(trail: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _steps(trail: Sequence[JsonObject]) -> list[tuple[str, str]]:
     """The names and addresses from the front page to the last category."""
     return [(store_name(), "/"), *((each["name"], _address(each)) for each in trail)]
 
 
-def _similar(product: dict[str, Any]) -> list[dict[str, Any]]:
+def _similar(product: JsonObject) -> list[JsonObject]:
     if not product["category"]:
         return []
     query = ProductQuery(category=product["category"]["slug"], in_stock=True, per_page=5)
     return [item for item in _first(query) if item["id"] != product["id"]][:4]
 
 
-def _address(category: dict[str, Any]) -> str:
+def _address(category: JsonObject) -> str:
     return url_for("storefront.category", slug=category["slug"])

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
-    CompoundSelect,
-    Select,
+    Executable,
     case,
     func,
     literal,
@@ -254,7 +253,7 @@ def _read(rows: Iterable[Sequence[Any]]) -> _Counts:
 
 
 @by_shape
-def _statement(shape: _Shape) -> Select[Any] | CompoundSelect[Any]:
+def _statement(shape: _Shape) -> Executable:
     """Reads some products and their variants once. Its rows are numbers of products (category, range
     of prices, flags, NULL, NULL, number) and of options (NULLs, name, value, number)."""
     products, options = _product_rows(shape), variant_options.options(shape.option_count)

@@ -55,14 +55,8 @@ class ProductFilter:
     shop_group: str = ""
     staff: StaffChoice | None = None
 
-    @property
-    def is_shop_flag(self) -> bool:
-        """Whether the storefront links to the products that have this flag, and counts them."""
-        return bool(self.shop_label)
 
-
-def _filter(default: object, kind: Kind, condition: Callable[[Any], Condition], **more: Any) -> Any:
-    definition = ProductFilter(kind, condition, **more)
+def _filter(default: object, definition: ProductFilter) -> Any:
     return field(default=default, metadata={"filter": definition})
 
 
@@ -93,28 +87,39 @@ class ProductQuery:
 
     q: str = ""
     category: str = _filter(
-        "", Kind.CATEGORY, lambda ids: Product.category_id.in_(ids), description="Id or slug."
+        "",
+        ProductFilter(
+            Kind.CATEGORY, lambda ids: Product.category_id.in_(ids), description="Id or slug."
+        ),
     )
-    min_price: int | None = _filter(None, Kind.PRICE, lambda price: Product.price >= price)
-    max_price: int | None = _filter(None, Kind.PRICE, lambda price: Product.price <= price)
+    min_price: int | None = _filter(
+        None, ProductFilter(Kind.PRICE, lambda price: Product.price >= price)
+    )
+    max_price: int | None = _filter(
+        None, ProductFilter(Kind.PRICE, lambda price: Product.price <= price)
+    )
     in_stock: bool | None = _filter(
         None,
-        Kind.FLAG,
-        _is_in_stock,
-        shop_label="In stock",
-        shop_group="Availability",
-        staff=StaffChoice("Stock", "Any", "In stock", "Sold out"),
+        ProductFilter(
+            Kind.FLAG,
+            _is_in_stock,
+            shop_label="In stock",
+            shop_group="Availability",
+            staff=StaffChoice("Stock", "Any", "In stock", "Sold out"),
+        ),
     )
     is_active: bool | None = _filter(
         None,
-        Kind.FLAG,
-        lambda value: Product.is_active.is_(value),
-        description="Only staff see inactive products.",
-        staff=StaffChoice("Sale", "On and off", "On sale", "Off sale"),
+        ProductFilter(
+            Kind.FLAG,
+            lambda value: Product.is_active.is_(value),
+            description="Only staff see inactive products.",
+            staff=StaffChoice("Sale", "On and off", "On sale", "Off sale"),
+        ),
     )
-    reduced: bool | None = _filter(None, Kind.FLAG, _is_reduced, is_argument=False)
+    reduced: bool | None = _filter(None, ProductFilter(Kind.FLAG, _is_reduced, is_argument=False))
     options: tuple[tuple[str, str], ...] = _filter(
-        (), Kind.OPTIONS, _has_options, is_argument=False
+        (), ProductFilter(Kind.OPTIONS, _has_options, is_argument=False)
     )
     sort: str | None = None
     page: int | None = None
@@ -148,12 +153,14 @@ class ProductQuery:
 
     def parameters(self, category_ids: Collection[int]) -> dict[str, object]:
         """The bound values of the filters; `category_ids` are those of the category and below it."""
-        parameters: dict[str, object] = variant_options.parameters(self.options)
+        parameters: dict[str, object] = {}
         for name, definition in FILTERS.items():
             if definition.kind is Kind.PRICE and getattr(self, name) is not None:
                 parameters[name] = getattr(self, name)
         if self.category:
             parameters["category"] = sorted(category_ids)
+        if self.options:
+            parameters.update(variant_options.parameters(self.options))
         return parameters
 
 
@@ -161,7 +168,8 @@ FILTERS: Mapping[str, ProductFilter] = {
     each.name: each.metadata["filter"] for each in fields(ProductQuery) if "filter" in each.metadata
 }
 """All filters, by the name of their field and argument."""
-SHOP_FLAGS = {name: each for name, each in FILTERS.items() if each.is_shop_flag}
+SHOP_FLAGS = {name: each for name, each in FILTERS.items() if each.shop_label}
+"""The flags that the storefront links to, with the number of products."""
 
 
 def conditions(forms: Forms) -> list[Condition]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Executable, bindparam, select
 from sqlalchemy.orm import joinedload
 
 from app.db.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
@@ -34,7 +34,7 @@ MAX_BRANCHES = 20
 ProductList = Page[ProductView] | Slice[ProductView]
 Parameters = Mapping[str, object]
 
-_PRODUCT_BY: dict[tuple[bool, type], Select[Any]] = {
+_PRODUCT_BY: dict[tuple[bool, type], Executable] = {
     (is_staff, kind): product_views.product_statement(*visible, column == bindparam("address"))
     for is_staff, visible in VISIBLE.items()
     for kind, column in ((int, Product.id), (str, Product.slug))
@@ -103,9 +103,9 @@ def list_products(actor: Actor, query: ProductQuery) -> ProductList:
     category_ids = category_service.ids_below(query.category) if query.category else set()
     scope = scope_of(query, actor)
     parameters = query.parameters(category_ids)
-    terms = words(query.q)
     if not query.q:
         return _list_all(query, scope, parameters, category_ids)
+    terms = words(query.q)
     return _search(query, scope, parameters, terms) if terms else _empty_list(query)
 
 

@@ -165,7 +165,7 @@ def by_name(match: Match, conditions: Sequence[Condition]) -> Subquery:
     return part.limit(LIMIT).offset(OFFSET).subquery()
 
 
-def complete_query() -> ColumnElement[Any]:
+def complete_query() -> ColumnElement[str]:
     """The query with all words that begin with the last term, if these are few.
 
     For a beginning, the index collects the products of all words that begin so. Most often the last
@@ -175,10 +175,10 @@ def complete_query() -> ColumnElement[Any]:
     """
     word = _STEMS.c.word
     begins = word >= bindparam("first"), word < bindparam("last")
-    some = select(word).where(*begins).limit(MAX_ENDINGS + 1).subquery()
+    endings = select(word).where(*begins).limit(MAX_ENDINGS + 1).subquery()
     are_few = func.count() <= MAX_ENDINGS
-    are_letters = func.bool_and(some.c.word.op("~", is_comparison=True)("^[a-z]+$"))
-    words = func.string_agg(func.quote_literal(some.c.word), " | ")
+    are_letters = func.bool_and(endings.c.word.op("~", is_comparison=True)("^[a-z]+$"))
+    words = func.string_agg(func.quote_literal(endings.c.word), " | ")
     whole = func.concat(bindparam("begun"), words, ")")
     query = case((and_(are_few, are_letters), whole), else_=bindparam("query"))
     return select(func.to_tsquery("simple", query)).scalar_subquery()
@@ -209,11 +209,11 @@ def _sqlite_match() -> Match:
     return Match(conditions, -func.bm25(index, TITLE_WEIGHT, BODY_WEIGHT), conditions)
 
 
-def _matches(vector: ColumnElement[str], query: ColumnElement[Any]) -> Condition:
+def _matches(vector: ColumnElement[str], query: ColumnElement[str]) -> Condition:
     return vector.op("@@", is_comparison=True)(query)
 
 
-def _one_of_each(places: Sequence[Sequence[Candidate]], weight: str = "") -> ColumnElement[Any]:
+def _one_of_each(places: Sequence[Sequence[Candidate]], weight: str = "") -> ColumnElement[str]:
     """The query for one of the candidates in each place."""
     queries = (" | ".join(_term(word, weight) for word in place) for place in places)
     return func.to_tsquery("simple", " & ".join(f"({query})" for query in queries))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Executable,
     Select,
     Subquery,
     bindparam,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey, counting, keys
+from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Order, SortKey, counting, keys
 from app.models import Category, Product
 from app.services.catalogue import product_search, product_views
 from app.services.catalogue.product_filters import Condition, Forms, conditions
@@ -67,7 +68,7 @@ class ListStatements(NamedTuple):
     """A part of a list, with the total in its last column; and the total alone, for where the part
     is empty."""
 
-    rows: Select[Any]
+    rows: Executable
     total: Select[tuple[int]]
 
 
@@ -163,13 +164,11 @@ def _products(scope: Scope, match: Match | None = None) -> Select[Product]:
     return select(Product).where(*scope.conditions(), *words)
 
 
-def _list(
-    part: Subquery, order: list[ColumnElement[Any]], total: ColumnElement[int]
-) -> ListStatements:
+def _list(part: Subquery, order: Order, total: ColumnElement[int]) -> ListStatements:
     return ListStatements(product_views.list_statement(part, order, total), select(total))
 
 
-def _by_key(rows: Subquery | CTE, key: SortKey) -> list[ColumnElement[Any]]:
+def _by_key(rows: Subquery | CTE, key: SortKey) -> Order:
     return [rows.c.key.desc() if key.descending else rows.c.key.asc(), rows.c.id]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import ColumnElement, Executable, Row, Select, Subquery, bindparam, select
+from sqlalchemy import ColumnElement, Executable, Row, Subquery, bindparam, select
 
+from app.db.paging import Order
 from app.db.prepared import by_owner, prepared, run
 from app.models import Category, Product, Variant
 
@@ -111,7 +112,7 @@ _VARIANTS = (
 )
 
 
-def product_statement(*conditions: ColumnElement[bool]) -> Select[Any]:
+def product_statement(*conditions: ColumnElement[bool]) -> Executable:
     """A statement for `fetch_product`; at most one product may meet the conditions."""
     return prepared(_PRODUCT_AND_VARIANTS.where(*conditions))
 
@@ -129,9 +130,7 @@ def fetch_product(statement: Executable, **values: object) -> ProductView | None
     return _view(rows[0], variants) if rows else None
 
 
-def list_statement(
-    ids: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
-) -> Select[Any]:
+def list_statement(ids: Subquery, order: Order, total: ColumnElement[int]) -> Executable:
     """A statement for `fetch_products`: the products with these ids in this order, with `total`."""
     statement = _PRODUCT.add_columns(total.label("total")).join(ids, ids.c.id == Product.id)
     return statement.order_by(*order)
