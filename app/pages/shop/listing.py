@@ -59,7 +59,7 @@ SHOP_FILTERS = {
     if each.kind in (Kind.CATEGORY, Kind.PRICE) or name in SHOP_FLAGS
 }
 PRICES = [name for name, each in SHOP_FILTERS.items() if each.kind is Kind.PRICE]
-ListingArgs = QuerySchema.from_dict(
+ARGS = QuerySchema.from_dict(
     {
         "q": Text(200, load_default=""),
         **{name: _argument(each.kind) for name, each in SHOP_FILTERS.items()},
@@ -67,8 +67,7 @@ ListingArgs = QuerySchema.from_dict(
         "page": Number(1, LAST_PAGE, load_default=1),
     },
     name="ListingArgs",
-)
-ARGS = ListingArgs()
+)()
 
 
 class Link(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, exists, or_
+from sqlalchemy import ColumnElement, bindparam, exists, func
 
 from app.models import Product
 from app.services.catalogue import variant_options
@@ -65,12 +65,6 @@ def _is_in_stock(value: bool) -> Condition:
     return in_stock if value else ~in_stock
 
 
-def _is_reduced(value: bool) -> Condition:
-    if value:
-        return Product.compare_at_price > Product.price
-    return or_(Product.compare_at_price.is_(None), Product.compare_at_price <= Product.price)
-
-
 def _has_options(form: tuple[int, bool]) -> Condition:
     count, in_stock = form
     matches = [option.is_met for option in variant_options.options(count)]
@@ -86,41 +80,32 @@ class ProductQuery:
     """
 
     q: str = ""
-    category: str = _filter(
-        "",
-        ProductFilter(
-            Kind.CATEGORY, lambda ids: Product.category_id.in_(ids), description="Id or slug."
-        ),
-    )
-    min_price: int | None = _filter(
-        None, ProductFilter(Kind.PRICE, lambda price: Product.price >= price)
-    )
-    max_price: int | None = _filter(
-        None, ProductFilter(Kind.PRICE, lambda price: Product.price <= price)
-    )
-    in_stock: bool | None = _filter(
-        None,
-        ProductFilter(
-            Kind.FLAG,
-            _is_in_stock,
-            shop_label="In stock",
-            shop_group="Availability",
-            staff=StaffChoice("Stock", "Any", "In stock", "Sold out"),
-        ),
-    )
-    is_active: bool | None = _filter(
-        None,
-        ProductFilter(
-            Kind.FLAG,
-            lambda value: Product.is_active.is_(value),
-            description="Only staff see inactive products.",
-            staff=StaffChoice("Sale", "On and off", "On sale", "Off sale"),
-        ),
-    )
-    reduced: bool | None = _filter(None, ProductFilter(Kind.FLAG, _is_reduced, is_argument=False))
-    options: tuple[tuple[str, str], ...] = _filter(
-        (), ProductFilter(Kind.OPTIONS, _has_options, is_argument=False)
-    )
+    category: str = _filter("", ProductFilter(
+        Kind.CATEGORY, lambda ids: Product.category_id.in_(ids), description="Id or slug."
+    ))  # fmt: skip
+    min_price: int | None = _filter(None, ProductFilter(
+        Kind.PRICE, lambda price: Product.price >= price
+    ))  # fmt: skip
+    max_price: int | None = _filter(None, ProductFilter(
+        Kind.PRICE, lambda price: Product.price <= price
+    ))  # fmt: skip
+    in_stock: bool | None = _filter(None, ProductFilter(
+        Kind.FLAG, _is_in_stock, shop_label="In stock", shop_group="Availability",
+        staff=StaffChoice("Stock", "Any", "In stock", "Sold out"),
+    ))  # fmt: skip
+    is_active: bool | None = _filter(None, ProductFilter(
+        Kind.FLAG, lambda value: Product.is_active.is_(value),
+        description="Only staff see inactive products.",
+        staff=StaffChoice("Sale", "On and off", "On sale", "Off sale"),
+    ))  # fmt: skip
+    reduced: bool | None = _filter(None, ProductFilter(
+        Kind.FLAG,
+        lambda value: (func.coalesce(Product.compare_at_price, 0) > Product.price).is_(value),
+        is_argument=False,
+    ))  # fmt: skip
+    options: tuple[tuple[str, str], ...] = _filter((), ProductFilter(
+        Kind.OPTIONS, _has_options, is_argument=False
+    ))  # fmt: skip
     sort: str | None = None
     page: int | None = None
     cursor: str | None = None

@@ -120,13 +120,7 @@ def product_statement(*conditions: ColumnElement[bool]) -> Executable:
 def fetch_product(statement: Executable, **values: object) -> ProductView | None:
     """The product of a `product_statement`."""
     rows = run(statement, values).all()
-    variants = [
-        VariantView(
-            row.variant_id, row.sku, row.variant_options, row.variant_price, row.available,
-            row.variant_is_active,
-        )
-        for row in rows
-    ]  # fmt: skip
+    variants = [VariantView(*row[-len(_VARIANT) :]) for row in rows]
     return _view(rows[0], variants) if rows else None
 
 

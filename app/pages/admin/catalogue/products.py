@@ -43,14 +43,8 @@ SORTS = {
 PER_PAGE = 25
 
 
-CHOICES = dict(
-    sorted(
-        ((name, each.staff) for name, each in FILTERS.items() if each.staff),
-        key=lambda choice: choice[1].label,
-    )
-)
-"""The flags to choose from, by name, in the order of their labels."""
-ProductSieve = QuerySchema.from_dict(
+CHOICES = {name: each.staff for name, each in FILTERS.items() if each.staff}
+SIEVE = QuerySchema.from_dict(
     {
         "q": Text(200, load_default=""),
         "category": Text(200, load_default=""),
@@ -59,8 +53,7 @@ ProductSieve = QuerySchema.from_dict(
         "page": Number(1, MAX_DEPTH, load_default=1),
     },
     name="ProductSieve",
-)
-SIEVE = ProductSieve()
+)()
 
 
 @blp.get("")
