@@ -1,4 +1,4 @@
-"""Doors of the category tree: everybody reads, staff write."""
+"""Routes of the category tree: everybody reads, staff write."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.schemas.categories import (
 from app.services.cache import catalogue_cache
 from app.services.cache.catalogue_cache import Answer
 from app.services.catalogue import category_service
-from app.services.catalogue.category_service import Counted
+from app.services.catalogue.category_service import CategoryInput, CategoryWithCount
 from app.utils.decorators import admin_required
 from app.web.answers import answer, link_header, list_answer, send
 from app.web.blueprints import ShopBlueprint
@@ -41,11 +41,11 @@ def list_categories(args: dict[str, Any]) -> Response:
 @admin_required
 @blp.arguments(NEW)
 @blp.response(201, CategorySchema)
-def create_category(wishes: dict[str, Any]) -> Response:
+def create_category(fields: CategoryInput) -> Response:
     """Add a category."""
-    made = in_transaction(lambda: category_service.create_category(current_actor(), **wishes))
-    location = f"/api/categories/{made.category.id}"
-    return send(_answer(made), 201, {"Location": location})
+    entry = in_transaction(lambda: category_service.create_category(current_actor(), fields))
+    location = f"/api/categories/{entry.category.id}"
+    return send(_answer(entry), 201, {"Location": location})
 
 
 @blp.get("/<category>")
@@ -59,12 +59,12 @@ def get_category(category: str) -> Response:
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, CategorySchema)
-def edit_category(changes: dict[str, Any], category: str) -> Response:
+def edit_category(changes: CategoryInput, category: str) -> Response:
     """Change the fields that are sent. A category cannot be moved below itself."""
-    made = in_transaction(
+    entry = in_transaction(
         lambda: category_service.edit_category(current_actor(), category, changes)
     )
-    return send(_answer(made))
+    return send(_answer(entry))
 
 
 @blp.delete("/<category>")
@@ -76,11 +76,11 @@ def delete_category(category: str) -> None:
 
 
 def _list(page: int, per_page: int, parent_id: int | None) -> Answer:
-    found = category_service.list_categories(
+    rows = category_service.list_categories(
         page, per_page, parent_id or None, only_children=parent_id is not None
     )
-    return list_answer(found, [show_category(item) for item in found.items])
+    return list_answer(rows, [show_category(entry) for entry in rows.items])
 
 
-def _answer(counted: Counted) -> Answer:
-    return answer(show_category(counted))
+def _answer(entry: CategoryWithCount) -> Answer:
+    return answer(show_category(entry))

@@ -55,14 +55,16 @@ def seed_db(
         )
     if reset:
         _empty(yes)
-    planted = _plant(random_seed)
-    made = _fill(
-        "products", products, seed_service.products_there, seed_service.add_products, random_seed
+    is_new = _create_demo(random_seed)
+    added = _fill(
+        "products", products, seed_service.count_products, seed_service.add_products, random_seed
     )
-    made += _fill("orders", orders, seed_service.orders_there, seed_service.add_orders, random_seed)
-    if planted or made:
-        in_transaction(seed_service.settle)
-    _report(planted or made > 0)
+    added += _fill(
+        "orders", orders, seed_service.count_orders, seed_service.add_orders, random_seed
+    )
+    if is_new or added:
+        in_transaction(seed_service.update_statistics)
+    _report(is_new or added > 0)
 
 
 def is_terminal() -> bool:
@@ -84,32 +86,31 @@ def _empty(yes: bool) -> None:
         ) from None
 
 
-def _plant(random_seed: int) -> bool:
+def _create_demo(random_seed: int) -> bool:
     if seed_service.is_seeded():
         return False
     currency = current_app.config["STORE_CURRENCY"]
     customer = password_hashing.hash_password(seed_service.DEMO_CUSTOMER[1], is_patient=True)
     admin = password_hashing.hash_password(seed_service.DEMO_ADMIN[1], is_patient=True)
-    return in_transaction(lambda: seed_service.plant(currency, customer, admin, random_seed))
+    return in_transaction(lambda: seed_service.create_demo(currency, customer, admin, random_seed))
 
 
 def _fill(what: str, target: int, count: Callable[[], int], fill: Fill, seed: int) -> int:
-    """Fill up to the target, a batch a transaction; how many were made."""
+    """Fill up to the target, a batch a transaction, and return how many rows were added."""
     if not target or (before := count()) >= target:
         return 0
-    currency, now, there = current_app.config["STORE_CURRENCY"], utc_now(), before
+    currency, now, total = current_app.config["STORE_CURRENCY"], utc_now(), before
     with progress(target - before, what) as advance:
-        while there < target:
-            then = in_transaction(lambda: fill(target, currency, seed, now))
-            advance(then - there)
-            if then == there:
+        while total < target:
+            previous, total = total, in_transaction(lambda: fill(target, currency, seed, now))
+            advance(total - previous)
+            if total == previous:
                 break  # nothing is for sale, so nothing can be ordered
-            there = then
-    return there - before
+    return total - before
 
 
 def _report(changed: bool) -> None:
-    figures = f"{seed_service.products_there()} products, {seed_service.orders_there()} orders"
+    figures = f"{seed_service.count_products()} products, {seed_service.count_orders()} orders"
     click.echo(
         f"seed-db: {figures}." if changed else f"seed-db: nothing to do, there are {figures}."
     )

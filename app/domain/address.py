@@ -1,4 +1,4 @@
-"""What stands for a thing in a path: its id, or its slug."""
+"""Ids and slugs in paths."""
 
 import re
 
@@ -9,7 +9,7 @@ MAX_ID = 2**63 - 1
 
 
 def id_or_slug(text: str) -> int | str | None:
-    """An id as int, a slug as str; None for what can be neither. No slug is all digits."""
+    """An id as int, a slug as str, None for any other text. No slug consists of digits only."""
     if _ID.fullmatch(text) and int(text) <= MAX_ID:
         return int(text)
     return text if is_slug(text) else None

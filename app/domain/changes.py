@@ -1,10 +1,10 @@
-"""What differs between two states of a thing."""
+"""Differences between two states of a row, for the audit trail."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Changes = dict[str, list[Any]]
-"""`{field: [before, after]}`; None stands for a field that was not there."""
+"""`{field: [before, after]}`; None stands for a field that does not exist."""
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:

@@ -1,4 +1,4 @@
-"""Conditions on an edit (RFC 9110, section 13.1.1)."""
+"""Versions that an edit expects (If-Match, RFC 9110, section 13.1.1)."""
 
 from collections.abc import Collection
 
@@ -6,12 +6,12 @@ from app.errors import PreconditionFailed
 
 
 def check_version(version: int | str, expected: Collection[str] | None) -> None:
-    """Refuse an edit of something that has changed since the caller saw it.
+    """Refuse an edit of a row that has changed since the caller read it.
 
-    `expected` holds the versions that the caller would accept, or None when any will do.
+    `expected` holds the versions at which the edit may happen, or None for any.
 
     Raises:
-        PreconditionFailed: it stands at another version.
+        PreconditionFailed: the row is at another version.
     """
     if expected is not None and str(version) not in expected:
         raise PreconditionFailed(

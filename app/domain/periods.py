@@ -1,4 +1,4 @@
-"""Spans of time as clients name them: RFC 3339 dates and date-times."""
+"""Periods that clients give by their first and last date or date-time (RFC 3339)."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -14,7 +14,7 @@ class NotATime(ValueError):
 
 
 def first_moment(text: str) -> datetime:
-    """Where the span `text` begins: a date at its midnight in UTC, a date-time at itself.
+    """The start of a period: of a date its midnight in UTC, or the date-time itself.
 
     Raises:
         NotATime: it is no date or date-time of RFC 3339, section 5.6.
@@ -26,8 +26,9 @@ def first_moment(text: str) -> datetime:
 
 
 def moment_after(text: str) -> datetime:
-    """Where the span `text` has ended: a date at the next midnight in UTC, a date-time a
-    millisecond later, which is as exact as the shop shows its times.
+    """The end of a period, exclusive: the midnight after a date, a millisecond after a date-time.
+
+    The shop shows times to the millisecond.
 
     Raises:
         NotATime: it is no date or date-time of RFC 3339, section 5.6.
@@ -41,9 +42,9 @@ def moment_after(text: str) -> datetime:
 def _parse(text: str) -> datetime:
     if _DATE.fullmatch(text):
         return datetime.fromisoformat(f"{text}T00:00:00+00:00")
-    found = _MOMENT.fullmatch(text)
-    if found is None:
+    match = _MOMENT.fullmatch(text)
+    if match is None:
         raise ValueError(text)
-    date, time, fraction, zone = found.groups()
+    date, time, fraction, zone = match.groups()
     micros = (fraction or "").ljust(6, "0")[:6]
     return datetime.fromisoformat(f"{date}T{time}.{micros}{'+00:00' if zone == 'Z' else zone}")

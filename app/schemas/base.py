@@ -1,6 +1,7 @@
 """What all schemas share: strict input, and fields for text, numbers, money and times."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import MAX_SLUG, NotText, clean, is_slug
 
+Name = str | None
+Body = Mapping[str, object] | None
 _AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 # With a letter in its first word, or with a second word.
@@ -47,12 +50,14 @@ class Text(fields.String):
             kwargs.setdefault("allow_none", True)
         super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)
 
-    def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
+    def deserialize(
+        self, value: object, attr: Name = None, data: Body = None, **kwargs: Any
+    ) -> Any:
         """The cleaned text; null becomes the empty text."""
         empty = value is None and self.allow_none and not self.low
         return super().deserialize("" if empty else value, attr, data, **kwargs)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         try:
             return clean(text, self.low, self.high, self.lines)
@@ -72,8 +77,8 @@ class Part(fields.Nested):
     """An object in a body. It must be complete even in a PATCH, where only the body is partial."""
 
     def _deserialize(
-        self, value: Any, attr: Any, data: Any, partial: Any = None, **kwargs: Any
-    ) -> Any:
+        self, value: object, attr: Name, data: Body, partial: object = None, **kwargs: Any
+    ) -> object:
         return super()._deserialize(value, attr, data, partial=False, **kwargs)
 
 
@@ -85,7 +90,7 @@ class Whole(fields.Integer):
         metadata = {"minimum": low, "maximum": high, **kwargs.pop("metadata", {})}
         super().__init__(strict=True, metadata=metadata, **kwargs)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError("Not a whole number.")
         if not self.low <= value <= self.high:
@@ -96,10 +101,11 @@ class Whole(fields.Integer):
 class Number(Whole):
     """A whole number in a query: written in ASCII digits and nothing else."""
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
-        if not _NUMBER.fullmatch(value):
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> int:
+        text = str(value)
+        if not _NUMBER.fullmatch(text):
             raise ValidationError("Not a whole number.")
-        return super()._deserialize(int(value), attr, data, **kwargs)
+        return super()._deserialize(int(text), attr, data, **kwargs)
 
 
 class RowId(Whole):
@@ -117,10 +123,12 @@ class Money(fields.Field[int]):
         marks = {"type": "string", "x-money": high}  # see app/api/request_response_schemas.py
         super().__init__(metadata={**marks, **kwargs.pop("metadata", {})}, **kwargs)
 
-    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+    def _serialize(
+        self, value: int | None, attr: Name, obj: object, **kwargs: object
+    ) -> str | None:
         return None if value is None else to_text(value, store_currency())
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+    def _deserialize(self, value: Any, attr: Name, data: Body, **kwargs: object) -> int:
         if isinstance(value, str) and not _AMOUNT.fullmatch(value):
             raise ValidationError("Not a valid amount of money.")
         try:
@@ -140,7 +148,7 @@ class Slug(Text):
         metadata = {"pattern": _SLUG, **kwargs.pop("metadata", {})}
         super().__init__(MAX_SLUG, 1, metadata=metadata, **kwargs)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> str:
         slug = super()._deserialize(value, attr, data, **kwargs)
         if not is_slug(slug):
             raise ValidationError("Lower-case words of a-z and 0-9 joined by -, not only digits.")
@@ -150,7 +158,7 @@ class Slug(Text):
 class Flag(fields.Boolean):
     """A JSON true or false; strings and numbers are refused."""
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> bool:
         if not isinstance(value, bool):
             raise ValidationError("Neither true nor false.")
         return value
@@ -163,7 +171,9 @@ class Time(fields.Field[datetime]):
         metadata = {"type": "string", "format": "date-time", **kwargs.pop("metadata", {})}
         super().__init__(dump_only=True, metadata=metadata, **kwargs)
 
-    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+    def _serialize(
+        self, value: datetime | None, attr: Name, obj: object, **kwargs: object
+    ) -> str | None:
         return None if value is None else rfc3339(value)
 
 

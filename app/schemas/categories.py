@@ -1,12 +1,10 @@
 """Categories as JSON."""
 
-from typing import Any
-
 from marshmallow import fields as ma
 
 from app.schemas.base import Number, RowId, ShopSchema, Slug, Text, Whole
 from app.schemas.paging import PageArgs, list_schema
-from app.services.catalogue.category_service import Counted
+from app.services.catalogue.category_service import CategoryWithCount
 
 MAX_POSITION = 10**9
 
@@ -46,9 +44,9 @@ class CategoryListArgs(PageArgs):
 CategoryListSchema = list_schema(CategorySchema)
 
 
-def show_category(counted: Counted) -> dict[str, Any]:
+def show_category(entry: CategoryWithCount) -> dict[str, object]:
     """A category as `CategorySchema` describes it."""
-    category = counted.category
+    category = entry.category
     return {
         "id": category.id,
         "name": category.name,
@@ -56,5 +54,5 @@ def show_category(counted: Counted) -> dict[str, Any]:
         "description": category.description,
         "parent_id": category.parent_id,
         "position": category.position,
-        "product_count": counted.product_count,
+        "product_count": entry.product_count,
     }

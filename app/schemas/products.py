@@ -1,13 +1,12 @@
 """Products as JSON."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 from marshmallow import fields as ma
 from marshmallow.validate import Length, OneOf
 
-from app.domain.catalogue.images import MAX_ALT, MAX_IMAGES, WIDTHS, file_name
+from app.domain.catalogue.images import MAX_ALT, MAX_IMAGES, WIDTHS, StoredImage, file_name
 from app.domain.catalogue.variant_rules import (
     MAX_OPTIONS,
     MAX_SKU,
@@ -21,7 +20,19 @@ from app.domain.money import to_text
 from app.domain.text import NotText
 from app.gateways import media
 from app.models import Product, Variant
-from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Slug, Text, Time, Whole
+from app.schemas.base import (
+    Body,
+    Flag,
+    Money,
+    Name,
+    Part,
+    RowId,
+    ShopSchema,
+    Slug,
+    Text,
+    Time,
+    Whole,
+)
 from app.schemas.paging import CursorArgs, list_schema
 from app.services.catalogue.product_filters import DEFAULT_SORT, FILTERS, Kind, ProductFilter
 from app.services.catalogue.product_queries import SORTS
@@ -34,7 +45,7 @@ class Sku(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(MAX_SKU, 1, **kwargs)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> str:
         try:
             return clean_sku(super()._deserialize(value, attr, data, **kwargs))
         except NotText as error:
@@ -129,16 +140,18 @@ class ProductSchema(ShopSchema):
     created_at = Time()
     updated_at = Time()
 
-    # Asked of what was sent: a price that is wrong is not missing.
+    # Checks the original body, as a price that is wrong is not missing.
     @validates_schema(skip_on_field_errors=False, pass_original=True)
-    def _price_somewhere(
-        self, _data: dict[str, Any], sent: Any, partial: Any = None, **_kw: Any
+    def _require_price(
+        self, _data: object, body: object, partial: bool | None = None, **_kw: object
     ) -> None:
-        if not partial and isinstance(sent, dict) and not {"price", "variants"} & sent.keys():
+        if not partial and isinstance(body, dict) and not {"price", "variants"} & body.keys():
             raise ValidationError({"price": ["Missing data for required field."]})
 
     @validates_schema(skip_on_field_errors=False)
-    def _pictures_come_later(self, data: dict[str, Any], partial: Any = None, **_kw: Any) -> None:
+    def _refuse_images(
+        self, data: dict[str, object], partial: bool | None = None, **_kw: object
+    ) -> None:
         if not partial and "images" in data:
             raise ValidationError({"images": ["A new product has none: upload them to it."]})
 
@@ -174,7 +187,7 @@ def show_product(
     """A product as `ProductSchema` describes it; only staff see variants that are switched off."""
     active = product.active_variants
     stock = sum(variant.available for variant in active)
-    shown = product.variants if staff else active
+    variants = product.variants if staff else active
     compare_at = product.compare_at_price
     return {
         "id": product.id,
@@ -192,13 +205,13 @@ def show_product(
         "version": product.version,
         "images": [show_image(image) for image in product.images],
         "options": product.options,
-        "variants": [_show_variant(variant, currency) for variant in shown],
+        "variants": [_show_variant(variant, currency) for variant in variants],
         "created_at": rfc3339(product.created_at),
         "updated_at": rfc3339(product.updated_at),
     }
 
 
-def show_image(image: Mapping[str, Any]) -> dict[str, Any]:
+def show_image(image: StoredImage) -> dict[str, object]:
     """A picture as `ImageSchema` describes it."""
     urls = [media.store().url(file_name(image["id"], width)) for width in WIDTHS]
     widths = [min(width, image["width"]) for width in WIDTHS]
@@ -212,14 +225,14 @@ def show_image(image: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show_category(product: Product | ProductView) -> dict[str, Any] | None:
+def _show_category(product: Product | ProductView) -> dict[str, object] | None:
     category = product.category
     if category is None:
         return None
     return {"id": category.id, "name": category.name, "slug": category.slug}
 
 
-def _show_variant(variant: Variant | VariantView, currency: str) -> dict[str, Any]:
+def _show_variant(variant: Variant | VariantView, currency: str) -> dict[str, object]:
     return {
         "id": variant.id,
         "sku": variant.sku,

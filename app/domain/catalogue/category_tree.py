@@ -1,4 +1,4 @@
-"""The category tree: its order, what lies below a category, and which moves would break it."""
+"""The category tree: its order, and what lies below a category."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 
 class Node(Protocol):
-    """A category, as far as the tree is concerned."""
+    """A category, or a row of its columns."""
 
     @property
     def id(self) -> int: ...
@@ -24,33 +24,33 @@ def in_tree_order(nodes: Iterable[N]) -> list[N]:
     children: dict[int | None, list[N]] = defaultdict(list)
     for node in sorted(nodes, key=lambda n: (n.position, n.id), reverse=True):
         children[node.parent_id].append(node)
-    ordered: list[N] = []
-    waiting = list(children[None])
-    while waiting:
-        node = waiting.pop()
-        ordered.append(node)
-        waiting.extend(children[node.id])
-    return ordered
+    order: list[N] = []
+    stack = list(children[None])
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        stack.extend(children[node.id])
+    return order
 
 
 def with_descendants(root: int, nodes: Iterable[Node]) -> set[int]:
-    """The ids of a category and of all that lies below it."""
+    """The ids of a category and of all categories below it."""
     children: dict[int | None, list[int]] = defaultdict(list)
     for node in nodes:
         children[node.parent_id].append(node.id)
-    found, waiting = set(), [root]
-    while waiting:
-        id_ = waiting.pop()
-        found.add(id_)
-        waiting.extend(child for child in children[id_] if child not in found)
-    return found
+    ids, stack = set(), [root]
+    while stack:
+        id_ = stack.pop()
+        ids.add(id_)
+        stack.extend(child for child in children[id_] if child not in ids)
+    return ids
 
 
 def totals(own: Mapping[int, int], nodes: Iterable[Node]) -> dict[int, int]:
-    """For each category, what `own` counts in it and in all that lies below it."""
-    ordered = in_tree_order(nodes)
-    sums = {node.id: own.get(node.id, 0) for node in ordered}
-    for node in reversed(ordered):
+    """For each category, its own count in `own` and those of all categories below it."""
+    order = in_tree_order(nodes)
+    sums = {node.id: own.get(node.id, 0) for node in order}
+    for node in reversed(order):
         if node.parent_id is not None:
             sums[node.parent_id] += sums[node.id]
     return sums

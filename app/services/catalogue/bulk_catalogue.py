@@ -1,10 +1,8 @@
-"""Whole batches of the catalogue at once: products with their variants and opening stock, changed
-stock, changed products. Figures and ledger together, as in `inventory_service`."""
+"""Inserts and updates of thousands of products: in bulk statements, with stock movements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from app.db.bulk import insert_rows, reserve_ids, update_rows
 from app.domain.catalogue.listing import Offer, listing_columns
@@ -39,7 +37,7 @@ class NewProduct:
 
 @dataclass(frozen=True)
 class VariantChange:
-    """What a locked variant's price and stock become, and by how much the stock changes."""
+    """A variant's new price and stock, and by how much the stock changes."""
 
     variant_id: int
     price: int
@@ -60,7 +58,7 @@ _MOVEMENT = ("variant_id", "on_hand_delta", "allocated_delta", "reason", "at")
 
 
 def add_products(products: Sequence[NewProduct], reason: str) -> None:
-    """Insert products with their variants, and book what is on hand under `reason`."""
+    """Insert products with their variants, and their stock as movements for `reason`."""
     product_ids = reserve_ids(Product, len(products))
     variants = [
         (product_id, position, variant, product.created_at)
@@ -80,18 +78,16 @@ def add_products(products: Sequence[NewProduct], reason: str) -> None:
 
 
 def change_variants(changes: Sequence[VariantChange], reason: str, at: datetime) -> None:
-    """Set price and stock of variants whose locks the caller holds, and write the ledger."""
+    """Set price and stock of variants that the caller has locked, and write the ledger."""
     rows = [(change.variant_id, change.price, change.on_hand) for change in changes]
     update_rows(Variant, ("price", "on_hand"), rows)
-    moved = [change for change in changes if change.delta]
-    insert_rows(
-        StockMovement,
-        _MOVEMENT,
-        [(change.variant_id, change.delta, 0, reason, at) for change in moved],
-    )
+    movements = [
+        (change.variant_id, change.delta, 0, reason, at) for change in changes if change.delta
+    ]
+    insert_rows(StockMovement, _MOVEMENT, movements)
 
 
-def _product_row(product_id: int, product: NewProduct) -> tuple[Any, ...]:
+def _product_row(product_id: int, product: NewProduct) -> tuple[object, ...]:
     offers = [Offer(variant.sku, variant.price) for variant in product.variants]
     return (
         product_id,
@@ -111,7 +107,7 @@ def _product_row(product_id: int, product: NewProduct) -> tuple[Any, ...]:
 
 def _variant_row(
     variant_id: int, product_id: int, position: int, variant: NewVariant, at: datetime
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     return (
         variant_id,
         product_id,

@@ -1,8 +1,7 @@
-"""Categories: the tree that products are sorted into."""
+"""Categories: the tree to which products belong."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Select, select, update
 
@@ -19,80 +18,94 @@ from app.services.audit import trail
 from app.services.cache import catalogue_cache
 from app.services.catalogue.slugs import choose_slug, refuse_other_slug
 
-_NODES = select(Category.id, Category.slug, Category.parent_id, Category.position, Category.offered)
+_UNKNOWN = "There is no such category."
 
 
-@dataclass(frozen=True)
-class Counted:
-    """A category, and how many products are offered in it and below it."""
+class CategoryInput(TypedDict, total=False):
+    """What callers may set on a category. A missing key leaves the field as it is."""
+
+    name: str
+    slug: str
+    description: str
+    parent_id: int | None
+    position: int
+
+
+class CategoryWithCount(NamedTuple):
+    """A category, and how many products are on sale in it and below it."""
 
     category: Category
     product_count: int
 
 
+class _Node(NamedTuple):
+    id: int
+    slug: str
+    parent_id: int | None
+    position: int
+    offered: int
+
+
 def list_categories(
     page: int, per_page: int, parent_id: int | None = None, only_children: bool = False
-) -> Page[Counted]:
+) -> Page[CategoryWithCount]:
     """Categories in tree order; with `only_children` those right below `parent_id` (None: the top).
 
     Raises:
         Invalid: `use_cursor`, where the page lies past what pages reach.
     """
     refuse_too_deep(page, per_page)
-    everything = db.session.scalars(select(Category)).all()
-    counts = category_tree.totals({row.id: row.offered for row in everything}, everything)
-    rows = category_tree.in_tree_order(everything)
+    categories = db.session.scalars(select(Category)).all()
+    counts = category_tree.totals({row.id: row.offered for row in categories}, categories)
+    rows = category_tree.in_tree_order(categories)
     if only_children:
         rows = [row for row in rows if row.parent_id == parent_id]
-    shown = rows[(page - 1) * per_page : page * per_page]
-    return Page([Counted(row, counts[row.id]) for row in shown], page, per_page, len(rows))
+    page_rows = rows[(page - 1) * per_page : page * per_page]
+    items = [CategoryWithCount(row, counts[row.id]) for row in page_rows]
+    return Page(items, page, per_page, len(rows))
 
 
-def get_category(address: str) -> Counted:
+def get_category(address: str) -> CategoryWithCount:
     """A category by id or slug.
 
     Raises:
         NotFound: there is none.
     """
-    return _counted(_find(address))
+    return _with_count(_find(address))
 
 
-def create_category(
-    actor: Actor,
-    name: str,
-    slug: str | None = None,
-    description: str = "",
-    parent_id: int | None = None,
-    position: int = 0,
-) -> Counted:
-    """A new category.
+def create_category(actor: Actor, fields: CategoryInput) -> CategoryWithCount:
+    """Add a category.
 
     Raises:
         Conflict: `slug_taken`.
         Invalid: an unknown parent.
     """
-    _require_parent(parent_id)
+    parent_id = fields.get("parent_id")
+    if parent_id is not None and db.session.get(Category, parent_id) is None:
+        raise Invalid({"parent_id": [_UNKNOWN]})
+    slug = fields.get("slug")
     category = Category(
-        name=name,
-        slug=choose_slug(Category, slug, name),
-        description=description,
+        name=fields["name"],
+        slug=choose_slug(Category, slug, fields["name"]),
+        description=fields.get("description", ""),
         parent_id=parent_id,
-        position=position,
+        position=fields.get("position", 0),
     )
     refuse_other_slug(category, slug)
     db.session.add(category)
     db.session.flush()
     trail.record(actor, "category.created", category.id, {}, trail.category_state(category))
     catalogue_cache.invalidate_catalogue()
-    return _counted(category)
+    return _with_count(category)
 
 
 def edit_category(
-    actor: Actor, address: str, changes: dict[str, Any], expected: Collection[str] | None = None
-) -> Counted:
+    actor: Actor, address: str, changes: CategoryInput, expected: Collection[str] | None = None
+) -> CategoryWithCount:
     """Change the fields that are given: name, slug, description, parent_id, position.
 
-    `expected`: the versions at which the caller would change it; None for any.
+    `expected`: the versions at which the edit may happen; None for any.
 
     Raises:
         NotFound: there is no such category.
@@ -100,11 +113,12 @@ def edit_category(
         Conflict: `slug_taken`.
         Invalid: an unknown parent, or one that lies in the category itself.
     """
-    everything = _lock_all() if changes.get("parent_id") is not None else ()
+    parent_id = changes.get("parent_id")
+    categories = _lock_all() if parent_id is not None else ()
     category = _find(address, lock=True)
     check_version(category.version, expected)
-    if everything:
-        _check_move(category, changes["parent_id"], everything)
+    if parent_id is not None:
+        _check_move(category, parent_id, categories)
     before = trail.category_state(category)
     if "slug" in changes:
         category.slug = choose_slug(Category, changes["slug"], category.name, category.id)
@@ -114,11 +128,11 @@ def edit_category(
     db.session.flush()
     trail.record(actor, "category.edited", category.id, before, trail.category_state(category))
     catalogue_cache.invalidate_catalogue()
-    return _counted(category)
+    return _with_count(category)
 
 
 def delete_category(actor: Actor, address: str) -> None:
-    """Remove an empty category; deleted products, which nobody sees any more, let go of it.
+    """Remove an empty category, and take deleted products out of it.
 
     Raises:
         NotFound: there is no such category.
@@ -150,28 +164,31 @@ def require_category(category_id: int | None) -> Category | None:
     """
     category = db.session.get(Category, category_id) if category_id is not None else None
     if category_id is not None and category is None:
-        raise Invalid({"category_id": ["There is no such category."]})
+        raise Invalid({"category_id": [_UNKNOWN]})
     return category
 
 
 def ids_below(address: str) -> set[int]:
     """The ids of a category and all below it; none for one that does not exist."""
-    parsed = id_or_slug(address)
+    key = id_or_slug(address)
     nodes = _nodes()
     for node in nodes:
-        if parsed in (node.id, node.slug):
+        if key in (node.id, node.slug):
             return category_tree.with_descendants(node.id, nodes)
     return set()
 
 
 def offered() -> dict[int, int]:
-    """How many products each category offers, with those below it; none is left out."""
+    """How many products are on sale in each category and below it."""
     nodes = _nodes()
     return category_tree.totals({node.id: node.offered for node in nodes}, nodes)
 
 
-def _nodes() -> Sequence[Any]:
-    return db.session.execute(_NODES).all()
+def _nodes() -> list[_Node]:
+    query = select(
+        Category.id, Category.slug, Category.parent_id, Category.position, Category.offered
+    )
+    return [_Node._make(row) for row in db.session.execute(query)]
 
 
 def _find(address: str, lock: bool = False) -> Category:
@@ -182,27 +199,22 @@ def _find(address: str, lock: bool = False) -> Category:
     return category
 
 
-def _require_parent(parent_id: int | None) -> None:
-    if parent_id is not None and db.session.get(Category, parent_id) is None:
-        raise Invalid({"parent_id": ["There is no such category."]})
-
-
 def _lock_all() -> Sequence[Category]:
-    # In the order of their ids: two moves at once could make a ring out of two trees.
+    # Two moves at once, each below the other's category, would make a ring.
     return db.session.scalars(_locked(select(Category).order_by(Category.id))).all()
 
 
 def _locked(query: Select[Any]) -> Select[Any]:
-    # Without the key: nobody waits to put a product or a category into a locked one.
+    # FOR NO KEY UPDATE: rows that refer to a locked category can be written meanwhile.
     return query.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
-def _check_move(category: Category, parent_id: int, everything: Sequence[Category]) -> None:
-    if parent_id not in {other.id for other in everything}:
-        raise Invalid({"parent_id": ["There is no such category."]})
-    if parent_id in category_tree.with_descendants(category.id, everything):
+def _check_move(category: Category, parent_id: int, categories: Sequence[Category]) -> None:
+    if parent_id not in {other.id for other in categories}:
+        raise Invalid({"parent_id": [_UNKNOWN]})
+    if parent_id in category_tree.with_descendants(category.id, categories):
         raise Invalid({"parent_id": ["A category cannot lie in itself or in what lies in it."]})
 
 
-def _counted(category: Category) -> Counted:
-    return Counted(category, offered()[category.id])
+def _with_count(category: Category) -> CategoryWithCount:
+    return CategoryWithCount(category, offered()[category.id])

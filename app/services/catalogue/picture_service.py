@@ -1,7 +1,7 @@
-"""The pictures of a product: added, put in order, described, taken away.
+"""Adds pictures to products and removes them.
 
-They stand on the product's row, in the order in which they are shown. Their files are kept by
-content, so several products may share one, and taking a picture away leaves them.
+They are stored on the product's row, in the order in which they are shown. Their files are named by
+content, so that several products may share one; removing a picture leaves its files.
 """
 
 from app.domain.catalogue.images import MAX_IMAGES, StoredImage
@@ -14,7 +14,7 @@ from app.services.catalogue.pictures import Picture
 
 
 def refuse_unknown(address: str) -> None:
-    """Spare the work of making a picture fit for a product that does not exist.
+    """Check that a product exists, before a picture is converted for it.
 
     Raises:
         NotFound
@@ -23,8 +23,8 @@ def refuse_unknown(address: str) -> None:
 
 
 def add_picture(actor: Actor, address: str, picture: Picture, alt: str) -> Product:
-    """Show one more picture of a product, as the last; one that it has already stays where it is,
-    so that an upload may be repeated.
+    """Add a picture to a product, as the last. One that it has already stays where it is, so that an
+    upload may be repeated.
 
     Raises:
         NotFound: there is no such product.
@@ -42,13 +42,13 @@ def add_picture(actor: Actor, address: str, picture: Picture, alt: str) -> Produ
 
 
 def remove_picture(actor: Actor, address: str, picture_id: str) -> Product:
-    """Show a picture no longer.
+    """Remove a picture from a product.
 
     Raises:
         NotFound: there is no such product, or it has no such picture.
     """
     product = product_service.lock_product(address)
-    rest = [image for image in product.images if image["id"] != picture_id]
-    if len(rest) == len(product.images):
+    images = [image for image in product.images if image["id"] != picture_id]
+    if len(images) == len(product.images):
         raise NotFound("image")
-    return product_service.edit_locked(actor, product, {}, rest)
+    return product_service.edit_locked(actor, product, {}, images)

@@ -1,7 +1,7 @@
-"""Pictures made fit for the shop: any that staff send becomes WebP in three widths.
+"""Converts uploaded pictures to WebP in three widths.
 
-Nothing but pixels is taken over: no EXIF, so no place or camera of whoever took it, and no bytes
-that were hidden behind the picture (OWASP File Upload Cheat Sheet, "Image Rewriting").
+Only pixels are copied: no EXIF, which tells place and camera, and no bytes that were hidden behind
+the picture (OWASP File Upload Cheat Sheet, "Image Rewriting").
 """
 
 import hashlib
@@ -17,20 +17,20 @@ from app.errors import Invalid
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MAX_PIXELS = 25_000_000
-"""More than any shop shows; unpacked, such a picture fills 75 to 100 MB."""
+"""Decoded, such a picture takes 75 to 100 MB of memory."""
 MAX_SIDE = 12_000
 QUALITY = 80
 
-# Pillow's own limit would only warn; ours is checked before a single pixel is unpacked.
+# Pillow's own limit only warns; `_open` checks MAX_PIXELS before it decodes any pixel.
 Image.MAX_IMAGE_PIXELS = None
-# What Pillow raises on a broken file depends on where it is broken.
+# Pillow raises any of these, depending on where a file is broken.
 _BROKEN = (OSError, SyntaxError, ArithmeticError, LookupError, ValueError, TypeError, struct.error)
 _one_at_a_time = threading.Lock()  # several large pictures at once could exhaust the memory
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in all its widths; `id` is made of what was sent, so the same is the same."""
+    """A picture in all widths; `id` is a hash of the uploaded file."""
 
     id: str
     width: int
@@ -40,16 +40,16 @@ class Picture:
 
 
 def render(data: bytes) -> Picture:
-    """A picture made of an uploaded file. Slow: call it outside of transactions.
+    """Convert an uploaded file. Slow: call it outside of transactions.
 
     Raises:
-        Invalid: on `file`: no picture, of a kind that is not taken, broken, or too large.
+        Invalid: on `file`: not a picture, of another format, broken, or too large.
     """
     picture_id = hashlib.sha256(data).hexdigest()[:32]
     with _one_at_a_time:
         image = _open(data)
         files = {file_name(picture_id, width): _encode(image, width) for width in WIDTHS}
-    width, height = _fitted(image, WIDTHS[-1])
+    width, height = _size_at(image, WIDTHS[-1])
     return Picture(picture_id, width, height, files)
 
 
@@ -59,7 +59,7 @@ def _open(data: bytes) -> Image.Image:
             width, height = image.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise Invalid({"file": [f"At most {MAX_PIXELS // 1_000_000} megapixels."]})
-            image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # JPEG unpacks smaller by itself
+            image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # a JPEG can be decoded at a smaller size
             return _plain(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise Invalid({"file": [f"Not a picture. Send {', '.join(FORMATS)}."]}) from None
@@ -68,7 +68,7 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Just pixels in sRGB, with transparency where there is some."""
+    """The pixels in sRGB, with transparency if there is any."""
     image = _in_eight_bits(image)
     has_alpha = image.has_transparency_data
     profile = image.info.get("icc_profile")
@@ -77,7 +77,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Greys of 16 bits as all others: Pillow would take whatever is above 255 for white."""
+    """Scale greys of 16 bits to 8 bits: Pillow would turn all values above 255 into white."""
     if not image.mode.startswith("I"):
         return image
     return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
@@ -89,11 +89,11 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
         target = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return None  # a profile that does not fit is as good as none
+        return None  # a profile that does not fit is ignored
 
 
 def _encode(image: Image.Image, width: int) -> bytes:
-    size = _fitted(image, width)
+    size = _size_at(image, width)
     smaller = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
     smaller.info.clear()
     out = io.BytesIO()
@@ -101,7 +101,7 @@ def _encode(image: Image.Image, width: int) -> bytes:
     return out.getvalue()
 
 
-def _fitted(image: Image.Image, width: int) -> tuple[int, int]:
-    """The size at this width; a smaller picture stays as it is."""
+def _size_at(image: Image.Image, width: int) -> tuple[int, int]:
+    """The size at this width; a smaller picture keeps its own."""
     width = min(width, image.width)
     return width, max(1, round(image.height * width / image.width))

@@ -7,12 +7,14 @@ rows for changes. To load entities instead is simpler, and costs several times a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Executable, Row, Subquery, bindparam, select
 
 from app.db.paging import Order
 from app.db.prepared import by_owner, prepared, run
+from app.domain.catalogue.images import StoredImage
+from app.domain.catalogue.product_input import Option
 from app.models import Category, Product, Variant
 
 
@@ -35,22 +37,6 @@ class VariantView(NamedTuple):
     is_active: bool
 
 
-class OptionValues(TypedDict):
-    """An option of a product, such as its size, and its values."""
-
-    name: str
-    values: list[str]
-
-
-class Picture(TypedDict):
-    """A picture of a product: the name of its file, what it shows, and its size in pixels."""
-
-    id: str
-    alt: str
-    width: int
-    height: int
-
-
 @dataclass(frozen=True)
 class ProductView:
     """A product with its category and its variants; prices in minor units."""
@@ -61,8 +47,8 @@ class ProductView:
     description: str
     price: int
     compare_at_price: int | None
-    options: list[OptionValues]
-    images: list[Picture]
+    options: list[Option]
+    images: list[StoredImage]
     is_active: bool
     version: int
     created_at: datetime

@@ -1,4 +1,4 @@
-"""Slugs of categories and products, which staff choose or the shop makes of a name."""
+"""Slugs of categories and products: chosen by staff, or made from the name."""
 
 from sqlalchemy import select
 
@@ -9,23 +9,23 @@ from app.models import Category, Product
 from app.models.paths import Slugged
 
 
-def choose_slug(table: Slugged, wanted: str | None, name: str, own_id: int = 0) -> str:
-    """A free slug for a row: the one that staff want, or one made of its name; with a suffix where
-    that is taken."""
-    slug = make_slug(name, table.__name__.lower()) if wanted is None else wanted
+def choose_slug(table: Slugged, request: str | None, name: str, own_id: int = 0) -> str:
+    """A free slug for a row: the requested one, or one made from its name, with a suffix if it is
+    taken. `own_id` is the row that has the slug already."""
+    slug = make_slug(name, table.__name__.lower()) if request is None else request
     return with_suffix(slug) if _is_taken(table, slug, own_id) else slug
 
 
-def refuse_other_slug(row: Category | Product, wanted: str | None) -> None:
-    """Keep to the slug that staff want, when a row has one by `choose_slug`.
+def refuse_other_slug(row: Category | Product, request: str | None) -> None:
+    """Refuse the slug that `choose_slug` gave a row if it is not the requested one.
 
-    Called when all else is checked: what is wrong with a request is told before what is in its way.
+    Called after all other checks: errors (422) are reported before conflicts (409).
 
     Raises:
-        Conflict: `slug_taken`, where the wanted one belongs to another row.
+        Conflict: `slug_taken`, where the requested slug belongs to another row.
     """
-    if wanted is not None and row.slug != wanted:
-        raise Conflict("slug_taken", f"The slug {wanted} is taken.")
+    if request is not None and row.slug != request:
+        raise Conflict("slug_taken", f"The slug {request} is taken.")
 
 
 def _is_taken(table: Slugged, slug: str, own_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""The demo shop's own words: read from the JSON files beside this module, once a process."""
+"""The content of the demo shop, from the JSON files beside this module."""
 
 import json
 from decimal import Decimal
@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 
 @lru_cache
 def read(name: str) -> dict[str, Any]:
-    """A file of the demo shop: `catalogue`, `people` or `vocabulary`."""
+    """A file of the demo shop, read once a process: `catalogue`, `people` or `vocabulary`."""
     content: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return content
 

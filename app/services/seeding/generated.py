@@ -1,8 +1,9 @@
-"""Products without end, put together from the demo shop's vocabulary."""
+"""Any number of products, made up from the demo shop's vocabulary."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 
@@ -12,6 +13,7 @@ from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_pr
 from app.services.seeding.content import read, scale
 from app.services.seeding.written import OPENING
 
+T = TypeVar("T")
 BATCH = 10_000
 """Products a transaction."""
 
@@ -27,21 +29,21 @@ def fill_up(target: int, seed: int, currency: str, now: datetime) -> int:
     The caller holds the store's lock, so that nobody else counts at the same time. Numbers follow
     the count, which never falls: SKUs and slugs are new ones.
     """
-    there = count()
-    missing = min(target - there, BATCH)
+    existing = count()
+    missing = min(target - existing, BATCH)
     if missing <= 0:
-        return there
-    rng = Random(f"{seed}:{there}")  # noqa: S311 - made-up goods, not secrets
+        return existing
+    rng = Random(f"{seed}:{existing}")  # noqa: S311 - made-up goods, not secrets
     ids = {row.slug: row.id for row in db.session.execute(select(Category.slug, Category.id))}
     kinds = [(ids.get(slug), slug, kind) for slug, kind in read("vocabulary")["categories"].items()]
     maker = _Maker(rng, scale(currency), now)
-    numbers = range(there + 1, there + missing + 1)
+    numbers = range(existing + 1, existing + missing + 1)
     add_products([maker.make(number, *kinds[number % len(kinds)]) for number in numbers], OPENING)
-    return there + missing
+    return existing + missing
 
 
 class _Maker:
-    """Makes products up, each from a few throws of the dice."""
+    """Makes products up from random words and figures."""
 
     def __init__(self, rng: Random, scale: int, now: datetime) -> None:
         self._rng, self._scale, self._now = rng, scale, now
@@ -74,7 +76,7 @@ class _Maker:
     def _stock(self) -> int:
         return self._below(120) if self._below(12) else 0
 
-    def _pick(self, choices: Any) -> Any:
+    def _pick(self, choices: Sequence[T]) -> T:
         return choices[self._below(len(choices))]
 
     def _below(self, limit: int) -> int:

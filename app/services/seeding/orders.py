@@ -1,7 +1,7 @@
-"""Past orders in bulk, in every status, with their history and their part of the ledger.
+"""Past orders in batches, in every status, with their history and their stock movements.
 
-What they take is delivered first, so that no number of orders sells the shop out, and every figure
-is the sum of the ledger.
+The units that they sell are delivered first, so that no number of orders sells the shop out, and
+every variant's stock is the sum of its movements.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -24,7 +24,7 @@ from app.services.seeding.content import read
 BATCH = 1_000
 """Orders a transaction."""
 _POOL = 1_000
-"""Articles that a batch's orders are for."""
+"""How many variants the orders of a batch are for."""
 _DELIVERED_BEFORE = timedelta(days=58)
 
 # How often a status occurs, and how many hours ago such an order was placed.
@@ -42,7 +42,7 @@ _STEPS: dict[OrderStatus, tuple[OrderStatus, ...]] = {
     "delivered": ("pending", "processing", "shipped", "delivered"),
     "cancelled": ("pending", "cancelled"),
 }
-# The ledger's words, and what a step does to on hand and allocated for each unit.
+# The reason in the ledger, and the change of on hand and allocated for each unit.
 _MOVES: dict[OrderStatus, tuple[str, int, int]] = {
     "pending": ("order placed", 0, 1),
     "shipped": ("order shipped", -1, -1),
@@ -50,22 +50,34 @@ _MOVES: dict[OrderStatus, tuple[str, int, int]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Line:
-    variant_id: int
+class _Variant(NamedTuple):
+    id: int
     product_id: int
     sku: str
     name: str
     options: dict[str, str]
     price: int
+
+
+class _Line(NamedTuple):
+    variant: _Variant
     quantity: int
+
+
+class _Movement(NamedTuple):
+    variant_id: int
+    on_hand_delta: int
+    allocated_delta: int
+    reason: str
+    order_id: int | None
+    at: datetime
 
 
 @dataclass(frozen=True)
 class _Buyer:
     user_id: int | None
     email: str
-    address: dict[str, Any]
+    address: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -93,43 +105,43 @@ def fill_up(target: int, seed: int, currency: str, now: datetime) -> int:
 
     The caller holds the store's lock. Where nothing is for sale, nothing is added.
     """
-    there = count()
-    missing = min(target - there, BATCH)
-    rng = Random(f"{seed}:{there}")  # noqa: S311 - made-up orders; their numbers are real secrets
-    pool = _articles(rng) if missing > 0 else []
+    existing = count()
+    missing = min(target - existing, BATCH)
+    rng = Random(f"{seed}:{existing}")  # noqa: S311 - made-up orders; their numbers are real secrets
+    pool = _lock_pool(rng) if missing > 0 else []
     if not pool:
-        return there
+        return existing
     _store(_make(missing, pool, rng, now), currency, now)
-    return there + missing
+    return existing + missing
 
 
-def _articles(rng: Random) -> list[Any]:
-    """Some active variants with their products, from all over the catalogue, locked by id."""
+def _lock_pool(rng: Random) -> list[_Variant]:
+    """Active variants from all over the catalogue, locked in the order of their ids."""
     low = db.session.scalar(select(func.min(Variant.id))) or 0
     high = db.session.scalar(select(func.max(Variant.id))) or 0
     span = range(low, high + 1)
-    wanted = span if len(span) <= _POOL else sorted(rng.sample(span, _POOL))
+    ids = span if len(span) <= _POOL else sorted(rng.sample(span, _POOL))
     query = (
         select(Variant.id, Variant.product_id, Variant.sku, Product.name, Variant.options,
-               Variant.price, Variant.on_hand, Variant.allocated)
+               Variant.price)
         .join(Product, Product.id == Variant.product_id)
-        .where(Variant.id.in_(wanted), Variant.is_active, Variant.deleted_at.is_(None))
+        .where(Variant.id.in_(ids), Variant.is_active, Variant.deleted_at.is_(None))
         .where(Product.is_active, Product.deleted_at.is_(None))
         .order_by(Variant.id)
         .with_for_update(of=Variant, key_share=True)
     )  # fmt: skip
-    return list(db.session.execute(query))
+    return [_Variant._make(row) for row in db.session.execute(query)]
 
 
-def _make(count: int, pool: Sequence[Any], rng: Random, now: datetime) -> list[_PastOrder]:
+def _make(count: int, pool: Sequence[_Variant], rng: Random, now: datetime) -> list[_PastOrder]:
     customers = _customers()
     weights = [_MIX[status][0] for status in STATUSES]
     # Each status once, however few orders there are.
     statuses = [*STATUSES, *rng.choices(STATUSES, weights, k=count)][:count]
-    placed = [(now - timedelta(minutes=_age(status, rng)), status) for status in statuses]
+    times = [(now - timedelta(minutes=_age(status, rng)), status) for status in statuses]
     return [
         _PastOrder(order_id, status, at, _buyer(customers, rng), _lines(pool, rng))
-        for order_id, (at, status) in zip(reserve_ids(Order, count), sorted(placed), strict=True)
+        for order_id, (at, status) in zip(reserve_ids(Order, count), sorted(times), strict=True)
     ]
 
 
@@ -138,12 +150,9 @@ def _age(status: OrderStatus, rng: Random) -> int:
     return rng.randint(low * 60 + 5, high * 60)
 
 
-def _lines(pool: Sequence[Any], rng: Random) -> list[_Line]:
-    chosen = rng.sample(pool, min(rng.randint(1, 4), len(pool)))
-    return [
-        _Line(row.id, row.product_id, row.sku, row.name, row.options, row.price, rng.randint(1, 3))
-        for row in chosen
-    ]
+def _lines(pool: Sequence[_Variant], rng: Random) -> list[_Line]:
+    variants = rng.sample(pool, min(rng.randint(1, 4), len(pool)))
+    return [_Line(variant, rng.randint(1, 3)) for variant in variants]
 
 
 def _customers() -> list[_Buyer]:
@@ -180,35 +189,35 @@ def _store(orders: Sequence[_PastOrder], currency: str, now: datetime) -> None:
 
 
 def _book(orders: Sequence[_PastOrder], now: datetime) -> None:
-    """The ledger's rows in the order of their times, and the figures that they lead to."""
-    ordered: dict[int, int] = defaultdict(int)
-    for line in (line for order in orders for line in order.lines):
-        ordered[line.variant_id] += line.quantity
+    """Write the ledger in the order of its times, and add it to the variants' stock."""
+    units: dict[int, int] = defaultdict(int)
+    for order in orders:
+        for line in order.lines:
+            units[line.variant.id] += line.quantity
     earliest = now - _DELIVERED_BEFORE
-    movements: list[tuple[Any, ...]] = [
-        (variant_id, units, 0, "delivery", None, earliest)
-        for variant_id, units in sorted(ordered.items())
+    movements = [
+        _Movement(variant_id, quantity, 0, "delivery", None, earliest)
+        for variant_id, quantity in sorted(units.items())
     ]
     movements += sorted(
-        (row for order in orders for row in _movement_rows(order)), key=lambda row: row[-1]
+        (row for order in orders for row in _movement_rows(order)), key=lambda row: row.at
     )
-    insert_rows(StockMovement, _MOVEMENT, movements)
-    _add_to_figures(movements)
+    insert_rows(StockMovement, _Movement._fields, movements)
+    _add_to_stock(movements)
 
 
-def _add_to_figures(movements: Iterable[tuple[Any, ...]]) -> None:
-    changes: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for variant_id, on_hand, allocated, *_ in movements:
-        changes[variant_id][0] += on_hand
-        changes[variant_id][1] += allocated
-    rows = db.session.execute(
-        select(Variant.id, Variant.on_hand, Variant.allocated).where(Variant.id.in_(changes))
-    )
-    figures = [
-        (row.id, row.on_hand + changes[row.id][0], row.allocated + changes[row.id][1])
-        for row in rows
+def _add_to_stock(movements: Iterable[_Movement]) -> None:
+    on_hand: dict[int, int] = defaultdict(int)
+    allocated: dict[int, int] = defaultdict(int)
+    for movement in movements:
+        on_hand[movement.variant_id] += movement.on_hand_delta
+        allocated[movement.variant_id] += movement.allocated_delta
+    query = select(Variant.id, Variant.on_hand, Variant.allocated).where(Variant.id.in_(on_hand))
+    stock = [
+        (row.id, row.on_hand + on_hand[row.id], row.allocated + allocated[row.id])
+        for row in db.session.execute(query)
     ]
-    update_rows(Variant, ("on_hand", "allocated"), figures)
+    update_rows(Variant, ("on_hand", "allocated"), stock)
 
 
 _ORDER = (
@@ -221,13 +230,10 @@ _LINE = (
     "line_total",
 )  # fmt: skip
 _EVENT = ("order_id", "status", "at", "done_by", "note")
-_MOVEMENT = (
-    "variant_id", "on_hand_delta", "allocated_delta", "reason", "order_id", "at",
-)  # fmt: skip
 
 
-def _order_row(order: _PastOrder, currency: str) -> tuple[Any, ...]:
-    sums = pricing.totals((line.price, line.quantity) for line in order.lines)
+def _order_row(order: _PastOrder, currency: str) -> tuple[object, ...]:
+    sums = pricing.totals((line.variant.price, line.quantity) for line in order.lines)
     guest = order.buyer.user_id is None
     return (
         order.id,
@@ -249,40 +255,36 @@ def _order_row(order: _PastOrder, currency: str) -> tuple[Any, ...]:
     )
 
 
-def _line_row(order: _PastOrder, line: _Line) -> tuple[Any, ...]:
+def _line_row(order: _PastOrder, line: _Line) -> tuple[object, ...]:
+    variant = line.variant
     return (
         order.id,
-        line.product_id,
-        line.variant_id,
-        line.sku,
-        line.name,
-        line.options,
-        line.price,
+        variant.product_id,
+        variant.id,
+        variant.sku,
+        variant.name,
+        variant.options,
+        variant.price,
         line.quantity,
-        pricing.line_total(line.price, line.quantity),
+        pricing.line_total(variant.price, line.quantity),
     )
 
 
-def _event_rows(order: _PastOrder) -> list[tuple[Any, ...]]:
-    by = {"pending": "customer", "cancelled": "customer"}
-    return [(order.id, step, at, by.get(step, "staff"), "") for step, at in order.steps()]
+def _event_rows(order: _PastOrder) -> list[tuple[object, ...]]:
+    actors = {"pending": "customer", "cancelled": "customer"}
+    return [(order.id, step, at, actors.get(step, "staff"), "") for step, at in order.steps()]
 
 
-def _movement_rows(order: _PastOrder) -> list[tuple[Any, ...]]:
+def _movement_rows(order: _PastOrder) -> list[_Movement]:
+    lines = sorted(order.lines, key=lambda line: line.variant.id)
     rows = []
     for step, at in order.steps():
-        if step not in _MOVES:
-            continue
-        reason, on_hand, allocated = _MOVES[step]
-        rows += [
-            (
-                line.variant_id,
-                on_hand * line.quantity,
-                allocated * line.quantity,
-                reason,
-                order.id,
-                at,
-            )
-            for line in sorted(order.lines, key=lambda line: line.variant_id)
-        ]
+        if step in _MOVES:
+            reason, on_hand, allocated = _MOVES[step]
+            rows += [
+                _Movement(
+                    variant.id, on_hand * quantity, allocated * quantity, reason, order.id, at
+                )
+                for variant, quantity in lines
+            ]
     return rows

@@ -1,7 +1,7 @@
-"""The demo shop: put in once, filled up on request, emptied on request.
+"""The demo shop: created once, filled up and emptied on request.
 
-Each verb takes the store's lock first, so that two who seed at once take turns: the second finds
-what the first has made.
+Each operation locks the store's row first, so that of two seeds at once the second sees what the
+first has created.
 """
 
 from collections.abc import Sequence
@@ -34,24 +34,24 @@ WRITTEN_ORDERS = 30
 
 
 def is_seeded() -> bool:
-    """Whether the demo shop is there, or somebody has taken one of its SKUs or addresses."""
-    return written.is_there()
+    """Whether the demo shop exists, or one of its SKUs or email addresses is taken."""
+    return written.exists()
 
 
-def products_there() -> int:
+def count_products() -> int:
     """How many products there are, deleted ones included."""
     return generated.count()
 
 
-def orders_there() -> int:
+def count_orders() -> int:
     """How many orders there are."""
     return orders.count()
 
 
-def plant(currency: str, customer_hash: str, admin_hash: str, seed: int) -> bool:
-    """Make the written part of the demo shop, all of it or nothing; False if it was there.
+def create_demo(currency: str, customer_hash: str, admin_hash: str, seed: int) -> bool:
+    """Create the hand-written part of the demo shop; return False if it exists already.
 
-    The hashes are of the two demo passwords, made outside of the transaction.
+    The hashes are of the two demo passwords, computed outside of the transaction.
     """
     _lock_store()
     if is_seeded():
@@ -60,43 +60,42 @@ def plant(currency: str, customer_hash: str, admin_hash: str, seed: int) -> bool
     written.add_people(customer_hash, admin_hash)
     written.add_catalogue(currency, written.add_categories(), now)
     orders.fill_up(orders.count() + WRITTEN_ORDERS, seed, currency, now)
-    # Above all since it lets an admin in whose password everybody may know.
+    # Security needs to know: it creates an admin whose password is public.
     trail.record(SYSTEM, "shop.seeded", None, {}, {"demo": "planted"})
     catalogue_cache.invalidate_catalogue()
     return True
 
 
 def add_products(target: int, currency: str, seed: int, now: datetime) -> int:
-    """Make a batch of products of those missing to `target`; how many there are then."""
+    """Add a batch of the products that are missing to `target`; return how many there are then."""
     _lock_store()
-    there = generated.fill_up(target, seed, currency, now)
+    total = generated.fill_up(target, seed, currency, now)
     catalogue_cache.invalidate_catalogue()
-    return there
+    return total
 
 
 def add_orders(target: int, currency: str, seed: int, now: datetime) -> int:
-    """Make a batch of orders of those missing to `target`; how many there are then."""
+    """Add a batch of the orders that are missing to `target`; return how many there are then."""
     _lock_store()
-    there = orders.fill_up(target, seed, currency, now)
+    total = orders.fill_up(target, seed, currency, now)
     catalogue_cache.invalidate_catalogue()
-    return there
+    return total
 
 
-def settle() -> None:
-    """Let the database know how much there is now."""
+def update_statistics() -> None:
+    """Refresh the database's statistics after many rows came in."""
     bulk.refresh_statistics(Product, Variant, Category, Order, OrderLine)
 
 
 def empty() -> None:
-    """Delete everything, the ledger too, except for the audit trail, which notes it, and the
-    currency that the shop was opened with.
+    """Delete everything, the ledger too, but the audit trail, which records it, and the currency.
 
     Raises:
         NotOwner: on PostgreSQL only the owner of the tables may do this.
     """
     _lock_store()
-    kept = (Store.__tablename__, AuditEvent.__tablename__)
-    tables = [table for table in Base.metadata.sorted_tables if table.name not in kept]
+    exempt = (Store.__tablename__, AuditEvent.__tablename__)
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in exempt]
     with database_roles.unprotected(db.session.connection(), StockMovement.__tablename__):
         _delete_rows(tables)
     trail.record(SYSTEM, "shop.emptied", None, {}, {"everything": "deleted"})
@@ -108,7 +107,7 @@ def _delete_rows(tables: Sequence[Table]) -> None:
         names = ", ".join(table.name for table in tables)
         db.session.execute(text(f"TRUNCATE {names}"))
         return
-    # SQLite looks at each row on its own: a parent must not go before its child.
+    # SQLite checks foreign keys row by row: a child has to be deleted before its parent.
     db.session.execute(update(Category).values(parent_id=None))
     for table in reversed(tables):
         db.session.execute(delete(table))

@@ -1,4 +1,4 @@
-"""The part of the demo shop that was written by hand: categories, products, people."""
+"""The hand-written part of the demo shop: categories, products, people."""
 
 from datetime import datetime, timedelta
 from itertools import product as combinations
@@ -17,20 +17,20 @@ _STOCK_PATTERN = (7, 4, 10, 0, 6, 2)
 """Tenths of a product's stock that its variants have, in turn: some run low, some are sold out."""
 
 
-def is_there() -> bool:
-    """Whether the demo shop stands already, or somebody has taken one of its names."""
+def exists() -> bool:
+    """Whether the demo shop exists already, or one of its names is taken."""
     catalogue, people = read("catalogue"), read("people")
     emails = [person["email"] for person in [*people["customers"], people["admin"]]]
     skus = [sku for product in catalogue["products"] for sku in _skus(product)]
-    found = select(1).where(
+    query = select(1).where(
         select(User.id).where(User.email_key.in_(emails)).exists()
         | select(Variant.id).where(Variant.sku.in_(skus), Variant.deleted_at.is_(None)).exists()
     )
-    return db.session.scalar(found) is not None
+    return db.session.scalar(query) is not None
 
 
 def add_categories() -> dict[str, int]:
-    """The demo tree's ids by slug; what stands there under a slug already is used as it is."""
+    """The ids of the demo categories by slug; a category that has the slug already is used as it is."""
     ids = {row.slug: row.id for row in db.session.execute(select(Category.slug, Category.id))}
     for position, entry in enumerate(read("catalogue")["categories"]):
         if entry["slug"] in ids:
@@ -50,20 +50,20 @@ def add_categories() -> dict[str, int]:
 
 
 def add_catalogue(currency: str, categories: dict[str, int], now: datetime) -> None:
-    """All written products, the youngest 70 days old, with their opening stock."""
-    taken = set(db.session.scalars(select(Product.slug).where(Product.deleted_at.is_(None))))
+    """All products with their opening stock; the newest is 70 days old."""
+    slugs = set(db.session.scalars(select(Product.slug).where(Product.deleted_at.is_(None))))
     entries = read("catalogue")["products"]
-    # In an order of age that mixes the categories, so that the newest are not all of one.
-    aged = sorted(range(len(entries)), key=lambda place: place * 37 % len(entries))
+    # Mixes the categories, so that the newest products are not all of one.
+    by_age = sorted(range(len(entries)), key=lambda place: place * 37 % len(entries))
     products = [
         _new_product(
             entries[place],
             currency,
             categories,
             now - timedelta(days=200 - age, hours=place),
-            taken,
+            slugs,
         )
-        for age, place in enumerate(aged)
+        for age, place in enumerate(by_age)
     ]
     add_products(products, OPENING)
 
@@ -85,14 +85,14 @@ def _new_product(
     currency: str,
     categories: dict[str, int],
     created_at: datetime,
-    taken: set[str],
+    used_slugs: set[str],
 ) -> NewProduct:
     options = entry.get("options", {})
     slug = make_slug(entry["name"], "product")
     was = entry.get("was")
     return NewProduct(
         name=entry["name"],
-        slug=with_suffix(slug) if slug in taken else slug,
+        slug=with_suffix(slug) if slug in used_slugs else slug,
         variants=_variants(entry, currency),
         created_at=created_at,
         description=entry["text"],

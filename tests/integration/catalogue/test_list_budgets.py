@@ -35,7 +35,7 @@ def shop(app):
     """The demo shop, and somebody who can sign in to look at it."""
     with app.app_context():
         hashes = [password_hashing.hash_password(password) for _, password in (CUSTOMER, ADMIN)]
-        in_transaction(lambda: seed_service.plant("USD", *hashes, 1))
+        in_transaction(lambda: seed_service.create_demo("USD", *hashes, 1))
     return app
 
 

@@ -62,11 +62,11 @@ def shop(app):
     """Thousands of products and orders, which the database has looked at."""
     now = utc_now()
     with app.app_context():
-        in_transaction(lambda: seed_service.plant("USD", "x", "x", 1))
+        in_transaction(lambda: seed_service.create_demo("USD", "x", "x", 1))
         in_transaction(lambda: seed_service.add_products(PRODUCTS, "USD", 1, now))
         for _ in range(ORDERS // 1_000):
             in_transaction(lambda: seed_service.add_orders(ORDERS, "USD", 1, now))
-        in_transaction(seed_service.settle)
+        in_transaction(seed_service.update_statistics)
     return app
 
 

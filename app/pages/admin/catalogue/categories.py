@@ -1,19 +1,20 @@
-"""The category tree for staff: looked at, added to, changed, pruned."""
+"""The category tree for staff: the list, and forms to add, change and delete a category."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, flash, url_for
 from marshmallow import Schema
 
 from app.errors import ShopError
 from app.models import Category
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, explain_conflict, once
-from app.pages.admin.catalogue.tree import outside, tree
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, explain_conflict
+from app.pages.admin.catalogue.tree import tree, without_branch
 from app.pages.blueprint import see_other
 from app.pages.forms import Form, parse_whole
 from app.schemas.base import ShopSchema
 from app.schemas.categories import CategorySchema
 from app.services.catalogue import category_service
+from app.services.catalogue.category_service import CategoryInput
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("categories", __name__, url_prefix="/admin/categories")
@@ -22,23 +23,24 @@ FIELDS = ("name", "slug", "description", "parent_id", "position", "version")
 
 
 class CategoryForm(Form):
-    """A category: an empty slug is left to the shop, an empty parent is the top of the tree."""
+    """A category. The shop makes an empty slug from the name; without a parent it is at the top."""
 
     def show_refusal(self, refusal: ShopError) -> None:
-        """Keep a refusal; a slug that is taken is told beside its field."""
+        """Keep a refusal; that of a slug that is taken is shown beside its field."""
         super().show_refusal(refusal)
         if refusal.code == "slug_taken":
             self.errors = {"slug": [refusal.detail]}
 
     def _load(self, schema: Schema) -> dict[str, Any]:
-        sent: dict[str, Any] = {
-            name: self.value(name)
-            for name in ("name", "slug", "description")
-            if name != "slug" or self.value(name).strip()
+        body: dict[str, object] = {
+            "name": self.value("name"),
+            "description": self.value("description"),
+            "parent_id": parse_whole(self.value("parent_id")) or None,
+            "position": parse_whole(self.value("position").strip() or "0"),
         }
-        sent["parent_id"] = parse_whole(self.value("parent_id")) or None
-        sent["position"] = parse_whole(self.value("position").strip() or "0")
-        return self._read(schema, sent)
+        if self.value("slug").strip():
+            body["slug"] = self.value("slug")
+        return self._read(schema, body)
 
 
 @blp.get("")
@@ -57,59 +59,58 @@ def show_new() -> Response:
 def create() -> Response:
     """Add a category."""
     actor, form = current_actor(), CategoryForm.from_request()
-    made = form.carry_out(
+    category_id = form.carry_out(
         NEW,
-        lambda facts: once(lambda: category_service.create_category(actor, **facts).category.id),
+        lambda fields: once(
+            lambda: category_service.create_category(actor, cast(CategoryInput, fields)).category.id
+        ),
     )
-    return _new(form) if made is None else _done(form, "is in the tree.")
+    return _new(form) if category_id is None else _done(form, "is in the tree.")
 
 
 @blp.get("/<category>")
 def show_category(category: str) -> Response:
     """A category, to be changed."""
-    found = category_service.get_category(category).category
-    return _one(CategoryForm({name: getattr(found, name) for name in FIELDS}), found)
+    row = category_service.get_category(category).category
+    return _one(CategoryForm({name: getattr(row, name) for name in FIELDS}), row)
 
 
 @blp.post("/<category>")
 def change(category: str) -> Response:
     """Change a category, or move it elsewhere in the tree."""
     actor, form = current_actor(), CategoryForm.from_request()
-    changed = form.carry_out(
+    category_id = form.carry_out(
         CHANGES,
         lambda changes: once(
             lambda: (
                 category_service.edit_category(
-                    actor, category, changes, [form.value("version")]
+                    actor, category, cast(CategoryInput, changes), [form.value("version")]
                 ).category.id
             )
         ),
     )
-    if changed is None:
-        found = category_service.get_category(category).category
-        explain_conflict(form, found)
-        return _one(form, found)
+    if category_id is None:
+        row = category_service.get_category(category).category
+        explain_conflict(form, row)
+        return _one(form, row)
     return _done(form, "is saved.")
 
 
 @blp.get("/<category>/delete")
 def confirm_deletion(category: str) -> Response:
     """Ask whether a category is really to be deleted."""
-    found = category_service.get_category(category)
-    return admin_form("category_delete.html", Form(), found=found)
+    return _confirm(category, Form())
 
 
 @blp.post("/<category>/delete")
 def delete(category: str) -> Response:
     """Remove a category, which has to be empty."""
     actor, form = current_actor(), Form.from_request()
-
-    gone = form.carry_out(
+    deletion = form.carry_out(
         NOTHING, lambda _nothing: once(lambda: category_service.delete_category(actor, category))
     )
-    if gone is None:
-        found = category_service.get_category(category)
-        return admin_form("category_delete.html", form, found=found)
+    if deletion is None:
+        return _confirm(category, form)
     flash("The category is deleted.")
     return see_other(url_for(".list_categories"))
 
@@ -120,8 +121,13 @@ def _new(form: Form) -> Response:
 
 def _one(form: Form, category: Category) -> Response:
     return admin_form(
-        "category.html", form, category=category, parents=outside(tree(), category.id)
+        "category.html", form, category=category, parents=without_branch(tree(), category.id)
     )
+
+
+def _confirm(category: str, form: Form) -> Response:
+    entry = category_service.get_category(category)
+    return admin_form("category_delete.html", form, entry=entry)
 
 
 def _done(form: CategoryForm, what: str) -> Response:

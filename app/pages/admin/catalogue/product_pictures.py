@@ -1,4 +1,4 @@
-"""The pictures of a product: sent, described, put in order, taken away."""
+"""The pictures of a product: forms to add, describe, arrange and remove them."""
 
 from typing import Any, cast
 
@@ -31,40 +31,39 @@ blp = AdminBlueprint(
     url_prefix="/admin/products/<product>/pictures",
     before_forms=[_allow_pictures],
 )
-DESCRIBED, ARRANGED = ImageSchema(only=["alt"]), ProductSchema(only=["images"], partial=True)
+DESCRIPTION, ARRANGEMENT = ImageSchema(only=["alt"]), ProductSchema(only=["images"], partial=True)
 PLACE = "place-"
 
 
-class ArrangedForm(Form):
-    """Pictures as they are to be: `place-<id>`, `alt-<id>` and `remove-<id>` of each."""
+class ArrangementForm(Form):
+    """All pictures of a product, with `place-<id>`, `alt-<id>` and `remove-<id>` of each."""
 
     @property
     def ids(self) -> list[str]:
-        """The pictures that stay, in the order that is wanted.
+        """The pictures that stay, in their new order.
 
-        One that is moved comes before the one whose place it takes, or behind it, if it came from
-        above.
+        A picture that moves up stands before the one whose place it takes, one that moves down
+        behind it.
         """
         names = [name for name in self.values if name.startswith(PLACE)]
-        wanted = []
-        for now, name in enumerate(names, 1):
-            given = parse_whole(self.value(name))
-            place = given if isinstance(given, int) else now
-            wanted.append((place, (place > now) - (place < now), name.removeprefix(PLACE)))
-        return [id_ for *_order, id_ in sorted(wanted, key=lambda wish: wish[:2])
-                if f"remove-{id_}" not in self.values]  # fmt: skip
+        order = []
+        for old, name in enumerate(names, 1):
+            number = parse_whole(self.value(name))
+            new = number if isinstance(number, int) else old
+            order.append((new, (new > old) - (new < old), old, name.removeprefix(PLACE)))
+        return [id_ for *_key, id_ in sorted(order) if f"remove-{id_}" not in self.values]
 
     def show_refusal(self, refusal: ShopError) -> None:
-        """Keep a refusal, and tell it beside the picture that it is about."""
+        """Keep a refusal, with its messages beside the pictures that they are about."""
         super().show_refusal(refusal)
-        told = [(name.split("."), words) for name, words in self.errors.items()]
+        parts = [(name.split("."), words) for name, words in self.errors.items()]
         self.errors = {
-            f"{name[2]}-{self.ids[int(name[1])]}": words for name, words in told if len(name) == 3
+            f"{name[2]}-{self.ids[int(name[1])]}": words for name, words in parts if len(name) == 3
         }
 
     def _load(self, schema: Schema) -> dict[str, Any]:
-        wishes = [{"id": id_, "alt": self.value(f"alt-{id_}")} for id_ in self.ids]
-        return self._read(schema, {"images": wishes})
+        images = [{"id": id_, "alt": self.value(f"alt-{id_}")} for id_ in self.ids]
+        return self._read(schema, {"images": images})
 
 
 @blp.get("")
@@ -79,46 +78,46 @@ def add(product: str) -> Response:
     actor, form = current_actor(), Form.from_request()
     picture_service.refuse_unknown(product)
 
-    def keep(facts: dict[str, Any]) -> Product:
+    def store(fields: dict[str, str]) -> Product:
         file = request.files.get("file")
         if not file:
             raise Invalid({"file": [EMPTY]})
-        picture, alt = keep_picture(file), facts.get("alt", "")
+        picture, alt = keep_picture(file), fields.get("alt", "")
         return in_transaction(lambda: picture_service.add_picture(actor, product, picture, alt))
 
-    return _answer(product, form, form.carry_out(DESCRIBED, keep), "The picture is there.")
+    return _answer(product, form, form.carry_out(DESCRIPTION, store), "The picture is there.")
 
 
 @blp.post("/arrange")
 def arrange(product: str) -> Response:
     """Describe pictures, put them in order, take some away."""
-    actor, form = current_actor(), ArrangedForm.from_request()
-    changed = form.carry_out(
-        ARRANGED,
+    actor, form = current_actor(), ArrangementForm.from_request()
+    row = form.carry_out(
+        ARRANGEMENT,
         lambda changes: in_transaction(
             lambda: product_service.edit_product(
                 actor, product, cast(ProductInput, changes), [form.value("version")]
             )
         ),
     )
-    return _answer(product, form, changed, "The pictures are saved.")
+    return _answer(product, form, row, "The pictures are saved.")
 
 
 @blp.errorhandler(RequestEntityTooLarge)
 def refuse_large(_error: RequestEntityTooLarge) -> Response:
-    """Say beside the form what a picture may weigh."""
+    """Show beside the form that the file is too large."""
     return _page((request.view_args or {})["product"], file_too_large())
 
 
-def _answer(product: str, form: Form, changed: Product | None, message: str) -> Response:
-    if changed is None:
+def _answer(product: str, form: Form, row: Product | None, message: str) -> Response:
+    if row is None:
         return _page(product, form)
     flash(message)
-    return see_other(url_for(".show", product=changed.id))
+    return see_other(url_for(".show", product=row.id))
 
 
 def _page(product: str, form: Form) -> Response:
-    found = product_queries.get_product(current_actor(), product)
-    explain_conflict(form, found)
-    images = [show_image(image) for image in found.images]
-    return admin_form("product_pictures.html", form, product=found, images=images)
+    row = product_queries.get_product(current_actor(), product)
+    explain_conflict(form, row)
+    images = [show_image(image) for image in row.images]
+    return admin_form("product_pictures.html", form, product=row, images=images)

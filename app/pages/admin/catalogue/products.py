@@ -1,4 +1,4 @@
-"""The staff's pages of products: list, create, edit, put on and off sale, delete."""
+"""Products for staff: the list, and forms to add, change and delete a product."""
 
 from typing import cast
 
@@ -81,36 +81,36 @@ def show_new() -> Response:
 
 @blp.post("/new")
 def create() -> Response:
-    """Create a product."""
+    """Add a product."""
     actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _new(form)
-    made = form.carry_out(
+    product_id = form.carry_out(
         NEW,
         lambda fields: once(
             lambda: product_service.create_product(actor, cast(ProductInput, fields)).id
         ),
     )
-    if made is None:
+    if product_id is None:
         return _new(form)
     flash(f"{form.value('name').strip()} is in the catalogue. Pictures can be added now.")
-    return see_other(url_for(".show_product", product=made))
+    return see_other(url_for(".show_product", product=product_id))
 
 
 @blp.get("/<product>")
 def show_product(product: str) -> Response:
-    """A product with its variants, to be changed."""
-    found = product_queries.get_product(current_actor(), product)
-    return _one(ProductForm.of(found), found)
+    """The form for a product and its variants."""
+    row = product_queries.get_product(current_actor(), product)
+    return _one(ProductForm.of(row), row)
 
 
 @blp.post("/<product>")
 def change(product: str) -> Response:
-    """Change a product and its variants, unless somebody else has meanwhile."""
+    """Change a product and its variants, unless somebody else changed it meanwhile."""
     actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _one(form, product_queries.get_product(actor, product))
-    changed = form.carry_out(
+    product_id = form.carry_out(
         CHANGES,
         lambda changes: once(
             lambda: (
@@ -120,43 +120,42 @@ def change(product: str) -> Response:
             )
         ),
     )
-    if changed is None:
-        found = product_queries.get_product(actor, product)
-        explain_conflict(form, found)
-        return _one(form, found)
+    if product_id is None:
+        row = product_queries.get_product(actor, product)
+        explain_conflict(form, row)
+        return _one(form, row)
     flash("The product is saved.")
-    return see_other(url_for(".show_product", product=changed))
+    return see_other(url_for(".show_product", product=product_id))
 
 
 @blp.post("/<product>/on-sale")
 def put_on_sale(product: str) -> Response:
-    """Offer a product, or take it off sale; it keeps everything."""
+    """Put a product on sale, or take it off."""
     actor, changes = current_actor(), ProductInput(is_active=request.form.get("is_active") == "1")
-    changed = in_transaction(lambda: product_service.edit_product(actor, product, changes))
-    flash(f"{changed.name} is {'on sale' if changed.is_active else 'off sale'} now.")
-    return see_other(url_for(".show_product", product=changed.id))
+    row = in_transaction(lambda: product_service.edit_product(actor, product, changes))
+    flash(f"{row.name} is {'on sale' if row.is_active else 'off sale'} now.")
+    return see_other(url_for(".show_product", product=row.id))
 
 
 @blp.get("/<product>/delete")
 def confirm_deletion(product: str) -> Response:
-    """The page that asks whether to delete a product."""
-    found = product_queries.get_product(current_actor(), product)
-    return admin_form("product_delete.html", Form(), product=found)
+    """Ask whether a product is really to be deleted."""
+    row = product_queries.get_product(current_actor(), product)
+    return admin_form("product_delete.html", Form(), product=row)
 
 
 @blp.post("/<product>/delete")
 def delete(product: str) -> Response:
-    """Take a product out of the catalogue, as it was when that was confirmed."""
+    """Delete a product, unless it has changed since the page was rendered."""
     actor, form = current_actor(), Form.from_request()
-
     version = [form.value("version")]
-    gone = form.carry_out(
+    deletion = form.carry_out(
         NOTHING,
         lambda _nothing: once(lambda: product_service.delete_product(actor, product, version)),
     )
-    if gone is None:
-        found = product_queries.get_product(actor, product)
-        return admin_form("product_delete.html", form, product=found)
+    if deletion is None:
+        row = product_queries.get_product(actor, product)
+        return admin_form("product_delete.html", form, product=row)
     flash("The product is deleted.")
     return see_other(url_for(".list_products"))
 

@@ -1,4 +1,4 @@
-"""The category tree as staff see it, fresh from the database."""
+"""The category tree on the staff's pages, read from the database without a cache."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from app.services.catalogue import category_service
 
 
 @dataclass(frozen=True)
-class Node:
-    """A category, how deep it lies, and how many products are offered in it and below it."""
+class CategoryNode:
+    """A category, its depth, and how many products are on sale in it and below it."""
 
     category: Category
     depth: int
@@ -17,29 +17,24 @@ class Node:
 
     @property
     def indented(self) -> str:
-        """Its name as it stands in a list to choose from."""
+        """Its name as an option of a select box."""
         return "\N{EM DASH} " * self.depth + self.category.name
 
 
-def tree() -> list[Node]:
+def tree() -> list[CategoryNode]:
     """All categories, depth first."""
     depths: dict[int | None, int] = {None: -1}
     nodes = []
-    for counted in category_service.list_categories(1, MAX_DEPTH).items:
-        row = counted.category
-        depths[row.id] = depths[row.parent_id] + 1
-        nodes.append(Node(row, depths[row.id], counted.product_count))
+    for category, product_count in category_service.list_categories(1, MAX_DEPTH).items:
+        depths[category.id] = depths[category.parent_id] + 1
+        nodes.append(CategoryNode(category, depths[category.id], product_count))
     return nodes
 
 
-def outside(nodes: list[Node], category_id: int) -> list[Node]:
-    """The tree without a category and what lies in it: where the category may go."""
-    kept, inside_of = [], None
+def without_branch(nodes: list[CategoryNode], category_id: int) -> list[CategoryNode]:
+    """The tree without a category and what lies below it: where the category may go."""
+    branch: set[int | None] = {category_id}
     for node in nodes:
-        if inside_of is not None and node.depth <= inside_of:
-            inside_of = None
-        if node.category.id == category_id:
-            inside_of = node.depth
-        if inside_of is None:
-            kept.append(node)
-    return kept
+        if node.category.parent_id in branch:
+            branch.add(node.category.id)
+    return [node for node in nodes if node.category.id not in branch]
