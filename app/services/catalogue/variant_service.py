@@ -27,24 +27,25 @@ MAX_ON_RECORD = 1000
 """Variants of one product, those left out included: a product's answer holds them all."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Target:
-    """What a variant becomes; `variant` is None while it is new, `stock` where it stays."""
+    """What a variant becomes. `variant` is None while it is new, `sku` empty until one is
+    generated, `stock` None where it stays."""
 
     variant: Variant | None
+    position: int
     sku: str
     options: dict[str, str]
     price: int
     is_active: bool
-    position: int
     stock: int | None
 
     @property
     def differs(self) -> bool:
         old = self.variant
         return old is None or (
-            (self.sku, self.options, self.price, self.is_active, self.position)
-            != (old.sku, old.options, old.price, old.is_active, old.position)
+            (self.position, self.sku, self.options, self.price, self.is_active)
+            != (old.position, old.sku, old.options, old.price, old.is_active)
             or self.stock not in (None, old.available)
         )
 
@@ -58,20 +59,22 @@ def replace_variants(
 
     Raises:
         Invalid: unknown ids, options that do not fit, a missing price, no active variant.
-        Conflict: `sku_taken`, `stock_promised`.
+        Conflict: `sku_taken`.
     """
     by_id = {variant.id: variant for variant in product.variants}
-    _check(product, inputs, by_id)
-    targets = _targets(inputs, by_id, _choose_skus(product, inputs, by_id))
-    listed = {target.variant.id for target in targets if target.variant}
-    dropped = [variant for variant in product.active_variants if variant.id not in listed]
+    _check(inputs, by_id)
+    targets = [_target(entry, by_id, position) for position, entry in enumerate(inputs)]
+    check_fit(product.options, [(f"variants.{t.position}.options", t.options) for t in targets])
+    _choose_skus(product, targets)
+    ids = {target.variant.id for target in targets if target.variant}
+    dropped = [variant for variant in product.active_variants if variant.id not in ids]
     changed = [target for target in targets if target.differs]
     existing = [target.variant for target in changed if target.variant]
     if dropped or existing:
         inventory_service.lock_variants(variant.id for variant in [*dropped, *existing])
     _release_unique_values(dropped, changed)
     stocks = [(_write(product, target), target.stock) for target in changed]
-    if any(target.variant is None for target in changed):
+    if len(existing) < len(changed):
         db.session.flush()  # the ledger refers to the new ids
     for variant, stock in stocks:
         if stock is not None:
@@ -79,7 +82,7 @@ def replace_variants(
     product.variants.sort(key=lambda variant: (variant.position, variant.id))
 
 
-def _check(product: Product, inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]) -> None:
+def _check(inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]) -> None:
     errors: dict[str, list[str]] = {}
     ids = [entry["id"] for entry in inputs if "id" in entry]
     for place, entry in enumerate(inputs):
@@ -93,56 +96,42 @@ def _check(product: Product, inputs: Sequence[VariantInput], by_id: Mapping[int,
         errors["variants"] = [f"{len(by_id)} variants are on record: make another product."]
     if errors:
         raise Invalid(errors)
-    options = [
-        (f"variants.{place}.options", _options(entry, by_id)) for place, entry in enumerate(inputs)
-    ]
-    check_fit(product.options, options)
 
 
-def _options(entry: VariantInput, by_id: Mapping[int, Variant]) -> dict[str, str]:
-    if "options" in entry or "id" not in entry:
-        return dict(entry.get("options", {}))
-    return by_id[entry["id"]].options
+def _target(entry: VariantInput, by_id: Mapping[int, Variant], position: int) -> _Target:
+    variant = by_id[entry["id"]] if "id" in entry else None
+    return _Target(
+        variant,
+        position,
+        sku=entry.get("sku") or (variant.sku if variant else ""),
+        options=entry.get("options", variant.options if variant else {}),
+        price=entry["price"] if "price" in entry or variant is None else variant.price,
+        is_active=entry.get("is_active", True),
+        stock=entry.get("stock"),
+    )
 
 
-def _targets(
-    inputs: Sequence[VariantInput], by_id: Mapping[int, Variant], skus: Sequence[str]
-) -> list[_Target]:
-    targets = []
-    for position, (entry, sku) in enumerate(zip(inputs, skus, strict=True)):
-        variant = by_id.get(entry.get("id", 0))
-        price = entry["price"] if "price" in entry or variant is None else variant.price
-        options, is_active = _options(entry, by_id), entry.get("is_active", True)
-        stock = entry.get("stock")
-        targets.append(_Target(variant, sku, options, price, is_active, position, stock))
-    return targets
-
-
-def _choose_skus(
-    product: Product, inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]
-) -> list[str]:
-    """A SKU for each variant: the requested one, its present one, or a generated one."""
-    ids = {entry["id"] for entry in inputs if "id" in entry}
-    present = [by_id[entry["id"]].sku if "id" in entry else "" for entry in inputs]
-    skus = [entry.get("sku") or sku for entry, sku in zip(inputs, present, strict=True)]
-    for place, sku in enumerate(skus):
-        if sku and sku in skus[:place]:
-            raise Invalid({f"variants.{place}.sku": ["Another variant has the same SKU."]})
-    requests = [sku for sku, old in zip(skus, present, strict=True) if sku != old]
-    generated = [
-        "" if sku else _generate_sku(product, _options(entry, by_id))
-        for entry, sku in zip(inputs, skus, strict=True)
-    ]
-    used = _other_skus({*requests, *generated} - {""}, ids)
+def _choose_skus(product: Product, targets: Sequence[_Target]) -> None:
+    """Check the SKUs that change, and generate one for each new variant that has none."""
+    skus = [target.sku for target in targets]
+    for target in targets:
+        if target.sku and target.sku in skus[: target.position]:
+            field = f"variants.{target.position}.sku"
+            raise Invalid({field: ["Another variant has the same SKU."]})
+    present = {target.variant.sku for target in targets if target.variant}
+    requests = [sku for sku in skus if sku and sku not in present]
+    nameless = [target for target in targets if not target.sku]
+    for target in nameless:
+        target.sku = _generate_sku(product, target.options)
+    used = _existing_skus({*requests, *(target.sku for target in nameless)}) - present
     for sku in requests:
         if sku in used:
             raise Conflict("sku_taken", f"The SKU {sku} is taken.", sku=sku)
-    used |= set(skus)
-    for place, sku in enumerate(generated):
-        if sku:
-            skus[place] = f"{sku}-{secrets.token_hex(4).upper()}" if sku in used else sku
-            used.add(skus[place])
-    return skus
+    used.update(skus)
+    for target in nameless:
+        if target.sku in used:
+            target.sku = f"{target.sku}-{secrets.token_hex(4).upper()}"
+        used.add(target.sku)
 
 
 def _generate_sku(product: Product, options: Mapping[str, str]) -> str:
@@ -150,14 +139,9 @@ def _generate_sku(product: Product, options: Mapping[str, str]) -> str:
     return "-".join([word for word in words if word]).upper()[:MAX_GENERATED_SKU].strip("-")
 
 
-def _other_skus(skus: Collection[str], own_ids: Collection[int]) -> set[str]:
-    """Which of the SKUs belong to variants other than these."""
-    query = select(Variant.sku, Variant.id).where(
-        Variant.sku.in_(sorted(skus)), Variant.deleted_at.is_(None)
-    )
-    return (
-        {row.sku for row in db.session.execute(query) if row.id not in own_ids} if skus else set()
-    )
+def _existing_skus(skus: Collection[str]) -> set[str]:
+    query = select(Variant.sku).where(Variant.sku.in_(sorted(skus)), Variant.deleted_at.is_(None))
+    return set(db.session.scalars(query)) if skus else set()
 
 
 def _release_unique_values(dropped: Sequence[Variant], changed: Sequence[_Target]) -> None:
