@@ -16,6 +16,6 @@ def check_version(version: int | str, expected: Collection[str] | None) -> None:
     if expected is not None and str(version) not in expected:
         raise PreconditionFailed(
             "precondition_failed",
-            f"This has been edited meanwhile: it stands at version {version}.",
+            f"This was changed in the meantime: it is now at version {version}.",
             version=version,
         )

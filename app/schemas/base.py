@@ -160,7 +160,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError("Neither true nor false.")
+            raise ValidationError("Must be true or false.")
         return value
 
 

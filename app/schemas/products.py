@@ -153,7 +153,9 @@ class ProductSchema(ShopSchema):
         self, data: dict[str, object], partial: bool | None = None, **_kw: object
     ) -> None:
         if not partial and "images" in data:
-            raise ValidationError({"images": ["A new product has none: upload them to it."]})
+            raise ValidationError(
+                {"images": ["A new product has no pictures yet: upload them afterwards."]}
+            )
 
 
 def _argument(definition: ProductFilter) -> ma.Field[Any]:

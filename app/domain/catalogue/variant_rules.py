@@ -24,7 +24,7 @@ class VariantRequired(Invalid):
     """A product alone does not say which of its variants is meant."""
 
     def __init__(self) -> None:
-        detail = "This product comes in several variants: say which."
+        detail = "This product comes in several variants: choose one."
         super().__init__({"variant_id": [detail]}, code="variant_required", detail=detail)
 
 
@@ -48,7 +48,7 @@ def check_declared(options: Sequence[Option]) -> None:
     """
     names = [option["name"] for option in options]
     if len(set(names)) < len(names):
-        raise Invalid({"options": ["Each option needs a name of its own."]})
+        raise Invalid({"options": ["Two options have the same name."]})
     for place, option in enumerate(options):
         if len(set(option["values"])) < len(option["values"]):
             raise Invalid({f"options.{place}.values": ["Each value may stand here once."]})
@@ -104,9 +104,9 @@ def copy_to_variants(
         if name not in product:
             continue
         if len(variants) != 1 and not (are_new and name == "price"):
-            raise Invalid({name: ["This product has several variants: say it of each of them."]})
+            raise Invalid({name: ["This product has several variants: set it on each of them."]})
         if name != "price" and variants[0].get(name, product[name]) != product[name]:
-            raise Invalid({name: ["Its only variant says otherwise."]})
+            raise Invalid({name: ["This differs from the value of its only variant."]})
         for variant in variants:
             # mypy does not see that both values belong to the same field.
             variant.setdefault(name, product[name])  # type: ignore[typeddict-item]

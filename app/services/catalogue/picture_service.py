@@ -34,7 +34,7 @@ def add_picture(actor: Actor, address: str, picture: Picture, alt: str) -> Produ
     if any(image["id"] == picture.id for image in product.images):
         return product
     if len(product.images) >= MAX_IMAGES:
-        raise Conflict("too_many_images", f"A product shows at most {MAX_IMAGES} pictures.")
+        raise Conflict("too_many_images", f"A product can have at most {MAX_IMAGES} pictures.")
     image: StoredImage = {
         "id": picture.id, "alt": alt, "width": picture.width, "height": picture.height,
     }  # fmt: skip

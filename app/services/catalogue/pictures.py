@@ -58,7 +58,9 @@ def _open(data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise Invalid({"file": [f"At most {MAX_PIXELS // 1_000_000} megapixels."]})
+                raise Invalid(
+                    {"file": [f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels."]}
+                )
             image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # a JPEG can be decoded at a smaller size
             return _plain(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:

@@ -87,13 +87,17 @@ def _check(inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]) -> None
     ids = [entry["id"] for entry in inputs if "id" in entry]
     for place, entry in enumerate(inputs):
         if "id" in entry and (entry["id"] not in by_id or ids.count(entry["id"]) > 1):
-            errors[f"variants.{place}.id"] = ["No variant of this product, or named twice."]
+            errors[f"variants.{place}.id"] = [
+                "This product has no such variant, or it is named twice."
+            ]
         if "id" not in entry and "price" not in entry:
             errors[f"variants.{place}.price"] = ["Missing data for required field."]
     if not any(entry.get("is_active", True) for entry in inputs):
         errors["variants"] = ["At least one variant must be active."]
     if len(by_id) + len(inputs) - len(ids) > MAX_ON_RECORD:
-        errors["variants"] = [f"{len(by_id)} variants are on record: make another product."]
+        errors["variants"] = [
+            f"A product has at most {MAX_ON_RECORD} variants, inactive ones included."
+        ]
     if errors:
         raise Invalid(errors)
 

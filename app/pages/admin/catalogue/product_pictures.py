@@ -85,7 +85,7 @@ def add(product: str) -> Response:
         picture, alt = keep_picture(file), fields.get("alt", "")
         return in_transaction(lambda: picture_service.add_picture(actor, product, picture, alt))
 
-    return _answer(product, form, form.carry_out(DESCRIPTION, store), "The picture is there.")
+    return _answer(product, form, form.carry_out(DESCRIPTION, store), "The picture was added.")
 
 
 @blp.post("/arrange")

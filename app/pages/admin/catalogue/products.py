@@ -93,7 +93,7 @@ def create() -> Response:
     )
     if product_id is None:
         return _new(form)
-    flash(f"{form.value('name').strip()} is in the catalogue. Pictures can be added now.")
+    flash(f"{form.value('name').strip()} was added. You can add pictures now.")
     return see_other(url_for(".show_product", product=product_id))
 
 
