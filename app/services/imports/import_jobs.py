@@ -221,18 +221,17 @@ def _check(job: ImportJob, source: Source, rows: Sequence[ImportRow | BadRow]) -
 
 
 def _restore(memory: JobMemory) -> DryRun:
-    variants = {
-        sku: VariantState(**{**state, "product": _restore_product(**state["product"])})
-        for sku, state in memory.get("variants", {}).items()
-    }
+    variants = {sku: _restore_variant(state) for sku, state in memory.get("variants", {}).items()}
     tree = category_paths.load()
     for path in memory.get("planned", ()):
         tree.find_or_plan(tuple(path), None)
     return DryRun(variants, tree)
 
 
-def _restore_product(values: Sequence[Any], **state: Any) -> ProductState:
-    return ProductState(values=ProductValues(*values), **state)
+def _restore_variant(state: dict[str, Any]) -> VariantState:
+    product = ProductState(**state["product"])
+    product.values = ProductValues(*product.values)  # a list in JSON
+    return VariantState(**{**state, "product": product})
 
 
 def _remember(dry_run: DryRun, source: Source) -> JobMemory:
