@@ -31,10 +31,10 @@ CHANGES = CategorySchema(partial=True)
 @blp.response(200, CategoryListSchema)
 def list_categories(args: dict[str, Any]) -> Response:
     """All categories in tree order, depth first, or the direct children of one category."""
-    made = catalogue_cache.cached_list(
+    categories = catalogue_cache.cached_list(
         "categories", tuple(sorted(args.items())), lambda: _list(**args)
     )
-    return send(made, headers=link_header(made))
+    return send(categories, headers=link_header(categories))
 
 
 @blp.post("")

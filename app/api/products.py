@@ -72,8 +72,8 @@ def edit_product(changes: ProductInput, product: str) -> Response:
     variants that are left out are deactivated.
     """
     actor, expected = current_actor(), expected_versions()
-    edited = in_transaction(lambda: product_service.edit_product(actor, product, changes, expected))
-    return send(product_answer(edited, actor))
+    row = in_transaction(lambda: product_service.edit_product(actor, product, changes, expected))
+    return send(product_answer(row, actor))
 
 
 @blp.delete("/<product>")

@@ -59,12 +59,12 @@ def show_new() -> Response:
 def create() -> Response:
     """Add a category."""
     actor, form = current_actor(), CategoryForm.from_request()
-    category_id = form.carry_out(
-        NEW,
-        lambda fields: once(
-            lambda: category_service.create_category(actor, cast(CategoryInput, fields)).category.id
-        ),
-    )
+
+    def save(fields: dict[str, object]) -> int:
+        category = cast(CategoryInput, fields)
+        return once(lambda: category_service.create_category(actor, category).category.id)
+
+    category_id = form.carry_out(NEW, save)
     return _new(form) if category_id is None else _done(form, "is in the tree.")
 
 
@@ -79,16 +79,14 @@ def show_category(category: str) -> Response:
 def change(category: str) -> Response:
     """Change a category, or move it elsewhere in the tree."""
     actor, form = current_actor(), CategoryForm.from_request()
-    category_id = form.carry_out(
-        CHANGES,
-        lambda changes: once(
-            lambda: (
-                category_service.edit_category(
-                    actor, category, cast(CategoryInput, changes), [form.value("version")]
-                ).category.id
-            )
-        ),
-    )
+
+    def save(fields: dict[str, object]) -> int:
+        changes, version = cast(CategoryInput, fields), [form.value("version")]
+        return once(
+            lambda: category_service.edit_category(actor, category, changes, version).category.id
+        )
+
+    category_id = form.carry_out(CHANGES, save)
     if category_id is None:
         row = category_service.get_category(category).category
         explain_conflict(form, row)

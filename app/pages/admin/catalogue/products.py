@@ -85,12 +85,11 @@ def create() -> Response:
     actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _new(form)
-    product_id = form.carry_out(
-        NEW,
-        lambda fields: once(
-            lambda: product_service.create_product(actor, cast(ProductInput, fields)).id
-        ),
-    )
+
+    def save(fields: dict[str, object]) -> int:
+        return once(lambda: product_service.create_product(actor, cast(ProductInput, fields)).id)
+
+    product_id = form.carry_out(NEW, save)
     if product_id is None:
         return _new(form)
     flash(f"{form.value('name').strip()} was added. You can add pictures now.")
@@ -110,16 +109,12 @@ def change(product: str) -> Response:
     actor, form = current_actor(), ProductForm.from_request()
     if form.redraw():
         return _one(form, product_queries.get_product(actor, product))
-    product_id = form.carry_out(
-        CHANGES,
-        lambda changes: once(
-            lambda: (
-                product_service.edit_product(
-                    actor, product, cast(ProductInput, changes), [form.value("version")]
-                ).id
-            )
-        ),
-    )
+
+    def save(fields: dict[str, object]) -> int:
+        changes, version = cast(ProductInput, fields), [form.value("version")]
+        return once(lambda: product_service.edit_product(actor, product, changes, version).id)
+
+    product_id = form.carry_out(CHANGES, save)
     if product_id is None:
         row = product_queries.get_product(actor, product)
         explain_conflict(form, row)
