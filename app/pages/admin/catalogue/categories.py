@@ -7,7 +7,7 @@ from marshmallow import Schema
 
 from app.errors import ShopError
 from app.models import Category
-from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, explain_conflict
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, explain_conflict, once
 from app.pages.admin.catalogue.tree import tree, without_branch
 from app.pages.blueprint import see_other
 from app.pages.forms import Form, parse_whole

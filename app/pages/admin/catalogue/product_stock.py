@@ -30,7 +30,10 @@ class StockForm(Form):
     @property
     def on_hand_before(self) -> dict[int, int]:
         """What was on hand when the page was rendered, by variant."""
-        pairs = ((parse_whole(name.removeprefix(SEEN)), parse_whole(self.value(name))) for name in self.values)
+        pairs = (
+            (parse_whole(name.removeprefix(SEEN)), parse_whole(self.value(name)))
+            for name in self.values
+        )
         return {name: count for name, count in pairs
                 if isinstance(name, int) and isinstance(count, int)}  # fmt: skip
 
