@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
 from app import api, cli, config, pages, startup
+from app.db import engines, replica
 from app.db.unit_of_work import end_session
 from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
@@ -97,8 +98,21 @@ def _trust_proxies(app: Flask, hops: int) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
 
 
-def _bind_extensions(app: Flask) -> None:
+def _create_engines(app: Flask) -> None:
     db.init_app(app)
+    with app.app_context():
+        for engine in db.engines.values():
+            engines.install(engine)
+        app.extensions["read_engine"] = (
+            db.engine.execution_options(shop_reads=True)  # see app/db/postgresql.py
+            if db.engine.dialect.name == "postgresql"
+            else db.engine
+        )
+        app.extensions["replica"] = replica.from_engines(db.engines)
+
+
+def _bind_extensions(app: Flask) -> None:
+    _create_engines(app)
     app.teardown_appcontext(end_session)  # before the extension's own, which would raise
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
     jwt.init_app(app)

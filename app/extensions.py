@@ -1,7 +1,6 @@
 """The Flask extensions, unbound: `create_app` binds them."""
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from flask import current_app, g, has_request_context
 from flask_bcrypt import Bcrypt
@@ -18,7 +17,7 @@ from sqlalchemy import Engine
 class ShopApi(Api):
     """flask-smorest without its app-wide error handlers: the shop has one table of its own."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = None  # every refusal of an operation is named; no others are met
+    DEFAULT_ERROR_RESPONSE_NAME = None  # the shop documents each refusal of an operation itself
 
     def _register_error_handlers(self) -> None:
         """Leave errors to `app.utils.error_handlers`."""
@@ -28,24 +27,24 @@ class ShopApi(Api):
 
 
 class ShopSession(Session):
-    """The session, which in requests reads without a transaction around each read.
+    """A session whose reads in a request run without a transaction around each of them.
 
-    On PostgreSQL a statement by itself sees the same as in a transaction at READ COMMITTED; to
-    begin and end one would take two more round trips. Writes are in `app.db.unit_of_work`'s.
+    On PostgreSQL a single statement sees the same as in a transaction at READ COMMITTED; to begin
+    and end one takes two more round trips. Writes run in a transaction of `app.db.unit_of_work`.
     """
 
-    def get_bind(self, *_what: Any, **_more: Any) -> Engine:
-        """The database; there is one. `app.db.database_roles.as_owner` connects as its owner."""
+    def get_bind(self, *_arguments: object, **_options: object) -> Engine:
+        """The primary's engine; in `app.db.database_roles.as_owner` the owner's, if there is one."""
         if self.info.get("as_owner"):
             return db.engines.get("owner", db.engine)
-        engine = db.engine
         if has_request_context() and not self.info.get("in_transaction"):
-            return _reading(engine)
-        return engine
+            engine: Engine = current_app.extensions["read_engine"]
+            return engine
+        return db.engine
 
 
 class ShopBcrypt(Bcrypt):
-    """Flask-Bcrypt, which tells the cost that it hashes at."""
+    """Flask-Bcrypt with the cost of its hashes."""
 
     @property
     def cost(self) -> int:
@@ -53,30 +52,17 @@ class ShopBcrypt(Bcrypt):
         return int(self._log_rounds)
 
 
-_engines: "WeakKeyDictionary[Engine, Engine]" = WeakKeyDictionary()
-
-
-def _reading(engine: Engine) -> Engine:
-    if engine.dialect.name != "postgresql":
-        return engine
-    found = _engines.get(engine)
-    return found or _engines.setdefault(
-        engine,
-        engine.execution_options(shop_reads=True),  # see app/db/postgresql.py
-    )
-
-
-# `expire_on_commit=False`: what an answer needs is loaded before the commit, and stays readable.
+# `expire_on_commit=False`: an answer's rows are loaded before the commit and stay readable after it.
 db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": ShopSession})
 migrate = Migrate()
 jwt = JWTManager()
 bcrypt = ShopBcrypt()
 cache = Cache()
-# Holds the storage of the rate limits, which app/web/limits/rate_limits.py counts and checks itself.
+# Only its storage is used: app/web/limits/rate_limits.py counts and checks the limits.
 limiter = Limiter(key_func=lambda: g.rate_limit_key)
 api = ShopApi()
 
 
 def extension(name: str) -> Any:
-    """What `create_app` has put under this name into the current app's `extensions`."""
+    """The current app's extension of this name."""
     return current_app.extensions[name]

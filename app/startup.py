@@ -8,7 +8,7 @@ from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import ConfigurationError
-from app.db import postgresql, sqlite  # noqa: F401 - both have the engine prepared as they want it
+from app.db import sqlite
 from app.db.unit_of_work import in_transaction
 from app.errors import Unavailable
 from app.extensions import db

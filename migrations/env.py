@@ -63,7 +63,7 @@ def take_time(connection: Connection) -> None:
     """
     connection.exec_driver_sql("SET statement_timeout = 0")
     connection.commit()
-    connection.connection.dbapi_connection.patience = None  # see app/db/postgresql.py
+    connection.connection.dbapi_connection.max_silence = None  # see app/db/postgresql.py
 
 
 def take_turns(connection: Connection) -> None:

@@ -1,14 +1,31 @@
-"""How the engines connect to their databases: pools, timeouts, and what is set on a connection."""
+"""The engines of the databases: their options, and the listeners on their connections."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from sqlalchemy import Engine
 from sqlalchemy.pool import QueuePool
 
-from app.db.postgresql import HastyConnection
+from app.db import postgresql, prepared, sqlite, statement_watch
+from app.db.postgresql import ReplicaConnection
 from app.db.prepared import CAN_PREPARE
 from app.db.statement_watch import SLOW_SECONDS, WatchedPool
+
+
+def install(engine: Engine) -> None:
+    """Attach the shop's listeners to an engine, before its first connection.
+
+    `create_app` does so for the engines of the app; scripts and tests that create engines of their
+    own call it where they need the shop's settings. Events are dispatched in the order in which
+    listeners are attached: a pooled connection is pinged before it is counted as in use.
+    """
+    if engine.dialect.name == "postgresql":
+        postgresql.install(engine)
+        prepared.install(engine)
+    else:
+        sqlite.install(engine)
+    statement_watch.install(engine)
 
 
 def engine_options(
@@ -18,21 +35,20 @@ def engine_options(
     slow_seconds: float = 0,
     behind_pooler: bool = False,
 ) -> dict[str, Any]:
-    """How the engine connects: nobody waits longer than 3 s for a connection.
+    """The options of the primary's engine: no request waits longer than 3 s for a connection.
 
     Statements that take `slow_seconds` or longer are logged; with 0 none are. A pooler, whose
-    connections serve many, refuses to set anything on them: there the role's own settings count.
+    connections serve many clients, refuses settings on them: there the role's settings hold.
     """
     is_postgresql = url.startswith("postgresql")
-    lasting = is_postgresql and not behind_pooler
     options: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": max_overflow,
         "poolclass": WatchedPool,
-        "execution_options": {SLOW_SECONDS: slow_seconds, CAN_PREPARE: lasting},
+        "execution_options": {SLOW_SECONDS: slow_seconds, CAN_PREPARE: not behind_pooler},
         "pool_timeout": 2.5,
         "json_deserializer": orjson.loads,
-        "hide_parameters": True,  # values of a statement are people's data: not for the log
+        "hide_parameters": True,  # values of statements are personal data, which no log may hold
     }
     if is_postgresql:
         options["connect_args"] = {"connect_timeout": 2}
@@ -43,23 +59,18 @@ def engine_options(
 
 
 def replica_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a server that another one can stand in for: nothing is waited for.
+    """The options of a replica's engine, given those of the primary's: short time limits.
 
-    A connection that has died is found out by using it; and the figures of the pool are of the
-    primary's alone.
+    The primary answers where the replica does not, so its connections are not pinged. The metrics
+    of connections are about the primary's pool alone.
     """
-    hasty = {**options["connect_args"], "connection_factory": HastyConnection}
-    return {
-        **options,
-        "connect_args": hasty,
-        "poolclass": QueuePool,
-        "pool_timeout": 0.1,
-    }
+    arguments = {**options["connect_args"], "connection_factory": ReplicaConnection}
+    return {**options, "connect_args": arguments, "poolclass": QueuePool, "pool_timeout": 0.1}
 
 
 def owner_options(url: str) -> dict[str, Any]:
-    """For the owner's engine, which connects to PostgreSQL itself and is used by commands alone.
+    """The options of the owner's engine, which commands use and which connects without a pooler.
 
-    The figures of the pool are of the shop's own engine.
+    The metrics of connections do not count it.
     """
     return {**engine_options(url, pool_size=1, max_overflow=1), "poolclass": QueuePool}

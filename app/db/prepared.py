@@ -99,7 +99,11 @@ class _Statement(NamedTuple):
     execute: str
 
 
-@event.listens_for(Engine, "do_execute")
+def install(engine: Engine) -> None:
+    """Let an engine of PostgreSQL prepare marked statements, unless it lacks CAN_PREPARE."""
+    event.listen(engine, "do_execute", _execute)
+
+
 def _execute(cursor: Any, statement: str, values: Values, context: Any) -> bool:
     """Run a marked statement through PREPARE and EXECUTE; False leaves it to SQLAlchemy.
 

@@ -9,17 +9,16 @@ the replica is away, the primary is read as if there were no replica.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.extensions import db
+from app.extensions import db, extension
 from app.observability import metrics
 
 REPLICA, WATCHED = "replica", "watched_primary"
@@ -168,12 +167,13 @@ def _session(engine: Engine) -> Iterator[Session]:
             other.invalidate()
 
 
-_replicas: "WeakKeyDictionary[Engine, Replica]" = WeakKeyDictionary()
+def from_engines(engines: Mapping[str | None, Engine]) -> Replica | None:
+    """The replica of an app with these engines; None where DATABASE_REPLICA_URL is not set."""
+    if REPLICA not in engines:
+        return None
+    return Replica(engines[REPLICA], engines[WATCHED])
 
 
 def _replica() -> Replica | None:
-    engines = db.engines
-    engine = engines.get(REPLICA)
-    if engine is None:
-        return None
-    return _replicas.get(engine) or _replicas.setdefault(engine, Replica(engine, engines[WATCHED]))
+    replica: Replica | None = extension("replica")
+    return replica

@@ -1,4 +1,5 @@
-"""What makes SQLite safe for a shop: write-ahead log, foreign keys, writers one at a time."""
+"""Settings that make SQLite safe for a shop: write-ahead log, foreign keys, private files, and a
+fair queue of writers."""
 
 import logging
 import os
@@ -6,26 +7,26 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 BUSY_MILLISECONDS = 900
-"""How long one try waits for another writer who does not get on: three tries of `in_transaction`
-stay below 3 s."""
+"""How long one try waits while no other writer commits: three tries of `in_transaction` stay below
+3 s."""
 QUEUE_SECONDS = 4.0
-"""How long one try waits while others get on, one after the other."""
-LOOKS = (0.012, 0.004)
-"""Seconds between two looks whether nobody writes: of who has just come, and after a second."""
-
+"""How long one try waits while other writers commit, one after the other."""
+PAUSES = (0.012, 0.004)
+"""Seconds between two tries to begin: at first, and after a second."""
 
 FILES = ("", "-wal", "-shm", "-journal")
-"""How the names of a database's files end (https://www.sqlite.org/tempfiles.html)."""
+"""The endings of the names of a database's files (https://www.sqlite.org/tempfiles.html)."""
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
-_OTHERS = 0o077
+_ANY_ACCESS_BY_OTHERS = 0o077
 _WRITABLE_BY_OTHERS = 0o022
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,13 @@ _creation = threading.Lock()
 
 
 def prepare_folder(engine: Engine, own_folder: Path) -> None:
-    """Make the folder of a SQLite database, and keep others out of it and of the files.
+    """Create the folder of a SQLite database, and take other users' rights to it and its files.
 
-    The folder becomes 0700 if it is new, if it is `own_folder`, or if nothing but the database is in
-    it: another one, such as /srv, may be shared on purpose. Files become 0600.
+    The folder becomes 0700 if it is new, if it is `own_folder`, or if it holds nothing but the
+    database: another one, such as /srv, may be shared on purpose. Files become 0600.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     file = file_of(engine)
     if file is None:
@@ -48,13 +49,13 @@ def prepare_folder(engine: Engine, own_folder: Path) -> None:
         file.parent.parent.mkdir(parents=True, exist_ok=True)
         file.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
     elif file.parent == own_folder or _holds_only(file):
-        _tighten(file.parent)
+        _make_private(file.parent)
     for path in _files(file):
-        _tighten(path)
+        _make_private(path)
 
 
 def file_of(engine: Engine) -> Path | None:
-    """The file of a SQLite database; None for PostgreSQL, and for what SQLite calls a URI."""
+    """The file of a SQLite database; None for PostgreSQL and for SQLite's `file:` URIs."""
     name = str(engine.url.database)
     if engine.dialect.name != "sqlite" or name.startswith("file:"):
         return None
@@ -62,8 +63,8 @@ def file_of(engine: Engine) -> Path | None:
 
 
 def exposed_paths(file: Path) -> list[Path]:
-    """What others may read of a database's files, and its folder if they may write to it."""
-    paths = [path for path in _files(file) if _mode(path) & _OTHERS]
+    """The database's files that other users may read, and its folder if they may write to it."""
+    paths = [path for path in _files(file) if _mode(path) & _ANY_ACCESS_BY_OTHERS]
     if _mode(file.parent) & _WRITABLE_BY_OTHERS:
         paths.append(file.parent)
     return paths
@@ -85,35 +86,45 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _tighten(path: Path) -> None:
+def _make_private(path: Path) -> None:
     """Take all rights from group and others, where the path is this user's."""
     mode = _mode(path)
-    if not mode & _OTHERS:
+    if not mode & _ANY_ACCESS_BY_OTHERS:
         return
     try:
-        path.chmod(mode & ~_OTHERS)
+        path.chmod(mode & ~_ANY_ACCESS_BY_OTHERS)
     except OSError as error:
-        log.warning("Others may get at %s, which cannot be changed: %s.", path, error.strerror)
+        log.warning(
+            "Other users have access to %s, and its mode cannot be changed: %s.",
+            path,
+            error.strerror,
+        )
 
 
-@event.listens_for(Engine, "do_connect")
-def _create_private(dialect: Any, _record: Any, arguments: Any, _parameters: Any) -> None:
-    """Create the file of a SQLite database for this user alone, whatever the umask is.
+def install(engine: Engine) -> None:
+    """Attach private files, pragmas and immediate transactions to an engine of SQLite."""
+    event.listen(engine, "do_connect", _create_private_file)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
 
-    SQLite gives its other files the mode of this one. A file that is there is not opened: closing it
+
+def _create_private_file(
+    _dialect: object, _record: object, arguments: Sequence[object], _options: object
+) -> None:
+    """Create the database's file for this user alone, whatever the umask is.
+
+    SQLite gives its other files the mode of this one. A file that exists is not opened: closing it
     again would release the locks that other connections of this process hold on it (POSIX).
     """
-    if dialect.name != "sqlite" or str(arguments[0]).startswith("file:"):
+    name = str(arguments[0])
+    if name.startswith("file:"):
         return
-    with _creation, suppress(OSError):  # there already, or not to be made: SQLite will say so
-        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+    with _creation, suppress(OSError):  # it exists, or SQLite will report why it cannot be created
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
 
 
-@event.listens_for(Engine, "connect")
-def _prepare(connection: Any, _record: Any) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    # The driver's own BEGIN comes too late and is deferred: `_begin` below says it instead.
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own BEGIN comes too late and is deferred: `_begin` sends it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
@@ -121,23 +132,20 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-    # SQLite's own lower() knows ASCII only, and searching would depend on the database.
+    # SQLite's own lower() knows ASCII only, so that searching would depend on the database.
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 
-def _lower(text: Any) -> Any:
-    return text.lower() if isinstance(text, str) else text
+def _lower(value: object) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
-@event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
-    """BEGIN IMMEDIATE for writers: what they read stays true until they commit.
+    """Send BEGIN IMMEDIATE for writers: what they read stays true until they commit.
 
-    With a deferred BEGIN a reader that turns writer fails at once when somebody else has written,
-    whatever the busy timeout is.
+    With a deferred BEGIN a reader that turns writer fails at once when another connection has
+    written, whatever the busy timeout is.
     """
-    if connection.dialect.name != "sqlite":
-        return
     if connection.get_execution_options().get("shop_writes", False):
         _begin_writing(connection)
     else:
@@ -148,46 +156,47 @@ def _begin_writing(connection: Connection) -> None:
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute("PRAGMA busy_timeout = 0")
         try:
-            if not _Queue(cursor).reaches_its_end():
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # tells why, as SQLAlchemy's error
+            if not _WriteQueue(cursor).begin():
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises SQLAlchemy's error
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
 
-class _Queue:
+class _WriteQueue:
     """A writer who waits for those who came before.
 
-    SQLite's own waiting is unfair: it looks again after ever longer pauses, so that a newcomer is
-    mostly quicker than who has waited long, until that one's time is up. Here who has waited
-    longer looks more often, and goes on waiting as long as the others get something written.
+    SQLite's own waiting is unfair: it tries again after ever longer pauses, so that a newcomer is
+    mostly quicker than a writer who has waited long, until that one's time is up. Here the pauses
+    become shorter, and waiting goes on for as long as other writers commit.
     """
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: DBAPICursor) -> None:
         self._cursor = cursor
-        self._came = self._got_on = time.monotonic()
+        self._started_at = self._checked_at = time.monotonic()
         self._version: int | None = None
 
-    def reaches_its_end(self) -> bool:
-        """Begin a transaction that may write; False where waiting leads nowhere."""
+    def begin(self) -> bool:
+        """Begin a transaction that may write; False where further waiting is of no use."""
         while True:
             try:
                 self._cursor.execute("BEGIN IMMEDIATE")
                 return True
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or not self._moves():
+                if "locked" not in str(error) or not self._is_moving():
                     return False
-            time.sleep(random.uniform(0.5, 1.5) * self._pause())  # noqa: S311 - spreads the looks
+            time.sleep(random.uniform(0.5, 1.5) * self._pause())  # noqa: S311 - spreads the tries
 
-    def _moves(self) -> bool:
+    def _is_moving(self) -> bool:
+        """Whether another writer committed within BUSY_MILLISECONDS."""
         now = time.monotonic()
-        if self._version is not None and now - self._got_on < BUSY_MILLISECONDS / 1000:
+        if self._version is not None and now - self._checked_at < BUSY_MILLISECONDS / 1000:
             return True
-        # Rises with every commit of another connection.
-        (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
-        moved = version != self._version
-        self._version, self._got_on = version, now
-        return moved and now - self._came < QUEUE_SECONDS
+        self._cursor.execute("PRAGMA data_version")  # rises with every commit of another connection
+        ((version,),) = self._cursor.fetchall()
+        is_moving = version != self._version
+        self._version, self._checked_at = version, now
+        return bool(is_moving) and now - self._started_at < QUEUE_SECONDS
 
     def _pause(self) -> float:
-        first, last = LOOKS
-        return max(last, first - (first - last) * (time.monotonic() - self._came))
+        first, last = PAUSES
+        return max(last, first - (first - last) * (time.monotonic() - self._started_at))

@@ -1,35 +1,35 @@
-"""Watches the database's statements and connections: how many, how long, and which were slow.
+"""Counts statements and connections of the database, and logs slow statements.
 
-A slow statement is logged with its text, which has placeholders where the values stand, so that
-nobody's data gets into the log.
+The log has a statement's text, with placeholders instead of values: nobody's data gets into it.
 """
 
 import logging
 import time
-from typing import Any
+from functools import partial
+from typing import cast
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from app.observability import metrics, request_stats
 
 SLOW_SECONDS = "shop_slow_seconds"
 """The option of an engine that says from when on a statement is slow; 0 for never."""
 NEVER_SLOW_SECONDS = 0.001
-"""Whatever is quicker is not compared with the option."""
+"""Quicker statements are not compared with the option."""
 LONGEST_TEXT = 2000
 
 log = logging.getLogger(__name__)
-# Each class of pools logs under its own name, at INFO whenever it is made anew.
+# SQLAlchemy's pools log under their class's name, at INFO each time that they are recreated.
 logging.getLogger(f"{__name__}.WatchedPool").setLevel(logging.WARNING)
 
 
 class WatchedPool(QueuePool):
-    """A pool that tells how many are asking for a connection: mostly because all are in use."""
+    """A pool that counts the requests that wait for a connection, mostly as all are in use."""
 
     def connect(self) -> PoolProxiedConnection:
-        """A connection, once there is one."""
+        """A connection, once one is free."""
         metrics.connections_changed("waiting", 1)
         try:
             return super().connect()
@@ -37,58 +37,63 @@ class WatchedPool(QueuePool):
             metrics.connections_changed("waiting", -1)
 
 
-@event.listens_for(Engine, "before_cursor_execute")
-def _begin(*_facts: Any) -> None:
-    request_stats.now.asked = time.perf_counter()
+def install(engine: Engine) -> None:
+    """Watch an engine's statements, and the connections of a WatchedPool."""
+    event.listen(engine, "before_cursor_execute", _begin)
+    event.listen(engine, "after_cursor_execute", _end)
+    event.listen(engine, "handle_error", _fail)
+    if isinstance(engine.pool, WatchedPool):
+        event.listen(engine, "connect", partial(_count_open, 1))
+        event.listen(engine, "close", partial(_count_open, -1))
+        event.listen(engine, "checkout", _count_use)
+        event.listen(engine, "checkin", _count_return)
 
 
-@event.listens_for(Engine, "after_cursor_execute")
-def _end(connection: Any, _cursor: Any, statement: str, *_facts: Any) -> None:
-    _note(connection.engine, statement)
+def _begin(*_arguments: object) -> None:
+    request_stats.current.statement_began = time.perf_counter()
 
 
-@event.listens_for(Engine, "handle_error")
+def _end(connection: Connection, _cursor: object, statement: str, *_others: object) -> None:
+    _count(connection.engine, statement)
+
+
 def _fail(failure: ExceptionContext) -> None:
     if failure.statement is not None and failure.engine is not None:
-        _note(failure.engine, failure.statement)
+        _count(failure.engine, failure.statement)
 
 
-def _note(engine: Engine, statement: str) -> None:
-    request = request_stats.now
-    seconds = time.perf_counter() - request.asked
+def _count(engine: Engine, statement: str) -> None:
+    request = request_stats.current
+    seconds = time.perf_counter() - request.statement_began
     request.statements += 1
     request.seconds += seconds
     if seconds > NEVER_SLOW_SECONDS:
         slow = engine.get_execution_options().get(SLOW_SECONDS, 0)
         if 0 < slow <= seconds:
-            _report(statement, seconds)
+            _log_slow(statement, seconds)
 
 
-def _report(statement: str, seconds: float) -> None:
+def _log_slow(statement: str, seconds: float) -> None:
     metrics.statement_was_slow()
-    told = " ".join(statement.split())[:LONGEST_TEXT]
-    facts = {"ms": round(seconds * 1000, 1), "statement": told}
-    log.warning("Slow statement, %(ms)s ms: %(statement)s", facts, extra={"facts": facts})
+    text = " ".join(statement.split())[:LONGEST_TEXT]
+    fields = {"ms": round(seconds * 1000, 1), "statement": text}
+    log.warning("Slow statement, %(ms)s ms: %(statement)s", fields, extra={"facts": fields})
 
 
-@event.listens_for(WatchedPool, "connect")
-def _opened(_connection: Any, _record: Any) -> None:
-    metrics.connections_changed("open", 1)
+def _count_open(change: int, _connection: object, _record: object) -> None:
+    metrics.connections_changed("open", change)
 
 
-@event.listens_for(WatchedPool, "close")
-def _closed(_connection: Any, _record: Any) -> None:
-    metrics.connections_changed("open", -1)
-
-
-@event.listens_for(WatchedPool, "checkout")
-def _taken(_connection: Any, record: Any, _proxy: Any) -> None:
-    record.record_info["in_use"] = True
+def _count_use(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    _info(record)["in_use"] = True
     metrics.connections_changed("in_use", 1)
 
 
-@event.listens_for(WatchedPool, "checkin")
-def _returned(_connection: Any, record: Any) -> None:
-    # One that failed before it was handed out comes back as well.
-    if record.record_info.pop("in_use", False):
+def _count_return(_connection: object, record: ConnectionPoolEntry) -> None:
+    # A connection that failed before it was handed out comes back, too.
+    if _info(record).pop("in_use", False):
         metrics.connections_changed("in_use", -1)
+
+
+def _info(record: ConnectionPoolEntry) -> dict[str, bool]:
+    return cast(dict[str, bool], record.record_info)

@@ -64,7 +64,7 @@ def log_access(route: str | None, status: int, seconds: float) -> None:
     """
     if not access.isEnabledFor(logging.INFO):
         return
-    done, actor = request_stats.now, g.get("actor")
+    done, actor = request_stats.current, g.get("actor")
     facts = {
         "method": request.method,
         "path": quote(request.path),  # a line break in it must not make a second line

@@ -165,7 +165,7 @@ class TaskFigures:
 
 def request_began() -> None:
     """A request came to this thread."""
-    request = request_stats.now
+    request = request_stats.current
     if not request.is_open:  # else one before it was broken off, and this one takes its place
         request.is_open = True
         _kept.in_flight.inc()
@@ -179,7 +179,7 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
     )
     requests.inc()
     request_seconds.observe(seconds)
-    request = request_stats.now
+    request = request_stats.current
     _kept.request_statements.observe(request.statements)
     if request.statements:
         statements.inc(request.statements)
@@ -191,7 +191,7 @@ def request_ended(method: str, route: str | None, status: int, seconds: float) -
 
 def refused(code: str) -> None:
     """The shop said no, with this code, which the request's log line names, too."""
-    request_stats.now.refusal = code
+    request_stats.current.refusal = code
     _kept.refusals.labels(code).inc()
     if code in LIMITS:
         _kept.limits_hit.labels(LIMITS[code]).inc()
@@ -199,7 +199,7 @@ def refused(code: str) -> None:
 
 def cache_looked_up(kind: str, outcome: str) -> None:
     """A ready answer was looked for: `hit`, `miss`, or `away` where the cache is."""
-    request_stats.now.cache = outcome
+    request_stats.current.cache = outcome
     _lookups(kind, outcome).inc()
 
 

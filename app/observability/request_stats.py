@@ -1,32 +1,32 @@
-"""What one request did so far: its statements, and what the cache said. One request a thread."""
+"""Figures of the request that a thread serves: its statements, its cache lookup, its refusal."""
 
 import threading
 from typing import Any
 
 
-class Tally(threading.local):
-    """Figures of the request that this thread serves; begun anew with each one."""
+class RequestStats(threading.local):
+    """Figures of one request; a thread serves one request at a time."""
 
     statements = 0
     seconds = 0.0
     """Spent waiting for statements."""
-    asked = 0.0
-    """When the last statement was sent, as `time.perf_counter` counts."""
+    statement_began = 0.0
+    """When the last statement was sent, by `time.perf_counter`."""
     cache = ""
-    """What the last look into the cache came to: `hit`, `miss` or `away`; empty without one."""
+    """The outcome of the last cache lookup: `hit`, `miss` or `away`; empty without one."""
     refusal = ""
-    """The code of the problem that the request is answered with; empty where it is none."""
-    span: Any = None
-    """The trace of the last statement, where there are traces."""
+    """The code of the problem that is the answer; empty for other answers."""
+    span: Any = None  # OpenTelemetry, whose span this is, is not a dependency
+    """The trace of the last statement, where statements are traced."""
     is_open = False
-    """Whether the request is still counted among those under way."""
+    """Whether the request is counted among those in flight."""
 
     def begin(self) -> None:
-        """Forget the request before."""
+        """Start counting for a new request."""
         self.statements = 0
         self.seconds = 0.0
         self.cache = ""
         self.refusal = ""
 
 
-now = Tally()
+current = RequestStats()

@@ -94,15 +94,15 @@ def _watch(engine: Engine, tracer: Any) -> None:
     def begin(_connection: Any, _cursor: Any, statement: str, *_facts: Any) -> None:
         facts = {"db.system.name": engine.dialect.name, "db.query.text": statement}
         name = (statement.split(maxsplit=1) or ["SQL"])[0].upper()
-        request_stats.now.span = tracer.start_span(name, kind=_client(), attributes=facts)
+        request_stats.current.span = tracer.start_span(name, kind=_client(), attributes=facts)
 
     def end(*_facts: Any) -> None:
-        request_stats.now.span.end()
-        request_stats.now.span = None
+        request_stats.current.span.end()
+        request_stats.current.span = None
 
     def fail(failure: ExceptionContext) -> None:
-        if request_stats.now.span is not None:
-            _fail(request_stats.now.span, type(failure.original_exception).__name__)
+        if request_stats.current.span is not None:
+            _fail(request_stats.current.span, type(failure.original_exception).__name__)
             end()
 
     event.listen(engine, "before_cursor_execute", begin)

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, inspect, make_url, text
 
 from app.config import ROOT, Config, load
+from app.db.engines import install
 from backups.failure import Failure
 
 NAMES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
@@ -61,6 +62,7 @@ class Shop:
     def connected(self) -> Iterator[Connection]:
         """A connection to the database."""
         engine = create_engine(self.url)
+        install(engine)
         try:
             with engine.connect() as connection:
                 yield connection

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, create_engine, make_url, select, text
 
 from app import create_app
 from app.config import Testing
+from app.db.engines import install
 from app.db.prepared import CAN_PREPARE, prepared
 from app.extensions import db
 from app.models import Category
@@ -49,6 +50,7 @@ def test_timeouts_hold_without_being_set_by_the_shop(app):
 def test_nothing_is_prepared_through_a_pooler_that_nobody_told_the_shop_of(app, environ):
     named = prepared(select(Category.slug).where(Category.name == bindparam("name")))
     engine = create_engine(environ["DATABASE_URL"], execution_options={CAN_PREPARE: True})
+    install(engine)
     inside(app, factories.category, name="Lamps", slug="lamps")
 
     with engine.connect() as connection:
