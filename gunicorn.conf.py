@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import itertools
 import json
 import os
 import shutil
@@ -25,14 +26,46 @@ os.chdir(chdir)
 os.environ["PWD"] = chdir
 sys.path[:] = [os.path.realpath(path) if path else chdir for path in sys.path]
 
+# The workers' metrics lie in a folder of this server's own, in memory where possible. The variable
+# must be set before prometheus_client is imported.
+VARIABLE, PREFIX = "PROMETHEUS_MULTIPROC_DIR", "shopswift-figures-"
+memory = Path("/dev/shm")  # noqa: S108 - the folder below and gunicorn's file have names by mkstemp
+home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def remove_metrics_of_dead_servers():
+    """Remove the folders of servers that had no time to do so; the process id is in their names."""
+    for folder in home.glob(f"{PREFIX}*"):
+        try:
+            os.kill(int(folder.name.removeprefix(PREFIX).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)  # another user's folder stays
+        except (OSError, ValueError):
+            continue
+
+
+def remove_metrics():
+    """Remove this server's folder."""
+    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+
+
+# Not where a hangup reads this file again; a new server that another one starts has its own.
+if not Path(os.environ.get(VARIABLE, "")).name.startswith(f"{PREFIX}{os.getpid()}-"):
+    remove_metrics_of_dead_servers()
+    os.environ[VARIABLE] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=home)
+
+# Imported here, as the folder must be known by its real name and the variable must be set.
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+
 from app.config import ConfigurationError, load  # noqa: E402
-from app.observability import metrics  # noqa: E402 - not before the folder is known by its real name
+from app.observability import metrics  # noqa: E402
 from app.startup import refuse_old_schema  # noqa: E402
 from app.web.security_headers import HEADERS  # noqa: E402
 
 try:
     settings = load()
 except ConfigurationError as error:
+    remove_metrics()
     sys.exit(f"ShopSwift cannot start: {error}")
 
 host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
@@ -53,29 +86,8 @@ keepalive = 5  # longer than nginx's 4 s, so that it is nginx who closes
 max_requests = settings.WEB_MAX_REQUESTS
 max_requests_jitter = settings.WEB_MAX_REQUESTS // 10
 # The workers' heartbeat is a file; on a disk it can stall them.
-memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own there, by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None
 control_socket_disable = True
-
-# The workers' figures for /metrics lie in a folder of this server's own, in memory where possible.
-FIGURES = "shopswift-figures-"
-home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-
-
-def forget_figures_of_dead_servers():
-    """Remove what servers left behind that had no time to clean up; theirs is in the name."""
-    for left in home.glob(f"{FIGURES}*"):
-        try:
-            os.kill(int(left.name.removeprefix(FIGURES).partition("-")[0]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)  # somebody else's stays
-        except (OSError, ValueError):
-            continue
-
-
-if not metrics.is_shared():  # a hangup has this file read again
-    forget_figures_of_dead_servers()
-    metrics.share(Path(tempfile.mkdtemp(prefix=f"{FIGURES}{os.getpid()}-", dir=home)))
 
 # Only the shop judges X-Forwarded-Proto, by TRUSTED_PROXIES: gunicorn would believe every client
 # on this machine, in SCRIPT_NAME and PATH_INFO too.
@@ -162,26 +174,31 @@ def _try_to_listen(name, port):
 
 
 def pre_fork(server, worker):
-    """Keep the collector away from what was loaded: a worker that counted through it would copy it
-    all, and at its end, as in a reload under load, spend half a second of a CPU on taking it apart."""
+    """Freeze the loaded objects, and give the worker the first slot that no other worker has.
+
+    A worker whose garbage collector visits those objects copies their memory; at its end, as in a
+    reload under load, it spends half a second of a CPU on freeing them.
+    """
     gc.freeze()
-    worker.slot = metrics.free_slot(other.slot for other in server.WORKERS.values())
+    taken_slots = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in map(str, itertools.count()) if slot not in taken_slots)
 
 
 def post_fork(_server, worker):
     """Let the worker count in the files of its slot."""
+    mark_process_dead(worker.slot)  # gunicorn does not call child_exit for each worker that ends
     limit = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW
-    metrics.take_slot(worker.slot, threads, settings.DB_POOL_SIZE, limit)
+    metrics.start_worker(worker.slot, threads, settings.DB_POOL_SIZE, limit)
 
 
 def child_exit(_server, worker):
-    """What a worker had under way, ends with it."""
-    metrics.leave_slot(worker.slot)
+    """Remove a worker's gauges: its requests and connections ended with it. Its counts stay."""
+    mark_process_dead(worker.slot)
 
 
 def on_exit(_server):
-    """Take the figures along."""
-    metrics.forget()
+    """Remove the server's metrics at its end."""
+    remove_metrics()
 
 
 def on_starting(server):
@@ -192,7 +209,7 @@ def on_starting(server):
         if isinstance(shop, Flask):
             refuse_old_schema(shop)
     except ConfigurationError as error:
-        metrics.forget()  # `on_exit` is not called for a server that never started
+        remove_metrics()  # `on_exit` is not called for a server that never started
         sys.exit(f"ShopSwift cannot start: {error}")
 
 

@@ -95,7 +95,7 @@ class Replica:
             outcome = "away"
             log.warning("The replica could not be read: %s", type(error).__name__)
         finally:
-            metrics.replica_asked(outcome)
+            metrics.count_replica_read(outcome)
         return build(), began
 
     def state(self) -> str:

@@ -30,11 +30,11 @@ class WatchedPool(QueuePool):
 
     def connect(self) -> PoolProxiedConnection:
         """A connection, once one is free."""
-        metrics.connections_changed("waiting", 1)
+        metrics.change_connections("waiting", 1)
         try:
             return super().connect()
         finally:
-            metrics.connections_changed("waiting", -1)
+            metrics.change_connections("waiting", -1)
 
 
 def install(engine: Engine) -> None:
@@ -74,25 +74,25 @@ def _count(engine: Engine, statement: str) -> None:
 
 
 def _log_slow(statement: str, seconds: float) -> None:
-    metrics.statement_was_slow()
+    metrics.count_slow_statement()
     text = " ".join(statement.split())[:LONGEST_TEXT]
     fields = {"ms": round(seconds * 1000, 1), "statement": text}
     log.warning("Slow statement, %(ms)s ms: %(statement)s", fields, extra={"facts": fields})
 
 
 def _count_open(change: int, _connection: object, _record: object) -> None:
-    metrics.connections_changed("open", change)
+    metrics.change_connections("open", change)
 
 
 def _count_use(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
     _info(record)["in_use"] = True
-    metrics.connections_changed("in_use", 1)
+    metrics.change_connections("in_use", 1)
 
 
 def _count_return(_connection: object, record: ConnectionPoolEntry) -> None:
     # A connection that failed before it was handed out comes back, too.
     if _info(record).pop("in_use", False):
-        metrics.connections_changed("in_use", -1)
+        metrics.change_connections("in_use", -1)
 
 
 def _info(record: ConnectionPoolEntry) -> dict[str, bool]:

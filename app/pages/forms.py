@@ -79,7 +79,7 @@ class Form:
 
     def show_refusal(self, refusal: ShopError) -> None:
         """Show a refusal beside the form, and count it."""
-        metrics.refused(refusal.code)
+        metrics.count_refusal(refusal.code)
         self.status, self.code = status_of(refusal), refusal.code
         self.extra = refusal.extra
         self.errors = refusal.extra.get("errors", {})

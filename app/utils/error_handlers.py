@@ -68,7 +68,7 @@ def problem(
     **extra: Any,
 ) -> Response:
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
-    metrics.refused(code)
+    metrics.count_refusal(code)
     if not is_for_programs(request.path):
         response = current_app.make_response(
             render_template(
@@ -148,7 +148,7 @@ def handle_database_away(error: Exception) -> Response:
     """The database is unreachable, locked for too long, or out of connections."""
     log.error("The database did not answer: %s", _first_line(error))
     if is_lock_timeout(error):
-        metrics.lock_timed_out()
+        metrics.count_lock_timeout()
     end_session()
     return handle_refusal(errors.Unavailable())
 

@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
 
 def _begin() -> None:
     g.started = time.perf_counter()
-    metrics.request_began()
+    metrics.begin_request()
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
     rate_limits.name_network()
@@ -67,6 +67,6 @@ def _finish(response: Response) -> Response:
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else None
     g.status = response.status_code
-    metrics.request_ended(request.method, route, response.status_code, seconds)
+    metrics.end_request(request.method, route, response.status_code, seconds)
     log_access(route, response.status_code, seconds)
     return response

@@ -191,7 +191,7 @@ def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
     if isinstance(user, TooManyAttempts):
         return user
     is_correct = isinstance(user, User)
-    after_commit(lambda: metrics.password_tried(fits=is_correct))
+    after_commit(lambda: metrics.count_sign_in(is_right=is_correct))
     if isinstance(user, ShopError):
         user_id = attempt.account.user_id if attempt.account else None
         security_log.record_failure(user_id, attempt.client)

@@ -84,12 +84,12 @@ class Bulkhead:
                 self._refuse_if_full()
             ticket = object()
             self._queue.append(ticket)
-            metrics.passwords_changed("waiting", +1)
+            metrics.change_password_hashes("waiting", +1)
             try:
                 return self._wait(ticket, is_patient)
             finally:
                 self._queue.remove(ticket)
-                metrics.passwords_changed("waiting", -1)
+                metrics.change_password_hashes("waiting", -1)
                 self._changed.notify_all()
 
     def _wait(self, ticket: object, is_patient: bool) -> int:
@@ -99,7 +99,7 @@ class Bulkhead:
             descriptor = self._try() if self._queue[0] is ticket else None
             if descriptor is not None:
                 self._hashing += 1
-                metrics.passwords_changed("hashing", +1)
+                metrics.change_password_hashes("hashing", +1)
                 return descriptor
             if not may_wait or (not is_patient and time.monotonic() >= deadline):
                 raise Busy()
@@ -110,7 +110,7 @@ class Bulkhead:
             os.close(descriptor)  # which releases the lock
         with self._changed:
             self._hashing -= 1
-            metrics.passwords_changed("hashing", -1)
+            metrics.change_password_hashes("hashing", -1)
             self._changed.notify_all()
 
     def _try(self) -> int | None:

@@ -155,7 +155,7 @@ def _tell(order: OrderView, articles: Sequence[Article]) -> None:
     sold_out = sum(article.available == article.quantity for article in articles)
     minor_units = 10 ** places(order.currency)
     facts = (order.total, order.currency, minor_units, order.user_id is None, sold_out)
-    after_commit(lambda: metrics.order_placed(*facts))
+    after_commit(lambda: metrics.count_order(*facts))
 
 
 # The rows are locked in the order in which `of` names them.

@@ -84,7 +84,7 @@ def cached_product(address: int | str, build: Callable[[], ProductAnswer]) -> An
     lookup = _look_up(product_id)
     answer = _current_answer(address, lookup)
     if answer is None and lookup is None:
-        metrics.cache_looked_up("product", "away")
+        metrics.count_cache_lookup("product", "away")
         return _remember_slug(address, build())
     if answer is None:
         with local.builds.enter(product_id):
@@ -92,7 +92,7 @@ def cached_product(address: int | str, build: Callable[[], ProductAnswer]) -> An
             answer = _current_answer(address, lookup)
             if answer is None:
                 return _build_product(address, product_id, lookup, build)
-    metrics.cache_looked_up("product", "hit")
+    metrics.count_cache_lookup("product", "hit")
     return answer
 
 
@@ -108,7 +108,7 @@ def cached_list(name: str, question: Hashable, build: Callable[[], Answer]) -> A
             answer = local.lists.get(key)
             if answer is None:
                 return _build_list(local.lists, name, key, build)
-    metrics.cache_looked_up(name, "hit")
+    metrics.count_cache_lookup(name, "hit")
     return answer
 
 
@@ -139,7 +139,7 @@ def _build_product(
     lookup: Lookup | None,
     build: Callable[[], ProductAnswer],
 ) -> Answer:
-    metrics.cache_looked_up("product", "miss")
+    metrics.count_cache_lookup("product", "miss")
     names = _token_names(product_id)
     tokens = shared_cache.complete_tokens(names, lookup) if lookup else None
     product = build()
@@ -166,7 +166,7 @@ def _remember_slug(address: int | str, product: ProductAnswer) -> Answer:
 def _build_list(
     lists: LocalCache[Answer], name: str, key: Hashable, build: Callable[[], Answer]
 ) -> Answer:
-    metrics.cache_looked_up(name, "miss")
+    metrics.count_cache_lookup(name, "miss")
     started = lists.begin()
     answer, complete_until = replica.read(build, lists.cleared_at)
     if len(answer.body) <= MAX_LIST_BYTES and not isinstance(cache.cache, NullCache):

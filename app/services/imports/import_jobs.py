@@ -171,7 +171,7 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
             rows, lambda good: import_service.import_rows(actor, good, str(job.id))
         )
         job.report = _add(job.report, outcome)
-        after_commit(lambda: metrics.rows_imported(_counts(outcome)))
+        after_commit(lambda: metrics.count_import_rows(_counts(outcome)))
         if job.line == 0:
             import_service.update_statistics()
     job.line, job.updated_at = products.next_line, utc_now()
@@ -202,7 +202,7 @@ def _locked(job_id: int) -> ImportJob:
 def _end(job: ImportJob) -> None:
     job.status = "checked" if job.status == "checking" else "done"
     job.memory = {}
-    after_commit(partial(metrics.import_ended, job.status))
+    after_commit(partial(metrics.count_import, job.status))
     if job.status == "done":
         job.file, job.repeated = None, []
         import_service.update_statistics()

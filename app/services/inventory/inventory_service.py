@@ -65,7 +65,7 @@ def refuse_short(wishes: Iterable[Wish]) -> None:
         if wish.available < wish.quantity
     ]
     if short:
-        metrics.order_lacked_stock()
+        metrics.count_stock_out()
         raise OutOfStock(short)
 
 

@@ -18,12 +18,12 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), 
 def told() -> dict[str, set[str]]:
     """The names under which Prometheus finds the shop's figures, with their labels."""
     found = {}
-    for figure in vars(metrics.Figures()).values():
+    for figure in vars(metrics.ShopMetrics()).values():
         for family in figure.describe() if hasattr(figure, "describe") else ():
             for suffix in SUFFIXES[family.type]:
                 more = {"le"} if suffix == "_bucket" else set()
                 found[f"{family.name}{suffix}"] = {*figure._labelnames, *more}
-    tasks = metrics.TaskFigures().families()
+    tasks = metrics.TaskMetrics(Path("nowhere")).collect()
     return found | {family.name: set(family._labelnames) for family in tasks}
 
 
