@@ -8,10 +8,9 @@ from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
-from app import api, cli, config, pages, startup
+from app import api, cli, config, extensions, pages, startup
 from app.db import engines, replica
 from app.db.unit_of_work import end_session
-from app.extensions import bcrypt, cache, db, jwt, migrate
 from app.gateways import media
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
@@ -26,37 +25,39 @@ __version__ = "1.0.0"
 
 
 class Shop(Flask):
-    """Flask, spared what no request here needs."""
+    """Flask with the shop's sessions, and without work that no request here needs."""
 
     session_interface = VisitSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: nothing here is async, which else is asked of a dozen functions a request."""
+        """Return the function: none here is async, which Flask checks a dozen times a request."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """As ever; only health checks, which come by any address, are spared TRUSTED_HOSTS, and so
-        are those who send METRICS_TOKEN: no answer there has a link that a made-up host could get
-        into."""
-        if request is None or not self._is_asked_by_address(request.path):
+        """Match a request's URL, and its host with TRUSTED_HOSTS.
+
+        Health checks and scrapes with METRICS_TOKEN name the server by any address, so their host
+        is not checked. Their answers have no links, into which a false host could get.
+        """
+        if request is None or not self._accepts_any_host(request.path):
             return super().create_url_adapter(request)
         return self.url_map.bind_to_environ(request.environ, subdomain="")
 
-    def _is_asked_by_address(self, path: str) -> bool:
-        # Without the token a browser of the private network could be made to ask (DNS rebinding).
+    def _accepts_any_host(self, path: str) -> bool:
+        # Without the token a website could have a browser in this network read it (DNS rebinding).
         return path.startswith("/healthz/") or (
             path == "/metrics" and bool(self.config["METRICS_TOKEN"])
         )
 
 
 def create_app(settings: config.Config | None = None, strict: bool = True) -> Flask:
-    """The application, configured from the environment unless `settings` are given.
+    """Create the application, configured from the environment unless `settings` are given.
 
-    With `strict=False` problems of the configuration do not keep it from being built, so that
-    they can be examined.
+    With `strict=False` it is created in spite of problems with the settings, so that `flask doctor`
+    can report them.
 
     Raises:
-        ConfigurationError: the shop may not start like this; one line says why.
+        ConfigurationError: the shop may not start with these settings; the message is one line.
     """
     settings = settings or config.load()
     app = Shop(__name__, instance_path=str(config.ROOT / "instance"))
@@ -93,30 +94,27 @@ def _refuse_problems(settings: config.Config) -> None:
 
 
 def _trust_proxies(app: Flask, hops: int) -> None:
-    # Not X-Forwarded-Host: a proxy that does not set it passes on what the client made up.
+    # Not X-Forwarded-Host: a proxy that does not set it passes on the client's.
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
 
 
 def _create_engines(app: Flask) -> None:
-    db.init_app(app)
+    database = extensions.db
+    database.init_app(app)
     with app.app_context():
-        for engine in db.engines.values():
+        for engine in database.engines.values():
             engines.install(engine)
-        app.extensions["read_engine"] = (
-            db.engine.execution_options(shop_reads=True)  # see app/db/postgresql.py
-            if db.engine.dialect.name == "postgresql"
-            else db.engine
-        )
-        app.extensions["replica"] = replica.from_engines(db.engines)
+        app.extensions["read_engine"] = engines.read_engine(database.engine)
+        app.extensions["replica"] = replica.from_engines(database.engines)
 
 
 def _bind_extensions(app: Flask) -> None:
     _create_engines(app)
     app.teardown_appcontext(end_session)  # before the extension's own, which would raise
-    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
-    jwt.init_app(app)
-    bcrypt.init_app(app)
+    extensions.migrate.init_app(app, extensions.db, directory=str(config.ROOT / "migrations"))
+    extensions.jwt.init_app(app)
+    extensions.bcrypt.init_app(app)
     app.extensions["password_bulkhead"] = bulkhead.from_settings(app.config)
-    cache.init_app(app)
+    extensions.cache.init_app(app)
     app.extensions["catalogue_cache"] = ProcessCache()

@@ -1,4 +1,4 @@
-"""What is checked before the shop opens."""
+"""Checks before the shop starts."""
 
 import logging
 from functools import partial
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def make_database_folder(app: Flask) -> None:
-    """SQLite makes its file by itself, but not the folder around it; both are this user's alone.
+    """Create the folder of a SQLite database, and keep other users out of folder and file.
 
     Raises:
-        ConfigurationError: the folder cannot be made.
+        ConfigurationError: the folder cannot be created.
     """
     try:
         with app.app_context():
@@ -33,11 +33,11 @@ def make_database_folder(app: Flask) -> None:
 
 
 def refuse_old_schema(app: Flask) -> None:
-    """In production, servers do not start on a schema that lacks migrations of their release: nginx
-    would send them shoppers, and each page would fail.
+    """In production, refuse to start on a schema that lacks migrations of this release: nginx would
+    send requests to the server, and each of them would fail.
 
-    Called by gunicorn.conf.py, not by `create_app`: `flask db upgrade` needs the app as well. A
-    database that does not answer is no reason not to start; readiness reports it.
+    gunicorn.conf.py calls this, not `create_app`: `flask db upgrade` needs the app, too. A server
+    starts without its database; readiness reports that.
 
     Raises:
         ConfigurationError: the schema is empty or behind.
@@ -59,10 +59,10 @@ def refuse_old_schema(app: Flask) -> None:
 
 
 def refuse_other_currency(app: Flask) -> None:
-    """Prices in the database are of one currency: starting with another would relabel them all.
+    """Refuse to start with another currency than that of the prices in the database.
 
-    A database that is away or not migrated yet is no reason not to start: readiness reports it,
-    and requests are checked until the currency is known.
+    Where the database is away or not migrated yet, the shop starts, and checks the currency at each
+    request until it can be read.
 
     Raises:
         ConfigurationError: STORE_CURRENCY is not the recorded one.
@@ -77,49 +77,52 @@ def refuse_other_currency(app: Flask) -> None:
             db.session.remove()
             db.engine.dispose()  # no connection is carried over a fork
     if recorded is None:
-        app.before_request(partial(_refuse_until_known, app, []))
+        app.before_request(partial(_check_request, app, []))
     else:
         _refuse_other(recorded, app)
 
 
-def _refuse_until_known(app: Flask, known: list[str]) -> None:
-    """What could not be checked at the start is checked before a request, until it can be.
+def _check_request(app: Flask, currencies: list[str]) -> None:
+    """Check the currency that could not be read at the start, once it can be.
+
+    `currencies` holds the recorded currency from then on.
 
     Raises:
         Unavailable: STORE_CURRENCY is not the recorded one.
     """
     if request.endpoint in ("health.live", "metrics.report"):
         return
-    if not known:
-        known.extend(_ask_again(app.config["STORE_CURRENCY"]))
+    if not currencies:
+        currencies.extend(_read_currency(app.config["STORE_CURRENCY"]))
     try:
-        _refuse_other(known[0] if known else None, app)
+        _refuse_other(currencies[0] if currencies else None, app)
     except ConfigurationError as error:
         log.critical("%s", error)
         raise Unavailable() from None
 
 
-def _ask_again(wanted: str) -> list[str]:
+def _read_currency(currency: str) -> list[str]:
     try:
-        recorded = _recorded_or_record(wanted)
-    except SQLAlchemyError:  # whoever needs the database is told that it is away
+        recorded = _recorded_or_record(currency)
+    except SQLAlchemyError:  # a request that needs the database reports that it is away
         recorded = None
     db.session.close()
     return [recorded] if recorded else []
 
 
 def _refuse_other(recorded: str | None, app: Flask) -> None:
-    wanted = app.config["STORE_CURRENCY"]
-    if recorded not in (None, wanted):
+    currency = app.config["STORE_CURRENCY"]
+    if recorded not in (None, currency):
         raise ConfigurationError(
-            f"STORE_CURRENCY is {wanted}, but this database's prices are in {recorded}."
+            f"STORE_CURRENCY is {currency}, but this database's prices are in {recorded}."
         )
 
 
-def _recorded_or_record(wanted: str) -> str | None:
+def _recorded_or_record(currency: str) -> str | None:
+    """The recorded currency; this one is recorded if none is. None in a database without tables."""
     if not store_service.has_tables():
         return None
-    # Asked first: who starts again need not wait until it may write.
+    # Read first: only the first start has to wait for a lock on writing.
     return store_service.recorded_currency() or in_transaction(
-        lambda: store_service.record_currency(wanted)
+        lambda: store_service.record_currency(currency)
     )

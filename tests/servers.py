@@ -18,7 +18,8 @@ import psycopg2
 import requests
 from sqlalchemy import URL
 
-from app.config import ROOT, with_driver
+from app.config import ROOT
+from app.environment import with_driver
 from tests import roles
 from tests.roles import run_sql
 

@@ -1,8 +1,7 @@
-"""For operators and orchestrators: is the process alive, is the shop ready?"""
+"""Liveness and readiness, for operators and orchestrators."""
 
 import threading
 import time
-from typing import Any
 
 from flask import Blueprint, current_app
 from flask.sansio.blueprints import BlueprintSetupState
@@ -32,7 +31,7 @@ def ready() -> ResponseReturnValue:
     """200 when the database answers and is migrated; cache and replica are reported, not
     required. For machines of this network and holders of METRICS_TOKEN.
 
-    The database is asked once in READY_SECONDS, however many ask meanwhile.
+    The database is queried once in READY_SECONDS, however many requests come meanwhile.
     """
     if not operators.is_near() and not operators.sends_metrics_token():
         raise Forbidden("Only machines of this network may ask for this.")
@@ -43,18 +42,18 @@ def ready() -> ResponseReturnValue:
 
 
 class Readiness:
-    """The state of the shop's parts, as this process last found it."""
+    """The last check of the shop's parts by this process, for READY_SECONDS."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._body: dict[str, Any] = {}
+        self._body: dict[str, str] = {}
         self._until = 0.0
 
-    def read(self) -> dict[str, Any]:
-        """What to answer. One caller at a time finds out; the others take what it has found."""
+    def read(self) -> dict[str, str]:
+        """The answer's body. One caller at a time checks; the others get its result."""
         with self._lock:
             if time.monotonic() >= self._until:
-                self._body = _examine()
+                self._body = _check()
                 self._until = time.monotonic() + current_app.config["READY_SECONDS"]
             return self._body
 
@@ -65,19 +64,19 @@ def _readiness() -> Readiness:
 
 
 @blp.record_once
-def _prepare(state: BlueprintSetupState) -> None:
+def _register(state: BlueprintSetupState) -> None:
     state.app.extensions["readiness"] = Readiness()
 
 
-def _examine() -> dict[str, Any]:
+def _check() -> dict[str, str]:
     database = database_state()
-    body: dict[str, Any] = {
+    body = {
         "status": "ok" if database == "ok" else "unavailable",
         "database": database,
         "cache": shared_cache.state(),
     }
-    if (copy := replica.state()) is not None:
-        body["replica"] = copy
+    if (replica_state := replica.state()) is not None:
+        body["replica"] = replica_state
     return body
 
 

@@ -1,4 +1,4 @@
-"""The shop's figures, for Prometheus."""
+"""The route of the shop's metrics, for Prometheus."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ blp = Blueprint("metrics", __name__)
 @blp.get("/metrics")
 @rate_limits.apart_from_network
 def report() -> Response:
-    """All figures of this server, as text; the database is not asked."""
-    _let_in()
+    """All metrics of this server in Prometheus' text format, read without the database."""
+    _check_caller()
     folder = Path(current_app.config["STATUS_FOLDER"])
     return Response(metrics.report(folder), content_type=metrics.CONTENT_TYPE)
 
 
-def _let_in() -> None:
+def _check_caller() -> None:
     """Raises: Unauthenticated without METRICS_TOKEN, where one is set; else Forbidden for callers
-    from outside."""
+    from other networks."""
     if current_app.config["METRICS_TOKEN"]:
         if not operators.sends_metrics_token():
             raise Unauthenticated()

@@ -10,14 +10,14 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC on every database; SQLite by itself drops the zone."""
+    """An aware time in UTC on every database. SQLite drops the zone by itself."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @property
     def python_type(self) -> type[datetime]:
-        """What its values are; a decorator by itself does not say."""
+        """The type of its values, which TypeDecorator does not derive from `impl`."""
         return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -51,7 +51,7 @@ NAMES = {
 
 
 class Base(DeclarativeBase):
-    """What all tables share."""
+    """The base class of all models: the columns' types by annotation, and an id."""
 
     registry = registry(
         metadata=MetaData(naming_convention=NAMES),

@@ -28,6 +28,12 @@ def install(engine: Engine) -> None:
     statement_watch.install(engine)
 
 
+def read_engine(engine: Engine) -> Engine:
+    """The engine for reads of requests: on PostgreSQL they run without a transaction around each."""
+    is_postgresql = engine.dialect.name == "postgresql"
+    return engine.execution_options(shop_reads=True) if is_postgresql else engine
+
+
 def engine_options(
     url: str,
     pool_size: int,

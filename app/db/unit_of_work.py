@@ -1,4 +1,4 @@
-"""Where transactions open and end: the only commit in the program."""
+"""Transactions: the only module that begins and commits them."""
 
 import logging
 import random
@@ -21,30 +21,30 @@ Effect = Callable[[], None]
 # whose tables a migration has changed (`app.db.prepared`).
 _TRY_AGAIN = {"40001", "40P01", "0A000"}
 # 23505 unique violation, 23503 foreign key violation.
-_LOST_A_RACE = {"23505", "23503"}
+_RACE_LOST = {"23505", "23503"}
 
 
 def in_transaction(work: Callable[[], T]) -> T:
-    """Run `work` and commit; run it afresh when the database asks for another try.
+    """Run `work` and commit. Run it again, up to ATTEMPTS times, after an error that may not recur.
 
-    A unique or foreign key violation means that somebody else committed between a check and its
-    write: the next try sees their row, and refuses in the shop's own words.
+    A unique or foreign key violation means that another transaction committed between a check and
+    its write: the next attempt sees its row, and refuses in the shop's own words.
 
     Raises:
-        RuntimeError: a transaction is open already; services take part in it, and open none.
+        RuntimeError: a transaction is open already. Services take part in it and open none.
     """
     if db.session.info.get("in_transaction"):
         raise RuntimeError("A transaction inside another would commit half of the outer one.")
     db.session.info["in_transaction"] = True
     try:
-        result = _until_it_stands(work)
+        result = _run_with_retries(work)
     finally:
         db.session.info["in_transaction"] = False
     _run_effects()
     return result
 
 
-def _until_it_stands(work: Callable[[], T]) -> T:
+def _run_with_retries(work: Callable[[], T]) -> T:
     attempt = 1
     while True:
         try:
@@ -58,29 +58,31 @@ def _until_it_stands(work: Callable[[], T]) -> T:
             _effects().clear()
             if attempt == ATTEMPTS or not is_transient(error):
                 raise
-        time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - only spreads the load
+        time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - spreads the attempts
         attempt += 1
 
 
 def open_snapshot() -> None:
-    """Read from here on what stood in the database at one moment, and write nothing.
+    """Begin a transaction that reads the database as of one moment, and writes nothing.
 
-    On SQLite every read transaction is such a snapshot. On PostgreSQL it is asked for within the
-    transaction: set on the connection, it would have to be taken back, which through a pooler may
-    reach another one, and leave the first unable to write for whoever comes next.
+    On SQLite each read transaction is such a snapshot. On PostgreSQL the isolation level is set
+    within the transaction. Set on the connection, it would have to be reset, which a pooler may send
+    to another connection; the first one would then refuse its next client's writes.
     """
     db.session.close()
     if db.engine.dialect.name == "postgresql":
         connection = db.session.connection(execution_options={"shop_reads": False})
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large shop takes its time
+        connection.execute(
+            text("SET LOCAL statement_timeout = 0")
+        )  # reading a large shop takes long
 
 
 def end_session(_error: BaseException | None = None) -> None:
-    """Give the session and its connection back, even where the database is gone by now.
+    """Close the session and return its connection, even where the database is away by now.
 
-    What was only read ends with a rollback too. Where the connection has died since, that fails,
-    after the answer was made: left alone, the server would send a 500 of its own instead.
+    Reads end with a rollback, too. Where the connection was lost, the rollback fails after the
+    answer was made; the error is logged, or the server would send a 500 instead of the answer.
     """
     if not db.session.registry.has():
         return
@@ -94,13 +96,12 @@ def end_session(_error: BaseException | None = None) -> None:
 
 
 def is_another_try() -> bool:
-    """Whether this work was begun before, and something came in between: now it had better lock
-    what it reads."""
+    """Whether an attempt of this work failed before. It should lock the rows that it reads now."""
     return bool(db.session.info.get("attempt", 1) > 1)
 
 
 def after_commit(effect: Effect) -> None:
-    """Queue what may only happen once the transaction stands; forgotten when it does not."""
+    """Queue an effect that runs after the commit, and not at all after a rollback."""
     _effects().append(effect)
 
 
@@ -110,7 +111,7 @@ def is_transient(error: BaseException) -> bool:
         return isinstance(error, TryAgain)
     code = getattr(error.orig, "pgcode", None)
     if code is not None:
-        return code in _TRY_AGAIN or code in _LOST_A_RACE
+        return code in _TRY_AGAIN or code in _RACE_LOST
     text = str(error.orig)
     if isinstance(error, IntegrityError):
         return text.startswith(("UNIQUE", "FOREIGN KEY"))
@@ -118,15 +119,15 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """Whether a lock in the database was not free in time: `lock_timeout` of PostgreSQL (55P03), or
-    the busy time-out of SQLite."""
+    """Whether a lock in the database was not free in time: PostgreSQL's `lock_timeout` (55P03), or
+    SQLite's busy timeout."""
     original = getattr(error, "orig", None)
     code = getattr(original, "pgcode", None)
     return code == "55P03" if code else "database is locked" in str(original)
 
 
 def _begin_writing() -> None:
-    # Ends the read that looked up the caller: SQLite cannot turn a read into a write safely.
+    # Ends the read that looked the caller up: SQLite cannot safely turn a read into a write.
     db.session.close()
     _effects().clear()
     db.session.connection(execution_options={"shop_writes": True})
@@ -143,5 +144,5 @@ def _run_effects() -> None:
     for effect in effects:
         try:
             effect()
-        except Exception:  # the write stands; whatever hangs on it must not undo the answer
+        except Exception:  # the write is committed, so its answer must be sent
             log.exception("An effect after the commit failed.")

@@ -1,4 +1,4 @@
-"""Log lines: readable in development, JSON in production; every one carries the request's id."""
+"""Log lines: readable in development, JSON in production; each has the request's id."""
 
 import logging
 import sys
@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext, suppress
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import TextIO
 from urllib.parse import quote
 
 import orjson
@@ -15,7 +15,10 @@ from flask import Flask, current_app, g, has_request_context, request
 from app.observability import request_stats
 
 TEXT = "%(asctime)s %(levelname)s [%(request_id)s] %(message)s"
+HANDLER = "shopswift"
 access = logging.getLogger("shopswift.access")
+Fields = dict[str, str | int | float | None]
+"""Names and values of a request's line."""
 
 
 class RequestId(logging.Filter):
@@ -27,7 +30,7 @@ class RequestId(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """Formats each record as a JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -44,69 +47,70 @@ class JsonLines(logging.Formatter):
 
 
 def configure(app: Flask) -> None:
-    """Send the program's log lines to standard error, in the configured form."""
+    """Write the program's log to standard error, in the format of LOG_FORMAT."""
     is_json = app.config["LOG_FORMAT"] == "json"
     handler = app.extensions["log"] = logging.StreamHandler(sys.stderr)
     handler.addFilter(RequestId())
     handler.setFormatter(JsonLines() if is_json else logging.Formatter(TEXT))
     app.extensions["access_line"] = _json_line if is_json else _text_line
     root = logging.getLogger()
-    root.handlers = [old for old in root.handlers if not getattr(old, "of_the_shop", False)]
-    handler.of_the_shop = True  # type: ignore[attr-defined]
+    # Another app of this process, as in tests, has added one of its own.
+    root.handlers = [other for other in root.handlers if other.name != HANDLER]
+    handler.name = HANDLER
     root.addHandler(handler)
     root.setLevel(app.config["LOG_LEVEL"])
 
 
 def log_access(route: str | None, status: int, seconds: float) -> None:
-    """One line a request: no query string, no body, no header, so nothing personal or secret.
+    """Write a request's line: no query string, no body, no header, so nothing personal or secret.
 
-    It is written past the logger: making its record takes longer than many a whole answer.
+    It does not go through the logger, whose record takes longer to make than many an answer.
     """
     if not access.isEnabledFor(logging.INFO):
         return
-    done, actor = request_stats.current, g.get("actor")
-    facts = {
+    stats, actor = request_stats.current, g.get("actor")
+    fields: Fields = {
         "method": request.method,
-        "path": quote(request.path),  # a line break in it must not make a second line
+        "path": quote(request.path),  # a line break in it must not begin another line
         "route": route,
         "status": status,
         "ms": round(seconds * 1000, 1),
         "user_id": actor.user_id if actor else None,
-        "statements": done.statements,
-        "sql_ms": round(done.seconds * 1000, 1),
-        "cache": done.cache or None,
-        "code": done.refusal or None,
+        "statements": stats.statements,
+        "sql_ms": round(stats.seconds * 1000, 1),
+        "cache": stats.cache or None,
+        "code": stats.refusal or None,
     }
-    _write(current_app.extensions["log"], current_app.extensions["access_line"](facts))
+    _write(current_app.extensions["log"], current_app.extensions["access_line"](fields))
 
 
 def _write(handler: "logging.StreamHandler[TextIO]", line: str) -> None:
-    # A full disk, or a reader of the log that is gone: what was done stands, and its answer, too.
-    # The logger itself keeps silent about those as well.
+    # Where the disk is full or the log's reader is gone, the request is answered all the same, as
+    # with the logger's own lines.
     with handler.lock or nullcontext(), suppress(OSError, ValueError):
         handler.stream.write(f"{line}\n")
 
 
-def _json_line(facts: dict[str, Any]) -> str:
+def _json_line(fields: Fields) -> str:
     entry = {
         "at": _timestamp(),
         "level": "INFO",
         "logger": access.name,
         "request_id": g.request_id,
-        "message": f"{facts['method']} {facts['path']} {facts['status']}",
-        **facts,
+        "message": f"{fields['method']} {fields['path']} {fields['status']}",
+        **fields,
     }
     return orjson.dumps(entry).decode()
 
 
-def _text_line(facts: dict[str, Any]) -> str:
+def _text_line(fields: Fields) -> str:
     now = time.time()
     at = f"{_second(int(now))},{int(now % 1 * 1000):03}"
     return (
-        f"{at} INFO [{g.request_id}] {facts['method']} {facts['path']} {facts['status']}"
-        f" {facts['ms']} ms, {facts['statements']} statements {facts['sql_ms']} ms,"
-        f" cache {facts['cache'] or '-'}, user {facts['user_id'] or '-'}"
-        + (f", code {facts['code']}" if facts["code"] else "")
+        f"{at} INFO [{g.request_id}] {fields['method']} {fields['path']} {fields['status']}"
+        f" {fields['ms']} ms, {fields['statements']} statements {fields['sql_ms']} ms,"
+        f" cache {fields['cache'] or '-'}, user {fields['user_id'] or '-'}"
+        + (f", code {fields['code']}" if fields["code"] else "")
     )
 
 

@@ -1,8 +1,8 @@
-"""How the tasks that run by the clock ended last: small files, which `/metrics` reads.
+"""How the scheduled tasks ended last: small files, which `/metrics` reads.
 
-Tasks (backup, purge, audit, drill) are processes that end before Prometheus could ask them. Each
-writes a file into STATUS_FOLDER, which the servers share as they share the pictures. Nothing here
-asks the database: it may be what failed.
+Tasks (backup, purge, audit, drill) are processes that end before Prometheus could scrape them. Each
+writes a file to STATUS_FOLDER, which the servers share as they share the pictures. The database is
+not used here, as it may be what failed.
 """
 
 import json
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class TaskStatus(NamedTuple):
-    """What is known of a task's last runs."""
+    """The outcome of a task's last runs."""
 
     succeeded_at: float = 0.0
-    """Unix time of the end of the last run that succeeded; 0 where none is known."""
+    """Unix time of the end of the last run that succeeded; 0 without one."""
     failed: bool = False
     """Whether the last run failed."""
     value: float = 0.0
@@ -34,16 +34,16 @@ class TaskStatus(NamedTuple):
 
 
 class TaskRun:
-    """A run of a task, which may leave a figure."""
+    """A run of a task, which may report a value."""
 
     value: float | None = None
 
 
 @contextmanager
 def recording(folder: Path, task: str) -> Iterator[TaskRun]:
-    """Write down how the block ends; whatever ends it early is a failure.
+    """Write how the block ends; any exception is a failure.
 
-    The task's own result counts: a status that cannot be written is only logged.
+    A status that cannot be written is only logged: the task's own result counts.
     """
     run = TaskRun()
     try:
@@ -55,11 +55,11 @@ def recording(folder: Path, task: str) -> Iterator[TaskRun]:
 
 
 def read(folder: Path, task: str) -> TaskStatus:
-    """The status of a task; an empty one where there is no file, or none that makes sense."""
+    """The status of a task; an empty one where its file is missing or cannot be read."""
     try:
-        stored = json.loads(_content(folder / f"{task}.json"))
+        record = json.loads(_content(folder / f"{task}.json"))
         status = TaskStatus(
-            float(stored["succeeded_at"]), bool(stored["failed"]), float(stored["value"])
+            float(record["succeeded_at"]), bool(record["failed"]), float(record["value"])
         )
     except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return TaskStatus()
@@ -83,15 +83,15 @@ def _record(folder: Path, task: str, run: TaskRun, failed: bool) -> None:
 def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all, readable by the servers, which may run as another user."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             os.fchmod(file.fileno(), 0o644)
-        Path(unfinished).replace(path)
+        Path(temporary).replace(path)
     except OSError:
         with suppress(OSError):
-            Path(unfinished).unlink()
+            Path(temporary).unlink()
         raise
 
 
@@ -99,7 +99,7 @@ def _content(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("This is no regular file.")
+            raise ValueError("This is not a regular file.")
         return file.read(MAX_STATUS_BYTES)
 
 

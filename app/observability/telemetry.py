@@ -1,9 +1,9 @@
 """Traces by OpenTelemetry, where an endpoint for them is set: requests, statements, Redis.
 
-Its packages are no part of the shop: `requirements-otel.txt`. A trace holds what the log does:
-templates of routes, statements without values, no address, no query string, nobody's data. That is
-why requests and statements are noted here, not by OpenTelemetry's own instruments, which tell
-clients' addresses, and whole messages of the database that may quote an email.
+Its packages are optional: `requirements-otel.txt`. A trace holds no more than the log: templates of
+routes, statements without values, no address, no query string, no personal data. Requests and
+statements are therefore traced here, not by OpenTelemetry's own instruments, which record clients'
+addresses, and messages of the database that may quote an email.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Trace, if the settings say where to; nothing is imported if they do not."""
+    """Trace requests where OTEL_EXPORTER_OTLP_ENDPOINT is set; else nothing is imported."""
     endpoint = app.config["OTEL_EXPORTER_OTLP_ENDPOINT"]
     if not endpoint:
         return
@@ -52,7 +52,7 @@ def _provider(endpoint: str, service: str) -> Any:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    # Sends from a thread of its own, which it starts anew in each forked worker.
+    # Sends from a thread of its own, which starts again in each forked worker.
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     RedisInstrumentor().instrument(tracer_provider=provider)
     return provider
@@ -62,13 +62,13 @@ def _begin(tracer: Any) -> None:
     from opentelemetry import context, propagate, trace
 
     route = request.url_rule.rule if request.url_rule else None
-    facts = {"http.request.method": request.method, "http.route": route or "unknown"}
+    attributes = {"http.request.method": request.method, "http.route": route or "unknown"}
     caller = propagate.extract(request.headers)  # W3C Trace Context
     span = tracer.start_span(
         f"{request.method} {route or 'unknown'}",
         context=caller,
         kind=trace.SpanKind.SERVER,
-        attributes=facts,
+        attributes=attributes,
     )
     g.trace = span, context.attach(trace.set_span_in_context(span, caller))
 
@@ -89,14 +89,14 @@ def _end(error: BaseException | None) -> None:
 
 
 def _watch(engine: Engine, tracer: Any) -> None:
-    """Note each statement of an engine; one thread sends one at a time."""
+    """Trace each statement of an engine; a thread sends one at a time."""
 
-    def begin(_connection: Any, _cursor: Any, statement: str, *_facts: Any) -> None:
-        facts = {"db.system.name": engine.dialect.name, "db.query.text": statement}
+    def begin(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        attributes = {"db.system.name": engine.dialect.name, "db.query.text": statement}
         name = (statement.split(maxsplit=1) or ["SQL"])[0].upper()
-        request_stats.current.span = tracer.start_span(name, kind=_client(), attributes=facts)
+        request_stats.current.span = tracer.start_span(name, kind=_client(), attributes=attributes)
 
-    def end(*_facts: Any) -> None:
+    def end(*_arguments: object) -> None:
         request_stats.current.span.end()
         request_stats.current.span = None
 

@@ -17,7 +17,8 @@ import psycopg2
 import redis
 import requests
 
-from app.config import ROOT, with_driver
+from app.config import ROOT
+from app.environment import with_driver
 from tests import roles, servers
 from tests.performance.cpu import cpu_seconds, name_of, parent_of
 from tests.servers import LOCALHOST, PostgreSQL, free_port, run_sql

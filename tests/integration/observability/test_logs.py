@@ -24,9 +24,7 @@ def shop(app, environ):
     def make(**settings: str):
         made = create_app(Testing({**environ, "LOG_LEVEL": "INFO", **settings}))
         stream = io.StringIO()
-        for handler in root.handlers:
-            if getattr(handler, "of_the_shop", False):
-                handler.setStream(stream)
+        made.extensions["log"].setStream(stream)
         return made, stream
 
     yield make
