@@ -56,7 +56,7 @@ MUTANTS = (
         "no_row_guard",
         "Stock is checked when it is read, and not again when it is promised.",
         (
-            Edit(INVENTORY, "    Variant.on_hand - Variant.allocated >= _HELD.c.quantity,\n", ""),
+            Edit(INVENTORY, "    _LOCKED_LINES.c.quantity <= NOT_ALLOCATED,\n", ""),
             NO_CHECK,
         ),
         "rush",
@@ -67,7 +67,9 @@ MUTANTS = (
         "More is wanted than there is, although it is just as much.",
         (
             Edit(
-                INVENTORY, "if wish.available < wish.quantity", "if wish.available <= wish.quantity"
+                INVENTORY,
+                "if request.available < request.requested",
+                "if request.available <= request.requested",
             ),
         ),
         "last_unit",
@@ -135,11 +137,11 @@ MUTANTS = (
         (
             Edit(
                 INVENTORY,
-                "    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)\n",
+                "    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **signs)\n",
                 """\
     from app.db.unit_of_work import after_commit, in_transaction
 
-    facts = {"reason": reason, "user_id": actor.user_id, "at": utc_now(), **by}
+    facts = {"reason": reason, "user_id": actor.user_id, "at": utc_now(), **signs}
 
     def write() -> None:
         in_transaction(lambda: run(_WRITE_LEDGER, facts))
@@ -203,7 +205,7 @@ MUTANTS = (
         "stale_cache_checkout",
         "Orders are charged at prices that a worker once remembered.",
         (
-            Edit(INVENTORY, "    Variant.price == _HELD.c.unit_price,\n", ""),
+            Edit(INVENTORY, "    Variant.price == _LOCKED_LINES.c.unit_price,\n", ""),
             Edit(CHECKOUT, "def _line(", "_remembered: dict[int, int] = {}\n\n\ndef _line("),
             Edit(
                 CHECKOUT,

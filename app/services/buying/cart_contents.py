@@ -13,7 +13,7 @@ from app.domain import pricing
 from app.domain.people.buyer import Buyer
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
-from app.services.inventory.inventory_service import CAN_BE_HAD
+from app.models.availability import AVAILABLE_QUANTITY
 
 
 class Row(NamedTuple):
@@ -174,7 +174,7 @@ _ITEM = (
     Variant.options,
     CartLine.quantity,
     Variant.price,
-    CAN_BE_HAD,
+    AVAILABLE_QUANTITY,
     CartLine.price_seen,
     Product.slug,
     Product.images,
@@ -202,7 +202,7 @@ def _reading_page(cart_id: Any) -> Select[Any]:
 
 def _reading_figures(cart_id: Any) -> Select[Any]:
     # In the order of Figures' fields.
-    columns = (CartLine.quantity, Variant.price, CAN_BE_HAD, CartLine.price_seen)
+    columns = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
     return prepared(_of_lines(select(*columns)).where(CartLine.cart_id == cart_id))
 
 

@@ -20,10 +20,11 @@ from app.domain.people.tokens import hash_token, new_token
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
+from app.models.availability import IS_PURCHASABLE, available_quantity
 from app.services import user_service
 from app.services.buying import cart_contents
 from app.services.buying.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
-from app.services.inventory.inventory_service import ON_OFFER, OutOfStock, can_be_had, shortage
+from app.services.inventory.inventory_service import OutOfStock, StockRequest
 
 MAX_LINES = 5_000
 MAX_GUEST_LINES = 2_000
@@ -105,7 +106,7 @@ def add_item(
     if is_new and len(contents.items) > room:
         hint = "" if buyer.user_id else " Sign in to add more."
         raise Conflict("cart_full", f"A cart has room for {room:,} different articles.{hint}")
-    _refuse_short(item)
+    _refuse_shortage(StockRequest(item.variant_id, item.sku, item.quantity, item.available))
     return buyer, contents
 
 
@@ -221,7 +222,7 @@ def _add_statement(by_product: bool, by_variant: bool, insert_into: Any) -> Any:
             bindparam("now", type_=CartLine.created_at.type),
         )
         .join_from(Variant, Product, Product.id == Variant.product_id)
-        .where(ON_OFFER)
+        .where(IS_PURCHASABLE)
     )
     if by_product:
         variants = variants.where(Product.id == bindparam("product_id"))
@@ -253,9 +254,9 @@ def _may_be_one_of_several(item: Item, contents: Contents, quantity: int) -> boo
     )
 
 
-def _refuse_short(item: Item) -> None:
-    if item.available < item.quantity:
-        raise OutOfStock([shortage(item.variant_id, item.sku, item.quantity, item.available)])
+def _refuse_shortage(request: StockRequest) -> None:
+    if request.available < request.requested:
+        raise OutOfStock([request])
 
 
 def _too_many() -> Invalid:
@@ -265,9 +266,8 @@ def _too_many() -> Invalid:
 def _write(row: Row, quantity: int) -> None:
     if quantity > MAX_QUANTITY:
         raise _too_many()
-    available = can_be_had(row.variant, row.product)
-    if available < quantity:
-        raise OutOfStock([shortage(row.variant.id, row.variant.sku, quantity, available)])
+    available = available_quantity(row.variant, row.product)
+    _refuse_shortage(StockRequest(row.variant.id, row.variant.sku, quantity, available))
     row.line.quantity = quantity
     row.line.price_seen = row.variant.price
 
@@ -280,7 +280,7 @@ def _find_article(product_id: int | None, variant_id: int | None) -> None:
     query = (
         select(Variant.id, Product.id)
         .join(Product, Product.id == Variant.product_id)
-        .where(ON_OFFER)
+        .where(IS_PURCHASABLE)
         .limit(2)
     )
     wanted = Product.id == product_id if variant_id is None else Variant.id == variant_id
@@ -316,5 +316,5 @@ def _move_lines(guest: Cart, own: Cart) -> None:
 
 def _add_up(own: Row, more: int) -> None:
     had = own.line.quantity
-    reachable = max(had, can_be_had(own.variant, own.product))
+    reachable = max(had, available_quantity(own.variant, own.product))
     own.line.quantity = min(had + more, reachable, MAX_QUANTITY)

@@ -21,11 +21,12 @@ from app.domain.people.tokens import guest_order_token, hash_token, new_order_nu
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
+from app.models.availability import AVAILABLE_QUANTITY
 from app.observability import metrics
 from app.services import user_service
 from app.services.buying import cart_service
 from app.services.inventory import inventory_service
-from app.services.inventory.inventory_service import CAN_BE_HAD, Wish
+from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
 from app.services.messages.idempotency import Request
 from app.services.orders import guest_limits
@@ -210,7 +211,7 @@ _READ_ARTICLES = prepared(
         Variant.sku,
         Variant.options,
         Variant.price,
-        CAN_BE_HAD,
+        AVAILABLE_QUANTITY,
         Product.id,
         Product.name,
     )
@@ -238,8 +239,8 @@ def _read_articles(cart_id: int | None) -> tuple[int, list[Article]]:
         detail = f"An order has room for {cart_service.MAX_LINES} lines."
         raise Invalid(code="cart_too_large", detail=detail)
     articles = sorted(Article._make(row) for row in rows)
-    inventory_service.refuse_short(
-        Wish(article.variant_id, article.sku, article.quantity, article.available)
+    inventory_service.refuse_shortages(
+        StockRequest(article.variant_id, article.sku, article.quantity, article.available)
         for article in articles
     )
     return cart_id, articles

@@ -3,37 +3,40 @@
 Callers hold the variant's lock: `lock_variants` first, in one order everywhere (by id).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, String, and_, bindparam, case, insert, select, update
+from sqlalchemy import BigInteger, String, bindparam, insert, select, update
 
 from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import Conflict, TryAgain
 from app.extensions import db
-from app.models import Order, OrderLine, Product, StockMovement, Variant
+from app.models import Order, OrderLine, StockMovement, Variant
+from app.models.availability import NOT_ALLOCATED, VARIANT_IS_ACTIVE
 from app.models.catalogue import ERASED_REASON
 from app.observability import metrics
 from app.services.cache import catalogue_cache
 
 
-class Wish(NamedTuple):
-    """Units of one variant that somebody wants, and how many of it can be had."""
+class StockRequest(NamedTuple):
+    """Units of one variant that somebody asks for, and how many are available."""
 
     variant_id: int
     sku: str
-    quantity: int
+    requested: int
     available: int
 
 
 class OutOfStock(Conflict):
-    """More is wanted than can be promised; `shortages` names every variant that is short."""
+    """More is requested than available; clients see every shortage."""
 
-    def __init__(self, shortages: Sequence[dict[str, object]]) -> None:
+    def __init__(self, shortages: Iterable[StockRequest]) -> None:
         super().__init__(
-            "out_of_stock", "Not enough in stock for everything.", shortages=list(shortages)
+            "out_of_stock",
+            "Not enough in stock for everything.",
+            shortages=[shortage._asdict() for shortage in shortages],
         )
 
 
@@ -53,82 +56,45 @@ def lock_variants(ids: Iterable[int]) -> dict[int, Variant]:
     return {variant.id: variant for variant in db.session.scalars(query)}
 
 
-def refuse_short(wishes: Iterable[Wish]) -> None:
-    """Let wishes pass that can all be promised.
+def refuse_shortages(requests: Iterable[StockRequest]) -> None:
+    """Check that all requests of an order can be allocated.
 
     Raises:
-        OutOfStock: naming every variant that is short.
+        OutOfStock: names every variant that is short.
     """
-    short = [
-        shortage(wish.variant_id, wish.sku, wish.quantity, wish.available)
-        for wish in wishes
-        if wish.available < wish.quantity
-    ]
-    if short:
+    shortages = [request for request in requests if request.available < request.requested]
+    if shortages:
         metrics.count_stock_out()
-        raise OutOfStock(short)
-
-
-def shortage(variant_id: int, sku: str, requested: int, available: int) -> dict[str, object]:
-    """One entry of `shortages` as clients see it."""
-    return {
-        "variant_id": variant_id,
-        "sku": sku,
-        "requested": requested,
-        "available": available,
-    }
-
-
-def offered(variant: Variant) -> int:
-    """Units of a variant that a buyer can have now; 0 once it is inactive or deleted."""
-    return variant.available if variant.is_active and variant.deleted_at is None else 0
-
-
-def is_offered(product: Product) -> bool:
-    """Whether a product can be bought at all."""
-    return product.is_active and product.deleted_at is None
-
-
-def can_be_had(variant: Variant, product: Product) -> int:
-    """Units that a buyer can have now; 0 once variant or product is inactive or deleted."""
-    return offered(variant) if is_offered(product) else 0
-
-
-ON_OFFER = and_(
-    Variant.is_active,
-    Variant.deleted_at.is_(None),
-    Product.is_active,
-    Product.deleted_at.is_(None),
-)
-"""Whether a variant can be bought, for queries of variants and their products."""
-CAN_BE_HAD = case((ON_OFFER, Variant.on_hand - Variant.allocated), else_=0)
-"""`can_be_had` for queries that read many articles at once."""
+        raise OutOfStock(shortages)
 
 
 def allocate(order_id: int, products: Collection[int], lines: int, actor: Actor) -> None:
-    """Promise stock to all lines of a new order, at the prices that they tell, or to none.
+    """Allocate stock to all lines of a new order, at the prices that they name, or to none.
 
-    Guarded in the statement itself, so that others wait for these variants no longer than for the
-    ledger and the commit. The ledger comes second: its rows follow each other as the figures did.
+    The statement itself checks figures and prices, so others wait for these variants only from
+    here to the commit. The ledger is written after the figures, so its rows are in their order.
+
+    Args:
+        products: the ids of the lines' products.
+        lines: the number of lines.
 
     Raises:
-        TryAgain: the stock or the price of one has changed since it was read, so that another
-            look tells what to do.
+        TryAgain: the stock or the price of a variant has changed since it was read.
     """
-    by = {"order_id": order_id, "on_hand_by": 0, "allocated_by": 1}
-    if run(_ALLOCATE, by).rowcount != lines:
+    signs = {"order_id": order_id, "on_hand_sign": 0, "allocated_sign": 1}
+    if run(_MOVE_IF_AVAILABLE, signs).rowcount != lines:
         raise TryAgain()
     _write_ledger(order_id, "order placed", actor, allocated=1)
     _forget(products)
 
 
 def release(order: Order, actor: Actor) -> None:
-    """Give back what a cancelled order had been promised."""
+    """Release what was allocated to a cancelled order."""
     _move_lines(order, "order cancelled", actor, allocated=-1)
 
 
 def ship(order: Order, actor: Actor) -> None:
-    """Take what leaves the house: on hand and allocated both fall."""
+    """Take what leaves the warehouse: on hand and allocated both fall."""
     _move_lines(order, "order shipped", actor, on_hand=-1, allocated=-1)
 
 
@@ -196,11 +162,11 @@ def erase_reasons(movement_ids: Collection[int]) -> None:
 def _move_lines(
     order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
 ) -> None:
-    """`move` for all lines of an order, each by its quantity times `on_hand` and `allocated`.
+    """`move` for all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0 or -1.
 
     Two statements, however many lines there are. Variants in the session keep their old figures.
     """
-    run(_MOVE_FIGURES, order_id=order.id, on_hand_by=on_hand, allocated_by=allocated)
+    run(_MOVE, order_id=order.id, on_hand_sign=on_hand, allocated_sign=allocated)
     _write_ledger(order.id, reason, actor, on_hand=on_hand, allocated=allocated)
     _forget({line.product_id for line in order.lines})
 
@@ -208,8 +174,8 @@ def _move_lines(
 def _write_ledger(
     order_id: int, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
 ) -> None:
-    by = {"order_id": order_id, "on_hand_by": on_hand, "allocated_by": allocated}
-    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **by)
+    signs = {"order_id": order_id, "on_hand_sign": on_hand, "allocated_sign": allocated}
+    run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **signs)
 
 
 def _forget(products: Iterable[int]) -> None:
@@ -217,37 +183,37 @@ def _forget(products: Iterable[int]) -> None:
         catalogue_cache.invalidate_product(product_id)
 
 
-_ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())
-_ON_HAND = bindparam("on_hand_by", type_=BigInteger())
-_ALLOCATED = bindparam("allocated_by", type_=BigInteger())
-# Sorted before they are locked: in the order that holds everywhere.
-_HELD = (
+_OF_ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())
+_ON_HAND_SIGN = bindparam("on_hand_sign", type_=BigInteger())
+_ALLOCATED_SIGN = bindparam("allocated_sign", type_=BigInteger())
+# Sorted before they are locked: everybody locks variants in the order of their ids.
+_LOCKED_LINES = (
     select(Variant.id, OrderLine.quantity, OrderLine.unit_price)
     .join(OrderLine, OrderLine.variant_id == Variant.id)
-    .where(_ORDER)
+    .where(_OF_ORDER)
     .order_by(Variant.id)
     .with_for_update(key_share=True, of=Variant)
-    .subquery("held")
+    .subquery("locked_lines")
 )
-_MOVE_FIGURES = prepared(
+_MOVE = prepared(
     update(Variant)
-    .where(Variant.id == _HELD.c.id)
+    .where(Variant.id == _LOCKED_LINES.c.id)
     .values(
-        on_hand=Variant.on_hand + _ON_HAND * _HELD.c.quantity,
-        allocated=Variant.allocated + _ALLOCATED * _HELD.c.quantity,
+        on_hand=Variant.on_hand + _ON_HAND_SIGN * _LOCKED_LINES.c.quantity,
+        allocated=Variant.allocated + _ALLOCATED_SIGN * _LOCKED_LINES.c.quantity,
     )
 )
-# Judged by the variants as they are once they are locked (PostgreSQL, "Read Committed").
-_ALLOCATE = _MOVE_FIGURES.where(
-    Variant.is_active,
-    Variant.deleted_at.is_(None),
-    Variant.price == _HELD.c.unit_price,
-    Variant.on_hand - Variant.allocated >= _HELD.c.quantity,
+# PostgreSQL checks the conditions on the rows as they are once it has locked them ("Read
+# Committed" in its documentation).
+_MOVE_IF_AVAILABLE = _MOVE.where(
+    VARIANT_IS_ACTIVE,
+    Variant.price == _LOCKED_LINES.c.unit_price,
+    _LOCKED_LINES.c.quantity <= NOT_ALLOCATED,
 )
 _LEDGER_ROW = {
     StockMovement.variant_id: OrderLine.variant_id,
-    StockMovement.on_hand_delta: _ON_HAND * OrderLine.quantity,
-    StockMovement.allocated_delta: _ALLOCATED * OrderLine.quantity,
+    StockMovement.on_hand_delta: _ON_HAND_SIGN * OrderLine.quantity,
+    StockMovement.allocated_delta: _ALLOCATED_SIGN * OrderLine.quantity,
     StockMovement.reason: bindparam("reason", type_=String()),
     StockMovement.order_id: OrderLine.order_id,
     StockMovement.user_id: bindparam("user_id", type_=BigInteger()),
@@ -256,6 +222,6 @@ _LEDGER_ROW = {
 _WRITE_LEDGER = prepared(
     insert(StockMovement).from_select(
         list(_LEDGER_ROW),
-        select(*_LEDGER_ROW.values()).where(_ORDER).order_by(OrderLine.variant_id),
+        select(*_LEDGER_ROW.values()).where(_OF_ORDER).order_by(OrderLine.variant_id),
     )
 )

@@ -13,7 +13,7 @@ from app.services import order_service, user_service
 from app.services.buying import cart_service, checkout_service
 from app.services.buying.checkout_service import Wishes
 from app.services.inventory import inventory_service
-from app.services.inventory.inventory_service import OutOfStock, Wish
+from app.services.inventory.inventory_service import OutOfStock, StockRequest
 from app.services.order_service import Visitor
 from app.services.orders.guest_limits import GuestOrigin
 from tests import factories
@@ -115,10 +115,14 @@ def test_figures_that_are_read_after_an_order_follow_it_in_the_same_transaction(
 
 
 def test_shortages_name_every_variant_that_is_short():
-    wishes = [Wish(1, "few", 2, 1), Wish(2, "many", 2, 2), Wish(3, "gone", 1, 0)]
+    wishes = [
+        StockRequest(1, "few", 2, 1),
+        StockRequest(2, "many", 2, 2),
+        StockRequest(3, "gone", 1, 0),
+    ]
 
     with pytest.raises(OutOfStock) as refusal:
-        inventory_service.refuse_short(wishes)
+        inventory_service.refuse_shortages(wishes)
 
     assert refusal.value.extra["shortages"] == [
         {"variant_id": 1, "sku": "few", "requested": 2, "available": 1},
