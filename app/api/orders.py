@@ -1,12 +1,13 @@
-"""Doors of orders: placing, reading, cancelling; for staff, moving them along."""
+"""Routes of orders: place, read, cancel; for staff, change the status."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from flask import Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import in_transaction
+from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token
 from app.models import Order
 from app.schemas.base import store_currency
@@ -22,11 +23,12 @@ from app.schemas.orders import (
 from app.schemas.paging import list_schema
 from app.services import order_service
 from app.services.buying import checkout_service
-from app.services.buying.checkout_service import Receipt, Wishes
+from app.services.buying.checkout_service import OrderRequest
+from app.services.messages import idempotency
+from app.services.messages.idempotency import Request
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
 from app.services.orders.order_lists import Filters
-from app.services.orders.order_views import OrderView
 from app.utils.decorators import admin_required, login_or_token_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import (
@@ -52,21 +54,50 @@ KEY = header(
 )
 
 
+class PlacedOrder(NamedTuple):
+    """The JSON of an order, without a guest's secret, and the number of the order."""
+
+    number: str
+    body: bytes
+    is_replay: bool = False
+
+
 @blp.post("")
 @blp.doc(parameters=[KEY], security=BUYERS)
 @login_or_token_required(CART_TOKEN)
 @blp.arguments(PlaceOrderSchema(), required=False)
 @blp.response(201, PlacedOrderSchema)
-def place_order(wishes: dict[str, Any]) -> Response:
+def place_order(values: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, completely or not at all."""
-    buyer, request, currency = current_buyer(), keyed_request(), store_currency()
-    origin = guest_origin()
-    receipt = in_transaction(
-        lambda: checkout_service.place_order(
-            buyer, Wishes(**wishes), currency, _dump, origin, request
-        )
-    )
-    return _answer(receipt, buyer.guest_token)
+    buyer, keyed = current_buyer(), keyed_request()
+    placed = in_transaction(lambda: _place_or_replay(buyer, OrderRequest(**values), keyed))
+    return _created(placed, buyer.guest_token)
+
+
+def _place_or_replay(
+    buyer: Buyer, order_request: OrderRequest, keyed: Request | None
+) -> PlacedOrder:
+    claim = idempotency.claim(keyed, buyer) if keyed else None
+    if claim and claim.answer is not None and claim.order_number is not None:
+        return PlacedOrder(claim.order_number, claim.answer, is_replay=True)
+    order = checkout_service.place_order(buyer, order_request, store_currency(), guest_origin())
+    body = orjson.dumps(show_order(order))
+    if claim:
+        idempotency.settle(claim, body, order.id)
+    return PlacedOrder(order.number, body)
+
+
+def _created(placed: PlacedOrder, cart_token: str | None) -> Response:
+    """The response with a guest's secret, which is derived each time, so that it is not stored."""
+    body = placed.body
+    if cart_token is not None:
+        token = orjson.dumps(guest_order_token(cart_token, placed.number))
+        body = body.removesuffix(b"}") + b',"guest_token":' + token + b"}"
+    response = Response(body, 201, mimetype="application/json")
+    response.headers["Location"] = url_for("orders.get_order", order=placed.number)
+    if placed.is_replay:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 @blp.get("")
@@ -100,47 +131,31 @@ def get_order(order: str) -> Response:
 @login_or_token_required(ORDER_TOKEN)
 @blp.arguments(CancelSchema(), required=False)
 @blp.response(200, OrderSchema)
-def cancel_order(wanted: dict[str, Any], order: str) -> Response:
-    """Cancel an order that has not been shipped. Its units can be sold again."""
-    cancelled = in_transaction(
-        lambda: order_service.change_status(_visitor(), order, "cancelled", **wanted)
+def cancel_order(values: dict[str, Any], order: str) -> Response:
+    """Cancel an order that has not been shipped; what it was promised can be sold again."""
+    return _show(
+        in_transaction(
+            lambda: order_service.change_status(_visitor(), order, "cancelled", **values)
+        )
     )
-    return _show(cancelled)
 
 
 @blp.route("/<order>/status", methods=["PATCH", "PUT"])
 @admin_required
 @blp.arguments(ChangeStatusSchema())
 @blp.response(200, OrderSchema)
-def change_status(wanted: dict[str, Any], order: str) -> Response:
-    """Change the status of an order."""
-    moved = in_transaction(
-        lambda: order_service.change_status(_visitor(), order, wanted["status"], wanted["note"])
+def change_status(values: dict[str, Any], order: str) -> Response:
+    """Move an order along."""
+    return _show(
+        in_transaction(
+            lambda: order_service.change_status(_visitor(), order, values["status"], values["note"])
+        )
     )
-    return _show(moved)
 
 
 def _visitor() -> Visitor:
     return Visitor(current_actor(), sent_order_token())
 
 
-def _dump(order: OrderView) -> bytes:
-    return orjson.dumps(show_order(order))
-
-
 def _show(order: Order) -> Response:
     return jsonify(show_order(order))
-
-
-def _answer(receipt: Receipt, cart_token: str | None) -> Response:
-    """The answer as stored. A guest's secret is added each time, so that it is never stored."""
-    body = receipt.answer
-    order = orjson.loads(body)
-    if cart_token is not None:
-        token = guest_order_token(cart_token, order["number"])
-        body = orjson.dumps({**order, "guest_token": token})
-    response = Response(body, 201, mimetype="application/json")
-    response.headers["Location"] = url_for("orders.get_order", order=order["number"])
-    if receipt.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return response

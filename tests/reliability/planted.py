@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "no_key",
         "The idempotency key is not looked at.",
-        (Edit("app/api/orders.py", "current_buyer(), keyed_request(),", "current_buyer(), None,"),),
+        (Edit("app/api/orders.py", "current_buyer(), keyed_request()", "current_buyer(), None"),),
         "keys",
         frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
     ),
@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "expected_total_ignored",
         "A buyer who expects another total is charged all the same.",
-        (Edit(CHECKOUT, "if expected not in (None, totals.total):", "if False:"),),
+        (Edit(CHECKOUT, "if expected not in (None, order.total):", "if False:"),),
         "price_or_checkout",
         frozenset({"price_or_checkout"}),
     ),
@@ -206,15 +206,19 @@ MUTANTS = (
         "Orders are charged at prices that a worker once remembered.",
         (
             Edit(INVENTORY, "    Variant.price == _LOCKED_LINES.c.unit_price,\n", ""),
-            Edit(CHECKOUT, "def _line(", "_remembered: dict[int, int] = {}\n\n\ndef _line("),
             Edit(
                 CHECKOUT,
-                "    lines = [_line(article) for article in articles]\n",
+                "def _line_values(",
+                "_remembered: dict[int, int] = {}\n\n\ndef _line_values(",
+            ),
+            Edit(
+                CHECKOUT,
+                "    lines = _read_lines(cart_id)\n",
                 """\
-    articles = [
-        a._replace(price=_remembered.setdefault(a.variant_id, a.price)) for a in articles
+    lines = [
+        line._replace(price=_remembered.setdefault(line.variant_id, line.price))
+        for line in _read_lines(cart_id)
     ]
-    lines = [_line(article) for article in articles]
 """,
             ),
         ),

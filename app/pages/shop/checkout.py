@@ -6,9 +6,9 @@ reload orders once.
 """
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from flask import Response, flash, url_for
 from marshmallow import EXCLUDE
 from marshmallow import fields as ma
@@ -26,14 +26,14 @@ from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import Email
 from app.schemas.base import Money, ShopSchema, Text, store_currency
-from app.schemas.orders import MAX_NOTE, MAX_TOTAL, show_order
+from app.schemas.orders import MAX_NOTE, MAX_TOTAL
 from app.schemas.users import AddressSchema
 from app.services import user_service
 from app.services.accounts import address_service
 from app.services.buying import cart_contents, checkout_service
-from app.services.buying.checkout_service import Receipt, Wishes
+from app.services.buying.checkout_service import OrderRequest
+from app.services.messages import idempotency
 from app.services.messages.idempotency import Request
-from app.services.orders.order_views import OrderView
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
 
@@ -81,18 +81,16 @@ def review() -> AnyResponse:
     form = Form.from_request()
     if form.values.pop("change", ""):
         return _details(form)
-    wishes = form.carry_out(_schema(form), _wishes, extra_refusals=(NotFound,))
-    return _details(form) if wishes is None else _review(form, wishes)
+    order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
+    return _details(form) if order_request is None else _review(form, order_request)
 
 
 @blp.post("/checkout/order")
 def place() -> AnyResponse:
     """Turn the cart into an order, once however often it is sent."""
     form = Form.from_request()
-    receipt = form.carry_out(
-        _schema(form), lambda sent: _place(form, sent), extra_refusals=(NotFound,)
-    )
-    return _refused(form) if receipt is None else _confirmed(receipt)
+    number = form.carry_out(_schema(form), _place, extra_refusals=(NotFound,))
+    return _refused(form) if number is None else _confirmed(number)
 
 
 @blp.get("/checkout/order")
@@ -105,13 +103,12 @@ def _details(form: Form) -> AnyResponse:
     cart = cart_contents.read_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
-    facts: dict[str, Any] = {"user": None, "addresses": ()}
-    if current_actor().user_id is not None:
-        facts = {"user": _user(), "addresses": _addresses()}
-    return form_page("checkout.html", form, cart=cart, **facts)
+    is_guest = current_actor().user_id is None
+    user, addresses = (None, []) if is_guest else (_user(), _addresses())
+    return form_page("checkout.html", form, cart=cart, user=user, addresses=addresses)
 
 
-def _review(form: Form, wishes: Wishes) -> AnyResponse:
+def _review(form: Form, order_request: OrderRequest) -> AnyResponse:
     cart = cart_contents.read_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
@@ -119,11 +116,11 @@ def _review(form: Form, wishes: Wishes) -> AnyResponse:
         "review.html",
         form,
         cart=cart,
-        address=_chosen(wishes),
-        email=wishes.email or _user().email,
+        address=_address(order_request),
+        email=order_request.email or _user().email,
         total=to_text(cart.subtotal, store_currency()),
         key=uuid.uuid4().hex,
-        kept=_kept(form),
+        hidden=_hidden_fields(form),
     )
 
 
@@ -133,30 +130,34 @@ def _schema(form: Form) -> ShopSchema:
     return BOOK if form.values.get("address_id") else NEW_ADDRESS
 
 
-def _wishes(sent: dict[str, Any]) -> Wishes:
-    sent.pop("key", None)
-    known = {name: sent.pop(name) for name in ("email", "address_id", "note") if name in sent}
-    expected = sent.pop("expected_total", None)
-    if "address_id" in known:
-        address_service.get_address(current_actor(), known["address_id"])
-    return Wishes(shipping_address=sent or None, expected_total=expected, **known)
+def _order_request(values: dict[str, Any]) -> OrderRequest:
+    """What the fields of a form ask for; those that are no others are the address."""
+    values.pop("key", None)
+    others = {name: values.pop(name) for name in ("email", "address_id", "note") if name in values}
+    expected = values.pop("expected_total", None)
+    if "address_id" in others:
+        address_service.get_address(current_actor(), others["address_id"])
+    return OrderRequest(shipping_address=values or None, expected_total=expected, **others)
 
 
-def _place(form: Form, sent: dict[str, Any]) -> Receipt:
-    buyer, key = cookies.page_buyer(), sent.pop("key", uuid.uuid4().hex)
-    keyed = Request(f"page:{key}", dict(sorted(sent.items())))
-    wishes, currency, origin = _wishes(sent), store_currency(), guest_origin()
-    return in_transaction(
-        lambda: checkout_service.place_order(buyer, wishes, currency, _dump, origin, keyed)
-    )
+def _place(values: dict[str, Any]) -> str:
+    """Place the order, once for each key; the number of the order."""
+    buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
+    keyed = Request(f"page:{key}", dict(sorted(values.items())))
+    order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
+
+    def place_once() -> str:
+        claim = idempotency.claim(keyed, buyer)
+        if claim.order_number is not None:
+            return claim.order_number
+        order = checkout_service.place_order(buyer, order_request, currency, origin)
+        idempotency.settle(claim, order.number.encode(), order.id)
+        return order.number
+
+    return in_transaction(place_once)
 
 
-def _dump(order: OrderView) -> bytes:
-    return orjson.dumps(show_order(order))
-
-
-def _confirmed(receipt: Receipt) -> AnyResponse:
-    number = orjson.loads(receipt.answer)["number"]
+def _confirmed(number: str) -> AnyResponse:
     flash("Thank you! Your order is placed.")
     response = see_other(url_for("order_pages.show_order", number=number))
     token = cookies.page_buyer().guest_token
@@ -187,8 +188,8 @@ def _user() -> User:
 
 
 def _addresses() -> list[Address]:
-    found = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
-    return list(found.items)
+    page = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
+    return list(page.items)
 
 
 def _first_address() -> int | None:
@@ -196,12 +197,13 @@ def _first_address() -> int | None:
     return entries[0].id if entries else None
 
 
-def _chosen(wishes: Wishes) -> Any:
-    if wishes.address_id is not None:
-        return address_service.get_address(current_actor(), wishes.address_id)
-    return wishes.shipping_address
+def _address(order_request: OrderRequest) -> Address | Mapping[str, str | None] | None:
+    if order_request.address_id is not None:
+        return address_service.get_address(current_actor(), order_request.address_id)
+    return order_request.shipping_address
 
 
-def _kept(form: Form) -> dict[str, str]:
-    dropped = ("csrf_token", "key", "expected_total", "change")
-    return {name: value for name, value in form.values.items() if name not in dropped}
+def _hidden_fields(form: Form) -> dict[str, str]:
+    """What the review's form sends along, for the order itself."""
+    left_out = ("csrf_token", "key", "expected_total", "change")
+    return {name: value for name, value in form.values.items() if name not in left_out}

@@ -18,7 +18,7 @@ from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
 from app.errors import Conflict, Invalid
-from app.models import IdempotencyKey
+from app.models import IdempotencyKey, Order
 
 LIFETIME = timedelta(hours=24)
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
@@ -39,10 +39,12 @@ class Request:
 
 
 class Claim(NamedTuple):
-    """A key of the caller's: with an answer, to be replayed, or without one, to be answered."""
+    """A caller's key. Where its request was carried out before, `answer` is what to replay, and
+    `order_number` the order that was placed, if it was one."""
 
     id: int
     answer: bytes | None = None
+    order_number: str | None = None
 
 
 def claim(request: Request, buyer: Buyer) -> Claim:
@@ -108,7 +110,7 @@ def _found(row: dict[str, Any]) -> Claim:
     if known.request_hash != row["request_hash"]:
         detail = "This Idempotency-Key was used with another body. Send a new key."
         raise Invalid(code="idempotency_key_reused", detail=detail)
-    return Claim(known.id, known.answer)
+    return Claim(known.id, known.answer, known.number)
 
 
 def _taking(insert_into: Any) -> Any:
@@ -130,7 +132,9 @@ def _taking(insert_into: Any) -> Any:
 
 _TAKE = upsert(_taking)
 _FIND = prepared(
-    select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer).where(
+    select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer, Order.number)
+    .outerjoin(Order, Order.id == IdempotencyKey.order_id)
+    .where(
         IdempotencyKey.scope == bindparam("asked_scope"),
         IdempotencyKey.key == bindparam("asked_key"),
     )

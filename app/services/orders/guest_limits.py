@@ -53,7 +53,7 @@ class GuestOrigin:
 
 
 @dataclass(frozen=True)
-class Holder:
+class GuestHolder:
     """By which keyed hashes a guest's open orders are found; the first of each is stored.
 
     There are several while an old SECRET_KEY is still believed.
@@ -62,17 +62,10 @@ class Holder:
     network: Sequence[str]
     email: Sequence[str]
 
-    def stored(self) -> dict[str, str | None]:
-        """What a new order keeps, by column."""
-        return {
-            "guest_network_hash": self.network[0] if self.network else None,
-            "guest_email_hash": self.email[0],
-        }
-
     def lock_keys(self) -> dict[str, int | None]:
         """The numbers of the advisory locks, in the order in which everybody takes them."""
-        names = sorted(name for name in self.stored().values() if name)
-        keys: list[int | None] = [int(name[:16], 16) - 2**63 for name in names]
+        hashes = sorted([*self.network[:1], self.email[0]])
+        keys: list[int | None] = [int(name[:16], 16) - 2**63 for name in hashes]
         return dict(zip(("guest_lock", "other_guest_lock"), [*keys, None], strict=False))
 
 
@@ -84,13 +77,28 @@ class GuestLimitReached(Conflict):
         super().__init__("guest_limit", detail, maximum=maximum, **about)
 
 
-def holder(origin: GuestOrigin, email: str) -> Holder:
+def holder_of(origin: GuestOrigin, email: str) -> GuestHolder:
     """Who counts as the holder of a guest's order."""
     networks = networks_of(origin.address)
-    return Holder(
+    return GuestHolder(
         network=_hashes("guest network", networks[-1]) if networks else (),
         email=_hashes("guest email", emails.key(email)),
     )
+
+
+COLUMNS = ("guest_network_hash", "guest_email_hash", "guest_units")
+
+
+def columns(holder: GuestHolder | None, units: int) -> dict[str, str | int | None]:
+    """What a new order stores to be counted by, by column; nothing of a customer's.
+
+    Args:
+        units: the largest quantity of one article.
+    """
+    if holder is None:
+        return dict.fromkeys(COLUMNS)
+    network = holder.network[0] if holder.network else None
+    return dict(zip(COLUMNS, (network, holder.email[0], units), strict=True))
 
 
 def network_label(network_hash: str) -> str:
@@ -111,7 +119,7 @@ def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]
             raise GuestLimitReached(detail, maximum, sku)
 
 
-def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
+def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> None:
     """Check what the holder's open orders, this new one among them, come to together.
 
     Takes the holder's locks, and counts in one statement as long as nobody is near a limit,
@@ -120,8 +128,8 @@ def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
     Raises:
         GuestLimitReached
     """
-    lock(found)
-    values = {"network": _pair(found.network), "email": _pair(found.email)}
+    lock(holder)
+    values = {"network": _pair(holder.network), "email": _pair(holder.email)}
     for row in run(_COUNT, _named(values)):
         scope: Scope = row.scope
         most_orders = getattr(limits, f"{scope}_orders")
@@ -132,13 +140,13 @@ def refuse_too_much(order_id: int, found: Holder, limits: GuestLimits) -> None:
             _refuse_article(order_id, scope, values[scope], most_units)
 
 
-def lock(found: Holder) -> None:
+def lock(holder: GuestHolder) -> None:
     """Take the holder's locks until the commit; once more they are free.
 
     Call it before variants are locked: locks are taken in one order everywhere.
     """
     if db.session.connection().dialect.name == "postgresql":
-        run(_LOCK, found.lock_keys())
+        run(_LOCK, holder.lock_keys())
 
 
 def _refuse_article(order_id: int, scope: Scope, hashes: tuple[str, str], maximum: int) -> None:

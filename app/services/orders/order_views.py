@@ -68,13 +68,13 @@ _FACTS: tuple[Any, ...] = (
     Order.shipping_address, Order.note, Order.placed_at, Order.updated_at,
 )  # fmt: skip
 _EVENT: tuple[Any, ...] = (OrderEvent.status, OrderEvent.at, OrderEvent.done_by, OrderEvent.note)
-_LINE: tuple[Any, ...] = (
+LINE_COLUMNS: tuple[Any, ...] = (
     OrderLine.id, OrderLine.product_id, OrderLine.variant_id, OrderLine.sku, OrderLine.name,
     OrderLine.options, OrderLine.unit_price, OrderLine.quantity, OrderLine.line_total,
 )  # fmt: skip
 _END_OF_FACTS = len(_FACTS)
 _LINES = (
-    select(OrderLine.order_id, *_LINE)
+    select(OrderLine.order_id, *LINE_COLUMNS)
     .where(OrderLine.order_id.in_(bindparam("ids", expanding=True)))
     .order_by(OrderLine.id)
 )

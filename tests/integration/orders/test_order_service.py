@@ -11,7 +11,7 @@ from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
 from app.services import order_service, user_service
 from app.services.buying import cart_service, checkout_service
-from app.services.buying.checkout_service import Wishes
+from app.services.buying.checkout_service import OrderRequest
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import OutOfStock, StockRequest
 from app.services.order_service import Visitor
@@ -40,11 +40,11 @@ def put(buyer, *products):
         in_transaction(lambda p=product: cart_service.add_item(buyer, 1, product_id=p.id))
 
 
-def place(buyer, wishes=None):
-    """Place an order; the answer that is written down is its number."""
+def place(buyer, request=None):
+    """Place an order; its number."""
     return in_transaction(
         lambda: checkout_service.place_order(
-            buyer, wishes or Wishes(), "USD", lambda order: order.number.encode(), NO_LIMITS
+            buyer, request or OrderRequest(), "USD", lambda order: order.number.encode(), NO_LIMITS
         )
     ).answer.decode()
 
@@ -108,7 +108,7 @@ def test_figures_that_are_read_after_an_order_follow_it_in_the_same_transaction(
     put(buyer, product)
 
     def place_and_look():
-        checkout_service.place_order(buyer, Wishes(), "USD", lambda order: b"", NO_LIMITS)
+        checkout_service.place_order(buyer, OrderRequest(), "USD", lambda order: b"", NO_LIMITS)
         return db.session.get(Variant, product.variants[0].id).available
 
     assert in_transaction(place_and_look) == 4
