@@ -9,6 +9,7 @@ from app.domain.people.guest_limits import GuestLimits
 from app.errors import Invalid, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
+from app.schemas.orders import show_order
 from app.services import order_service, user_service
 from app.services.buying import cart_service, checkout_service
 from app.services.buying.checkout_service import OrderRequest
@@ -41,20 +42,21 @@ def put(buyer, *products):
 
 
 def place(buyer, request=None):
-    """Place an order; its number."""
+    """Place an order, and return it as the service does."""
     return in_transaction(
-        lambda: checkout_service.place_order(
-            buyer, request or OrderRequest(), "USD", lambda order: order.number.encode(), NO_LIMITS
-        )
-    ).answer.decode()
+        lambda: checkout_service.place_order(buyer, request or OrderRequest(), "USD", NO_LIMITS)
+    )
 
 
-def test_the_answer_is_dumped_inside_the_transaction(buyer):
-    put(buyer, factories.product())
+def test_an_order_is_returned_as_it_was_written(buyer):
+    put(buyer, factories.product(), factories.product())
 
-    number = place(buyer)
+    order = place(buyer, OrderRequest(note="Ring twice"))
 
-    assert db.session.scalars(db.select(Order.number)).one() == number
+    assert db.session.scalars(db.select(Order.number)).one() == order.number
+    assert show_order(order) == show_order(
+        order_service.get_order(Visitor(buyer.actor), order.number)
+    )
 
 
 def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
@@ -69,7 +71,7 @@ def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
 
 def test_an_account_that_was_closed_meanwhile_leaves_no_note(buyer):
     put(buyer, factories.product())
-    number, user = place(buyer), db.session.get(User, buyer.user_id)
+    number, user = place(buyer).number, db.session.get(User, buyer.user_id)
     in_transaction(lambda: user_service.bury(db.session.merge(user)))
 
     with pytest.raises(Unauthenticated):
@@ -94,7 +96,7 @@ def test_a_cart_that_outgrew_an_order_by_merging_is_refused(buyer, monkeypatch):
 
 def test_the_program_itself_may_move_an_order_along(buyer):
     put(buyer, factories.product())
-    number = place(buyer)
+    number = place(buyer).number
 
     in_transaction(lambda: order_service.change_status(Visitor(SYSTEM), number, "processing"))
 
@@ -108,21 +110,21 @@ def test_figures_that_are_read_after_an_order_follow_it_in_the_same_transaction(
     put(buyer, product)
 
     def place_and_look():
-        checkout_service.place_order(buyer, OrderRequest(), "USD", lambda order: b"", NO_LIMITS)
+        checkout_service.place_order(buyer, OrderRequest(), "USD", NO_LIMITS)
         return db.session.get(Variant, product.variants[0].id).available
 
     assert in_transaction(place_and_look) == 4
 
 
 def test_shortages_name_every_variant_that_is_short():
-    wishes = [
+    requests = [
         StockRequest(1, "few", 2, 1),
         StockRequest(2, "many", 2, 2),
         StockRequest(3, "gone", 1, 0),
     ]
 
     with pytest.raises(OutOfStock) as refusal:
-        inventory_service.refuse_shortages(wishes)
+        inventory_service.refuse_shortages(requests)
 
     assert refusal.value.extra["shortages"] == [
         {"variant_id": 1, "sku": "few", "requested": 2, "available": 1},
