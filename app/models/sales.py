@@ -18,7 +18,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db.base import Base
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus, check_transition
-from app.models.catalogue import Variant
 from app.models.timestamps import Timestamped
 
 MAX_QUANTITY = 100_000
@@ -28,12 +27,12 @@ GUESTS = text("user_id IS NULL")
 
 
 class Cart(Timestamped, Base):
-    """What somebody means to buy: one for each customer, one for each guest's token."""
+    """A shopping cart: one for each customer, one for each guest's token."""
 
     __tablename__ = "carts"
     __table_args__ = (
         CheckConstraint("(user_id IS NULL) != (token_hash IS NULL)", name="one_owner"),
-        # For guests' carts that nobody has come back to.
+        # For the cleanup of guests' carts.
         Index("ix_carts_updated_at", "updated_at", postgresql_where=GUESTS, sqlite_where=GUESTS),
     )
 
@@ -42,13 +41,9 @@ class Cart(Timestamped, Base):
     )
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
 
-    lines: Mapped[list["CartLine"]] = relationship(
-        lazy="raise", order_by="CartLine.id", cascade="all, delete-orphan", passive_deletes=True
-    )
-
 
 class CartLine(Base):
-    """A variant in a cart. Nothing is reserved; the price is today's."""
+    """A variant in a cart. It reserves no stock."""
 
     __tablename__ = "cart_lines"
     __table_args__ = (
@@ -61,15 +56,13 @@ class CartLine(Base):
         ForeignKey("variants.id", ondelete="RESTRICT"), index=True
     )
     quantity: Mapped[int]
-    # What the buyer saw when the line was last written, to tell when the price has changed.
+    # The price when the line was last written: the cart warns when it has changed.
     price_seen: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
-    variant: Mapped[Variant] = relationship(lazy="raise")
-
 
 class Order(Base):
-    """A promise to deliver: names and prices are copied in, never looked up again."""
+    """An order. Names and prices are copied into it and never looked up again."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -88,7 +81,7 @@ class Order(Base):
         Index("ix_orders_user_id_placed_at_id", "user_id", "placed_at", "id"),
         Index("ix_orders_placed_at_id", "placed_at", "id"),
         Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
-        # What guests hold: read by app.services.orders.guest_limits with every guest's order.
+        # Read by app.services.orders.guest_limits with every guest's order.
         Index(
             "ix_orders_open_guest_network",
             "guest_network_hash",
