@@ -28,7 +28,7 @@ from app.services.messages import idempotency
 from app.services.messages.idempotency import Request
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
-from app.services.orders.order_lists import Filters
+from app.services.orders.order_lists import OrderQuery
 from app.utils.decorators import admin_required, login_or_token_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import (
@@ -104,16 +104,16 @@ def _created(placed: PlacedOrder, cart_token: str | None) -> Response:
 @login_required
 @blp.arguments(OrderListArgs(), location="query")
 @blp.response(200, list_schema(OrderSchema, cursors=True))
-def list_orders(wanted: dict[str, Any]) -> ResponseReturnValue:
+def list_orders(arguments: dict[str, Any]) -> ResponseReturnValue:
     """The caller's orders, newest first. Staff see all orders."""
-    cursor, page, per_page = (wanted.pop(name) for name in ("cursor", "page", "per_page"))
-    filters = Filters(**wanted)
+    cursor, number, per_page = (arguments.pop(name) for name in ("cursor", "page", "per_page"))
+    query = OrderQuery(**arguments)
     if cursor is not None:
-        part = order_lists.slice_of_orders(current_actor(), filters, cursor, per_page)
+        part = order_lists.slice_of_orders(current_actor(), query, cursor, per_page)
         body, links = slice_answer(part, [show_order(order) for order in part.items])
     else:
-        found = order_lists.page_of_orders(current_actor(), filters, page or 1, per_page)
-        body, links = page_answer(found, [show_order(order) for order in found.items])
+        page = order_lists.page_of_orders(current_actor(), query, number or 1, per_page)
+        body, links = page_answer(page, [show_order(order) for order in page.items])
     return jsonify(body), 200, links
 
 

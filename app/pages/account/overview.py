@@ -20,7 +20,7 @@ from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileS
 from app.services import user_service
 from app.services.accounts import auth_service, password_hashing
 from app.services.orders import order_lists
-from app.services.orders.order_lists import Filters
+from app.services.orders.order_lists import OrderQuery
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 from app.web.callers.sign_in_cookie import give_sign_in
@@ -133,7 +133,7 @@ def _me() -> User:
 
 
 def _orders(number: int, per_page: int) -> Any:
-    mine = Filters(user_id=current_actor().user_id)
+    mine = OrderQuery(user_id=current_actor().user_id)
     return order_lists.page_of_orders(current_actor(), mine, number, per_page)
 
 

@@ -19,7 +19,7 @@ from app.schemas.users import ROLES, UserArgs
 from app.services import user_service
 from app.services.accounts import customer_service
 from app.services.orders import order_lists
-from app.services.orders.order_lists import Filters
+from app.services.orders.order_lists import OrderQuery
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("customers", __name__, url_prefix="/admin/customers")
@@ -116,6 +116,6 @@ def _show(user_id: int, form: Form) -> Response:
         is_me=user.id == actor.user_id,
         roles=ROLES,
         figures=customer_service.figures(user_id),
-        results=order_lists.page_of_orders(actor, Filters(user_id=user_id), number, ORDERS),
+        results=order_lists.page_of_orders(actor, OrderQuery(user_id=user_id), number, ORDERS),
         page_href=page_href(ORDER_PAGE),
     )

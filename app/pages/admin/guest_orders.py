@@ -1,6 +1,7 @@
-"""Pending orders of guests: who holds how many units of what, and releasing it in one click."""
+"""Pending orders of guests for staff: who reserves how many units of what, and releasing them."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, flash, request, url_for
@@ -25,7 +26,7 @@ HOLDER = re.compile("[0-9a-f]{64}")
 
 
 class GuestOrderSieve(QuerySchema):
-    """Which open guest orders are looked for, and how they are put together."""
+    """The filter of the list of open guest orders, and how it groups them."""
 
     by = fields.String(validate=OneOf(GROUPINGS), load_default="network")
     sort = fields.String(validate=OneOf(SORTINGS), load_default="largest")
@@ -41,9 +42,11 @@ def list_groups() -> Response:
     """Open guest orders by network, by email or one by one."""
     query = read_query(SIEVE)
     number = min(query["page"], MAX_DEPTH // PER_PAGE)
-    found = guest_orders.groups(query["by"], query["sort"], number, PER_PAGE, query.get("holder"))
+    groups = guest_orders.list_groups(
+        query["by"], query["sort"], number, PER_PAGE, query.get("holder")
+    )
     return admin_page(
-        "guest_orders.html", found=found, query=query, page_href=page_href(SIEVE),
+        "guest_orders.html", groups=groups, query=query, page_href=page_href(SIEVE),
         groupings=GROUPINGS, sortings=SORTINGS,
     )  # fmt: skip
 
@@ -54,16 +57,16 @@ def release() -> Response:
     actor, query = current_actor(), read_query(SIEVE)
     holder, number = request.form.get("holder", ""), request.form.get("order", "")
     if number:
-        _tell(_release_all(actor, [number]), 0)
+        _flash_count(_release_all(actor, [number]), 0)
     elif HOLDER.fullmatch(holder):
-        released = _release_all(actor, guest_orders.numbers_held_by(holder))
-        _tell(released, guest_orders.count_held_by(holder))
+        count = _release_all(actor, guest_orders.numbers_held_by(holder))
+        _flash_count(count, guest_orders.count_held_by(holder))
     else:
         flash("Choose what to release.", "error")
-    return see_other(url_for(".list_groups", **_address(query)))
+    return see_other(url_for(".list_groups", **_query_arguments(query)))
 
 
-def _release_all(actor: Actor, numbers: Any) -> int:
+def _release_all(actor: Actor, numbers: Iterable[str]) -> int:
     return sum(_release(actor, number) for number in numbers)
 
 
@@ -76,14 +79,14 @@ def _release(actor: Actor, number: str) -> bool:
     return True
 
 
-def _tell(released: int, left: int) -> None:
-    words = f"{released} {'order is' if released == 1 else 'orders are'} released."
-    if left:
-        words += f" {left} more are left: press the button again."
-    flash(words, "message" if released else "error")
+def _flash_count(count: int, remainder: int) -> None:
+    words = f"{count} {'order is' if count == 1 else 'orders are'} released."
+    if remainder:
+        words += f" {remainder} more are left: press the button again."
+    flash(words, "message" if count else "error")
 
 
-def _address(query: dict[str, Any]) -> dict[str, Any]:
+def _query_arguments(query: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in query.items() if value != SIEVE.fields[name].load_default
     }

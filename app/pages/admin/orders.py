@@ -1,4 +1,4 @@
-"""Orders for staff: found, looked at, moved along one by one or several at once, packed."""
+"""Orders for staff: list, show, change the status of one or several, print a packing slip."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ from app.schemas.orders import ChangeStatusSchema
 from app.services import order_service, user_service
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
-from app.services.orders.order_lists import Filters
+from app.services.orders.order_lists import OrderQuery
 from app.web.callers.identity import current_actor
 
 blp = AdminBlueprint("orders", __name__, url_prefix="/admin/orders")
-STEP = ChangeStatusSchema()
+CHANGE_STATUS = ChangeStatusSchema()
 PER_PAGE = 25
 MAX_AT_ONCE = PER_PAGE
 
 
 class OrderSieve(QuerySchema):
-    """Which orders are looked for."""
+    """The filter of the list of orders."""
 
     status = fields.String(validate=OneOf(STATUSES))
     q = Text(254)
@@ -48,18 +48,18 @@ SIEVE = OrderSieve()
 @blp.get("")
 def list_orders() -> Response:
     """Orders by status, number, email or SKU, newest first."""
-    wanted = read_query(SIEVE)
-    filters = Filters(wanted.get("status"), q=wanted.get("q", ""), q_is_sku_too=True)
-    number = min(wanted["page"], MAX_DEPTH // PER_PAGE)
-    found = order_lists.page_of_orders(current_actor(), filters, number, PER_PAGE)
+    arguments = read_query(SIEVE)
+    query = OrderQuery(arguments.get("status"), q=arguments.get("q", ""), q_is_sku_too=True)
+    number = min(arguments["page"], MAX_DEPTH // PER_PAGE)
+    orders = order_lists.page_of_orders(current_actor(), query, number, PER_PAGE)
     return admin_page(
-        "orders.html", found=found, filters=filters, statuses=STATUSES, page_href=page_href(SIEVE)
+        "orders.html", orders=orders, query=query, statuses=STATUSES, page_href=page_href(SIEVE)
     )
 
 
 @blp.post("")
 def move_several() -> Response:
-    """Move the chosen orders, each for itself: one that cannot go keeps none of the others."""
+    """Change the status of the chosen orders, each by itself: a refusal does not stop the others."""
     target, numbers = request.form.get("status", ""), dict.fromkeys(request.form.getlist("order"))
     if target not in STATUSES or not numbers:
         flash("Choose orders, and what they become.", "error")
@@ -70,29 +70,29 @@ def move_several() -> Response:
 
 @blp.get("/<number>")
 def show_order(number: str) -> Response:
-    """One order with everything that happened to it."""
+    """One order with its history."""
     return _show(number, Form())
 
 
 @blp.post("/<number>")
 def move(number: str) -> Response:
-    """Move one order along, with a word for its history."""
+    """Change the status of one order, with a note for its history."""
     visitor, form = Visitor(current_actor()), Form.from_request()
 
-    def step(wishes: dict[str, Any]) -> int:
-        status, note = wishes["status"], wishes["note"]
+    def change_status(values: dict[str, Any]) -> int:
+        status, note = values["status"], values["note"]
         return once(lambda: order_service.change_status(visitor, number, status, note).id)
 
-    if form.carry_out(STEP, step) is None:
+    if form.carry_out(CHANGE_STATUS, change_status) is None:
         return _show(number, form)
-    moved = order_service.get_order(visitor, number)
-    flash(f"The order is {moved.status} now.")
-    return see_other(url_for(".show_order", number=moved.number))
+    order = order_service.get_order(visitor, number)
+    flash(f"The order is {order.status} now.")
+    return see_other(url_for(".show_order", number=order.number))
 
 
 @blp.get("/<number>/packing-slip")
 def packing_slip(number: str) -> Response:
-    """What goes into the parcel, to be printed."""
+    """What to put into the parcel, for printing."""
     order = order_service.get_order(Visitor(current_actor()), number)
     return admin_page("packing_slip.html", order=order)
 
@@ -107,16 +107,13 @@ def _show(number: str, form: Form) -> Response:
 
 
 def _move_all(actor: Actor, numbers: list[str], target: OrderStatus) -> None:
-    moved, refusals = 0, []
-    for number in numbers:
-        refusal = _try_to_move(actor, number, target)
-        moved += refusal is None
+    outcomes = {number: _try_to_move(actor, number, target) for number in numbers}
+    count = sum(refusal is None for refusal in outcomes.values())
+    if count:
+        flash(f"{count} {'order is' if count == 1 else 'orders are'} {target} now.")
+    for number, refusal in outcomes.items():
         if refusal is not None:
-            refusals.append(f"{number}: {refusal.detail}")
-    if moved:
-        flash(f"{moved} {'order is' if moved == 1 else 'orders are'} {target} now.")
-    for words in refusals:
-        flash(words, "error")
+            flash(f"{number}: {refusal.detail}", "error")
 
 
 def _try_to_move(actor: Actor, number: str, target: OrderStatus) -> ShopError | None:

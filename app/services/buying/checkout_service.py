@@ -6,7 +6,7 @@ by id; variants come last, after everything else is written, because many buyers
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, insert, select
@@ -260,7 +260,7 @@ def _insert(
     owner = {"order_id": order_id, "user_id": buyer.user_id}
     run(_INSERT_EVENT, {**owner, **draft.events[0]._asdict()})
     rows = run(_INSERT_LINES, [_line_values(order_id, line) for line in lines])
-    return replace(draft, id=order_id, lines=sorted(LineView._make(row) for row in rows))
+    return draft._replace(id=order_id, lines=sorted(LineView._make(row) for row in rows))
 
 
 def _line_values(order_id: int, line: CheckoutLine) -> dict[str, object]:

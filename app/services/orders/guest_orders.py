@@ -1,15 +1,16 @@
-"""Pending orders of guests, for staff: who holds how many units of what, and giving it back.
+"""Pending orders of guests, for staff: who reserves how many units of what, and releasing them.
 
 Guests are told apart by the keyed hashes that `guest_limits` counts by, so staff see that orders
 have one network in common, and never its address.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Executable, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.paging import Page
 from app.domain.people.actor import Actor
@@ -21,6 +22,8 @@ from app.services.orders import guest_limits
 
 Grouping = Literal["network", "email", "order"]
 Sorting = Literal["largest", "oldest"]
+Key = InstrumentedAttribute[Any]
+"""The column that the orders of a group have in common."""
 ARTICLES = 3
 """How many articles are named of each group."""
 RELEASED_AT_ONCE = 100
@@ -28,17 +31,15 @@ RELEASED_AT_ONCE = 100
 NOTE = "Cancelled by the shop, to free what it reserved."
 
 
-@dataclass(frozen=True)
-class Article:
-    """Units of an article that a group of orders holds."""
+class ReservedArticle(NamedTuple):
+    """Units of an article that a group of orders reserves."""
 
     sku: str
     units: int
 
 
-@dataclass(frozen=True)
-class Group:
-    """Open guest orders with a network, an email or themselves in common.
+class GuestOrderGroup(NamedTuple):
+    """Open guest orders that share a network or an email, or a single one.
 
     `key` is a keyed hash or an order's id; `email` and `number` are of one of the orders.
     """
@@ -50,7 +51,7 @@ class Group:
     units: int
     oldest: datetime
     network_hash: str | None
-    articles: list[Article] = field(default_factory=list)
+    articles: Sequence[ReservedArticle]
 
     @property
     def network(self) -> str:
@@ -58,19 +59,41 @@ class Group:
         return guest_limits.network_label(self.network_hash) if self.network_hash else ""
 
 
-def groups(
+def list_groups(
     by: Grouping, sort: Sorting, page: int, per_page: int, holder: str | None = None
-) -> Page[Group]:
-    """Open guest orders in groups, those first that hold most units, or that wait longest.
+) -> Page[GuestOrderGroup]:
+    """Open guest orders in groups, those first that reserve most units, or that wait longest.
 
     Args:
         holder: only the orders with this keyed hash of a network or of an email.
     """
     key, conditions = _KEYS[by], _open(by, holder)
+    window = ((page - 1) * per_page, page * per_page)
+    rows = db.session.execute(_group_statement(key, conditions, sort, window)).all()
+    total = db.session.scalar(select(func.count(key.distinct())).where(*conditions)) or 0
+    articles = _largest_articles(key, conditions, [row.key for row in rows])
+    groups = [
+        GuestOrderGroup(
+            key=str(row.key),
+            email=row.email,
+            number=row.number,
+            orders=row.orders,
+            units=int(row.units),
+            oldest=row.oldest,
+            network_hash=row.network_hash,
+            articles=articles[str(row.key)],
+        )
+        for row in rows
+    ]
+    return Page(groups, page, per_page, total)
+
+
+def _group_statement(
+    key: Key, conditions: Sequence[ColumnElement[bool]], sort: Sorting, window: tuple[int, int]
+) -> Executable:
     units = func.sum(OrderLine.quantity).label("units")
     oldest = func.min(Order.placed_at, type_=Order.placed_at.type).label("oldest")
-    order = (units.desc(), key) if sort == "largest" else (oldest, key)
-    query = (
+    return (
         select(
             key.label("key"),
             func.min(Order.email).label("email"),
@@ -83,25 +106,9 @@ def groups(
         .join(OrderLine, OrderLine.order_id == Order.id)
         .where(*conditions)
         .group_by(key)
-        .order_by(*order)
+        .order_by(units.desc() if sort == "largest" else oldest, key)
+        .slice(*window)
     )
-    rows = db.session.execute(query.limit(per_page).offset((page - 1) * per_page)).all()
-    total = db.session.scalar(select(func.count(key.distinct())).where(*conditions)) or 0
-    articles = _articles(key, conditions, [row.key for row in rows])
-    found = [
-        Group(
-            key=str(row.key),
-            email=row.email,
-            number=row.number,
-            orders=row.orders,
-            units=int(row.units),
-            oldest=row.oldest,
-            network_hash=row.network_hash,
-            articles=articles.get(str(row.key), []),
-        )
-        for row in rows
-    ]
-    return Page(found, page, per_page, total)
 
 
 def release(actor: Actor, number: str) -> Order:
@@ -126,7 +133,7 @@ def count_held_by(holder: str) -> int:
     return db.session.scalar(query) or 0
 
 
-_KEYS: dict[Grouping, Any] = {
+_KEYS: dict[Grouping, Key] = {
     "network": Order.guest_network_hash,
     "email": Order.guest_email_hash,
     "order": Order.id,
@@ -142,13 +149,13 @@ def _open(by: Grouping, holder: str | None) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _articles(
-    key: Any, conditions: Sequence[ColumnElement[bool]], keys: Sequence[Any]
-) -> dict[str, list[Article]]:
-    """The articles of which each group holds most units."""
+def _largest_articles(
+    key: Key, conditions: Sequence[ColumnElement[bool]], keys: Sequence[object]
+) -> defaultdict[str, list[ReservedArticle]]:
+    """The articles of which each group reserves most units."""
     units = func.sum(OrderLine.quantity)
     place = func.row_number().over(partition_by=key, order_by=(units.desc(), OrderLine.variant_id))
-    ranked = (
+    ranks = (
         select(
             key.label("key"),
             func.min(OrderLine.sku).label("sku"),
@@ -160,8 +167,8 @@ def _articles(
         .group_by(key, OrderLine.variant_id)
         .subquery()
     )
-    query: Select[Any] = select(ranked).where(ranked.c.place <= ARTICLES).order_by(ranked.c.place)
-    named: dict[str, list[Article]] = {}
+    query = select(ranks).where(ranks.c.place <= ARTICLES).order_by(ranks.c.place)
+    articles: defaultdict[str, list[ReservedArticle]] = defaultdict(list)
     for row in db.session.execute(query):
-        named.setdefault(str(row.key), []).append(Article(row.sku, int(row.units)))
-    return named
+        articles[str(row.key)].append(ReservedArticle(row.sku, int(row.units)))
+    return articles

@@ -1,4 +1,9 @@
-"""Lists of orders: somebody's own, and for staff all, filtered and searched."""
+"""Lists of orders: customers list their own, staff filter and search all.
+
+The statements are built once for each combination of conditions and cached, because building one
+takes longer than running it. Their values are parameters, so a combination is the names of the
+parameters that it needs.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,17 +35,18 @@ from app.services.orders import order_views
 from app.services.orders.order_views import OrderView
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
-MOST_KEPT = 300
-"""Statements that are kept: one for each way to ask that somebody has used."""
+MAX_CACHED = 300
+"""Combinations of conditions whose statements are cached."""
+Values = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Which orders are wanted; `since` is inside the span, `before` is not.
+class OrderQuery:
+    """Which orders to list: from `since`, before `before`.
 
-    `q` is the beginning of a number, an email or what stands before its @; where no order that is
-    wanted fits, and for customers always, a part of either. With `q_is_sku_too` it may be a whole
-    SKU, too.
+    `q` is the beginning of a number, an email, or the part of an email before its @. Where it is
+    none of these, and for customers always, it is any part of a number or an email. With
+    `q_is_sku_too` it may be a whole SKU, too.
     """
 
     status: OrderStatus | None = None
@@ -51,70 +57,75 @@ class Filters:
     q_is_sku_too: bool = False
 
 
-def page_of_orders(actor: Actor, filters: Filters, page: int, per_page: int) -> Page[OrderView]:
+def page_of_orders(actor: Actor, query: OrderQuery, page: int, per_page: int) -> Page[OrderView]:
     """Orders, newest first, with lines and history: staff see all, customers their own.
 
     Raises:
         Invalid: `use_cursor`, where the page lies too deep.
     """
     paging.refuse_too_deep(page, per_page)
-    values = _chosen(actor, filters)
-    made = _made(tuple(values), "page", db.engine.dialect.name)
-    asked = {**values, "limit": per_page, "offset": (page - 1) * per_page}
-    rows, total = order_views.some(made.shown, asked)
+    values = _values(actor, query)
+    statements = _statements_for(values)
+    window = {"limit": per_page, "offset": (page - 1) * per_page}
+    orders, total = order_views.fetch_list(statements.page, values | window)
     if total is None:
-        total = run(made.total, values).scalar_one() if page > 1 else 0
-    return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
+        total = run(statements.total, values).scalar_one() if page > 1 else 0
+    return Page(orders, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
 
 
-def slice_of_orders(actor: Actor, filters: Filters, cursor: str, per_page: int) -> Slice[OrderView]:
+def slice_of_orders(
+    actor: Actor, query: OrderQuery, cursor: str, per_page: int
+) -> Slice[OrderView]:
     """The same after a cursor; an empty one starts.
 
     Raises:
-        Invalid: a cursor that is none of ours.
+        Invalid: the cursor is not one of this list.
     """
-    values = _chosen(actor, filters)
+    values = _values(actor, query)
     if cursor:
         values["after"], values["after_id"] = paging.decode_cursor(cursor, NEWEST_FIRST)
-    made = _made(tuple(values), "slice", db.engine.dialect.name)
-    rows, _total = order_views.some(made.shown, {**values, "limit": per_page + 1, "offset": 0})
-    return paging.cut(rows, NEWEST_FIRST, per_page)
+    window = {"limit": per_page + 1, "offset": 0}
+    orders, _ = order_views.fetch_list(_statements_for(values).slice, values | window)
+    return paging.cut(orders, NEWEST_FIRST, per_page)
 
 
-def _chosen(actor: Actor, filters: Filters) -> dict[str, Any]:
-    """The conditions that are made, by name, with their values."""
-    made: dict[str, Any] = {} if actor.is_admin else {"owner": actor.user_id}
+def _values(actor: Actor, query: OrderQuery) -> Values:
+    """The values of the conditions that apply, by name."""
+    values: Values = {} if actor.is_admin else {"owner": actor.user_id}
     for name in ("status", "user_id", "since", "before"):
-        if getattr(filters, name) is not None:
-            made[name] = getattr(filters, name)
-    return made | (_looked_for(filters, made) if filters.q else {})
+        value = getattr(query, name)
+        if value is not None:
+            values[name] = value
+    return values | (_search_values(query, values) if query.q else {})
 
 
-def _looked_for(filters: Filters, others: dict[str, Any]) -> dict[str, str]:
-    """What `q` is taken for, among the orders that the other conditions leave. Whole things are
-    found at once by an index that is in their order; to look for a part of so many emails takes a
-    hundred times as long. Customers have few."""
-    q, sku = filters.q, {"sku": filters.q} if filters.q_is_sku_too else {}
-    text = q.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    if q.upper().startswith("SW-"):
-        whole = {"number": f"{text.upper()}%"}
+def _search_values(query: OrderQuery, others: Values) -> Values:
+    """What `q` stands for among the orders that the other conditions leave.
+
+    An index that is in their order finds the beginning of a number or of an email at once; looking
+    for a part of every email takes a hundred times as long. Customers have few orders.
+    """
+    text = query.q.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    if query.q.upper().startswith("SW-"):
+        beginning: Values = {"number": f"{text.upper()}%"}
     else:
-        whole = {"email": f"{text.lower()}{'' if '@' in q else '@'}%"}
-    asked = others | whole
-    is_whole = (
-        "owner" not in others
-        and run(_made(tuple(asked), "any", db.engine.dialect.name).shown, asked).scalar()
-    )
-    return (whole if is_whole else {"part": f"%{text}%"}) | sku
+        beginning = {"email": f"{text.lower()}{'' if '@' in query.q else '@'}%"}
+    values = others | beginning
+    fits = "owner" not in others and run(_statements_for(values).exists, values).scalar()
+    sku: Values = {"sku": query.q} if query.q_is_sku_too else {}
+    return (beginning if fits else {"part": f"%{text}%"}) | sku
 
 
-class _Made(NamedTuple):
-    """What finds some orders, and what counts them all."""
+class _Statements(NamedTuple):
+    """A page or a slice of some orders, their number up to MAX_DEPTH, and whether there is one."""
 
-    shown: Select[Any]
+    page: Select[Any]
+    slice: Select[Any]
     total: Select[Any]
+    exists: Select[Any]
 
 
+_PART: ColumnElement[str] = bindparam("part")
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "owner": Order.user_id == bindparam("owner"),
     "status": Order.status == bindparam("status"),
@@ -125,34 +136,41 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
         bindparam("after", type_=Order.placed_at.type), bindparam("after_id", type_=Order.id.type)
     ),
 }
-_PART: Any = bindparam("part")
-_SEARCHED: dict[str, list[ColumnElement[bool]]] = {
-    "number": [Order.number.like(bindparam("number"), escape="/")],
-    "email": [func.lower(Order.email).like(bindparam("email"), escape="/")],
-    "part": [column.ilike(_PART, escape="/") for column in (Order.number, Order.email)],
+_SEARCHES: dict[str, ColumnElement[bool]] = {
+    "number": Order.number.like(bindparam("number"), escape="/"),
+    "email": func.lower(Order.email).like(bindparam("email"), escape="/"),
+    "part": or_(Order.number.ilike(_PART, escape="/"), Order.email.ilike(_PART, escape="/")),
 }
 
 
-@lru_cache(MOST_KEPT)
-def _made(names: tuple[str, ...], way: str, dialect: str) -> _Made:
-    """The statements for conditions of these names: a page, a slice, or whether there is any."""
-    sku = [_has_sku(dialect)] if "sku" in names else []
-    known = _CONDITIONS | {name: or_(*ways, *sku) for name, ways in _SEARCHED.items()}
-    conditions = [known[name] for name in names if name in known]
+def _statements_for(values: Values) -> _Statements:
+    return _statements(tuple(values), db.engine.dialect.name)
+
+
+@lru_cache(MAX_CACHED)
+def _statements(names: tuple[str, ...], dialect: str) -> _Statements:
+    """The statements for the conditions that have these values; a search may find a SKU instead."""
+    conditions = [_CONDITIONS[name] for name in names if name in _CONDITIONS]
+    searches = [_SEARCHES[name] for name in names if name in _SEARCHES]
+    if "sku" in names:
+        searches.append(_has_sku(dialect))
+    if searches:
+        conditions.append(or_(*searches))
     query = select(Order).where(*conditions)
-    total = paging.counting(query)
-    if way == "any":
-        return _Made(select(exists().where(*conditions)), total)
-    order = NEWEST_FIRST.order_by()
-    found = paging.keys(query, order, LIMIT, OFFSET)
-    counted: Any = total.scalar_subquery() if way == "page" else null()
-    return _Made(order_views.listing(found, order, counted), total)
+    order, total = NEWEST_FIRST.order_by(), paging.counting(query)
+    ids = paging.keys(query, order, LIMIT, OFFSET)
+    return _Statements(
+        page=order_views.list_statement(ids, order, total.scalar_subquery()),
+        slice=order_views.list_statement(ids, order, null()),
+        total=total,
+        exists=select(exists().where(*conditions)),
+    )
 
 
 def _has_sku(dialect: str) -> ColumnElement[bool]:
-    lines = select(OrderLine.order_id).where(OrderLine.sku == bindparam("sku"))
+    order_ids = select(OrderLine.order_id).where(OrderLine.sku == bindparam("sku"))
     if dialect != "postgresql":
-        return Order.id.in_(lines)
-    # An array is looked up by an index along with the other ways; IN would be asked of each order.
-    ids: Any = func.array(lines.scalar_subquery(), type_=ARRAY(BigInteger))
-    return Order.id == any_(ids)
+        return Order.id.in_(order_ids)
+    # An index looks an array up along with the other searches; IN would be checked for each order.
+    array: ColumnElement[Any] = func.array(order_ids.scalar_subquery(), type_=ARRAY(BigInteger))
+    return Order.id == any_(array)

@@ -1,11 +1,10 @@
 """Orders as lists show them: plain values instead of entities that could be changed.
 
-A page of orders costs two statements, and no row becomes an object that the session watches.
+A page of orders costs two statements, and no row becomes an object that the session tracks.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -39,8 +38,7 @@ class EventView(NamedTuple):
     note: str
 
 
-@dataclass(frozen=True)
-class OrderView:
+class OrderView(NamedTuple):
     """An order with its lines and its history; totals in minor units."""
 
     id: int
@@ -54,7 +52,7 @@ class OrderView:
     tax_total: int
     total: int
     email: str | None
-    shipping_address: dict[str, Any] | None
+    shipping_address: dict[str, str] | None
     note: str
     placed_at: datetime
     updated_at: datetime
@@ -62,17 +60,17 @@ class OrderView:
     events: Sequence[EventView]
 
 
-_FACTS: tuple[Any, ...] = (
+# In the order of the fields of OrderView, EventView and LineView.
+_ORDER_COLUMNS = (
     Order.id, Order.number, Order.user_id, Order.status, Order.currency, Order.subtotal,
     Order.discount_total, Order.shipping_total, Order.tax_total, Order.total, Order.email,
     Order.shipping_address, Order.note, Order.placed_at, Order.updated_at,
 )  # fmt: skip
-_EVENT: tuple[Any, ...] = (OrderEvent.status, OrderEvent.at, OrderEvent.done_by, OrderEvent.note)
-LINE_COLUMNS: tuple[Any, ...] = (
+_EVENT_COLUMNS = (OrderEvent.status, OrderEvent.at, OrderEvent.done_by, OrderEvent.note)
+LINE_COLUMNS = (
     OrderLine.id, OrderLine.product_id, OrderLine.variant_id, OrderLine.sku, OrderLine.name,
     OrderLine.options, OrderLine.unit_price, OrderLine.quantity, OrderLine.line_total,
 )  # fmt: skip
-_END_OF_FACTS = len(_FACTS)
 _LINES = (
     select(OrderLine.order_id, *LINE_COLUMNS)
     .where(OrderLine.order_id.in_(bindparam("ids", expanding=True)))
@@ -80,39 +78,33 @@ _LINES = (
 )
 
 
-def listing(
-    found: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[int]
+def list_statement(
+    ids: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[Any]
 ) -> Select[Any]:
-    """A statement for `some`: the orders whose ids are found, in this order, and what `total` is,
-    which the database works out in the same statement."""
-    # Status and history in one statement: read in two, they may be told from two moments. Lines
-    # never change.
+    """The statement of `fetch_list`: the orders of these ids with their history.
+
+    `total` is computed in the same statement. So is the history: status and history that are read
+    in two statements may be from two moments. Lines never change.
+    """
     return (
-        select(*_FACTS, *_EVENT, total)
-        .join(found, found.c.id == Order.id)
+        select(*_ORDER_COLUMNS, *_EVENT_COLUMNS, total)
+        .join(ids, ids.c.id == Order.id)
         .outerjoin(OrderEvent, OrderEvent.order_id == Order.id)
         .order_by(*order, OrderEvent.id)
     )
 
 
-def some(query: Select[Any], values: Mapping[str, Any]) -> tuple[list[OrderView], int | None]:
-    """The orders that a statement of `listing` finds, with its values, and their total; None where
-    no order is found."""
-    facts: dict[int, tuple[Any, ...]] = {}
+def fetch_list(
+    statement: Select[Any], values: Mapping[str, object]
+) -> tuple[list[OrderView], int | None]:
+    """The orders that a `list_statement` finds, and its total; None where it finds no order."""
+    orders: dict[int, list[Any]] = {}
     events: dict[int, list[EventView]] = defaultdict(list)
-    rows = run(query, values).all()
-    for row in rows:
-        facts.setdefault(row[0], row[:_END_OF_FACTS])
-        event: tuple[Any, ...] = row[_END_OF_FACTS:-1]
-        if event[0] is not None:
-            events[row[0]].append(EventView(*event))
-    lines = by_owner(_LINES, facts, LineView) if rows else {}
-    shown = [_view(each, lines[id_], events[id_]) for id_, each in facts.items()]
-    return shown, rows[0][-1] if rows else None
-
-
-def _view(
-    facts: tuple[Any, ...], lines: Sequence[LineView], events: Sequence[EventView]
-) -> OrderView:
-    parts: tuple[Any, ...] = (*facts, lines, events)
-    return OrderView(*parts)
+    rows: Sequence[Sequence[Any]] = run(statement, values).all()
+    for *order, status, at, done_by, note, _total in rows:
+        orders.setdefault(order[0], order)
+        if status is not None:
+            events[order[0]].append(EventView(status, at, done_by, note))
+    lines = by_owner(_LINES, orders, LineView) if orders else {}
+    views = [OrderView._make((*order, lines[id_], events[id_])) for id_, order in orders.items()]
+    return views, rows[0][-1] if rows else None

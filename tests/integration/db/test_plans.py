@@ -13,7 +13,7 @@ from app.domain.people.actor import SYSTEM
 from app.extensions import db
 from app.models import Order, Product
 from app.services.orders import order_lists
-from app.services.orders.order_lists import Filters
+from app.services.orders.order_lists import OrderQuery
 from app.services.seeding import seed_service
 from tests.sql import watched
 
@@ -103,10 +103,10 @@ def test_no_page_of_the_storefront_reads_a_whole_table(shop, anyone):
 
 
 def test_staff_find_orders_by_sku_without_reading_a_whole_table(shop):
-    filters = Filters(q="KIT-0000100", q_is_sku_too=True)
+    query = OrderQuery(q="KIT-0000100", q_is_sku_too=True)
 
     with noted(shop) as asked, shop.app_context():
-        order_lists.page_of_orders(SYSTEM, filters, 1, 25)
+        order_lists.page_of_orders(SYSTEM, query, 1, 25)
 
     assert walks(shop, asked) == []
 
