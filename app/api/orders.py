@@ -25,7 +25,7 @@ from app.services import order_service
 from app.services.buying import checkout_service
 from app.services.buying.checkout_service import OrderRequest
 from app.services.messages import idempotency
-from app.services.messages.idempotency import Request
+from app.services.messages.idempotency import KeyedRequest
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
@@ -75,7 +75,7 @@ def place_order(values: dict[str, Any]) -> Response:
 
 
 def _place_or_replay(
-    buyer: Buyer, order_request: OrderRequest, keyed: Request | None
+    buyer: Buyer, order_request: OrderRequest, keyed: KeyedRequest | None
 ) -> PlacedOrder:
     claim = idempotency.claim(keyed, buyer) if keyed else None
     if claim and claim.answer is not None and claim.order_number is not None:
@@ -83,7 +83,7 @@ def _place_or_replay(
     order = checkout_service.place_order(buyer, order_request, store_currency(), guest_origin())
     body = orjson.dumps(show_order(order))
     if claim:
-        idempotency.settle(claim, body, order.id)
+        idempotency.store_answer(claim, body, order.id)
     return PlacedOrder(order.number, body)
 
 

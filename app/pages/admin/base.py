@@ -13,7 +13,7 @@ from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
 from app.services.messages import idempotency
-from app.services.messages.idempotency import Request
+from app.services.messages.idempotency import KeyedRequest
 from app.web.callers.identity import current_actor
 
 NAVIGATION = (
@@ -91,8 +91,8 @@ def once(work: Callable[[], int | None], part: str = "") -> int:
     button is a different one.
     """
     actor, body = current_actor(), [request.path, part, sorted(request.form.items(multi=True))]
-    key = f"form:{Request('', body).hash}"
-    return in_transaction(lambda: idempotency.once(Request(key, body), Buyer(actor), work))
+    key = f"form:{KeyedRequest('', body).hash}"
+    return in_transaction(lambda: idempotency.once(KeyedRequest(key, body), Buyer(actor), work))
 
 
 def explain_conflict(form: Form, current: Product | Category) -> None:

@@ -33,7 +33,7 @@ from app.services.accounts import address_service
 from app.services.buying import cart_contents, checkout_service
 from app.services.buying.checkout_service import OrderRequest
 from app.services.messages import idempotency
-from app.services.messages.idempotency import Request
+from app.services.messages.idempotency import KeyedRequest
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
 
@@ -143,7 +143,7 @@ def _order_request(values: dict[str, Any]) -> OrderRequest:
 def _place(values: dict[str, Any]) -> str:
     """Place the order, once for each key; the number of the order."""
     buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
-    keyed = Request(f"page:{key}", dict(sorted(values.items())))
+    keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
 
     def place_once() -> str:
@@ -151,7 +151,7 @@ def _place(values: dict[str, Any]) -> str:
         if claim.order_number is not None:
             return claim.order_number
         order = checkout_service.place_order(buyer, order_request, currency, origin)
-        idempotency.settle(claim, order.number.encode(), order.id)
+        idempotency.store_answer(claim, order.number.encode(), order.id)
         return order.number
 
     return in_transaction(place_once)

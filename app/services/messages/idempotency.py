@@ -1,16 +1,16 @@
-"""Requests that may be sent twice and are carried out once: keys and their stored answers.
+"""Idempotency keys: a request that is sent twice is carried out once, and its answer is replayed.
 
-The IETF draft "The Idempotency-Key HTTP Header Field" describes the idea.
+See the IETF draft "The Idempotency-Key HTTP Header Field".
 """
 
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, null, select, update
+from sqlalchemy import Executable, bindparam, null, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.db import cleanup
@@ -25,11 +25,11 @@ _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request that carries a key; `body` is its JSON as parsed."""
+class KeyedRequest:
+    """A request with its key; `body` is its JSON as parsed."""
 
     key: str
-    body: Any
+    body: object
 
     @property
     def hash(self) -> str:
@@ -47,44 +47,44 @@ class Claim(NamedTuple):
     order_number: str | None = None
 
 
-def claim(request: Request, buyer: Buyer) -> Claim:
-    """Take the key, or find out what was answered to it.
+def claim(request: KeyedRequest, buyer: Buyer) -> Claim:
+    """Claim the key for this transaction, or find the answer that is stored under it.
 
     While another request with the key runs, this waits: for its row in the unique index
-    (PostgreSQL), or to begin writing at all (SQLite). If that one succeeds, its answer is found;
-    if that one is refused, the key is free again. A key past its day is as good as new.
+    (PostgreSQL), or to begin writing at all (SQLite). If that request succeeds, its answer is
+    returned; if it is refused, the key is free again. A key past LIFETIME is free, too.
 
     Raises:
         Invalid: `idempotency_key_reused`, where the key came with another body before.
         Conflict: `idempotency_key_in_use`, where the other request takes too long.
     """
     now = utc_now()
-    row = {"scope": scope_of(buyer), "key": request.key, "request_hash": request.hash}
-    new_id = _take({**row, "created_at": now, "forgotten": now - LIFETIME})
+    scope, request_hash = scope_of(buyer), request.hash
+    new_id = _insert(scope, request.key, request_hash, now)
     if new_id is None:
-        return _found(row)
+        return _find(scope, request.key, request_hash)
     if cleanup.is_time(new_id):
-        # Answers repeat addresses: they are not kept for longer than they are of use.
+        # Answers repeat addresses: they go when nobody can ask for them any more.
         cleanup.sweep(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
     return Claim(new_id)
 
 
-def settle(claimed: Claim, answer: bytes, order_id: int | None = None) -> None:
-    """Keep the answer to a request, to be given again."""
-    run(_SETTLE, claim_id=claimed.id, given=answer, order=order_id)
+def store_answer(key: Claim, answer: bytes, order_id: int | None = None) -> None:
+    """Store the answer to a request, to be replayed."""
+    run(_STORE_ANSWER, claim_id=key.id, new_answer=answer, order=order_id)
 
 
-def once(request: Request, buyer: Buyer, work: Callable[[], int | None]) -> int:
-    """The id that `work` answers (0 for none), or that it answered when the same request came before.
+def once(request: KeyedRequest, buyer: Buyer, work: Callable[[], int | None]) -> int:
+    """The id that `work` returns (0 for none), or that it returned to the same request before.
 
     Raises: as `claim` does.
     """
-    claimed = claim(request, buyer)
-    if claimed.answer is not None:
-        return int(claimed.answer)
-    made = work() or 0
-    settle(claimed, str(made).encode())
-    return made
+    key = claim(request, buyer)
+    if key.answer is not None:
+        return int(key.answer)
+    row_id = work() or 0
+    store_answer(key, str(row_id).encode())
+    return row_id
 
 
 def scope_of(buyer: Buyer) -> str:
@@ -94,53 +94,53 @@ def scope_of(buyer: Buyer) -> str:
     return f"cart:{buyer.guest_token_hash}"
 
 
-def _take(row: dict[str, Any]) -> int | None:
+def _insert(scope: str, key: str, request_hash: str, now: datetime) -> int | None:
+    """The id of the key's new row; None where it has one that is still valid, which is locked."""
+    values = {"scope": scope, "key": key, "request_hash": request_hash, "created_at": now}
     try:
-        taken: int | None = run(_TAKE, row).scalar()
+        row_id: int | None = run(_INSERT, {**values, "expired": now - LIFETIME}).scalar()
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
         detail = "A request with this Idempotency-Key is still running. Try again in a moment."
         raise Conflict("idempotency_key_in_use", detail) from None
-    return taken
+    return row_id
 
 
-def _found(row: dict[str, Any]) -> Claim:
-    known = run(_FIND, asked_scope=row["scope"], asked_key=row["key"]).one()
-    if known.request_hash != row["request_hash"]:
+def _find(scope: str, key: str, request_hash: str) -> Claim:
+    row = run(_FIND, scope=scope, key=key).one()
+    if row.request_hash != request_hash:
         detail = "This Idempotency-Key was used with another body. Send a new key."
         raise Invalid(code="idempotency_key_reused", detail=detail)
-    return Claim(known.id, known.answer, known.number)
+    return Claim(row.id, row.answer, row.number)
 
 
-def _taking(insert_into: Any) -> Any:
-    """The statement that makes a key's row, or takes over one that is forgotten; where there is
-    another it changes nothing, but holds that one until the commit."""
+def _insert_statement(insert_into: Any) -> Executable:
+    """INSERT a key's row, or take over one that has expired; on any other nothing changes, but it
+    is locked until the commit."""
     names = ("scope", "key", "request_hash", "created_at")
-    taking = insert_into(IdempotencyKey).values({name: bindparam(name) for name in names})
-    return taking.on_conflict_do_update(
+    statement = insert_into(IdempotencyKey).values({name: bindparam(name) for name in names})
+    upserted: Executable = statement.on_conflict_do_update(
         index_elements=["scope", "key"],
         set_={
-            "request_hash": taking.excluded.request_hash,
-            "created_at": taking.excluded.created_at,
+            "request_hash": statement.excluded.request_hash,
+            "created_at": statement.excluded.created_at,
             "answer": null(),
             "order_id": null(),
         },
-        where=IdempotencyKey.created_at <= bindparam("forgotten"),
+        where=IdempotencyKey.created_at <= bindparam("expired"),
     ).returning(IdempotencyKey.id)
+    return upserted
 
 
-_TAKE = upsert(_taking)
+_INSERT = upsert(_insert_statement)
 _FIND = prepared(
     select(IdempotencyKey.id, IdempotencyKey.request_hash, IdempotencyKey.answer, Order.number)
     .outerjoin(Order, Order.id == IdempotencyKey.order_id)
-    .where(
-        IdempotencyKey.scope == bindparam("asked_scope"),
-        IdempotencyKey.key == bindparam("asked_key"),
-    )
+    .where(IdempotencyKey.scope == bindparam("scope"), IdempotencyKey.key == bindparam("key"))
 )
-_SETTLE = prepared(
+_STORE_ANSWER = prepared(
     update(IdempotencyKey)
     .where(IdempotencyKey.id == bindparam("claim_id"))
-    .values(answer=bindparam("given"), order_id=bindparam("order"))
+    .values(answer=bindparam("new_answer"), order_id=bindparam("order"))
 )

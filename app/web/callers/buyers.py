@@ -9,7 +9,7 @@ from flask import current_app, request
 from app.domain.people import devices
 from app.domain.people.buyer import Buyer
 from app.errors import Invalid
-from app.services.messages.idempotency import Request
+from app.services.messages.idempotency import KeyedRequest
 from app.services.orders.guest_limits import GuestOrigin
 from app.web.callers.identity import current_actor
 from app.web.strict_json import read_body
@@ -38,7 +38,7 @@ def sent_order_token() -> str | None:
     return request.headers.get(ORDER_TOKEN) or None
 
 
-def keyed_request() -> Request | None:
+def keyed_request() -> KeyedRequest | None:
     """This request with its idempotency key, where one was sent.
 
     Raises:
@@ -50,7 +50,7 @@ def keyed_request() -> Request | None:
     if not _KEY.fullmatch(key):
         detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
         raise Invalid(code="idempotency_key_invalid", detail=detail)
-    return Request(key, read_body(request))
+    return KeyedRequest(key, read_body(request))
 
 
 def header(name: str, description: str, max_length: int | None = None) -> dict[str, Any]:

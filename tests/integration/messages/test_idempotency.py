@@ -15,7 +15,7 @@ from app.errors import Conflict
 from app.extensions import db
 from app.models import IdempotencyKey, Order
 from app.services.messages import idempotency
-from app.services.messages.idempotency import Request
+from app.services.messages.idempotency import KeyedRequest
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.people import inside, only_row
@@ -160,7 +160,7 @@ def test_answers_past_their_day_are_swept_away_by_later_keys(app, customer, prod
     buyer = Buyer(Actor("customer", user_id=customer.user_id))
 
     def ask(number):
-        in_transaction(lambda: idempotency.claim(Request(f"key {number}", {}), buyer))
+        in_transaction(lambda: idempotency.claim(KeyedRequest(f"key {number}", {}), buyer))
 
     for number in range(cleanup.TURN):
         inside(app, lambda n=number: ask(n))
@@ -192,7 +192,7 @@ def test_any_printable_ascii_is_a_key(customer, product, key):
     ("limit", "refusal"), [("lock_timeout", Conflict), ("statement_timeout", OperationalError)]
 )
 def test_a_key_whose_first_request_runs_for_too_long_is_in_use(app, limit, refusal):
-    buyer, request = Buyer(Actor("customer", user_id=7)), Request("a-key", {})
+    buyer, request = Buyer(Actor("customer", user_id=7)), KeyedRequest("a-key", {})
 
     def claim_impatiently():
         db.session.execute(text(f"SET LOCAL {limit} = '50ms'"))
