@@ -1,4 +1,4 @@
-"""Doors of the cart: a customer's by their Bearer token, a guest's by `X-Cart-Token`."""
+"""Routes of the cart: a customer's by their Bearer token, a guest's by `X-Cart-Token`."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app.db.unit_of_work import in_transaction
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
 from app.services.buying import cart_contents, cart_service
-from app.services.buying.cart_contents import Contents
+from app.services.buying.cart_contents import CartContents
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, current_buyer
 from app.web.limits import rate_limits
@@ -28,8 +28,8 @@ ITEM = "/items/<int:item_id>"
 @blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
 def get_cart() -> Response:
-    """The caller's cart at today's prices, or an empty cart."""
-    return _answer(cart_contents.read(current_buyer()))
+    """The caller's cart at today's prices; an empty one where there is none."""
+    return _answer(cart_contents.read_cart(current_buyer()))
 
 
 @blp.post("/items")
@@ -37,15 +37,15 @@ def get_cart() -> Response:
 @blp.doc(security=WELCOME)
 @blp.arguments(AddItemSchema())
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
-def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
-    """Add a variant to the cart. If it is in the cart already, the quantities add up.
+def add_item(values: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
+    """Put an article into the cart; more of the same adds up.
 
     A guest's cart holds 2,000 different articles, a customer's 5,000; beyond that it is refused with
     409 `cart_full`.
     """
     sender = current_buyer()
     buyer, contents = in_transaction(
-        lambda: cart_service.add_item(sender, **wanted, may_open=rate_limits.count_new_cart)
+        lambda: cart_service.add_item(sender, **values, may_open=rate_limits.count_new_cart)
     )
     headers = {"Location": url_for("cart.get_cart")}
     if buyer.guest_token and buyer.guest_token != sender.guest_token:
@@ -57,10 +57,10 @@ def add_item(wanted: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
 @blp.doc(security=WELCOME)
 @blp.arguments(ChangeItemSchema())
 @blp.response(200, CartSchema)
-def change_item(wanted: dict[str, Any], item_id: int) -> Response:
+def change_item(values: dict[str, Any], item_id: int) -> Response:
     """Set the quantity of a line; 0 removes it."""
     buyer = current_buyer()
-    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, **wanted)))
+    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, **values)))
 
 
 @blp.delete(ITEM)
@@ -80,6 +80,6 @@ def empty_cart() -> None:
     in_transaction(lambda: cart_service.empty_cart(current_buyer()))
 
 
-def _answer(contents: Contents) -> Response:
-    # Put together by hand: carts of hundreds of lines are answered with every change of one.
+def _answer(contents: CartContents) -> Response:
+    # Not dumped by CartSchema, which is slow for the hundreds of lines that a cart may have.
     return jsonify(show_cart(contents, store_currency()))

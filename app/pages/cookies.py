@@ -4,7 +4,7 @@ mark a browser as a device of an account."""
 from flask import Response, current_app, request
 
 from app.domain.people.buyer import Buyer
-from app.services.buying.cart_service import GUEST_CARTS_KEPT
+from app.services.buying.cart_service import GUEST_CART_LIFETIME
 from app.services.order_service import Visitor
 from app.web.callers.identity import current_actor
 
@@ -27,7 +27,7 @@ def page_visitor() -> Visitor:
 def set_cart_cookie(response: Response, buyer: Buyer) -> None:
     """Store a guest's cart token for as long as the shop stores the cart."""
     if buyer.guest_token and buyer.guest_token != request.cookies.get(_cart_name()):
-        _set_cookie(response, _cart_name(), buyer.guest_token, "/", GUEST_CARTS_KEPT.days)
+        _set_cookie(response, _cart_name(), buyer.guest_token, "/", GUEST_CART_LIFETIME.days)
 
 
 def delete_cart_cookie(response: Response) -> None:

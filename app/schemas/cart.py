@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.domain.money import to_text
 from app.models import MAX_QUANTITY
 from app.schemas.base import Money, RowId, ShopSchema, Whole
-from app.services.buying.cart_contents import Contents, Item
+from app.services.buying.cart_contents import CartContents, CartItem
 
 
 class AddItemSchema(ShopSchema):
@@ -25,7 +25,7 @@ class AddItemSchema(ShopSchema):
 
 
 class ChangeItemSchema(ShopSchema):
-    """How many of a line are wanted; 0 removes it."""
+    """The new quantity of a line; 0 removes it."""
 
     quantity = Whole(0, MAX_QUANTITY, required=True)
 
@@ -63,7 +63,7 @@ class CartSchema(ShopSchema):
     warnings = fields.List(fields.Nested(CartWarningSchema))
 
 
-def show_cart(contents: Contents, currency: str) -> dict[str, Any]:
+def show_cart(contents: CartContents, currency: str) -> dict[str, Any]:
     """A cart as `CartSchema` describes it."""
     return {
         "items": [_show_item(item, currency) for item in contents.items],
@@ -74,7 +74,7 @@ def show_cart(contents: Contents, currency: str) -> dict[str, Any]:
     }
 
 
-def _show_item(item: Item, currency: str) -> dict[str, Any]:
+def _show_item(item: CartItem, currency: str) -> dict[str, Any]:
     return {
         "id": item.id,
         "product_id": item.product_id,

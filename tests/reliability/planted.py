@@ -255,7 +255,7 @@ MUTANTS = (
     Mutant(
         "wrong_cart_merge",
         "Signing in keeps the larger quantity of the two carts, not both.",
-        (Edit(CARTS, "min(had + more, reachable, MAX_QUANTITY)", "max(had, more)"),),
+        (Edit(CARTS, "min(quantity + more, limit, MAX_QUANTITY)", "max(quantity, more)"),),
         "merge_or_checkout",
         frozenset({"merge_or_checkout"}),
     ),

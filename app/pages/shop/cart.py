@@ -1,4 +1,4 @@
-"""The cart: what is in it, and changing that."""
+"""The page of the cart, and the forms that change it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,6 @@ from app.pages.forms import EMPTY, Form, parse_whole
 from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services.buying import cart_contents, cart_service
-from app.services.buying.cart_contents import Contents
 from app.web.limits import rate_limits
 from app.web.redirects import inside
 
@@ -27,7 +26,7 @@ blp = PageBlueprint("cart_page", __name__)
 
 
 class Units(ma.Integer):
-    """How many of something are wanted, as typed into a form."""
+    """A quantity, as typed into a form."""
 
     def __init__(self, low: int, **kwargs: Any) -> None:
         self.wrong = f"The quantity has to be a whole number from {low} to {MAX_QUANTITY:,}."
@@ -41,14 +40,14 @@ class Units(ma.Integer):
 
 
 class AddForm(ShopSchema):
-    """What is put into the cart."""
+    """The form that puts an article into the cart."""
 
     variant_id = ma.Integer(required=True, validate=Range(1, 2**63 - 1))
     quantity = Units(1, load_default=1)
 
 
 class ChangeForm(ShopSchema):
-    """How many of a line are wanted."""
+    """The form that changes the quantity of a line."""
 
     quantity = Units(0, required=True)
 
@@ -65,12 +64,13 @@ def show_cart() -> Response:
 
 
 def _cart(status: int = 200) -> Response:
-    part = cart_contents.read_page(cookies.page_buyer(), _page_number(request.values))
-    notices: dict[int, list[str]] = {}
+    part = cart_contents.read_cart_page(cookies.page_buyer(), _page_number(request.values))
+    warnings: dict[int, list[str]] = {}
     for warning in part.contents.warnings:
-        notices.setdefault(warning.variant_id, []).append(warning.detail)
-    facts = {"cart": part.contents, "part": part, "notices": notices, "page_href": _page_href}
-    return page("cart.html", status, **facts)
+        warnings.setdefault(warning.variant_id, []).append(warning.detail)
+    return page(
+        "cart.html", status, cart=part.contents, part=part, warnings=warnings, page_href=_page_href
+    )
 
 
 def _page_number(values: Mapping[str, str]) -> int:
@@ -88,16 +88,16 @@ def _page_href(number: int) -> str:
 def add_item() -> Response:
     """Put something into the cart."""
     buyer, form = cookies.page_buyer(), Form.from_request()
-    made = form.carry_out(
+    result = form.carry_out(
         ADD,
-        lambda wanted: in_transaction(
-            lambda: cart_service.add_item(buyer, **wanted, may_open=rate_limits.count_new_cart)
+        lambda values: in_transaction(
+            lambda: cart_service.add_item(buyer, **values, may_open=rate_limits.count_new_cart)
         ),
     )
-    if made is None:
-        _tell(form)
+    if result is None:
+        _flash_problem(form)
         return see_other(inside(request.form.get("back"), url_for("cart_page.show_cart")))
-    return _added(*made)
+    return _added(result[0])
 
 
 @blp.post(ITEM)
@@ -106,7 +106,7 @@ def change_item(item_id: int) -> Response:
     buyer, form = cookies.page_buyer(), Form.from_request()
     form.carry_out(
         CHANGE,
-        lambda wanted: in_transaction(lambda: cart_service.change_item(buyer, item_id, **wanted)),
+        lambda values: in_transaction(lambda: cart_service.change_item(buyer, item_id, **values)),
         extra_refusals=(NotFound,),
     )
     return _changed(form)
@@ -131,22 +131,23 @@ def _changed(form: Form) -> Response:
         flash("That is no longer in your cart.", "error")
         return _cart(form.status)
     if form.code:
-        _tell(form)
+        _flash_problem(form)
     return see_other(_page_href(_page_number(request.form)))
 
 
-def _added(buyer: Buyer, contents: Contents) -> Response:
+def _added(buyer: Buyer) -> Response:
     flash("It is in your cart.")
     response = see_other(url_for("cart_page.show_cart"))
     cookies.set_cart_cookie(response, buyer)
     return response
 
 
-def _tell(form: Form) -> None:
+def _flash_problem(form: Form) -> None:
     shortages = form.extra.get("shortages", ())
     if shortages:
-        left = shortages[0]["available"]
-        flash(f"Only {number(left)} can be had at present." if left else "It is sold out.", "error")
+        units = shortages[0]["available"]
+        text = f"Only {number(units)} can be had at present." if units else "It is sold out."
+        flash(text, "error")
     elif "variant_id" in form.errors:
         flash("Please choose which one you would like.", "error")
     else:
@@ -154,5 +155,5 @@ def _tell(form: Form) -> None:
 
 
 def _wrong_quantity(form: Form) -> str:
-    said = form.error("quantity")
-    return "Please say how many you would like." if said == EMPTY else said
+    error = form.error("quantity")
+    return "Please say how many you would like." if error == EMPTY else error

@@ -100,7 +100,7 @@ def start_again() -> Response:
 
 
 def _details(form: Form) -> AnyResponse:
-    cart = cart_contents.read_page(cookies.page_buyer()).contents
+    cart = cart_contents.read_cart_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
     is_guest = current_actor().user_id is None
@@ -109,7 +109,7 @@ def _details(form: Form) -> AnyResponse:
 
 
 def _review(form: Form, order_request: OrderRequest) -> AnyResponse:
-    cart = cart_contents.read_page(cookies.page_buyer()).contents
+    cart = cart_contents.read_cart_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
     return form_page(

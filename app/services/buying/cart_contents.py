@@ -16,16 +16,16 @@ from app.models import Cart, CartLine, Product, Variant
 from app.models.availability import AVAILABLE_QUANTITY
 
 
-class Row(NamedTuple):
-    """A line with what it is about."""
+class CartRow(NamedTuple):
+    """A line with its variant and product, as entities that can be changed."""
 
     line: CartLine
     variant: Variant
     product: Product
 
 
-class Item(NamedTuple):
-    """One line as clients see it; money in minor units, `available` units that can be had now."""
+class CartItem(NamedTuple):
+    """A line as clients see it; money in minor units, `available` is `available_quantity`."""
 
     id: int
     product_id: int
@@ -47,7 +47,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Notice:
+class CartWarning:
     """Something about a line that the buyer should know before ordering."""
 
     code: str
@@ -56,30 +56,29 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Contents:
+class CartContents:
     """A cart as clients see it; `item_count` is in units, `subtotal` in minor units."""
 
-    items: Sequence[Item] = ()
+    items: Sequence[CartItem] = ()
     item_count: int = 0
     subtotal: int = 0
-    warnings: Sequence[Notice] = ()
+    warnings: Sequence[CartWarning] = ()
     more: int = 0
-    """Lines that are not among `items`; the figures count them, `warnings` does not."""
+    """Lines that are not among `items`; the sums include them, `warnings` does not."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """PER_PAGE lines of a cart, with the figures of the whole cart."""
+class CartPage:
+    """PER_PAGE lines of a cart, with the sums of the whole cart."""
 
-    contents: Contents = Contents()
+    contents: CartContents = CartContents()
     number: int = 1
     pages: int = 1
-    noticed: Sequence[int] = ()
-    """The pages that have lines with warnings."""
+    pages_with_warnings: Sequence[int] = ()
 
 
-class Figures(NamedTuple):
-    """What the sums and the warnings of one line come from."""
+class LineFigures(NamedTuple):
+    """What the sums and the warnings of a line are computed from."""
 
     quantity: int
     unit_price: int
@@ -88,84 +87,86 @@ class Figures(NamedTuple):
 
 
 PER_PAGE = 100
-CUSTOMERS = Cart.user_id == bindparam("owner", type_=BigInteger())
-GUESTS = Cart.token_hash == bindparam("owner", type_=String())
+OF_CUSTOMER = Cart.user_id == bindparam("owner", type_=BigInteger())
+OF_GUEST = Cart.token_hash == bindparam("owner", type_=String())
 
 
 def owner_of(buyer: Buyer) -> int | str | None:
-    """What the one cart of a buyer is found by; None for whom there can be none."""
+    """The value of `owner` in OF_CUSTOMER or OF_GUEST; None for a guest without a token."""
     return buyer.user_id if buyer.user_id is not None else buyer.guest_token_hash
 
 
-def rows_of(whose: ColumnElement[bool]) -> list[Row]:
-    """The lines of a cart in the order in which they were added, each with its variant and product.
+def rows_of(condition: ColumnElement[bool]) -> list[CartRow]:
+    """The lines of a cart in the order in which they were added.
 
-    Deleted products and variants are among them: what is in a cart does not vanish silently.
+    Lines of deleted products and variants are among them.
     """
     query = (
-        _of_lines(select(CartLine, Variant, Product))
-        .where(whose)
+        _join(select(CartLine, Variant, Product))
+        .where(condition)
         .options(load_only(Product.name, Product.is_active, Product.deleted_at, raiseload=True))
         .execution_options(populate_existing=True)
     )
-    return [Row(*row) for row in db.session.execute(query)]
+    return [CartRow(*row) for row in db.session.execute(query)]
 
 
-def read(buyer: Buyer) -> Contents:
+def read_cart(buyer: Buyer) -> CartContents:
     """The buyer's cart, empty where there is none yet. One query, whatever its size."""
     owner = owner_of(buyer)
     if owner is None:
-        return Contents()
-    return _contents(run(_READ_CUSTOMERS if buyer.user_id else _READ_GUESTS, owner=owner))
+        return CartContents()
+    return _contents(run(_statements_for(buyer).items, owner=owner))
 
 
-def read_page(buyer: Buyer, number: int = 1) -> Page:
+def read_cart_by_id(cart_id: int) -> CartContents:
+    """A cart whose id is known."""
+    return _contents(run(_ITEMS_BY_ID, cart_id=cart_id))
+
+
+def read_cart_page(buyer: Buyer, number: int = 1) -> CartPage:
     """One page of the buyer's cart; past the end the last one.
 
     One query where all lines are on the first page, else two.
     """
     owner = owner_of(buyer)
     if owner is None:
-        return Page()
+        return CartPage()
+    statements = _statements_for(buyer)
     values = {"owner": owner, "limit": PER_PAGE + 1, "offset": (number - 1) * PER_PAGE}
-    rows = run(_PAGE_OF_CUSTOMERS if buyer.user_id else _PAGE_OF_GUESTS, values).all()
+    rows = run(statements.page, values).all()
     if number == 1 and len(rows) <= PER_PAGE:
-        return Page(_contents(rows))
-    figures = run(_FIGURES_OF_CUSTOMERS if buyer.user_id else _FIGURES_OF_GUESTS, owner=owner)
-    lines = [Figures._make(row) for row in figures]
+        return CartPage(_contents(rows))
+    lines = [LineFigures._make(row) for row in run(statements.figures, owner=owner)]
     pages = max(1, math.ceil(len(lines) / PER_PAGE))
     if number > pages:
-        return read_page(buyer, pages)
+        return read_cart_page(buyer, pages)
     return _page(_contents(rows[:PER_PAGE]), lines, number, pages)
 
 
-def _page(shown: Contents, lines: Sequence[Figures], number: int, pages: int) -> Page:
-    whole = replace(
-        shown,
-        item_count=sum(line.quantity for line in lines),
-        subtotal=pricing.totals((line.unit_price, line.quantity) for line in lines).subtotal,
-        more=max(0, len(lines) - len(shown.items)),
-    )
-    noticed = {place // PER_PAGE + 1 for place, line in enumerate(lines) if _codes(line)}
-    return Page(whole, number, pages, sorted(noticed))
-
-
-def read_by_id(cart_id: int) -> Contents:
-    """The same of a cart that is known already."""
-    return _contents(run(_READ_BY_ID, cart_id=cart_id))
-
-
 def count_units(buyer: Buyer) -> int:
-    """How many units are in the buyer's cart; nothing is asked for whom there can be none."""
+    """How many units are in the buyer's cart."""
     owner = owner_of(buyer)
     if owner is None:
         return 0
-    units = run(_COUNT_CUSTOMERS if buyer.user_id else _COUNT_GUESTS, owner=owner)
-    return int(units.scalar() or 0)
+    return int(run(_statements_for(buyer).units, owner=owner).scalar() or 0)
 
 
-# In the order of Item's fields: bare columns, since a cart is read with every change of it.
-_ITEM = (
+def _page(
+    contents: CartContents, lines: Sequence[LineFigures], number: int, pages: int
+) -> CartPage:
+    with_sums = replace(
+        contents,
+        item_count=sum(line.quantity for line in lines),
+        subtotal=pricing.totals((line.unit_price, line.quantity) for line in lines).subtotal,
+        more=max(0, len(lines) - len(contents.items)),
+    )
+    warned = {place // PER_PAGE + 1 for place, line in enumerate(lines) if _warning_codes(line)}
+    return CartPage(with_sums, number, pages, sorted(warned))
+
+
+# In the order of CartItem's and LineFigures' fields. Bare columns, because a cart is read with
+# every change of it.
+_ITEM_COLUMNS = (
     CartLine.id,
     Product.id,
     Variant.id,
@@ -179,9 +180,11 @@ _ITEM = (
     Product.slug,
     Product.images,
 )
+_FIGURE_COLUMNS = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
 
 
-def _of_lines(query: Any) -> Select[Any]:
+def _join(query: Any) -> Select[Any]:
+    """The query of lines with their variants and products, in the order in which lines were added."""
     joined: Select[Any] = (
         query.join_from(CartLine, Variant, Variant.id == CartLine.variant_id)
         .join(Product, Product.id == Variant.product_id)
@@ -190,58 +193,57 @@ def _of_lines(query: Any) -> Select[Any]:
     return joined
 
 
-def _reading(cart_id: Any) -> Select[Any]:
-    return prepared(_of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id))
+class _Statements(NamedTuple):
+    """What is read of the cart of an `owner`."""
+
+    items: Select[Any]
+    page: Select[Any]
+    figures: Select[Any]
+    units: Select[Any]
 
 
-def _reading_page(cart_id: Any) -> Select[Any]:
-    query = _of_lines(select(*_ITEM)).where(CartLine.cart_id == cart_id)
+def _statements(of_owner: ColumnElement[bool]) -> _Statements:
+    # A subquery for the cart's id takes less planning than a join of four tables.
+    in_cart = CartLine.cart_id == select(Cart.id).where(of_owner).scalar_subquery()
+    items = _join(select(*_ITEM_COLUMNS)).where(in_cart)
     limit, offset = (bindparam(name, type_=BigInteger()) for name in ("limit", "offset"))
-    return prepared(query.limit(limit).offset(offset))
-
-
-def _reading_figures(cart_id: Any) -> Select[Any]:
-    # In the order of Figures' fields.
-    columns = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
-    return prepared(_of_lines(select(*columns)).where(CartLine.cart_id == cart_id))
-
-
-def _counting(whose: ColumnElement[bool]) -> Select[Any]:
-    return prepared(select(func.sum(CartLine.quantity)).join(Cart).where(whose))
-
-
-# The cart in a query of its own: there is less to plan for the database than in a join of four.
-_OF_CUSTOMERS = select(Cart.id).where(CUSTOMERS).scalar_subquery()
-_OF_GUESTS = select(Cart.id).where(GUESTS).scalar_subquery()
-_READ_CUSTOMERS, _READ_GUESTS = _reading(_OF_CUSTOMERS), _reading(_OF_GUESTS)
-_PAGE_OF_CUSTOMERS, _PAGE_OF_GUESTS = _reading_page(_OF_CUSTOMERS), _reading_page(_OF_GUESTS)
-_FIGURES_OF_CUSTOMERS = _reading_figures(_OF_CUSTOMERS)
-_FIGURES_OF_GUESTS = _reading_figures(_OF_GUESTS)
-_READ_BY_ID = _reading(bindparam("cart_id", type_=BigInteger()))
-_COUNT_CUSTOMERS, _COUNT_GUESTS = _counting(CUSTOMERS), _counting(GUESTS)
-
-
-def _contents(rows: Iterable[Any]) -> Contents:
-    items = [Item(*row) for row in rows]
-    return Contents(
-        items=items,
-        item_count=sum(item.quantity for item in items),
-        subtotal=pricing.totals((item.unit_price, item.quantity) for item in items).subtotal,
-        warnings=[notice for item in items for notice in _notices(item)],
+    return _Statements(
+        items=prepared(items),
+        page=prepared(items.limit(limit).offset(offset)),
+        figures=prepared(_join(select(*_FIGURE_COLUMNS)).where(in_cart)),
+        units=prepared(select(func.sum(CartLine.quantity)).where(in_cart)),
     )
 
 
-def _notices(item: Item) -> list[Notice]:
+_OF_CUSTOMER, _OF_GUEST = _statements(OF_CUSTOMER), _statements(OF_GUEST)
+_BY_ID = CartLine.cart_id == bindparam("cart_id", type_=BigInteger())
+_ITEMS_BY_ID = prepared(_join(select(*_ITEM_COLUMNS)).where(_BY_ID))
+
+
+def _statements_for(buyer: Buyer) -> _Statements:
+    return _OF_CUSTOMER if buyer.user_id is not None else _OF_GUEST
+
+
+def _contents(rows: Iterable[Iterable[Any]]) -> CartContents:
+    items = [CartItem._make(row) for row in rows]
+    return CartContents(
+        items=items,
+        item_count=sum(item.quantity for item in items),
+        subtotal=pricing.totals((item.unit_price, item.quantity) for item in items).subtotal,
+        warnings=[warning for item in items for warning in _warnings(item)],
+    )
+
+
+def _warnings(item: CartItem) -> list[CartWarning]:
     details = {
         "out_of_stock": f"{item.name} cannot be had at present.",
         "insufficient_stock": f"Of {item.name} only {item.available} can be had.",
         "price_changed": f"The price of {item.name} has changed since it was put into the cart.",
     }
-    return [Notice(code, item.variant_id, details[code]) for code in _codes(item)]
+    return [CartWarning(code, item.variant_id, details[code]) for code in _warning_codes(item)]
 
 
-def _codes(line: Item | Figures) -> list[str]:
-    """The codes of the warnings about a line."""
+def _warning_codes(line: CartItem | LineFigures) -> list[str]:
     codes = []
     if line.available == 0:
         codes.append("out_of_stock")

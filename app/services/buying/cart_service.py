@@ -1,4 +1,4 @@
-"""Carts: filled, changed, emptied, and merged at login.
+"""Carts: fill, change, empty, and merge a guest's at login.
 
 Every write locks the cart's row first, so that edits, merges and checkouts of one cart happen one
 after the other. Being in a cart reserves nothing.
@@ -23,18 +23,25 @@ from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
 from app.models.availability import IS_PURCHASABLE, available_quantity
 from app.services import user_service
 from app.services.buying import cart_contents
-from app.services.buying.cart_contents import CUSTOMERS, GUESTS, Contents, Item, Row, owner_of
+from app.services.buying.cart_contents import (
+    OF_CUSTOMER,
+    OF_GUEST,
+    CartContents,
+    CartItem,
+    CartRow,
+    owner_of,
+)
 from app.services.inventory.inventory_service import OutOfStock, StockRequest
 
 MAX_LINES = 5_000
 MAX_GUEST_LINES = 2_000
 """Guests leave most of their carts behind, so these may hold less."""
-GUEST_CARTS_KEPT = timedelta(days=90)
-"""For how long a guest's cart waits without a change; a customer's waits for ever."""
+GUEST_CART_LIFETIME = timedelta(days=90)
+"""How long an unchanged cart of a guest is kept; a customer's is kept for good."""
 
-# An update rather than FOR UPDATE: it locks the row, tells its id and notes the change in one.
+# UPDATE instead of FOR UPDATE: it locks the row, returns its id and records the change at once.
 _LOCK = prepared(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
-_LOCK_CUSTOMERS, _LOCK_GUESTS = _LOCK.where(CUSTOMERS), _LOCK.where(GUESTS)
+_LOCK_OF_CUSTOMER, _LOCK_OF_GUEST = _LOCK.where(OF_CUSTOMER), _LOCK.where(OF_GUEST)
 _OPEN = prepared(
     insert(Cart)
     .values(
@@ -48,7 +55,7 @@ _OPEN = prepared(
 _CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
 
 
-class Line(NamedTuple):
+class ChangedLine(NamedTuple):
     """A line of a cart to which units were added, and its quantity now."""
 
     variant_id: int
@@ -61,8 +68,8 @@ def lock_cart(buyer: Buyer) -> int | None:
     owner = owner_of(buyer)
     if owner is None:
         return None
-    locked = run(_LOCK_CUSTOMERS if buyer.user_id else _LOCK_GUESTS, owner=owner, now=utc_now())
-    cart_id: int | None = locked.scalar()
+    statement = _LOCK_OF_CUSTOMER if buyer.user_id is not None else _LOCK_OF_GUEST
+    cart_id: int | None = run(statement, owner=owner, now=utc_now()).scalar()
     return cart_id
 
 
@@ -72,19 +79,21 @@ def add_item(
     product_id: int | None = None,
     variant_id: int | None = None,
     may_open: Callable[[], None] = lambda: None,
-) -> tuple[Buyer, Contents]:
+) -> tuple[Buyer, CartContents]:
     """Put units of a variant into the buyer's cart, adding to those that are there.
 
-    Written first and judged by what is in the cart then: what is refused is rolled back.
-    `may_open` is called before a guest's cart is opened, and raises if it must not be.
+    The line is written first and checked by what the cart holds then; a refusal is rolled back.
+
+    Args:
+        may_open: is called before a guest's cart is opened, and raises if it must not be.
 
     Returns:
         The buyer, with a new token where a guest's cart was opened; and what is in the cart now.
 
     Raises:
-        NotFound: there is no such product or variant, or it is not on offer.
+        NotFound: there is no such product or variant, or it cannot be bought.
         Invalid: `variant_required`; or more than MAX_QUANTITY in the line.
-        OutOfStock: more than can be had now.
+        OutOfStock: more than is available now.
         Conflict: `cart_full`.
         Unauthenticated: the account was closed since the request came in.
     """
@@ -95,12 +104,12 @@ def add_item(
         buyer, cart_id = _open_cart(buyer, may_open)
     lines = _add(cart_id, quantity, product_id, variant_id)
     if len(lines) != 1:
-        _find_article(product_id, variant_id)
+        _refuse_article(product_id, variant_id)
         raise _too_many()
-    contents = cart_contents.read_by_id(cart_id)
+    contents = cart_contents.read_cart_by_id(cart_id)
     item = next(item for item in contents.items if item.variant_id == lines[0].variant_id)
     if variant_id is None and _may_be_one_of_several(item, contents, quantity):
-        _find_article(product_id, None)
+        _refuse_article(product_id, None)
     is_new = lines[0].quantity == quantity
     room = MAX_LINES if buyer.user_id else min(MAX_GUEST_LINES, MAX_LINES)
     if is_new and len(contents.items) > room:
@@ -110,12 +119,12 @@ def add_item(
     return buyer, contents
 
 
-def change_item(buyer: Buyer, item_id: int, quantity: int) -> Contents:
-    """Set the quantity of one line; 0 removes it. The answer is what is in the cart then.
+def change_item(buyer: Buyer, item_id: int, quantity: int) -> CartContents:
+    """Set the quantity of one line; 0 removes it. Returns what is in the cart then.
 
     Raises:
         NotFound: the buyer's cart has no such line.
-        OutOfStock: more than can be had now.
+        OutOfStock: more than is available now.
     """
     cart_id, row = _find_item(buyer, item_id)
     if quantity == 0:
@@ -123,7 +132,7 @@ def change_item(buyer: Buyer, item_id: int, quantity: int) -> Contents:
     else:
         _write(row, quantity)
     db.session.flush()
-    return cart_contents.read_by_id(cart_id)
+    return cart_contents.read_cart_by_id(cart_id)
 
 
 def empty_cart(buyer: Buyer) -> None:
@@ -139,9 +148,9 @@ def clear(cart_id: int) -> None:
 
 
 def merge_guest_cart(token: str, user_id: int) -> None:
-    """Move a guest's cart into the customer's; from then on the token is dead.
+    """Move a guest's cart into the customer's, and delete it.
 
-    Quantities of the same variant are added up to what can be had now, and never fall below what
+    Quantities of the same variant are added up to what is available now, and never fall below what
     the customer had. An unknown token changes nothing. Both carts are locked in the order of
     their ids.
     """
@@ -159,7 +168,7 @@ def merge_guest_cart(token: str, user_id: int) -> None:
             .execution_options(populate_existing=True)
         )
     }
-    # Gone by now where a parallel login was first.
+    # A parallel login may have merged it first.
     if guest_id in carts:
         _move_lines(carts[guest_id], carts[own_id])
         db.session.delete(carts[guest_id])
@@ -177,17 +186,19 @@ def _open_cart(buyer: Buyer, may_open: Callable[[], None]) -> tuple[Buyer, int]:
         may_open()
         buyer = Buyer(buyer.actor, new_token())
     else:
-        user_service.lock_caller(buyer.actor)  # an account that is being closed gets no new cart
+        user_service.lock_caller(buyer.actor)  # refuses an account that is being closed
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
     owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
     cart_id: int = run(_OPEN, **owner, now=utc_now()).scalar_one()
     if buyer.user_id is None and cleanup.is_time(cart_id):
-        abandoned = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CARTS_KEPT)
+        abandoned = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CART_LIFETIME)
         cleanup.sweep(Cart, abandoned)
     return buyer, cart_id
 
 
-def _add(cart_id: int, quantity: int, product_id: int | None, variant_id: int | None) -> list[Line]:
+def _add(
+    cart_id: int, quantity: int, product_id: int | None, variant_id: int | None
+) -> list[ChangedLine]:
     """The lines of a locked cart to which units were added: one for each variant that fits."""
     values: dict[str, object] = {"cart_id": cart_id, "quantity": quantity, "now": utc_now()}
     if product_id is not None:
@@ -195,7 +206,7 @@ def _add(cart_id: int, quantity: int, product_id: int | None, variant_id: int | 
     if variant_id is not None:
         values["variant_id"] = variant_id
     rows = run(_ADD[product_id is not None, variant_id is not None], values)
-    return [Line._make(row) for row in rows]
+    return [ChangedLine._make(row) for row in rows]
 
 
 def _cart_id_of(user_id: int) -> int:
@@ -209,7 +220,7 @@ def _cart_id_of(user_id: int) -> int:
 
 
 def _add_statement(by_product: bool, by_variant: bool, insert_into: Any) -> Any:
-    """INSERT the variants on offer that fit as lines of a cart, or add to the lines that exist.
+    """INSERT the purchasable variants that fit as lines of a cart, or add to the lines that exist.
 
     A line that would exceed MAX_QUANTITY is left as it is, and not returned.
     """
@@ -243,8 +254,8 @@ _ADD = {
 }
 
 
-def _may_be_one_of_several(item: Item, contents: Contents, quantity: int) -> bool:
-    """Whether another variant of the product may be on offer too, and was not written because
+def _may_be_one_of_several(item: CartItem, contents: CartContents, quantity: int) -> bool:
+    """Whether another variant of the product may be purchasable, too, and was not written because
     its line is full."""
     return any(
         other.product_id == item.product_id
@@ -263,7 +274,7 @@ def _too_many() -> Invalid:
     return Invalid({"quantity": [f"At most {MAX_QUANTITY} of one article."]})
 
 
-def _write(row: Row, quantity: int) -> None:
+def _write(row: CartRow, quantity: int) -> None:
     if quantity > MAX_QUANTITY:
         raise _too_many()
     available = available_quantity(row.variant, row.product)
@@ -272,28 +283,25 @@ def _write(row: Row, quantity: int) -> None:
     row.line.price_seen = row.variant.price
 
 
-def _find_article(product_id: int | None, variant_id: int | None) -> None:
-    """Say what is wrong with an article that cannot be put into a cart.
-
-    Raises: as `add_item` does.
-    """
+def _refuse_article(product_id: int | None, variant_id: int | None) -> None:
+    """Raise what is wrong with an article that cannot be put into a cart, as `add_item` does."""
     query = (
-        select(Variant.id, Product.id)
+        select(Variant.id, Variant.product_id)
         .join(Product, Product.id == Variant.product_id)
         .where(IS_PURCHASABLE)
         .limit(2)
     )
-    wanted = Product.id == product_id if variant_id is None else Variant.id == variant_id
-    found = db.session.execute(query.where(wanted)).all()
-    if not found:
+    named = Product.id == product_id if variant_id is None else Variant.id == variant_id
+    rows = db.session.execute(query.where(named)).all()
+    if not rows:
         raise NotFound("product" if variant_id is None else "variant")
-    if len(found) > 1:
+    if len(rows) > 1:
         raise VariantRequired()
-    if product_id not in (None, found[0][1]):
+    if product_id not in (None, rows[0].product_id):
         raise Invalid({"variant_id": ["This variant belongs to another product."]})
 
 
-def _find_item(buyer: Buyer, item_id: int) -> tuple[int, Row]:
+def _find_item(buyer: Buyer, item_id: int) -> tuple[int, CartRow]:
     cart_id = lock_cart(buyer)
     if cart_id is not None:
         rows = cart_contents.rows_of((CartLine.cart_id == cart_id) & (CartLine.id == item_id))
@@ -310,11 +318,10 @@ def _move_lines(guest: Cart, own: Cart) -> None:
             db.session.delete(row.line)
         else:
             row.line.cart_id = own.id
-    # Before the guest's cart goes, and its remaining lines with it.
-    db.session.flush()
+    db.session.flush()  # before the guest's cart is deleted with the lines that are still in it
 
 
-def _add_up(own: Row, more: int) -> None:
-    had = own.line.quantity
-    reachable = max(had, available_quantity(own.variant, own.product))
-    own.line.quantity = min(had + more, reachable, MAX_QUANTITY)
+def _add_up(own: CartRow, more: int) -> None:
+    quantity = own.line.quantity
+    limit = max(quantity, available_quantity(own.variant, own.product))
+    own.line.quantity = min(quantity + more, limit, MAX_QUANTITY)

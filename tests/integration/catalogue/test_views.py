@@ -67,7 +67,7 @@ def test_a_cart_is_shown_as_its_schema_says(app, customer, product):
     buyer = Buyer(Actor("customer", user_id=customer.user_id))
 
     def views():
-        contents = cart_contents.read(buyer)
+        contents = cart_contents.read_cart(buyer)
         facts = {**contents.__dict__, "currency": "USD"}
         return show_cart(contents, "USD"), CartSchema().dump(facts)
 
