@@ -134,6 +134,8 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     cursor.close()
     # SQLite's own lower() knows ASCII only, so that searching would depend on the database.
     connection.create_function("lower", 1, _lower, deterministic=True)
+    # There is one writer at a time, so this lock of PostgreSQL's has nothing to do.
+    connection.create_function("pg_advisory_xact_lock", 1, lambda _number: None)
 
 
 def _lower(value: object) -> Any:

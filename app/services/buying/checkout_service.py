@@ -99,8 +99,8 @@ def place_order(
     contact = Contact(request.email or account_email, address, request.note)
     draft = _draft(buyer, contact, currency, lines)
     _check_total(draft, request.expected_total)
-    order = _insert(draft, buyer, holder, lines)
     cart_service.clear(cart_id)
+    order = _insert(draft, buyer, holder, lines)
     if holder is not None:
         guest_limits.refuse_too_much(order.id, holder, origin.limits)
     product_ids = {line.product_id for line in lines}
@@ -238,10 +238,11 @@ _INSERT_ORDER = prepared(
     )
     .returning(Order.id)
 )
+# Takes a guest's locks, right before open orders are counted.
 _INSERT_EVENT = prepared(
-    insert(OrderEvent).values(
-        {name: bindparam(name) for name in ("order_id", "user_id", *EventView._fields)}
-    )
+    insert(OrderEvent)
+    .values({name: bindparam(name) for name in ("order_id", "user_id", *EventView._fields)})
+    .returning(OrderEvent.id, *guest_limits.LOCKS)
 )
 _INSERT_LINES = insert(OrderLine).returning(*LINE_COLUMNS)
 
@@ -257,9 +258,9 @@ def _insert(
         **guest_limits.columns(holder, max(line.quantity for line in lines)),
     }
     order_id: int = run(_INSERT_ORDER, values).scalar_one()
-    owner = {"order_id": order_id, "user_id": buyer.user_id}
-    run(_INSERT_EVENT, {**owner, **draft.events[0]._asdict()})
     rows = run(_INSERT_LINES, [_line_values(order_id, line) for line in lines])
+    event = {"order_id": order_id, "user_id": buyer.user_id, **draft.events[0]._asdict()}
+    run(_INSERT_EVENT, {**event, **guest_limits.lock_values(holder)})
     return draft._replace(id=order_id, lines=sorted(LineView._make(row) for row in rows))
 
 

@@ -37,7 +37,6 @@ from app.domain.people import emails
 from app.domain.people.guest_limits import GuestLimits
 from app.domain.people.networks import networks_of
 from app.errors import Conflict
-from app.extensions import db
 from app.keyed_hashes import keyed_hashes
 from app.models import Order, OrderLine
 
@@ -61,12 +60,6 @@ class GuestHolder:
 
     network: Sequence[str]
     email: Sequence[str]
-
-    def lock_keys(self) -> dict[str, int | None]:
-        """The numbers of the advisory locks, in the order in which everybody takes them."""
-        hashes = sorted([*self.network[:1], self.email[0]])
-        keys: list[int | None] = [int(name[:16], 16) - 2**63 for name in hashes]
-        return dict(zip(("guest_lock", "other_guest_lock"), [*keys, None], strict=False))
 
 
 class GuestLimitReached(Conflict):
@@ -101,6 +94,19 @@ def columns(holder: GuestHolder | None, units: int) -> dict[str, str | int | Non
     return dict(zip(COLUMNS, (network, holder.email[0], units), strict=True))
 
 
+_LOCK_NAMES = ("guest_lock", "other_guest_lock")
+LOCKS = [func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger())) for name in _LOCK_NAMES]
+"""Columns that take the locks of `lock_values` until the commit; one whose number is NULL is not
+taken. On SQLite the function does nothing (`app.db.sqlite`)."""
+
+
+def lock_values(holder: GuestHolder | None) -> dict[str, int | None]:
+    """The numbers of a holder's locks, in the order in which everybody takes them."""
+    hashes = sorted([*holder.network[:1], holder.email[0]]) if holder else []
+    numbers = [int(name[:16], 16) - 2**63 for name in hashes]
+    return {name: numbers[n] if n < len(numbers) else None for n, name in enumerate(_LOCK_NAMES)}
+
+
 def network_label(network_hash: str) -> str:
     """A short name for a network, which tells staff that two orders have the same one."""
     return network_hash[:8].upper()
@@ -122,13 +128,12 @@ def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]
 def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> None:
     """Check what the holder's open orders, this new one among them, come to together.
 
-    Takes the holder's locks, and counts in one statement as long as nobody is near a limit,
-    however many lines and orders there are.
+    The holder's locks are held. One statement as long as nobody is near a limit, however many
+    lines and orders there are.
 
     Raises:
         GuestLimitReached
     """
-    lock(holder)
     values = {"network": _pair(holder.network), "email": _pair(holder.email)}
     for row in run(_COUNT, _named(values)):
         scope: Scope = row.scope
@@ -141,12 +146,11 @@ def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> 
 
 
 def lock(holder: GuestHolder) -> None:
-    """Take the holder's locks until the commit; once more they are free.
+    """Take the holder's locks ahead of the statement that takes LOCKS.
 
     Call it before variants are locked: locks are taken in one order everywhere.
     """
-    if db.session.connection().dialect.name == "postgresql":
-        run(_LOCK, holder.lock_keys())
+    run(_LOCK, lock_values(holder))
 
 
 def _refuse_article(order_id: int, scope: Scope, hashes: tuple[str, str], maximum: int) -> None:
@@ -223,12 +227,4 @@ def _adding_up(scope: Scope) -> Select[Any]:
 
 _COUNT = prepared(_counting("network").union_all(_counting("email")))
 _ARTICLES: dict[Scope, Select[Any]] = {scope: _adding_up(scope) for scope in ("network", "email")}
-# The lock whose number is NULL is not taken.
-_LOCK = prepared(
-    select(
-        *(
-            func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger()))
-            for name in ("guest_lock", "other_guest_lock")
-        )
-    )
-)
+_LOCK = prepared(select(*LOCKS))
