@@ -28,7 +28,7 @@ ITEM = "/items/<int:item_id>"
 @blp.doc(security=WELCOME)
 @blp.response(200, CartSchema)
 def get_cart() -> Response:
-    """The caller's cart at today's prices; an empty one where there is none."""
+    """The caller's cart at today's prices, or an empty cart."""
     return _answer(cart_contents.read_cart(current_buyer()))
 
 
@@ -38,7 +38,7 @@ def get_cart() -> Response:
 @blp.arguments(AddItemSchema())
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
 def add_item(values: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
-    """Put an article into the cart; more of the same adds up.
+    """Add a variant to the cart. If it is in the cart already, the quantities add up.
 
     A guest's cart holds 2,000 different articles, a customer's 5,000; beyond that it is refused with
     409 `cart_full`.

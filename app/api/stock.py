@@ -1,4 +1,4 @@
-"""Doors of stock: corrections and the ledger, for staff."""
+"""Routes of stock: corrections and the ledger, for staff."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def change_stock(change: dict[str, Any], product: str) -> Variant:
 @admin_required
 @blp.arguments(LedgerArgs, location="query")
 @blp.response(200, list_schema(StockMovementSchema))
-def list_movements(wanted: dict[str, Any], product: str) -> ResponseReturnValue:
+def list_movements(arguments: dict[str, Any], product: str) -> ResponseReturnValue:
     """The stock movements of a product, newest first."""
-    page = stock_service.list_movements(product, **wanted)
+    page = stock_service.list_movements(product, **arguments)
     return page_answer(page, list(page.items))

@@ -1,4 +1,4 @@
-"""Money is a whole number of minor units; only the doors know decimal strings."""
+"""Money is a whole number of minor units; decimal strings exist in requests and answers only."""
 
 from collections.abc import Callable
 from decimal import Decimal

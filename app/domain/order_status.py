@@ -1,4 +1,4 @@
-"""The life of an order: which status may follow which."""
+"""The statuses of an order, and which may follow which."""
 
 from typing import Final, Literal, get_args
 
@@ -17,7 +17,7 @@ ALLOWED: Final[dict[OrderStatus, tuple[OrderStatus, ...]]] = {
 
 
 class IllegalTransition(Conflict):
-    """The order cannot go from its status to the wanted one; `allowed` names where it can go."""
+    """The order cannot change from its status to the target; `allowed` lists what it can change to."""
 
     def __init__(self, current: OrderStatus, target: OrderStatus) -> None:
         allowed = ALLOWED[current]

@@ -1,4 +1,4 @@
-"""What an order costs: the one place where totals are worked out, in minor units."""
+"""What an order costs: the one place where totals are computed, in minor units."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums of an order, in minor units. Discounts, shipping and tax will come in here."""
+    """The sums of an order, in minor units."""
 
     subtotal: int
     discount_total: int = 0

@@ -23,7 +23,7 @@ _ADDRESS = tuple(PostalAddressSchema().fields)
 
 
 class PlaceOrderSchema(ShopSchema):
-    """What to know beside the cart. A guest must give `email`."""
+    """What an order needs beside the cart. A guest must give `email`."""
 
     shipping_address = fields.Nested(PostalAddressSchema)
     address_id = RowId(metadata={"description": "An entry of the customer's own address book."})
@@ -150,14 +150,14 @@ def _show_event(event: OrderEvent | EventView) -> dict[str, Any]:
 
 
 class ChangeStatusSchema(ShopSchema):
-    """Where an order goes next, and what its history is to say about it."""
+    """The new status of an order, and a note for its history."""
 
     status = fields.String(required=True, validate=OneOf(STATUSES))
     note = Text(MAX_NOTE, lines=True, load_default="")
 
 
 class CancelSchema(ShopSchema):
-    """Why an order is cancelled, if that is to be said."""
+    """A note on why an order is cancelled."""
 
     note = Text(MAX_NOTE, lines=True, load_default="")
 
@@ -177,7 +177,7 @@ class Moment(fields.Field[datetime]):
 
 
 class OrderListArgs(CursorArgs):
-    """Which orders are wanted; `from` and `to` are both within the span."""
+    """The filters of the list of orders; `from` and `to` are both included."""
 
     status = fields.String(validate=OneOf(STATUSES))
     user_id = Number(1, 2**63 - 1)

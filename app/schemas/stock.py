@@ -10,7 +10,7 @@ from app.schemas.paging import PageArgs
 
 
 class StockChangeSchema(ShopSchema):
-    """What was delivered, counted or lost: a difference, or what is on hand now."""
+    """A correction of what is on hand: a difference, or the new figure."""
 
     variant_id = RowId(metadata={"description": "Required if several variants are active."})
     delta = Whole(-MAX_STOCK, MAX_STOCK)
@@ -36,7 +36,7 @@ class StockSchema(ShopSchema):
 
 
 class LedgerArgs(PageArgs):
-    """Which part of the ledger is wanted."""
+    """The filters of the ledger."""
 
     variant_id = Number(1, 2**63 - 1, load_default=None)
 

@@ -1,8 +1,7 @@
-"""Orders: found, and moved along."""
+"""Orders: read one, and change its status."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import joinedload, selectinload
@@ -19,9 +18,9 @@ from app.services import user_service
 from app.services.audit import trail
 from app.services.inventory import inventory_service
 
-# Status and history in one statement: read in two, they may be told from two moments. Lines never
+# Status and history are read in one statement: in two, they may be from two moments. Lines never
 # change.
-_WHOLE = (selectinload(Order.lines), joinedload(Order.events))
+_WITH_LINES_AND_EVENTS = (selectinload(Order.lines), joinedload(Order.events))
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,15 @@ class Visitor:
     order_token: str | None = None
 
     def may_see(self) -> ColumnElement[bool]:
-        """The orders that this visitor may know of: staff all, others their own."""
+        """The condition for orders that this visitor may see: staff all, others their own."""
         if self.actor.is_admin:
             return true()
-        ways: list[ColumnElement[bool]] = []
+        own: list[ColumnElement[bool]] = []
         if self.actor.user_id is not None:
-            ways.append(Order.user_id == self.actor.user_id)
+            own.append(Order.user_id == self.actor.user_id)
         if self.order_token is not None:
-            ways.append(Order.guest_token_hash == hash_token(self.order_token))
-        return or_(false(), *ways)
+            own.append(Order.guest_token_hash == hash_token(self.order_token))
+        return or_(false(), *own)
 
 
 def get_order(visitor: Visitor, reference: str) -> Order:
@@ -49,11 +48,15 @@ def get_order(visitor: Visitor, reference: str) -> Order:
     Raises:
         NotFound: no such order, or somebody else's.
     """
-    return _one(select(Order).where(_called(reference), visitor.may_see()).options(*_WHOLE))
+    return _one(
+        select(Order)
+        .where(_is_order(reference), visitor.may_see())
+        .options(*_WITH_LINES_AND_EVENTS)
+    )
 
 
 def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: str = "") -> Order:
-    """Move an order along, with what that does to the stock and a line in its history.
+    """Change an order's status, move its stock, and add an event to its history.
 
     Raises:
         Unauthenticated: the customer's account was closed since the request came in.
@@ -61,8 +64,8 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
         IllegalTransition: the order cannot go there from where it is.
     """
     if visitor.actor.user_id is not None and not visitor.actor.is_admin:
-        user_service.lock_caller(visitor.actor)  # a customer who has left adds no notes
-    order = _locked(visitor, reference)
+        user_service.lock_caller(visitor.actor)  # refuses a closed account
+    order = _lock_order(visitor, reference)
     before = {"status": order.status}
     order.move_to(target)
     order.updated_at = utc_now()
@@ -91,24 +94,24 @@ def _move_stock(order: Order, target: OrderStatus, actor: Actor) -> None:
         moves[target](order, actor)
 
 
-def _locked(visitor: Visitor, reference: str) -> Order:
+def _lock_order(visitor: Visitor, reference: str) -> Order:
     return _one(
         select(Order)
-        .where(_called(reference), visitor.may_see())
+        .where(_is_order(reference), visitor.may_see())
         .options(selectinload(Order.lines), selectinload(Order.events))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
 
 
-def _one(query: Select[Any]) -> Order:
+def _one(query: Select[Order]) -> Order:
     order: Order | None = db.session.scalars(query).unique().one_or_none()
     if order is None:
         raise NotFound("order")
     return order
 
 
-def _called(reference: str) -> ColumnElement[bool]:
+def _is_order(reference: str) -> ColumnElement[bool]:
     if isinstance(order_id := id_or_slug(reference), int):
         return Order.id == order_id
     number = read_order_number(reference)

@@ -1,7 +1,7 @@
-"""Stock as staff see it: counted, corrected, and looked up in the ledger."""
+"""Stock for staff: corrections, and the list of the ledger."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -19,8 +19,8 @@ from app.services.inventory import inventory_service
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row of the ledger, with the number of the order that it was for, if it was for one."""
+class LedgerEntry:
+    """A row of the ledger, with the number of its order, if it was for one."""
 
     id: int
     variant_id: int
@@ -38,22 +38,23 @@ def change_stock(
     variant_id: int | None = None,
     delta: int | None = None,
     on_hand: int | None = None,
-    seen: Mapping[int, int] | None = None,
+    expected: Mapping[int, int] | None = None,
 ) -> Variant:
     """Correct what is on hand of a product's variant, by `delta` or to `on_hand`.
 
-    `seen`: what the caller saw on hand, by variant; None where that does not matter.
+    Args:
+        expected: what the caller saw on hand, by variant id; None if that does not matter.
 
     Raises:
         NotFound: there is no such product.
         Invalid: `variant_required`, a variant of another product, or more than MAX_STOCK.
-        Conflict: `stock_promised`; `stock_changed`, where something else is on hand than was seen.
+        Conflict: `stock_promised`; `stock_changed`, where something else is on hand than expected.
     """
-    chosen = _choose(_variants_of(product), variant_id)
-    variant = inventory_service.lock_variants([chosen.id])[chosen.id]
+    id_ = _choose(_variants_of(product), variant_id).id
+    variant = inventory_service.lock_variants([id_])[id_]
     if variant.deleted_at is not None:
         raise NotFound("product")
-    if seen is not None and seen.get(variant.id) != variant.on_hand:
+    if expected is not None and expected.get(variant.id) != variant.on_hand:
         raise Conflict("stock_changed", f"{variant.on_hand} of {variant.sku} are on hand by now.")
     change = delta if delta is not None else (on_hand or 0) - variant.on_hand
     if variant.on_hand + change > MAX_STOCK:
@@ -67,7 +68,7 @@ def change_stock(
 
 def list_movements(
     product: str, page: int, per_page: int, variant_id: int | None = None
-) -> Page[Entry]:
+) -> Page[LedgerEntry]:
     """The ledger of a product's variants, newest first.
 
     Raises:
@@ -76,8 +77,10 @@ def list_movements(
     ids = [v.id for v in _variants_of(product) if variant_id in (None, v.id)]
     query = select(StockMovement).where(StockMovement.variant_id.in_(ids))
     newest_first = [StockMovement.id.desc()]
-    found: Page[StockMovement] = paging.fetch_page(query, newest_first, page, per_page)
-    return replace(found, items=_entries(found.items))  # type: ignore[arg-type, return-value]
+    movements: Page[StockMovement] = paging.fetch_page(query, newest_first, page, per_page)
+    return Page(
+        _entries(movements.items), page, per_page, movements.total, movements.total_is_estimate
+    )
 
 
 def _variants_of(product: str) -> Sequence[Variant]:
@@ -106,12 +109,12 @@ def _choose(variants: Sequence[Variant], variant_id: int | None) -> Variant:
     return active[0]
 
 
-def _entries(movements: Sequence[StockMovement]) -> list[Entry]:
+def _entries(movements: Sequence[StockMovement]) -> list[LedgerEntry]:
     ids = {movement.order_id for movement in movements if movement.order_id is not None}
     query = select(Order.id, Order.number).where(Order.id.in_(ids))
     numbers = {row.id: row.number for row in db.session.execute(query)} if ids else {}
     return [
-        Entry(
+        LedgerEntry(
             id=movement.id,
             variant_id=movement.variant_id,
             on_hand_delta=movement.on_hand_delta,

@@ -8,8 +8,9 @@ up to a /48, so that is what is counted).
 Two orders that are placed at the same time must not both pass, so the check runs in the order's own
 transaction, after the order is written and while this transaction holds the locks of its network
 and of its address. On PostgreSQL those are advisory locks (https://www.postgresql.org/docs/current/
-explicit-locking.html#ADVISORY-LOCKS), taken before the statement that counts, which so sees what
-those before committed; SQLite has one writer at a time. Order of locks: cart, these, variants.
+explicit-locking.html#ADVISORY-LOCKS), taken in the
+statement before the one that counts: a count sees what was committed before its own statement
+began. SQLite has one writer at a time. Order of locks: cart, these, variants.
 
 Adding up all open orders for every article would cost more the more are open. An order therefore
 stores its largest quantity; their sum, read from an index, is an upper bound for every article. The
@@ -31,6 +32,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.prepared import prepared, run
 from app.domain.people import emails
@@ -41,11 +43,12 @@ from app.keyed_hashes import keyed_hashes
 from app.models import Order, OrderLine
 
 Scope = Literal["network", "email"]
+HashPairs = dict[Scope, tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class GuestOrigin:
-    """Where a guest's order comes from, and what applies to it. Of a customer's order it is not used."""
+    """Where a guest's order comes from, and the limits that apply. Not used for customers."""
 
     address: str | None
     limits: GuestLimits
@@ -53,9 +56,9 @@ class GuestOrigin:
 
 @dataclass(frozen=True)
 class GuestHolder:
-    """By which keyed hashes a guest's open orders are found; the first of each is stored.
+    """The keyed hashes by which a guest's open orders are found; the first of each is stored.
 
-    There are several while an old SECRET_KEY is still believed.
+    There are several while SECRET_KEY_FALLBACKS holds an old key.
     """
 
     network: Sequence[str]
@@ -63,7 +66,7 @@ class GuestHolder:
 
 
 class GuestLimitReached(Conflict):
-    """A guest asks for more than guests can have; `sku` names the article, where it is about one."""
+    """A guest's order exceeds a limit; `sku` names the article, where the limit is of one."""
 
     def __init__(self, detail: str, maximum: int, sku: str | None = None) -> None:
         about = {"sku": sku} if sku else {}
@@ -134,15 +137,15 @@ def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> 
     Raises:
         GuestLimitReached
     """
-    values = {"network": _pair(holder.network), "email": _pair(holder.email)}
-    for row in run(_COUNT, _named(values)):
+    values: HashPairs = {"network": _pair(holder.network), "email": _pair(holder.email)}
+    for row in run(_COUNT, _parameters(values)):
         scope: Scope = row.scope
-        most_orders = getattr(limits, f"{scope}_orders")
-        if most_orders and row.orders > most_orders:
-            raise GuestLimitReached(_TOO_MANY_ORDERS[scope], most_orders)
-        most_units = getattr(limits, f"{scope}_units")
-        if most_units and row.units > most_units:
-            _refuse_article(order_id, scope, values[scope], most_units)
+        max_orders: int = getattr(limits, f"{scope}_orders")
+        if max_orders and row.orders > max_orders:
+            raise GuestLimitReached(_TOO_MANY_ORDERS[scope], max_orders)
+        max_units: int = getattr(limits, f"{scope}_units")
+        if max_units and row.units > max_units:
+            _refuse_article(order_id, scope, values[scope], max_units)
 
 
 def lock(holder: GuestHolder) -> None:
@@ -154,8 +157,8 @@ def lock(holder: GuestHolder) -> None:
 
 
 def _refuse_article(order_id: int, scope: Scope, hashes: tuple[str, str], maximum: int) -> None:
-    values = {"order_id": order_id, "maximum": maximum, **_named({scope: hashes})}
-    row = run(_ARTICLES[scope], values).first()
+    values = {"order_id": order_id, "maximum": maximum, **_parameters({scope: hashes})}
+    row = run(_LARGEST_ARTICLE[scope], values).first()
     if row is not None:
         detail = _TOO_MANY_UNITS[scope].format(maximum=maximum, sku=row.sku)
         raise GuestLimitReached(detail, maximum, row.sku)
@@ -171,7 +174,7 @@ _TOO_MANY_UNITS: dict[Scope, str] = {
     "email": "Open orders without an account for one email address can hold {maximum} of {sku} at most."
     " Sign in to order more.",
 }
-_COLUMNS: dict[Scope, Any] = {
+_HASH_COLUMNS: dict[Scope, InstrumentedAttribute[str | None]] = {
     "network": Order.guest_network_hash,
     "email": Order.guest_email_hash,
 }
@@ -182,11 +185,11 @@ def _hashes(purpose: str, text: str) -> list[str]:
 
 
 def _pair(hashes: Sequence[str]) -> tuple[str, str]:
-    """The present hash and the one before; statements have room for two."""
+    """The present hash and the one of the key before: the statements take two."""
     return (hashes[0], hashes[min(1, len(hashes) - 1)]) if hashes else ("", "")
 
 
-def _named(values: dict[Any, tuple[str, str]]) -> dict[str, str]:
+def _parameters(values: HashPairs) -> dict[str, str]:
     return {
         f"{scope}_{place}": value
         for scope, pair in values.items()
@@ -197,19 +200,19 @@ def _named(values: dict[Any, tuple[str, str]]) -> dict[str, str]:
 def _is_open(scope: Scope) -> ColumnElement[bool]:
     # Literals, not parameters: the partial index is only used where its condition is known.
     names = [bindparam(f"{scope}_{place}", type_=String()) for place in (0, 1)]
-    return and_(Order.status == literal_column("'pending'"), _COLUMNS[scope].in_(names))
+    return and_(Order.status == literal_column("'pending'"), _HASH_COLUMNS[scope].in_(names))
 
 
-def _counting(scope: Scope) -> Select[Any]:
+def _count_of(scope: Scope) -> Select[Any]:
     units = func.coalesce(func.sum(Order.guest_units), 0)
     name: ColumnElement[Any] = literal_column(f"'{scope}'").label("scope")
     query: Select[Any] = select(name, func.count().label("orders"), units.label("units"))
     return query.where(_is_open(scope))
 
 
-def _adding_up(scope: Scope) -> Select[Any]:
+def _largest_article_of(scope: Scope) -> Select[Any]:
     """The first article of an order of which the holder's open orders have too many units."""
-    mine = select(OrderLine.variant_id).where(
+    articles = select(OrderLine.variant_id).where(
         OrderLine.order_id == bindparam("order_id", type_=BigInteger())
     )
     units = func.sum(OrderLine.quantity)
@@ -217,7 +220,7 @@ def _adding_up(scope: Scope) -> Select[Any]:
     query: Select[Any] = select(sku, units.label("units"))
     return (
         query.join_from(OrderLine, Order, Order.id == OrderLine.order_id)
-        .where(_is_open(scope), OrderLine.variant_id.in_(mine))
+        .where(_is_open(scope), OrderLine.variant_id.in_(articles))
         .group_by(OrderLine.variant_id)
         .having(units > bindparam("maximum", type_=BigInteger()))
         .order_by(OrderLine.variant_id)
@@ -225,6 +228,8 @@ def _adding_up(scope: Scope) -> Select[Any]:
     )
 
 
-_COUNT = prepared(_counting("network").union_all(_counting("email")))
-_ARTICLES: dict[Scope, Select[Any]] = {scope: _adding_up(scope) for scope in ("network", "email")}
+_COUNT = prepared(_count_of("network").union_all(_count_of("email")))
+_LARGEST_ARTICLE: dict[Scope, Select[Any]] = {
+    scope: _largest_article_of(scope) for scope in ("network", "email")
+}
 _LOCK = prepared(select(*LOCKS))
