@@ -6,7 +6,6 @@ reload orders once.
 """
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, flash, url_for
@@ -197,7 +196,7 @@ def _first_address() -> int | None:
     return entries[0].id if entries else None
 
 
-def _address(order_request: OrderRequest) -> Address | Mapping[str, str | None] | None:
+def _address(order_request: OrderRequest) -> Address | dict[str, str] | None:
     if order_request.address_id is not None:
         return address_service.get_address(current_actor(), order_request.address_id)
     return order_request.shipping_address

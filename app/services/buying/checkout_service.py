@@ -5,8 +5,8 @@ the cart. Rows are locked in the order that holds everywhere: user, cart, a gues
 by id; variants come last, after everything else is written, because many buyers may want the same.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, insert, select
@@ -40,19 +40,11 @@ ADDRESS_FIELDS = (
 class OrderRequest:
     """What a buyer sends to order; `expected_total` in minor units."""
 
-    shipping_address: Mapping[str, str | None] | None = None
+    shipping_address: dict[str, str] | None = None
     address_id: int | None = None
     email: str | None = None
     note: str = ""
     expected_total: int | None = None
-
-
-class Contact(NamedTuple):
-    """Whom to write to about an order, where to ship it, and what the buyer says about it."""
-
-    email: str | None
-    address: dict[str, str] | None
-    note: str
 
 
 class CheckoutLine(NamedTuple):
@@ -96,8 +88,8 @@ def place_order(
         guest_limits.refuse_large_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
-    contact = Contact(request.email or account_email, address, request.note)
-    draft = _draft(buyer, contact, currency, lines)
+    request = replace(request, email=request.email or account_email, shipping_address=address)
+    draft = _draft(buyer, request, currency, lines)
     _check_total(draft, request.expected_total)
     cart_service.clear(cart_id)
     order = _insert(draft, buyer, holder, lines)
@@ -195,7 +187,7 @@ def _read_lines(cart_id: int) -> list[CheckoutLine]:
 
 
 def _draft(
-    buyer: Buyer, contact: Contact, currency: str, lines: Sequence[CheckoutLine]
+    buyer: Buyer, request: OrderRequest, currency: str, lines: Sequence[CheckoutLine]
 ) -> OrderView:
     """The order as it will be written, but for its id and its lines."""
     totals = pricing.totals((line.price, line.quantity) for line in lines)
@@ -211,9 +203,9 @@ def _draft(
         shipping_total=totals.shipping_total,
         tax_total=totals.tax_total,
         total=totals.total,
-        email=contact.email,
-        shipping_address=contact.address,
-        note=contact.note,
+        email=request.email,
+        shipping_address=request.shipping_address,
+        note=request.note,
         placed_at=now,
         updated_at=now,
         lines=(),
