@@ -1,7 +1,6 @@
 """Carts and orders."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -115,7 +114,7 @@ class Order(Base):
     total: Mapped[int]
     # Personal data, erased when the customer deletes the account.
     email: Mapped[str | None] = mapped_column(String(254))
-    shipping_address: Mapped[dict[str, Any] | None]
+    shipping_address: Mapped[dict[str, str] | None]
     note: Mapped[str] = mapped_column(Text, default="", server_default="")
     placed_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

@@ -1,7 +1,6 @@
 """The JSON of carts."""
 
 from dataclasses import asdict
-from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -19,7 +18,7 @@ class AddItemSchema(ShopSchema):
     quantity = Whole(1, MAX_QUANTITY, load_default=1)
 
     @validates_schema
-    def _something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def _something(self, data: dict[str, object], **_kwargs: object) -> None:
         if "product_id" not in data and "variant_id" not in data:
             raise ValidationError({"product_id": ["Give product_id or variant_id."]})
 
@@ -63,7 +62,7 @@ class CartSchema(ShopSchema):
     warnings = fields.List(fields.Nested(CartWarningSchema))
 
 
-def show_cart(contents: CartContents, currency: str) -> dict[str, Any]:
+def show_cart(contents: CartContents, currency: str) -> dict[str, object]:
     """A cart as `CartSchema` describes it."""
     return {
         "items": [_show_item(item, currency) for item in contents.items],
@@ -74,7 +73,7 @@ def show_cart(contents: CartContents, currency: str) -> dict[str, Any]:
     }
 
 
-def _show_item(item: CartItem, currency: str) -> dict[str, Any]:
+def _show_item(item: CartItem, currency: str) -> dict[str, object]:
     return {
         "id": item.id,
         "product_id": item.product_id,

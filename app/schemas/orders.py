@@ -35,7 +35,7 @@ class PlaceOrderSchema(ShopSchema):
     )
 
     @validates_schema
-    def _one_address(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def _one_address(self, data: dict[str, object], **_kwargs: object) -> None:
         if "shipping_address" in data and "address_id" in data:
             raise ValidationError(
                 {"address_id": ["Give shipping_address or address_id, not both."]}
@@ -95,7 +95,7 @@ class PlacedOrderSchema(OrderSchema):
     )
 
 
-def show_order(order: Order | OrderView) -> dict[str, Any]:
+def show_order(order: Order | OrderView) -> dict[str, object]:
     """An order as `OrderSchema` describes it."""
     currency = order.currency
     return {
@@ -119,7 +119,7 @@ def show_order(order: Order | OrderView) -> dict[str, Any]:
     }
 
 
-def _show_line(line: OrderLine | LineView, currency: str) -> dict[str, Any]:
+def _show_line(line: OrderLine | LineView, currency: str) -> dict[str, object]:
     return {
         "id": line.id,
         "product_id": line.product_id,
@@ -140,7 +140,7 @@ def _show_address(order: Order | OrderView) -> dict[str, str] | None:
     return {name: address[name] for name in _ADDRESS if name in address}
 
 
-def _show_event(event: OrderEvent | EventView) -> dict[str, Any]:
+def _show_event(event: OrderEvent | EventView) -> dict[str, object]:
     return {
         "status": event.status,
         "at": rfc3339(event.at),
@@ -169,7 +169,7 @@ class Moment(fields.Field[datetime]):
         self.end = end
         super().__init__(metadata={"type": "string", "example": "2026-11-22"}, **kwargs)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> datetime:
         try:
             return moment_after(str(value)) if self.end else first_moment(str(value))
         except NotATime as error:

@@ -1,7 +1,5 @@
 """The JSON of stock and its ledger."""
 
-from typing import Any
-
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain.catalogue.variant_rules import MAX_STOCK
@@ -18,7 +16,7 @@ class StockChangeSchema(ShopSchema):
     reason = Text(200, low=1, required=True)
 
     @validates_schema
-    def _one_way(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def _one_way(self, data: dict[str, object], **_kwargs: object) -> None:
         if ("delta" in data) == ("on_hand" in data):
             raise ValidationError({"delta": ["Give either delta or on_hand."]})
 

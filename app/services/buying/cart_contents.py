@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Select,
+    String,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.orm import load_only
 
 from app.db.prepared import prepared, run
@@ -38,7 +47,7 @@ class CartItem(NamedTuple):
     available: int
     price_seen: int
     slug: str
-    images: list[dict[str, Any]]
+    images: list[dict[str, object]]
 
     @property
     def line_total(self) -> int:
@@ -196,10 +205,10 @@ def _join(query: Any) -> Select[Any]:
 class _Statements(NamedTuple):
     """What is read of the cart of an `owner`."""
 
-    items: Select[Any]
-    page: Select[Any]
-    figures: Select[Any]
-    units: Select[Any]
+    items: Executable
+    page: Executable
+    figures: Executable
+    units: Executable
 
 
 def _statements(of_owner: ColumnElement[bool]) -> _Statements:
@@ -224,7 +233,7 @@ def _statements_for(buyer: Buyer) -> _Statements:
     return _OF_CUSTOMER if buyer.user_id is not None else _OF_GUEST
 
 
-def _contents(rows: Iterable[Iterable[Any]]) -> CartContents:
+def _contents(rows: Iterable[Iterable[object]]) -> CartContents:
     items = [CartItem._make(row) for row in rows]
     return CartContents(
         items=items,

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Executable,
     Select,
     String,
     and_,
@@ -210,16 +211,15 @@ def _count_of(scope: Scope) -> Select[Any]:
     return query.where(_is_open(scope))
 
 
-def _largest_article_of(scope: Scope) -> Select[Any]:
+def _largest_article_of(scope: Scope) -> Executable:
     """The first article of an order of which the holder's open orders have too many units."""
     articles = select(OrderLine.variant_id).where(
         OrderLine.order_id == bindparam("order_id", type_=BigInteger())
     )
     units = func.sum(OrderLine.quantity)
-    sku: ColumnElement[Any] = func.min(OrderLine.sku).label("sku")
-    query: Select[Any] = select(sku, units.label("units"))
     return (
-        query.join_from(OrderLine, Order, Order.id == OrderLine.order_id)
+        select(func.min(OrderLine.sku).label("sku"), units.label("units"))
+        .join_from(OrderLine, Order, Order.id == OrderLine.order_id)
         .where(_is_open(scope), OrderLine.variant_id.in_(articles))
         .group_by(OrderLine.variant_id)
         .having(units > bindparam("maximum", type_=BigInteger()))
@@ -229,7 +229,7 @@ def _largest_article_of(scope: Scope) -> Select[Any]:
 
 
 _COUNT = prepared(_count_of("network").union_all(_count_of("email")))
-_LARGEST_ARTICLE: dict[Scope, Select[Any]] = {
+_LARGEST_ARTICLE: dict[Scope, Executable] = {
     scope: _largest_article_of(scope) for scope in ("network", "email")
 }
 _LOCK = prepared(select(*LOCKS))

@@ -8,13 +8,13 @@ parameters that it needs.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    Select,
+    Executable,
     any_,
     bindparam,
     exists,
@@ -119,10 +119,10 @@ def _search_values(query: OrderQuery, others: Values) -> Values:
 class _Statements(NamedTuple):
     """A page or a slice of some orders, their number up to MAX_DEPTH, and whether there is one."""
 
-    page: Select[Any]
-    slice: Select[Any]
-    total: Select[Any]
-    exists: Select[Any]
+    page: Executable
+    slice: Executable
+    total: Executable
+    exists: Executable
 
 
 _PART: ColumnElement[str] = bindparam("part")
@@ -172,5 +172,5 @@ def _has_sku(dialect: str) -> ColumnElement[bool]:
     if dialect != "postgresql":
         return Order.id.in_(order_ids)
     # An index looks an array up along with the other searches; IN would be checked for each order.
-    array: ColumnElement[Any] = func.array(order_ids.scalar_subquery(), type_=ARRAY(BigInteger))
+    array = func.array(order_ids.scalar_subquery(), type_=ARRAY(BigInteger))
     return Order.id == any_(array)

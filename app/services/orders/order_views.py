@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, bindparam, select
+from sqlalchemy import ColumnElement, Executable, Subquery, bindparam, select
 
 from app.db.prepared import by_owner, run
 from app.domain.order_status import OrderStatus
@@ -80,7 +80,7 @@ _LINES = (
 
 def list_statement(
     ids: Subquery, order: Sequence[ColumnElement[Any]], total: ColumnElement[Any]
-) -> Select[Any]:
+) -> Executable:
     """The statement of `fetch_list`: the orders of these ids with their history.
 
     `total` is computed in the same statement. So is the history: status and history that are read
@@ -95,10 +95,10 @@ def list_statement(
 
 
 def fetch_list(
-    statement: Select[Any], values: Mapping[str, object]
+    statement: Executable, values: Mapping[str, object]
 ) -> tuple[list[OrderView], int | None]:
     """The orders that a `list_statement` finds, and its total; None where it finds no order."""
-    orders: dict[int, list[Any]] = {}
+    orders: dict[int, list[object]] = {}
     events: dict[int, list[EventView]] = defaultdict(list)
     rows: Sequence[Sequence[Any]] = run(statement, values).all()
     for *order, status, at, done_by, note, _total in rows:
