@@ -132,12 +132,11 @@ def get_order(order: str) -> Response:
 @blp.arguments(CancelSchema(), required=False)
 @blp.response(200, OrderSchema)
 def cancel_order(values: dict[str, Any], order: str) -> Response:
-    """Cancel an order that has not been shipped; what it was promised can be sold again."""
-    return _show(
-        in_transaction(
-            lambda: order_service.change_status(_visitor(), order, "cancelled", **values)
-        )
+    """Cancel an order that has not been shipped. Its units can be sold again."""
+    row = in_transaction(
+        lambda: order_service.change_status(_visitor(), order, "cancelled", **values)
     )
+    return _show(row)
 
 
 @blp.route("/<order>/status", methods=["PATCH", "PUT"])
@@ -145,12 +144,11 @@ def cancel_order(values: dict[str, Any], order: str) -> Response:
 @blp.arguments(ChangeStatusSchema())
 @blp.response(200, OrderSchema)
 def change_status(values: dict[str, Any], order: str) -> Response:
-    """Move an order along."""
-    return _show(
-        in_transaction(
-            lambda: order_service.change_status(_visitor(), order, values["status"], values["note"])
-        )
+    """Change the status of an order."""
+    row = in_transaction(
+        lambda: order_service.change_status(_visitor(), order, values["status"], values["note"])
     )
+    return _show(row)
 
 
 def _visitor() -> Visitor:
