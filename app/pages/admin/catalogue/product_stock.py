@@ -69,7 +69,9 @@ def change(product: str) -> Response:
         CHANGE,
         lambda fields: once(
             lambda: (
-                stock_service.change_stock(actor, product, **fields, expected=form.on_hand_before).id
+                stock_service.change_stock(
+                    actor, product, **fields, expected=form.on_hand_before
+                ).id
             )
         ),
     )
