@@ -54,8 +54,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_fast(item: pytest.Item) -> bool:
     if item.get_closest_marker("slow") or item.get_closest_marker("processes"):
         return False
+    only = item.get_closest_marker("only_on")
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("database", "sqlite") == "sqlite"
+    is_on_sqlite = parameters.get("database", "sqlite") == "sqlite"
+    return is_on_sqlite and (only is None or "sqlite" in only.args)
 
 
 def pytest_collection_finish() -> None:

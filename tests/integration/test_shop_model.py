@@ -169,6 +169,7 @@ class Shop(RuleBasedStateMachine):
         assert lines == {key: count for key, (count, _price) in order.lines.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("app")
 def test_the_shop_and_the_model_say_the_same(app, admin, database):
     machine = type("ThisShop", (Shop,), {"app": app, "admin": admin})

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from app.web.redirects import inside
 from tests import browser, servers
@@ -16,13 +16,27 @@ ORIGINS = (
 pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of a real browser, which notes what breaks the policy."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all of these tests."""
     with browser.started() as chromium:
-        page = chromium.new_page()
-        page.add_init_script(browser.REPORT)
-        yield page
+        yield chromium
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page in a context of its own, which notes what breaks the policy."""
+    page = chromium.new_page()
+    page.add_init_script(browser.REPORT)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def address(environ: dict[str, str]) -> Iterator[str]:
+    """Where the shop serves."""
+    with servers.shop(environ, workers=1) as address:
+        yield address
 
 
 def complaints_of(page: Page) -> list[str]:
@@ -33,37 +47,35 @@ def complaints_of(page: Page) -> list[str]:
     return told
 
 
-def test_the_documentation_works_and_breaks_no_rule(app, environ, page):
+def test_the_documentation_works_and_breaks_no_rule(app, address, page):
     complaints = complaints_of(page)
 
-    with servers.shop(environ, workers=1) as address:
-        page.goto(f"{address}/api/docs")
-        page.locator('[id$="list_categories"] button').first.click()
-        page.get_by_role("button", name="Try it out").click()
-        page.get_by_role("button", name="Execute").click()
-        status = page.locator(".live-responses-table .response-col_status").last
-        status.wait_for(timeout=browser.PATIENCE)
-        told = status.inner_text()
-        page.get_by_role("button", name="Authorize").first.click()
-        page.get_by_role("heading", name="Available authorizations").wait_for()
+    page.goto(f"{address}/api/docs")
+    page.locator('[id$="list_categories"] button').first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    status = page.locator(".live-responses-table .response-col_status").last
+    status.wait_for(timeout=browser.PATIENCE)
+    told = status.inner_text()
+    page.get_by_role("button", name="Authorize").first.click()
+    page.get_by_role("heading", name="Available authorizations").wait_for()
 
     assert told.startswith("200")
     assert complaints == []
 
 
-def test_no_page_breaks_a_rule_and_inline_code_would(app, environ, page):
+def test_no_page_breaks_a_rule_and_inline_code_would(app, address, page):
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     paths = [rule.rule for rule in rules if not rule.arguments]
     client = app.test_client()
     pages = [path for path in paths if client.get(path, buffered=True).mimetype == "text/html"]
     complaints = complaints_of(page)
 
-    with servers.shop(environ, workers=1) as address:
-        for path in pages:
-            page.goto(address + path)
-        broken = list(complaints)
-        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')")
-        page.evaluate("document.head.appendChild(document.createElement('script')).text = 'x = 1'")
+    for path in pages:
+        page.goto(address + path)
+    broken = list(complaints)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')")
+    page.evaluate("document.head.appendChild(document.createElement('script')).text = 'x = 1'")
 
     assert {"/", "/api/docs"} <= set(pages)
     assert broken == []

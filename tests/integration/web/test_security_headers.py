@@ -394,23 +394,27 @@ def test_a_form_of_too_many_parts_is_refused(form):
 # --- What the server itself answers
 
 
-@pytest.mark.processes
-def test_what_is_no_http_is_answered_with_them_too(app, environ):
+@pytest.fixture(scope="module")
+def port(environ):
+    """Where a real gunicorn listens."""
     with servers.shop(environ, workers=1) as address:
-        head, _problem = exchange(int(address.rpartition(":")[2]), b"nonsense\r\n\r\n")
+        yield int(address.rpartition(":")[2])
+
+
+@pytest.mark.processes
+def test_what_is_no_http_is_answered_with_them_too(port):
+    head, _problem = exchange(port, b"nonsense\r\n\r\n")
 
     sent = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
     assert sent.items() >= HEADERS.items()
 
 
 @pytest.mark.processes
-def test_the_server_believes_no_client_of_this_machine_more_than_others(app, environ):
+def test_the_server_believes_no_client_of_this_machine_more_than_others(port):
     forged = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\nSCRIPT_NAME: /evil\r\n"
-    with servers.shop(environ, workers=1) as address:
-        head, _problem = exchange(
-            int(address.rpartition(":")[2]),
-            b"GET /api/products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + forged + b"\r\n",
-        )
+    head, _problem = exchange(
+        port, b"GET /api/products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + forged + b"\r\n"
+    )
 
     assert head.startswith("HTTP/1.1 200")
     assert "Strict-Transport-Security" not in head
