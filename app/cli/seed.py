@@ -68,7 +68,7 @@ def seed_db(
 
 
 def is_terminal() -> bool:
-    """Whether somebody is there who can be asked."""
+    """Whether a person can answer questions."""
     return sys.stdin.isatty()
 
 

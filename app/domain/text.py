@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\W_]+")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _BETWEEN = re.compile("[^a-z0-9]+")
 _ODD = re.compile("[&']|[0-9],[0-9]")
-"""What is more than a border between words: entities, apostrophes, commas within numbers."""
+"""Punctuation that `slugify` does not just replace: entities, apostrophes, commas in numbers."""
 _MARK = "\u0300"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -81,7 +81,7 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    if len(text) > SHORT and _has_too_many_marks(text):  # stored before they were refused
+    if len(text) > SHORT and _has_too_many_marks(text):  # old rows; new ones are refused
         text = _without_marks(text)
     composed = normalize("NFKC", text, LONGEST)[: MAX_EXPANSION * LONGEST]
     decomposed = unicodedata.normalize("NFKD", composed.casefold())[: MAX_EXPANSION * LONGEST]
@@ -119,7 +119,7 @@ def slug_words(text: str, limit: int = 0) -> str:
 
 
 def _plain_slug(name: str) -> str:
-    """What `slugify` makes of an ordinary name, at a fifth of the time; of any other nothing."""
+    """What `slugify` returns for an ordinary name, in a fifth of its time; empty for any other."""
     if len(name) > MAX_SLUG - 12 or not name.isascii() or _ODD.search(name):
         return ""
     return _BETWEEN.sub("-", name.lower()).strip("-")
@@ -144,7 +144,7 @@ def _may_be_mark(char: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _shape(char: str) -> str:
-    """U+0300 for each mark (non-starter) of the decomposed character, a blank for what is none."""
+    """The decomposed character with U+0300 for each mark (non-starter) and a blank for all else."""
     decomposed = unicodedata.normalize("NFKD", char)
     return "".join(_MARK if unicodedata.combining(part) else " " for part in decomposed)
 

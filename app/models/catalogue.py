@@ -1,4 +1,4 @@
-"""What is for sale: categories, products, their variants, and the ledger of their stock."""
+"""Categories, products, their variants, and the ledger of their stock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,17 +30,17 @@ class Category(Timestamped, Base):
         ForeignKey("categories.id", ondelete="RESTRICT"), index=True
     )
     position: Mapped[int] = mapped_column(default=0, server_default="0")
-    # Products on offer right in it: kept by triggers on `products`, never written here.
+    # Active products directly in it. Triggers on `products` write it, this program never does.
     offered: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def version(self) -> str:
-        """Another one after every change."""
+        """A text that every change changes."""
         return self.updated_at.isoformat()
 
 
 class Product(Timestamped, Base):
-    """Something the shop offers, in one or more variants."""
+    """A product with one or more variants."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -53,8 +53,8 @@ class Product(Timestamped, Base):
             postgresql_where=UNDELETED,
             sqlite_where=UNDELETED,
         ),
-        # One index for each order of lists, of all or of a category, ties by id; `is_active` for
-        # lists that leave out what is not: they find their ids without looking at the table.
+        # One index for each order of lists, of the shop or of a category, ties by id. With
+        # `is_active`, lists find the ids of active products without reading the table.
         *(
             Index(
                 f"ix_products_{'_'.join(columns)}",
@@ -111,7 +111,7 @@ class Product(Timestamped, Base):
 
     @property
     def active_variants(self) -> list["Variant"]:
-        """What can be bought of it."""
+        """The variants that can be bought."""
         return [variant for variant in self.variants if variant.is_active]
 
     @property
@@ -121,7 +121,7 @@ class Product(Timestamped, Base):
 
 
 class Variant(Base):
-    """One article with its own SKU, price and stock. A simple product has just one."""
+    """A variant with its own SKU, price and stock. A simple product has just one."""
 
     __tablename__ = "variants"
     __table_args__ = (
@@ -147,7 +147,7 @@ class Variant(Base):
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"))
     sku: Mapped[str] = mapped_column(String(64))
-    # {"Size": "M"}; and the same as text in one spelling, so that the database can compare it.
+    # {"Size": "M"}; and the same as canonical JSON, for the unique index.
     options: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
     options_key: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
     price: Mapped[int]
@@ -162,7 +162,7 @@ class Variant(Base):
 
     @property
     def available(self) -> int:
-        """Units that can be promised now: on hand less allocated."""
+        """Units that can be sold now: on hand less allocated."""
         return self.on_hand - self.allocated
 
 

@@ -40,7 +40,7 @@ from app.services.catalogue.product_views import ProductView, VariantView
 
 
 class Sku(Text):
-    """An article number: printable, case-sensitive, 1 to 64 characters."""
+    """A SKU: printable, case-sensitive, 1 to 64 characters."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(MAX_SKU, 1, **kwargs)
@@ -53,14 +53,14 @@ class Sku(Text):
 
 
 class OptionSchema(ShopSchema):
-    """Something to choose, such as a size, and what there is to choose from."""
+    """An option, such as a size, with its values."""
 
     name = Text(50, 1, required=True)
     values = ma.List(Text(100, 1), required=True, validate=Length(1, MAX_VALUES))
 
 
 class VariantSchema(ShopSchema):
-    """One article with its own SKU, price and stock."""
+    """A variant with its own SKU, price and stock."""
 
     id = RowId(
         metadata={"description": "The id of an existing variant; without it, a variant is added."}

@@ -1,4 +1,4 @@
-"""Where a category stands in the tree, as one line of text: `Home > Kitchen`."""
+"""Paths of categories as one line of text: `Home > Kitchen`."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ Path = tuple[str, ...]
 _BORDER = re.compile(r"(?<!\\)>")
 
 
-@lru_cache(1000)  # lists name the same few again and again
+@lru_cache(1000)  # the rows of a list share a few paths
 def read_path(text: str) -> Path:
     r"""The names from the root down; `\>` is a `>` within a name. An empty text is an empty path.
 

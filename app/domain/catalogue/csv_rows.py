@@ -210,7 +210,7 @@ def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow |
 
 
 def _printable(name: str) -> str:
-    """A column's name that can be stored and printed, whatever bytes it was written in."""
+    """A column's name with characters replaced that cannot be stored or printed."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 

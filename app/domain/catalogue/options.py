@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 
 def options_key(options: Mapping[str, str]) -> str:
-    """The options in one spelling, so that the database can tell two variants apart."""
-    if not options:  # as of most variants
+    """The options as canonical JSON, for the unique index on a product's variants."""
+    if not options:  # most variants
         return "{}"
     return json.dumps(dict(sorted(options.items())), ensure_ascii=False, separators=(",", ":"))

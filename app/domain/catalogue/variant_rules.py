@@ -21,7 +21,7 @@ MAX_STOCK = 1_000_000_000
 
 
 class VariantRequired(Invalid):
-    """A product alone does not say which of its variants is meant."""
+    """A product has several variants, and the request names none of them."""
 
     def __init__(self) -> None:
         detail = "This product comes in several variants: choose one."
@@ -29,7 +29,7 @@ class VariantRequired(Invalid):
 
 
 def clean_sku(text: str) -> str:
-    """An article number as it is stored: trimmed, printable, its case kept.
+    """A SKU as it is stored: trimmed, printable, in its own case.
 
     Raises:
         NotText: nothing printable, or more than MAX_SKU characters.
@@ -41,7 +41,7 @@ def clean_sku(text: str) -> str:
 
 
 def check_declared(options: Sequence[Option]) -> None:
-    """Each option has a name of its own, and each of its values once.
+    """Check that no two options have the same name, and no option has a value twice.
 
     Raises:
         Invalid: on `options`.
@@ -55,7 +55,7 @@ def check_declared(options: Sequence[Option]) -> None:
 
 
 def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str, str]]]) -> None:
-    """Each variant has one declared value of every option, and no two have the same.
+    """Check that each variant has one of the values of every option, and no two have the same.
 
     `fields` pairs the name of the field to complain about with a variant's options.
 
@@ -76,7 +76,7 @@ def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str
 
 
 def misfit(options: Sequence[Option], values: Mapping[str, str]) -> str | None:
-    """Why a variant's options are not those of its product; None when they are."""
+    """Why a variant's options do not fit those of its product; None if they do."""
     values_of = {option["name"]: option["values"] for option in options}
     unknown = [name for name in values if name not in values_of]
     if unknown:

@@ -87,7 +87,7 @@ def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: S
 
 
 def get(job_id: int) -> ImportJob:
-    """A job as it stands.
+    """A job.
 
     Raises:
         NotFound: there is none, or it has been deleted.
@@ -152,7 +152,7 @@ def source_of(job_id: int) -> Source:
 
 
 def step(job_id: int, source: Source, currency: str) -> ImportJob:
-    """Do the next batch; nothing where the job waits for somebody, or is done.
+    """Do the next batch of a running job; nothing of any other.
 
     Raises:
         NotFound

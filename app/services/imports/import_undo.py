@@ -153,7 +153,7 @@ def _state_since(
 
 
 def _fields(changes: Changes) -> Changes:
-    """What is put back: not the stock."""
+    """The fields that are put back: all but the stock."""
     return {
         name: pair
         for name, pair in changes.items()

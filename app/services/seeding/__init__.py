@@ -1,1 +1,1 @@
-"""A demo shop: what is in it (JSON files), and the verbs that put it into the database."""
+"""The demo shop: its content (JSON files), and the operations that store it."""

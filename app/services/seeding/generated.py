@@ -52,7 +52,7 @@ class _Maker:
     def make(
         self, number: int, category_id: int | None, category: str, kind: dict[str, Any]
     ) -> NewProduct:
-        """The product with this number, which stands in its slug and its SKU."""
+        """The product with this number, which is part of its slug and SKU."""
         thing, low, high = self._pick(kind["things"])
         words = {name: self._pick(self._words[name + "s"]) for name in ("line", "look")}
         stuff = self._pick(kind["stuff"])

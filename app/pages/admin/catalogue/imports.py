@@ -60,8 +60,8 @@ def upload() -> Response:
 
 @blp.get("/import/<int:job_id>")
 def show_job(job_id: int) -> Response:
-    """Where an import stands. While it runs, the page has a form that continues it, which the
-    shop's script sends by itself."""
+    """The state of an import. While it runs, the page has a form that continues it, which the
+    shop's script submits."""
     job = import_jobs.get(job_id)
     samples = [
         {**row, "changes": readable(row["changes"], {})} for row in job.preview.get("samples", [])

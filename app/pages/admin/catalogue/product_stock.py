@@ -1,4 +1,4 @@
-"""The stock of a product: what is there, corrected by hand, and the ledger of every change."""
+"""The stock of a product: a form to correct it, and the ledger of every change."""
 
 from typing import Any
 
