@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.db.unit_of_work import in_transaction
-from app.domain.catalogue.options import options_key
+from app.domain.catalogue.variant_rules import options_key
 from app.domain.people.actor import SYSTEM
 from app.extensions import bcrypt, db
 from app.models import Base, Category, Product, User, Variant

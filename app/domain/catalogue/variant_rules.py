@@ -1,8 +1,8 @@
 """Which options a product may declare, and which variants go with them."""
 
+import json
 from collections.abc import Mapping, Sequence
 
-from app.domain.catalogue.options import options_key
 from app.domain.catalogue.product_input import (
     SINGLE_VARIANT_FIELDS,
     Option,
@@ -73,6 +73,13 @@ def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str
         keys.add(options_key(values))
     if errors:
         raise Invalid(errors)
+
+
+def options_key(options: Mapping[str, str]) -> str:
+    """The options as canonical JSON, for the unique index on a product's variants."""
+    if not options:  # most variants
+        return "{}"
+    return json.dumps(dict(sorted(options.items())), ensure_ascii=False, separators=(",", ":"))
 
 
 def misfit(options: Sequence[Option], values: Mapping[str, str]) -> str | None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from app.db.bulk import insert_rows, reserve_ids, update_rows
 from app.domain.catalogue.listing import Offer, listing_columns
-from app.domain.catalogue.options import options_key
 from app.domain.catalogue.product_input import Option
+from app.domain.catalogue.variant_rules import options_key
 from app.models import Product, StockMovement, Variant
 
 

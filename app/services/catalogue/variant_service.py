@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from app.domain.catalogue.options import options_key
 from app.domain.catalogue.product_input import VariantInput
-from app.domain.catalogue.variant_rules import check_fit
+from app.domain.catalogue.variant_rules import check_fit, options_key
 from app.domain.people.actor import Actor
 from app.domain.text import slug_words
 from app.errors import Conflict, Invalid
