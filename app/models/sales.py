@@ -130,7 +130,7 @@ class Order(Base):
 
 
 class OrderLine(Base):
-    """One article of an order, as it was called and priced when it was bought."""
+    """One article of an order, with its name and price on the day of the order."""
 
     __tablename__ = "order_lines"
     __table_args__ = (
@@ -174,8 +174,8 @@ class OrderEvent(Base):
 
 
 class IdempotencyKey(Base):
-    """A request that was carried out, and its answer, to be replayed for 24 hours: an order, or a
-    form of the staff's, whose answer is an id."""
+    """A request and its stored answer, which is replayed for 24 hours. The answer of an order is its
+    JSON, or its number on the shop's pages; the answer of a staff form is an id."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (UniqueConstraint("scope", "key"),)
@@ -193,7 +193,7 @@ class IdempotencyKey(Base):
 
 
 class Store(Base):
-    """The one row of facts about this shop that must not change under it."""
+    """The one row of settings that cannot change once the shop has data."""
 
     __tablename__ = "store"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -1,4 +1,4 @@
-"""An order, for those whom it concerns: the customer, or who holds a guest's link."""
+"""The page of an order, for its customer or the holder of a guest's link."""
 
 from flask import Response, flash, request, url_for
 from marshmallow import Schema
@@ -21,11 +21,11 @@ NOTHING = Schema()
 
 @blp.get("/orders/<number>")
 def show_order(number: str) -> AnyResponse:
-    """An order and its history. A guest's link brings the token, which moves into a cookie, so
-    that it stands in no address that is shown, logged or sent along."""
+    """An order and its history. The token in a guest's link moves into a cookie, so that it is not
+    in the address that the browser shows, logs or sends as Referer."""
     token = request.args.get("token")
     if token is not None:
-        return _let_in(number, token)
+        return _open_link(number, token)
     visitor = cookies.page_visitor()
     order = order_service.get_order(visitor, number)
     return page(
@@ -51,7 +51,7 @@ def cancel(number: str) -> Response:
     return see_other(url_for("order_pages.show_order", number=number))
 
 
-def _let_in(number: str, token: str) -> Response:
+def _open_link(number: str, token: str) -> Response:
     order = order_service.get_order(Visitor(current_actor(), token), number)
     response = see_other(url_for("order_pages.show_order", number=order.number))
     cookies.set_order_cookie(response, order.number, token)

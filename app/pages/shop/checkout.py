@@ -1,8 +1,8 @@
-"""Ordering: who and where to, a look over everything, and the order itself.
+"""Checkout in three steps: contact and address, a review, and the order itself.
 
-What was filled in travels in the forms, not in the session: two tabs do not mix, and nothing
-personal is left behind. The last form carries an idempotency key, so that a double click or a
-reload orders once.
+Each form carries all values in hidden fields, none are in the session, so two tabs cannot mix and
+nothing personal is left behind. The last form carries an idempotency key: sent twice, it orders
+once.
 """
 
 import uuid
@@ -41,7 +41,7 @@ CHECKOUT = "checkout_page.show_checkout"
 
 
 class NoteForm(ShopSchema):
-    """What is said beside the address, and to which total it belongs."""
+    """The note, the idempotency key and the total that the buyer saw."""
 
     note = Text(MAX_NOTE, lines=True, load_default="")
     key = ma.String(validate=Regexp(r"[0-9a-f]{32}\Z"))
@@ -49,7 +49,7 @@ class NoteForm(ShopSchema):
 
 
 class NewAddressForm(AddressSchema, NoteForm):
-    """A customer's order to an address that is written out."""
+    """A customer's order to a new address."""
 
 
 class GuestForm(NewAddressForm):
@@ -59,7 +59,7 @@ class GuestForm(NewAddressForm):
 
 
 class BookForm(NoteForm):
-    """A customer's order to an address of the book."""
+    """A customer's order to an address of the address book."""
 
     address_id = ma.Integer(required=True, validate=Range(1, 2**63 - 1))
 
@@ -70,13 +70,13 @@ BOOK = BookForm(unknown=EXCLUDE)
 
 @blp.get("/checkout")
 def show_checkout() -> AnyResponse:
-    """Who orders, and where it is to go."""
+    """The form for contact and address."""
     return _details(Form({"address_id": _first_address()}))
 
 
 @blp.post("/checkout")
 def review() -> AnyResponse:
-    """Everything once more, before it counts."""
+    """The review of the order before it is placed."""
     form = Form.from_request()
     if form.values.pop("change", ""):
         return _details(form)
@@ -86,7 +86,7 @@ def review() -> AnyResponse:
 
 @blp.post("/checkout/order")
 def place() -> AnyResponse:
-    """Turn the cart into an order, once however often it is sent."""
+    """Turn the cart into an order, once for each idempotency key."""
     form = Form.from_request()
     number = form.carry_out(_schema(form), _place, extra_refusals=(NotFound,))
     return _refused(form) if number is None else _confirmed(number)
@@ -94,7 +94,7 @@ def place() -> AnyResponse:
 
 @blp.get("/checkout/order")
 def start_again() -> Response:
-    """Whoever comes back to the address of an order that was refused."""
+    """Restart the checkout after a refused order, whose address the browser still shows."""
     return see_other(url_for(CHECKOUT))
 
 
@@ -130,7 +130,7 @@ def _schema(form: Form) -> ShopSchema:
 
 
 def _order_request(values: dict[str, Any]) -> OrderRequest:
-    """What the fields of a form ask for; those that are no others are the address."""
+    """The order request of a form's fields; the address is what remains without the others."""
     values.pop("key", None)
     others = {name: values.pop(name) for name in ("email", "address_id", "note") if name in values}
     expected = values.pop("expected_total", None)
@@ -140,7 +140,7 @@ def _order_request(values: dict[str, Any]) -> OrderRequest:
 
 
 def _place(values: dict[str, Any]) -> str:
-    """Place the order, once for each key; the number of the order."""
+    """Place the order, once for each key, and return its number."""
     buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
     keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
@@ -166,7 +166,7 @@ def _confirmed(number: str) -> AnyResponse:
 
 
 def _refused(form: Form) -> AnyResponse:
-    """Back to where it can be put right: the cart, or the form."""
+    """Show a refusal where the buyer can correct it: at the cart, or at the form."""
     if form.code in ("out_of_stock", "cart_empty", "cart_too_large", "guest_limit"):
         flash(form.problem, "error")
         return see_other(url_for("cart_page.show_cart"))
@@ -203,6 +203,6 @@ def _address(order_request: OrderRequest) -> Address | dict[str, str] | None:
 
 
 def _hidden_fields(form: Form) -> dict[str, str]:
-    """What the review's form sends along, for the order itself."""
+    """The values that the review's form carries on to the order."""
     left_out = ("csrf_token", "key", "expected_total", "change")
     return {name: value for name, value in form.values.items() if name not in left_out}

@@ -99,10 +99,10 @@ def ship(order: Order, actor: Actor) -> None:
 
 
 def adjust(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
-    """Correct what is on hand: a delivery, a count, a loss. A delta of 0 leaves no trace.
+    """Correct what is on hand, for a delivery, a count or a loss. A delta of 0 changes nothing.
 
     Raises:
-        Conflict: `stock_promised`, where on hand would fall below what orders were promised.
+        Conflict: `stock_promised`, where on hand would fall below allocated.
     """
     if variant.on_hand + delta < variant.allocated:
         raise Conflict(
@@ -117,7 +117,7 @@ def adjust(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
 
 
 def set_sellable(variant: Variant, stock: int, reason: str, actor: Actor) -> None:
-    """Make `stock` what can be sold: on hand becomes stock plus what is promised."""
+    """Set what can be sold: on hand becomes `stock` plus what is allocated."""
     adjust(variant, stock + variant.allocated - variant.on_hand, reason, actor)
 
 
@@ -130,7 +130,7 @@ def move(
     order: Order | None = None,
     actor: Actor | None = None,
 ) -> None:
-    """Change the figures and write the ledger, flushed together by whoever flushes next."""
+    """Change the figures and add a row to the ledger; the next flush writes both."""
     catalogue_cache.invalidate_product(variant.product_id)
     variant.on_hand += on_hand
     variant.allocated += allocated
