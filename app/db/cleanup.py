@@ -1,27 +1,27 @@
-"""Rows that are of no more use: some of them go along with new ones, so none pile up."""
+"""Deletes rows that have expired a few at a time, along with new ones, so that none pile up."""
 
 from sqlalchemy import ColumnElement, delete, select
 
 from app.db.base import Base
 from app.extensions import db
 
-AT_ONCE = 100
-"""How many rows go at once."""
-TURN = 16
-"""Every how many new rows it is time to sweep, where they come often; far less than AT_ONCE."""
+BATCH = 100
+"""How many rows are deleted at a time."""
+INTERVAL = 16
+"""After how many new rows a batch is due, where they come often; far less than BATCH."""
 
 
-def is_time(new_id: int) -> bool:
-    """Whether a new row with this id is one of those that take old ones along."""
-    return new_id % TURN == 0
+def is_due(new_id: int) -> bool:
+    """Whether a batch is due with the new row of this id."""
+    return new_id % INTERVAL == 0
 
 
-def sweep(table: type[Base], forgotten: ColumnElement[bool]) -> None:
-    """Delete some of the rows that are forgotten; those that somebody holds stay for later."""
-    rows = select(table.id).where(forgotten).limit(AT_ONCE).with_for_update(skip_locked=True)
-    # A query of its own, done once: joined to the rows it would be free to lock others each time.
-    old = rows.cte("old")
+def delete_batch(table: type[Base], is_expired: ColumnElement[bool]) -> None:
+    """Delete a batch of the expired rows, but none that another transaction has locked."""
+    rows = select(table.id).where(is_expired).limit(BATCH).with_for_update(skip_locked=True)
+    # A CTE runs once; a subquery could run, and lock other rows, for each row of the table.
+    expired = rows.cte("expired")
     db.session.execute(
-        delete(table).where(table.id.in_(select(old.c.id))),
+        delete(table).where(table.id.in_(select(expired.c.id))),
         execution_options={"synchronize_session": False},
     )

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, make_url, text
 
 from app.extensions import db
 
-Query = Callable[[str, Mapping[str, Any]], Sequence[Any]]
+Query = Callable[[str, Mapping[str, object]], Sequence[Any]]
+"""Runs a query with values by name, and returns its rows."""
 
 OWNER = "owner"
 """The name of the engine that `app.config` makes where DATABASE_OWNER_URL is set."""
@@ -31,7 +32,7 @@ _MAINTAIN_SINCE = 170000
 """From PostgreSQL 17 on, ANALYZE after an import needs this privilege; before, PostgreSQL skips the
 tables of others with a warning, and analyses them by itself some minutes later."""
 
-_HELD = """
+_PRIVILEGES = """
     SELECT quote_ident(c.relname), p.name, has_table_privilege(%(role)s, c.oid, p.name)
     FROM pg_class c CROSS JOIN unnest(CAST(%(names)s AS text[])) p(name)
     WHERE c.relnamespace = CAST('public' AS regnamespace) AND c.relkind IN ('r', 'p')
@@ -60,7 +61,7 @@ _POWERS = text("""
 
 
 class Powers(NamedTuple):
-    """What a role can do that the shop has no need of."""
+    """Rights of a role that the shop does not need."""
 
     is_superuser: bool
     has_attributes: bool
@@ -74,7 +75,7 @@ class NotOwner(Exception):
 
 
 def owner_engine() -> Engine:
-    """Connects as the owner of the tables, or as the shop where that is one role."""
+    """The engine of the tables' owner, or the shop's where both are one role."""
     return db.engines.get(OWNER, db.engine)
 
 
@@ -114,20 +115,20 @@ def unprotected(connection: Connection, table: str) -> Iterator[None]:
 
 
 def powers(connection: Connection) -> Powers:
-    """What the role of a connection to PostgreSQL can do."""
+    """The rights of a PostgreSQL connection's role that the shop does not need."""
     return Powers(*connection.execute(_POWERS).one())
 
 
 def grant_privileges(connection: Connection, shop_url: str) -> None:
-    """Give the shop's role what it needs of the tables that exist now, and revoke what it doesn't
-    need. `flask db upgrade` does so each time; statements run only where something changes.
+    """Grant the shop's role the privileges that it needs on the tables that exist now, and revoke
+    others. `flask db upgrade` does so each time; statements run only where something changes.
 
     Args:
         connection: the owner's; the caller commits.
         shop_url: DATABASE_URL. Nothing happens where it names the owner, or SQLite.
     """
 
-    def ask(query: str, values: Mapping[str, Any]) -> Sequence[Any]:
+    def ask(query: str, values: Mapping[str, object]) -> Sequence[Any]:
         return connection.exec_driver_sql(query, dict(values)).all()
 
     role = make_url(shop_url).username
@@ -158,7 +159,7 @@ def _table_grants(ask: Query, role: str, quoted: str) -> Iterator[str]:
     maintain = {"MAINTAIN"} if ask(_VERSION, {})[0][0] >= _MAINTAIN_SINCE else set()
     names = sorted(_WRITE | _FORBIDDEN | maintain)
     tables = set()
-    for table, privilege, is_held in ask(_HELD, {"role": role, "names": names}):
+    for table, privilege, is_held in ask(_PRIVILEGES, {"role": role, "names": names}):
         tables.add(table)
         is_needed = privilege in _needed(table) | maintain
         if is_needed and not is_held:
@@ -166,8 +167,8 @@ def _table_grants(ask: Query, role: str, quoted: str) -> Iterator[str]:
         elif is_held and not is_needed:
             yield f"REVOKE {privilege} ON public.{table} FROM {quoted}"
     for table, column in ERASABLE.items():
-        named = {"role": role, "table": f"public.{table}", "column": column}
-        if table in tables and not ask(_MAY_UPDATE, named)[0][0]:
+        values = {"role": role, "table": f"public.{table}", "column": column}
+        if table in tables and not ask(_MAY_UPDATE, values)[0][0]:
             yield f"GRANT UPDATE ({column}) ON public.{table} TO {quoted}"
 
 

@@ -72,8 +72,8 @@ def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Sessio
     columns: dict[str, object] = {"user_id": user_id, "place": place, "generation": 0}
     columns |= {"created_at": now, "expires_at": now + lifetime}
     new_id = run(_BEGIN, columns).scalar_one()
-    if cleanup.is_time(new_id):
-        cleanup.sweep(Session, Session.expires_at < now - STORED_AFTER_EXPIRY)
+    if cleanup.is_due(new_id):
+        cleanup.delete_batch(Session, Session.expires_at < now - STORED_AFTER_EXPIRY)
     return Session(id=new_id, **columns)
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from app.db.cleanup import sweep
+from app.db.cleanup import delete_batch
 from app.db.prepared import prepared, run, upsert
 from app.db.unit_of_work import after_commit
 from app.domain.clock import utc_now
@@ -189,7 +189,7 @@ def record_failure(guards: Guards, rows: Rows) -> None:
         _count(counter, rows[counter.key])
     if is_new:
         db.session.flush()
-        sweep(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
+        delete_batch(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
 
 
 def _count(counter: Counter, row: LoginThrottle) -> None:
@@ -230,7 +230,7 @@ def delete_counts(*prefixes: str) -> None:
     To wait for such an attempt could deadlock: it waits for the user, whom the caller holds.
     """
     for prefix in prefixes:
-        sweep(LoginThrottle, LoginThrottle.key.startswith(prefix))
+        delete_batch(LoginThrottle, LoginThrottle.key.startswith(prefix))
 
 
 def _account_key(email_key: str) -> str:

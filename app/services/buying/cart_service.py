@@ -190,9 +190,9 @@ def _open_cart(buyer: Buyer, may_open: Callable[[], None]) -> tuple[Buyer, int]:
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
     owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
     cart_id: int = run(_OPEN, **owner, now=utc_now()).scalar_one()
-    if buyer.user_id is None and cleanup.is_time(cart_id):
+    if buyer.user_id is None and cleanup.is_due(cart_id):
         abandoned = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CART_LIFETIME)
-        cleanup.sweep(Cart, abandoned)
+        cleanup.delete_batch(Cart, abandoned)
     return buyer, cart_id
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import undefer
 
-from app.db.cleanup import sweep
+from app.db.cleanup import delete_batch
 from app.db.unit_of_work import after_commit
 from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
 from app.domain.clock import utc_now
@@ -71,7 +71,7 @@ def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
 
 def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: Source) -> ImportJob:
     """Store an uploaded file, to be checked, and delete jobs that are past RETENTION."""
-    sweep(ImportJob, ImportJob.updated_at < utc_now() - RETENTION)
+    delete_batch(ImportJob, ImportJob.updated_at < utc_now() - RETENTION)
     job = ImportJob(
         user_id=actor.user_id,
         name="".join(filter(str.isprintable, name))[-200:] or "unnamed",

@@ -63,9 +63,9 @@ def claim(request: KeyedRequest, buyer: Buyer) -> Claim:
     new_id = _insert(scope, request.key, request_hash, now)
     if new_id is None:
         return _find(scope, request.key, request_hash)
-    if cleanup.is_time(new_id):
+    if cleanup.is_due(new_id):
         # Answers repeat addresses: they go when nobody can ask for them any more.
-        cleanup.sweep(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
+        cleanup.delete_batch(IdempotencyKey, IdempotencyKey.created_at <= now - LIFETIME)
     return Claim(new_id)
 
 

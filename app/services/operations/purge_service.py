@@ -1,6 +1,6 @@
 """Removal of expired rows, in batches, and of unused picture files, while the shop sells.
 
-New rows of these tables also remove expired ones (see `sweeping`). `flask purge` is for shops with
+New rows of these tables also remove expired ones (see `app.db.cleanup`). `flask purge` is for shops with
 few new rows, or with a shorter CART_DAYS.
 """
 

@@ -403,11 +403,11 @@ def test_a_session_ends_by_itself(app):
 def test_sessions_long_expired_are_swept_by_the_next_sign_ins(app, anyone, account):
     login(anyone)
     with time_machine.travel(utc_now() + timedelta(days=32), tick=False):
-        for _ in range(cleanup.TURN):
+        for _ in range(cleanup.INTERVAL):
             login(anyone)
 
     left = rows(app, Session)
-    assert len(left) == cleanup.TURN
+    assert len(left) == cleanup.INTERVAL
     assert all(session.expires_at > utc_now() + timedelta(days=60) for session in left)
 
 

@@ -455,13 +455,13 @@ def test_guests_carts_that_nobody_came_back_to_go_when_others_are_opened(app, cu
     for cart in rows(app, Cart):
         change(app, cart, updated_at=utc_now() - LONG_AGO)
 
-    for _ in range(cleanup.TURN):
+    for _ in range(cleanup.INTERVAL):
         fill(Caller(app), product)
 
     kept = rows(app, Cart)
-    assert [cart.user_id for cart in kept] == [customer.user_id, *[None] * cleanup.TURN]
+    assert [cart.user_id for cart in kept] == [customer.user_id, *[None] * cleanup.INTERVAL]
     assert all(cart.updated_at > utc_now() - LONG_AGO for cart in kept[1:])
-    assert len(rows(app, CartLine)) == 1 + cleanup.TURN
+    assert len(rows(app, CartLine)) == 1 + cleanup.INTERVAL
 
 
 def test_an_account_that_was_closed_meanwhile_gets_no_cart(app, customer, product):

@@ -94,14 +94,14 @@ def test_a_sign_in_costs_seven_statements(app, anyone):
     anyone.post("/api/auth/login", json=signed_in)
 
     costs = []
-    for _ in range(cleanup.TURN):
+    for _ in range(cleanup.INTERVAL):
         with counted(app) as run:
             assert anyone.post("/api/auth/login", json=signed_in).status_code == 200
         costs.append(len(run))
 
     # The account, its counts (read, locked, deleted), the account locked, the session and the line of
     # the security log. One of them deletes sessions that ended long ago.
-    assert sorted(costs) == [7] * (cleanup.TURN - 1) + [8]
+    assert sorted(costs) == [7] * (cleanup.INTERVAL - 1) + [8]
 
 
 def test_categories_cost_one_statement_however_many_there_are(app, shop, anyone):

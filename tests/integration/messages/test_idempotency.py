@@ -162,11 +162,11 @@ def test_answers_past_their_day_are_swept_away_by_later_keys(app, customer, prod
     def ask(number):
         in_transaction(lambda: idempotency.claim(KeyedRequest(f"key {number}", {}), buyer))
 
-    for number in range(cleanup.TURN):
+    for number in range(cleanup.INTERVAL):
         inside(app, lambda n=number: ask(n))
 
     kept = inside(app, lambda: db.session.scalars(db.select(IdempotencyKey.key)).all())
-    assert sorted(kept) == sorted(f"key {number}" for number in range(cleanup.TURN))
+    assert sorted(kept) == sorted(f"key {number}" for number in range(cleanup.INTERVAL))
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])
