@@ -30,11 +30,11 @@ def document() -> dict[str, Any]:
     from app.config import Testing
     from app.extensions import api
 
-    # Not strict: nothing is asked of the database, so that none is needed.
+    # Not strict: without the checks at start, no database is needed.
     app = create_app(Testing({"LOG_LEVEL": "ERROR"}), strict=False)
     with app.app_context():
-        found: dict[str, Any] = api.spec.to_dict()
-    return found
+        result: dict[str, Any] = api.spec.to_dict()
+    return result
 
 
 def markdown(doc: dict[str, Any]) -> str:
@@ -96,7 +96,7 @@ def callers(operation: dict[str, Any]) -> str:
 
 
 def answer_kind(answer: dict[str, Any]) -> str:
-    """What an answer carries."""
+    """The shape of an answer's body."""
     kinds = [kind(content["schema"]) for content in answer.get("content", {}).values()]
     return ", ".join(kinds) or "nothing"
 
@@ -105,25 +105,25 @@ def shape(name: str, schema: dict[str, Any]) -> str:
     """The fields of a schema, as a table."""
     required = set(schema.get("required", []))
     rows = [
-        f"| `{field}`{' *' if field in required else ''} | {kind(facts)} | {notes(facts)} |"
-        for field, facts in schema.get("properties", {}).items()
+        f"| `{name}`{' *' if name in required else ''} | {kind(field)} | {notes(field)} |"
+        for name, field in schema.get("properties", {}).items()
     ]
     head = [f"### {name}\n", "| Field | Type | |", "|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
 
 
-def as_field(name: str, facts: dict[str, Any], holder: dict[str, Any]) -> str:
+def as_field(name: str, field: dict[str, Any], holder: dict[str, Any]) -> str:
     """A parameter in one line."""
-    schema = facts.get("schema", {})
-    told = ". ".join(
+    schema = field.get("schema", {})
+    remarks = ". ".join(
         part.rstrip(".") for part in (holder.get("description", ""), notes(schema)) if part
     )
     must = ", required" if holder.get("required") and holder["in"] != "path" else ""
-    return f"`{name}` ({kind(schema)}{must}){f': {told}.' if told else ''}"
+    return f"`{name}` ({kind(schema)}{must}){f': {remarks}.' if remarks else ''}"
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """The type of a value in words; other shapes are linked."""
+    """The type of a value in words, with links to other shapes."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -137,26 +137,26 @@ def kind(schema: dict[str, Any]) -> str:
 
 
 def notes(schema: dict[str, Any]) -> str:
-    """Limits, choices and remarks of a value."""
-    found = [schema.get("description", "").rstrip(".").replace("|", "\\|")]
+    """The description, limits and choices of a value."""
+    parts = [schema.get("description", "").rstrip(".").replace("|", "\\|")]
     if "enum" in schema:
-        found.append("one of " + ", ".join(f"`{choice}`" for choice in schema["enum"]))
+        parts.append("one of " + ", ".join(f"`{choice}`" for choice in schema["enum"]))
     if schema.get("format"):
-        found.append(schema["format"])
+        parts.append(schema["format"])
     for word, low, high in (
         ("", "minimum", "maximum"),
         (" characters", "minLength", "maxLength"),
         (" items", "minItems", "maxItems"),
     ):
         if low in schema or high in schema:
-            found.append(f"{schema.get(low, '')}…{schema.get(high, '')}{word}")
+            parts.append(f"{schema.get(low, '')}…{schema.get(high, '')}{word}")
     if schema.get("default") is not None:
-        found.append(f"default `{schema['default']}`")
+        parts.append(f"default `{schema['default']}`")
     if schema.get("readOnly"):
-        found.append("in answers only")
+        parts.append("in answers only")
     if schema.get("writeOnly"):
-        found.append("in requests only")
-    return "; ".join(part for part in found if part)
+        parts.append("in requests only")
+    return "; ".join(part for part in parts if part)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from backups import manifests, pictures, postgresql, sqlite
 from backups.failure import Failure, reported
-from backups.files import FileFacts, facts_of, opened_folder
+from backups.files import FileDigest, digest_of, opened_folder
 from backups.manifests import Manifest
 from backups.shop import NAMES, Shop, own_shop
 
@@ -78,7 +78,7 @@ def back_up(shop: Shop, folder: Path) -> tuple[Path, Manifest]:
 def _fill(shop: Shop, folder: Path, name: str, now: datetime) -> Manifest:
     # Pictures before the database, since `flask purge` may remove some after it; and after it
     # those that came in between. Each has a name that says its content, so none changes.
-    media, copied = folder / manifests.MEDIA, dict[str, FileFacts]()
+    media, copied = folder / manifests.MEDIA, dict[str, FileDigest]()
     media.mkdir()
     pictures.dump(shop.media, media, copied)
     database = folder / NAMES[shop.kind]
@@ -88,8 +88,8 @@ def _fill(shop: Shop, folder: Path, name: str, now: datetime) -> Manifest:
         postgresql.dump(shop, database)
     pictures.dump(shop.media, media, copied)
     with opened_folder(folder) as descriptor:
-        facts = facts_of(database.name, descriptor)
-    return Manifest(name, now.isoformat(), shop.kind, facts, copied)
+        digest = digest_of(database.name, descriptor)
+    return Manifest(name, now.isoformat(), shop.kind, digest, copied)
 
 
 def _delete_old(folder: Path, keep: int | None) -> None:
@@ -112,9 +112,9 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Failure(f"another backup into {folder} is going on") from None
-        for left in folder.glob(f".{PATTERN}"):
-            shutil.rmtree(left, ignore_errors=True)
-            print(f"backup: {left}: unfinished, deleted.", file=sys.stderr)
+        for path in folder.glob(f".{PATTERN}"):
+            shutil.rmtree(path, ignore_errors=True)
+            print(f"backup: {path}: unfinished, deleted.", file=sys.stderr)
         yield
 
 

@@ -46,7 +46,7 @@ OWN = {
 }
 
 
-class Finding(NamedTuple):
+class BrokenRule(NamedTuple):
     """A rule that a migration breaks."""
 
     revision: str
@@ -54,30 +54,30 @@ class Finding(NamedTuple):
     why: str
 
 
-def findings(folder: Path, after: str) -> Iterator[Finding]:
-    """What is wrong with the migrations in a folder that come after one."""
-    found = ScriptDirectory(str(folder)).iterate_revisions("heads", after)
+def broken_rules(folder: Path, after: str) -> Iterator[BrokenRule]:
+    """The rules that the migrations after `after` break, in order."""
+    scripts = ScriptDirectory(str(folder)).iterate_revisions("heads", after)
     earlier = {after}
-    for script in reversed([script for script in found if isinstance(script, Script)]):
+    for script in reversed([script for script in scripts if isinstance(script, Script)]):
         accepted = set(getattr(script.module, "accepted", {}))
         if hasattr(script.module, "contract"):
             accepted.update(CONTRACTION)
-            yield from _contract_findings(script, earlier)
+            yield from _contract_rules(script, earlier)
         for rule, why in _broken(as_sql(script)):
             if rule not in accepted:
-                yield Finding(script.revision, rule, why)
+                yield BrokenRule(script.revision, rule, why)
         earlier.add(script.revision)
 
 
-def _contract_findings(script: Script, earlier: set[str]) -> Iterator[Finding]:
-    """`contract` names an earlier migration, or a return could not be judged."""
+def _contract_rules(script: Script, earlier: set[str]) -> Iterator[BrokenRule]:
+    """`contract` must name an earlier migration."""
     if script.module.contract not in earlier:
         why = "`contract` names the oldest migration whose servers do not read what is dropped."
-        yield Finding(script.revision, "contract-names-no-migration", why)
+        yield BrokenRule(script.revision, "contract-names-no-migration", why)
 
 
 def as_sql(script: Script) -> str:
-    """What PostgreSQL would be given by a migration's upgrade."""
+    """A migration's upgrade as SQL for PostgreSQL."""
     out = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
@@ -104,27 +104,27 @@ def _broken(sql: str) -> Iterator[tuple[str, str]]:
 
 def _squawk(sql: str) -> list[dict[str, str]]:
     program = shutil.which("squawk", path=Path(sys.executable).parent) or "squawk"
-    done = subprocess.run(
+    result = subprocess.run(
         [program, "--reporter", "json", "--pg-version", POSTGRESQL, "--exclude", ",".join(NOT_ASKED)],
         input=sql,
         capture_output=True,
         text=True,
         check=False,
     )  # fmt: skip
-    if not done.stdout.startswith("["):
-        sys.exit(f"squawk failed: {done.stderr}")
-    reports: list[dict[str, str]] = json.loads(done.stdout)
+    if not result.stdout.startswith("["):
+        sys.exit(f"squawk failed: {result.stderr}")
+    reports: list[dict[str, str]] = json.loads(result.stdout)
     return reports
 
 
 def main() -> None:
     """Check the shop's own migrations; exit 1 and name every rule that one breaks."""
     sys.path.insert(0, str(ROOT))  # migrations import `migrations.online`
-    found = list(findings(ROOT / "migrations", OLD))
-    for finding in found:
-        print(f"{finding.revision}: {finding.rule}: {finding.why}")
-    print(f"check_migrations: {len(found)} rules broken after {OLD}.")
-    sys.exit(1 if found else 0)
+    broken = list(broken_rules(ROOT / "migrations", OLD))
+    for rule in broken:
+        print(f"{rule.revision}: {rule.rule}: {rule.why}")
+    print(f"check_migrations: {len(broken)} rules broken after {OLD}.")
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

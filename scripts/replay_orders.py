@@ -58,13 +58,13 @@ class Client:
             UnknownOutcome: no answer, or one of the server's own failures.
         """
         payload = None if body is None else json.dumps(body)
-        sent = {**self.headers, **headers}
+        all_headers = {**self.headers, **headers}
         if time.monotonic() - self._used > IDLE_SECONDS:
             self._connection.close()
         if payload is not None:
-            sent["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
         try:
-            self._connection.request(method, path, payload, sent)
+            self._connection.request(method, path, payload, all_headers)
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -171,15 +171,15 @@ def book(admin: Client, article: Article, delta: int, reason: str) -> None:
     """Change what is on hand of one article, once: in doubt the ledger tells."""
     path = f"/api/products/{article.product_id}/stock"
     body = {"variant_id": article.variant_id, "delta": delta, "reason": reason}
-    asked = False
+    is_sent = False
 
     def attempt() -> None:
-        nonlocal asked
-        if asked:
+        nonlocal is_sent
+        if is_sent:
             ledger = admin.expect(200, "GET", f"{path}?per_page=100")["items"]
             if any(row["reason"] == reason for row in ledger):
                 return
-        asked = True
+        is_sent = True
         admin.expect(200, "POST", path, body)
 
     retried(attempt)
@@ -277,15 +277,19 @@ def reconcile(
     admin: Client, since: str, run: str, day: Day, outcome: Outcome, catalogue: dict[str, Article]
 ) -> list[str]:
     """Every difference between the invoices and what the shop has."""
-    found = list(outcome.failures)
+    differences = list(outcome.failures)
     stored = [
         o for o in admin.get_all(f"/api/orders?from={quote(since)}") if o["note"].startswith(run)
     ]
     times = Counter(order["note"].removeprefix(f"{run} ") for order in stored)
-    found += [f"{invoice}: {times[invoice]} orders" for invoice in day.sold if times[invoice] != 1]
-    found += [f"{invoice}: nobody asked for it" for invoice in times if invoice not in day.sold]
+    differences += [
+        f"{invoice}: {times[invoice]} orders" for invoice in day.sold if times[invoice] != 1
+    ]
+    differences += [
+        f"{invoice}: nobody asked for it" for invoice in times if invoice not in day.sold
+    ]
     for order in stored:
-        found += wrong_lines(
+        differences += wrong_lines(
             order, day.sold.get(order["note"].removeprefix(f"{run} "), Counter()), catalogue
         )
     after = read_catalogue(admin)
@@ -293,8 +297,8 @@ def reconcile(
     for sku in sold | returned:
         expected = catalogue[sku].stock - sold[sku] + returned[sku]
         if after[sku].stock != expected:
-            found.append(f"{sku}: {after[sku].stock} in stock instead of {expected}")
-    return found
+            differences.append(f"{sku}: {after[sku].stock} in stock instead of {expected}")
+    return differences
 
 
 def wrong_lines(
@@ -302,11 +306,11 @@ def wrong_lines(
 ) -> list[str]:
     """What is different between an order and its invoice."""
     ordered = Counter({item["sku"]: item["quantity"] for item in order["items"]})
-    found = [f"{order['note']}: the lines differ"] if ordered != lines else []
+    differences = [f"{order['note']}: the lines differ"] if ordered != lines else []
     total = sum((catalogue[sku].price * quantity for sku, quantity in lines.items()), Decimal(0))
     if Decimal(order["total"]) != total:
-        found.append(f"{order['note']}: {order['total']} instead of {total}")
-    return found
+        differences.append(f"{order['note']}: {order['total']} instead of {total}")
+    return differences
 
 
 def sign_in(options: argparse.Namespace) -> Client:

@@ -82,8 +82,8 @@ def _postgresql_database(own: URL) -> Iterator[URL]:
         connection.autocommit = True
         if not postgresql.rows(connection, "SELECT pg_try_advisory_lock(20261130)")[0][0]:
             raise Failure("another drill is going on")
-        left = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
-        for (name,) in postgresql.rows(connection, left, prefix):
+        leftovers = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+        for (name,) in postgresql.rows(connection, leftovers, prefix):
             _drop(connection, name, prefix)
         name = prefix + secrets.token_hex(4)
         postgresql.run(

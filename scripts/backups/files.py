@@ -20,7 +20,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class FileFacts(NamedTuple):
+class FileDigest(NamedTuple):
     """What a manifest says of a file."""
 
     size: int
@@ -72,7 +72,7 @@ def opened(name: str, folder: int) -> Iterator[BinaryIO]:
         yield file
 
 
-def copy(source: BinaryIO, target: Path, limit: int, mode: int = 0o600) -> FileFacts:
+def copy(source: BinaryIO, target: Path, limit: int, mode: int = 0o600) -> FileDigest:
     """Write a new file from an open one, and tell what was written.
 
     Raises:
@@ -88,11 +88,11 @@ def copy(source: BinaryIO, target: Path, limit: int, mode: int = 0o600) -> FileF
             digest.update(chunk)
             file.write(chunk)
         os.fchmod(file.fileno(), mode)
-    return FileFacts(size, digest.hexdigest())
+    return FileDigest(size, digest.hexdigest())
 
 
 def copy_verified(
-    name: str, folder: int, target: Path, expected: FileFacts, mode: int = 0o600
+    name: str, folder: int, target: Path, expected: FileDigest, mode: int = 0o600
 ) -> None:
     """Copy a file of a backup to a new place, and prove that the copy is what was backed up.
 
@@ -101,14 +101,14 @@ def copy_verified(
     """
     try:
         with opened(name, folder) as source:
-            facts = copy(source, target, expected.size, mode)
+            digest = copy(source, target, expected.size, mode)
     except FileNotFoundError:
         raise Failure(f"the backup is damaged: {name} is missing") from None
-    if facts != expected:
+    if digest != expected:
         raise Failure(f"the backup is damaged: the size or checksum of {name} is another")
 
 
-def facts_of(name: str, folder: int) -> FileFacts:
+def digest_of(name: str, folder: int) -> FileDigest:
     """Size and checksum of a regular file.
 
     Raises:
@@ -120,4 +120,4 @@ def facts_of(name: str, folder: int) -> FileFacts:
         while chunk := file.read(CHUNK):
             size += len(chunk)
             digest.update(chunk)
-    return FileFacts(size, digest.hexdigest())
+    return FileDigest(size, digest.hexdigest())

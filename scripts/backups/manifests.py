@@ -17,7 +17,7 @@ from typing import Any
 from app.config import Config
 from app.gateways import media
 from backups.failure import Failure
-from backups.files import FileFacts, opened, opened_folder
+from backups.files import FileDigest, opened, opened_folder
 from backups.shop import NAMES
 
 FILE, SIGNATURE = "backup.json", "backup.hmac"
@@ -42,27 +42,27 @@ class Manifest:
     """ISO 8601, UTC."""
     kind: str
     """Of the database: `sqlite` or `postgresql`."""
-    database: FileFacts
-    pictures: Mapping[str, FileFacts]
+    database: FileDigest
+    pictures: Mapping[str, FileDigest]
     """By file name."""
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return self.database.size + sum(facts.size for facts in self.pictures.values())
+        return self.database.size + sum(digest.size for digest in self.pictures.values())
 
 
 def write(folder: Path, manifest: Manifest, key: str) -> None:
     """Write the manifest and its signature into a backup's folder."""
     files = {NAMES[manifest.kind]: manifest.database} | {
-        MEDIA + name: facts for name, facts in sorted(manifest.pictures.items())
+        MEDIA + name: digest for name, digest in sorted(manifest.pictures.items())
     }
     body = {
         "format": FORMAT,
         "name": manifest.name,
         "made_at": manifest.made_at,
         "database": manifest.kind,
-        "files": {name: facts._asdict() for name, facts in files.items()},
+        "files": {name: digest._asdict() for name, digest in files.items()},
     }
     data = (json.dumps(body, indent=1) + "\n").encode()
     (folder / FILE).write_bytes(data)
@@ -80,8 +80,8 @@ def read(backup: Path, keys: Sequence[str]) -> Manifest:
     Raises:
         Failure: there is none, it is not signed with one of the keys, or it is not well-formed.
     """
-    data, signed = _read_signed(backup)
-    if not any(hmac.compare_digest(signature(data, key).encode(), signed) for key in keys):
+    data, signature_line = _read_signed(backup)
+    if not any(hmac.compare_digest(signature(data, key).encode(), signature_line) for key in keys):
         raise Failure(
             f"the signature of {backup} is not by BACKUP_KEY or BACKUP_KEY_PREVIOUS:"
             " it was changed, or signed with another key"
@@ -102,14 +102,14 @@ def _read_signed(backup: Path) -> tuple[bytes, bytes]:
                 data = file.read(MAX_BYTES + 1)
             try:
                 with opened(SIGNATURE, folder) as file:
-                    signed = file.read(200).strip()
+                    signature_line = file.read(200).strip()
             except FileNotFoundError:
                 raise Failure(f"{backup} is not signed: {SIGNATURE} is missing") from None
     except FileNotFoundError:
         raise Failure(f"{backup} is no backup") from None
     if len(data) > MAX_BYTES:
         raise Failure(f"the manifest of {backup} is longer than {MAX_BYTES:,} bytes")
-    return data, signed
+    return data, signature_line
 
 
 def _parse(body: dict[str, Any]) -> Manifest:
@@ -117,18 +117,18 @@ def _parse(body: dict[str, Any]) -> Manifest:
     kind, name, made_at = body["database"], body["name"], body["made_at"]
     if body["format"] != FORMAT or not _NAME.fullmatch(name) or not isinstance(made_at, str):
         raise ValueError
-    files = {path: _facts(value) for path, value in body["files"].items()}
+    files = {path: _digest(value) for path, value in body["files"].items()}
     database = files.pop(NAMES[kind])
-    pictures = {path.removeprefix(MEDIA): facts for path, facts in files.items()}
-    for path, facts in files.items():
+    pictures = {path.removeprefix(MEDIA): digest for path, digest in files.items()}
+    for path, digest in files.items():
         is_picture = path.startswith(MEDIA) and media.NAME.fullmatch(path.removeprefix(MEDIA))
-        if not is_picture or facts.size > MAX_PICTURE_BYTES:
+        if not is_picture or digest.size > MAX_PICTURE_BYTES:
             raise ValueError
     return Manifest(name, made_at, kind, database, pictures)
 
 
-def _facts(value: dict[str, Any]) -> FileFacts:
+def _digest(value: dict[str, Any]) -> FileDigest:
     size, sha256 = value["size"], value["sha256"]
     if type(size) is not int or size < 0 or not _SHA256.fullmatch(sha256):
         raise ValueError
-    return FileFacts(size, sha256)
+    return FileDigest(size, sha256)

@@ -12,11 +12,11 @@ from pathlib import Path
 from app.gateways import media
 from backups.failure import Failure
 from backups.files import (
-    FileFacts,
+    FileDigest,
     NoRegularFile,
     copy,
     copy_verified,
-    facts_of,
+    digest_of,
     opened,
     opened_folder,
 )
@@ -26,20 +26,20 @@ STAGED = ".restore-"
 """How folders begin in which pictures wait until all of them are verified."""
 
 
-def dump(source: Path, target: Path, known: dict[str, FileFacts]) -> None:
-    """Copy the pictures that are not `known` yet, and add them.
+def dump(source: Path, target: Path, copies: dict[str, FileDigest]) -> None:
+    """Copy the pictures that are not among `copies` yet, and add them there.
 
-    What is no picture of the shop's, such as a link, is left out and named on standard error.
+    Files that are no pictures of the shop, such as links, are left out and named on standard error.
     """
     if not source.is_dir():
         return
     with opened_folder(source.resolve()) as folder:
         for name in sorted(os.listdir(folder)):  # noqa: PTH208 - of the open folder
-            if not media.NAME.fullmatch(name) or name in known:
+            if not media.NAME.fullmatch(name) or name in copies:
                 continue
             try:
                 with opened(name, folder) as file:
-                    known[name] = copy(file, target / name, MAX_PICTURE_BYTES)
+                    copies[name] = copy(file, target / name, MAX_PICTURE_BYTES)
             except FileNotFoundError:
                 continue  # purged, so the database does not show it
             except Failure as error:
@@ -49,7 +49,7 @@ def dump(source: Path, target: Path, known: dict[str, FileFacts]) -> None:
 
 @contextlib.contextmanager
 def staged(
-    backup: Path, pictures: Mapping[str, FileFacts], target: Path
+    backup: Path, pictures: Mapping[str, FileDigest], target: Path
 ) -> Iterator[Mapping[str, Path]]:
     """Copies of the pictures that `target` lacks, verified; their paths by name.
 
@@ -60,10 +60,12 @@ def staged(
     """
     target.mkdir(parents=True, exist_ok=True)
     with opened_folder(target.resolve()) as there, _alone(there):
-        for left in target.glob(f"{STAGED}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        missing = {name: facts for name, facts in pictures.items() if not _has(there, name, facts)}
-        refuse_full(target, sum(facts.size for facts in missing.values()))
+        for leftover in target.glob(f"{STAGED}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        missing = {
+            name: digest for name, digest in pictures.items() if not _has(there, name, digest)
+        }
+        refuse_full(target, sum(digest.size for digest in missing.values()))
         with tempfile.TemporaryDirectory(prefix=STAGED, dir=target) as staging:
             yield _copied(backup, missing, Path(staging))
 
@@ -81,18 +83,18 @@ def refuse_full(folder: Path, size: int) -> None:
         raise Failure(f"{folder} has {free:,} bytes free, and {size:,} are needed")
 
 
-def _copied(backup: Path, pictures: Mapping[str, FileFacts], target: Path) -> dict[str, Path]:
+def _copied(backup: Path, pictures: Mapping[str, FileDigest], target: Path) -> dict[str, Path]:
     with contextlib.ExitStack() as stack:
         if pictures:
             folder = stack.enter_context(opened_folder(backup.resolve() / MEDIA))
-        for name, facts in pictures.items():
-            copy_verified(name, folder, target / name, facts, mode=0o644)
+        for name, digest in pictures.items():
+            copy_verified(name, folder, target / name, digest, mode=0o644)
     return {name: target / name for name in pictures}
 
 
-def _has(folder: int, name: str, facts: FileFacts) -> bool:
+def _has(folder: int, name: str, digest: FileDigest) -> bool:
     try:
-        return facts_of(name, folder) == facts
+        return digest_of(name, folder) == digest
     except (FileNotFoundError, NoRegularFile):
         return False
 

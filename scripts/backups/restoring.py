@@ -44,9 +44,9 @@ def restore(backup: Path, manifest: Manifest, shop: Shop, may_replace: bool) -> 
 def refuse_shop(shop: Shop, may_replace: bool) -> None:
     """Raises: Failure where there is something in the tables, unless it may be replaced."""
     rows = shop.rows_of(PRECIOUS)
-    held = [f"{number} {name}" for name, number in rows.items() if number]
-    if held and not may_replace:
-        raise Failure(f"the database holds {', '.join(held)}; --yes replaces them for good")
+    contents = [f"{number} {name}" for name, number in rows.items() if number]
+    if contents and not may_replace:
+        raise Failure(f"the database holds {', '.join(contents)}; --yes replaces them for good")
 
 
 def audit(app: Flask) -> bool:
@@ -119,7 +119,7 @@ def _put_postgresql(backup: Path, manifest: Manifest, shop: Shop, place: Callabl
         copy = Path(private) / NAMES["postgresql"]
         _copy_database(backup, manifest, copy)
         count = place()
-        postgresql.replace(shop.url, copy, lambda *facts: _refuse_behind(app, *facts), shop.role)
+        postgresql.replace(shop.url, copy, lambda *state: _refuse_behind(app, *state), shop.role)
     migrate(app)
     postgresql.grant(shop.url, shop.role)
     _empty_cache(shop)

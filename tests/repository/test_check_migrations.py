@@ -84,7 +84,7 @@ def rules(tmp_path: Path):
     def find(body: str, facts: str = "") -> set[str]:
         write("old", None, 'op.drop_table("of_no_interest")')
         write("new", "old", body, facts)
-        return {finding.rule for finding in check.findings(tmp_path, "old")}
+        return {broken.rule for broken in check.broken_rules(tmp_path, "old")}
 
     return find
 
@@ -129,4 +129,4 @@ def test_a_constraint_is_not_validated_where_it_is_added(rules):
 
 
 def test_the_migrations_of_the_shop_keep_the_rules():
-    assert list(check.findings(ROOT / "migrations", check.OLD)) == []
+    assert list(check.broken_rules(ROOT / "migrations", check.OLD)) == []

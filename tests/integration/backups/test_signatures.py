@@ -8,7 +8,7 @@ import shutil
 import pytest
 from backups import files, manifests, pictures
 from backups.failure import Failure
-from backups.files import FileFacts
+from backups.files import FileDigest
 from backups.manifests import Manifest
 
 from app.config import ConfigurationError, load
@@ -26,8 +26,8 @@ PRODUCTION = {
 }
 
 
-def facts(data: bytes) -> FileFacts:
-    return FileFacts(len(data), hashlib.sha256(data).hexdigest())
+def facts(data: bytes) -> FileDigest:
+    return FileDigest(len(data), hashlib.sha256(data).hexdigest())
 
 
 @pytest.fixture
@@ -273,4 +273,4 @@ def test_the_manifest_lists_every_file(backup):
 
     assert body["files"] == {path: facts(data)._asdict() for path, data in CONTENTS.items()}
     with files.opened_folder(backup) as folder:
-        assert files.facts_of("database.sqlite", folder) == facts(b"a database")
+        assert files.digest_of("database.sqlite", folder) == facts(b"a database")
