@@ -6,10 +6,10 @@ import re
 
 from app.api.openapi_document import (
     METHODS,
-    Answer,
     Document,
     JsonSchema,
-    Link,
+    LinkObject,
+    ResponseObject,
     answers,
     json_schema,
     schema_name,
@@ -28,12 +28,12 @@ def add_links(document: Document) -> Document:
     return document
 
 
-def _links(document: Document, path: str, answer: Answer) -> dict[str, Link]:
+def _links(document: Document, path: str, answer: ResponseObject) -> dict[str, LinkObject]:
     """The links of one answer, by the `operationId` of their targets."""
     pointer = _id_pointer(document, answer)
     if pointer is None:
         return {}
-    links: dict[str, Link] = {}
+    links: dict[str, LinkObject] = {}
     for target, item in document["paths"].items():
         below = re.match(re.escape(path) + r"/\{(\w+)\}(/|$)", target)
         if below and target.count("{") == 1 + path.count("{"):
@@ -45,7 +45,7 @@ def _links(document: Document, path: str, answer: Answer) -> dict[str, Link]:
     return links
 
 
-def _id_pointer(document: Document, answer: Answer) -> str | None:
+def _id_pointer(document: Document, answer: ResponseObject) -> str | None:
     """A JSON pointer to the id in an answer: its own, or that of the first item of a list."""
     fields = _fields(document, json_schema(answer))
     if "id" in fields:

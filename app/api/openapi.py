@@ -9,12 +9,12 @@ from werkzeug.routing import Rule
 
 from app.api.links import add_links
 from app.api.openapi_document import (
-    Answer,
     Document,
     JsonSchema,
     Operation,
     Parameter,
     PathItem,
+    ResponseObject,
     answers,
     json_schema,
     schema_name,
@@ -113,7 +113,7 @@ class OperationDescriptions(BasePlugin):
             headers = {name: name for name in ("X-Request-ID", "ETag")}
             operation["responses"][304] = {"description": "Not Modified", "headers": headers}
 
-    def _header_names(self, status: int, answer: Answer, has_etag: bool) -> list[str]:
+    def _header_names(self, status: int, answer: ResponseObject, has_etag: bool) -> list[str]:
         conditions = {
             "X-Request-ID": True,
             "Location": status == 201,

@@ -15,7 +15,7 @@ Parameter = TypedDict(
 )
 
 
-class Link(TypedDict):
+class LinkObject(TypedDict):
     operationId: str
     parameters: dict[str, str]
 
@@ -33,13 +33,13 @@ class RequestBody(TypedDict, total=False):
     required: bool
 
 
-class Answer(TypedDict, total=False):
-    """One response of an operation, in the words of OpenAPI a Response Object."""
+class ResponseObject(TypedDict, total=False):
+    """One response of an operation."""
 
     description: str
     content: dict[str, Media]
     headers: dict[str, str]
-    links: dict[str, Link]
+    links: dict[str, LinkObject]
 
 
 Operation = TypedDict(
@@ -48,7 +48,7 @@ Operation = TypedDict(
         "operationId": str,
         "parameters": list[Parameter],
         "requestBody": RequestBody,
-        "responses": dict[str | int, Answer | str],
+        "responses": dict[str | int, ResponseObject | str],
         "x-needs": str,
         "x-public": bool,
     },
@@ -62,7 +62,7 @@ class Components(TypedDict, total=False):
     """What the rest of a document refers to, by name."""
 
     schemas: dict[str, JsonSchema]
-    responses: dict[str, Answer]
+    responses: dict[str, ResponseObject]
 
 
 class Document(TypedDict):
@@ -78,14 +78,14 @@ def operations(document: Document) -> Iterator[Operation]:
         yield from (item[method] for method in METHODS if method in item)
 
 
-def answers(operation: Operation) -> Iterator[tuple[str, Answer]]:
+def answers(operation: Operation) -> Iterator[tuple[str, ResponseObject]]:
     """The answers that an operation describes itself, with their statuses; references are left out."""
     for status, answer in operation.get("responses", {}).items():
         if not isinstance(answer, str) and "$ref" not in answer:
             yield str(status), answer
 
 
-def json_schema(part: RequestBody | Answer) -> JsonSchema:
+def json_schema(part: RequestBody | ResponseObject) -> JsonSchema:
     """The schema of a part's JSON body; an empty one if it has none."""
     media = part.get("content", {}).get("application/json")
     return media["schema"] if media else {}

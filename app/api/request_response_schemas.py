@@ -11,9 +11,9 @@ from typing import Literal
 
 from app.api.openapi_document import (
     SCHEMA_PREFIX,
-    Answer,
     Document,
     JsonSchema,
+    ResponseObject,
     answers,
     operations,
     schema_name,
@@ -49,7 +49,7 @@ def split_directions(document: Document, currency: str) -> Document:
     return document
 
 
-def _all_answers(document: Document) -> Iterator[Answer]:
+def _all_answers(document: Document) -> Iterator[ResponseObject]:
     yield from document["components"].get("responses", {}).values()
     for operation in operations(document):
         yield from (answer for _status, answer in answers(operation))
