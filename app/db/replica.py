@@ -8,6 +8,10 @@ asks the replica for the position that it has replayed. The replica shows everyt
 moment whose position it has reached. Where that is too long ago, or the replica is away, the primary
 is read.
 
+Measured (`./scripts/bench --replica`, CPU of the primary for an answer that is not stored): a list
+takes 0.02 ms instead of 1.5, a search 0.03 instead of 1.3, a page with facets 0.06 instead of 3.7. The
+shop's own CPU rises by 0.5 to 0.8 ms.
+
 Simpler but wrong:
 
 - A plain bind to the replica: while replay is paused, or a replica restarts, lists trail without

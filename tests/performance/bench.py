@@ -13,6 +13,7 @@ from tests.performance import cpu, report
 from tests.performance.contention import measure_contention
 from tests.performance.importing import ROWS, measure_import
 from tests.performance.measure import measure
+from tests.performance.replica import measure_replica, replicated
 from tests.performance.result import Result, describe, machine
 from tests.performance.scale import measure_scale
 from tests.performance.setting import Options, Setting, bench_setting, cold_start, flask, serving
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         result["contention"] = _contention(servers, options)
     if options.scale:
         result["scale"] = _scale(servers, options)
+    if options.replica:
+        result["replica"] = _replica(servers, options)
     if not result:
         result["work"] = _work(servers, options)
     # What is measured mostly stands at the top: it is what is looked at most.
@@ -105,6 +108,12 @@ def _scale(servers: Options, options: argparse.Namespace) -> Result:
         return {"machine": machine(big), **described, "questions": questions}
 
 
+def _replica(servers: Options, options: argparse.Namespace) -> Result:
+    with replicated(servers, options.products, options.orders, options.workers) as settings:
+        rows = measure_replica(settings, options.rounds, options.seconds)
+        return {"machine": machine(settings[0]), "rows": rows}
+
+
 def _size(setting: Setting, products: int, orders: int) -> Result:
     return {"products": products, "orders": orders, "seeding_s": round(setting.seeding, 1)}
 
@@ -138,6 +147,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="roughly, in less than a minute")
     parser.add_argument("--contention", action="store_true", help="many buyers of one article")
     parser.add_argument("--scale", action="store_true", help="a big shop next to a small one")
+    parser.add_argument("--replica", action="store_true", help="lists from a streaming replica")
     parser.add_argument("--scale-products", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--scale-orders", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--products", type=int, default=1000, metavar="N")

@@ -51,7 +51,7 @@ takes. Each figure is the median of the rounds; percentiles are of all rounds to
 def document(state: Result) -> str:
     """The whole document."""
     parts = [INTRODUCTION]
-    makers = {"work": _work, "scale": _scale, "contention": _contention}
+    makers = {"work": _work, "scale": _scale, "contention": _contention, "replica": _replica}
     parts += [make(state[name]) for name, make in makers.items() if name in state]
     return "\n".join([*parts, AGAIN])
 
@@ -63,6 +63,7 @@ AGAIN = """\
 ./scripts/bench              # what costs what: some minutes, writes this file and bench.json
 ./scripts/bench --quick      # the same in less than a minute, roughly; writes bench.json only
 ./scripts/bench --contention # many buyers of one article
+./scripts/bench --replica    # lists from a streaming replica of PostgreSQL
 ./scripts/bench --scale      # a million products and orders: an hour, several GB of disk
 ```
 
@@ -227,6 +228,27 @@ def _contention(result: Result) -> str:
 {result["buyers"]} buyers at once, each a guest who puts one article into a cart and orders it, again and
 again: {result["ratio"]:.2f} of the throughput (goal: ≥ 0.5), {result["errors"]} errors,
 {result["deadlocks"]} deadlocks.
+
+{_table(head, lines)}
+
+{_machine(result["machine"])}
+"""
+
+
+def _replica(result: Result) -> str:
+    head = ("nothing kept ready", "server", "primary", "replica", "answers/s")
+    titles = {"list": "list of 20 products", "search": "search", "facets": "page with facets"}
+    lines = [
+        [f"{title}, {side} a replica", *(f"{value:,.2f}" for value in row.values())]
+        for name, title in titles.items()
+        for side, row in result["rows"][name].items()
+    ]
+    return f"""\
+## A replica of the database
+
+CPU ms of an answer, by part. On one machine a replica adds work; what counts is what it takes off the
+primary, which alone can sell. Both servers and the shop share the cores here, so answers a second say
+little.
 
 {_table(head, lines)}
 

@@ -16,6 +16,10 @@ def as_text(result: dict[str, Any]) -> str:
             f"{name:22} p95 {row['small_p95_ms']:.1f} -> {row['big_p95_ms']:.1f} ms, "
             f"x {row['ratio']:.2f}; CPU {row['small_cpu_ms']:.1f} -> {row['big_cpu_ms']:.1f} ms"
         )
+    for name, sides in result.get("replica", {}).get("rows", {}).items():
+        for side, row in sides.items():
+            figures = ", ".join(f"{part} {value}" for part, value in row.items())
+            lines.append(f"{name:8} {side:7} a replica: {figures}")
     if "contention" in result:
         told = result["contention"]
         lines.append(
