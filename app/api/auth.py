@@ -13,9 +13,9 @@ from app.services.accounts import auth_service, password_hashing, session_servic
 from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
 from app.web.blueprints import ShopBlueprint
-from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_TOKEN, MARKED, header
+from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN, header
 from app.web.callers.identity import current_claims
-from app.web.callers.tokens import session_lifetime, token_pair
+from app.web.callers.tokens import TokenPair, session_lifetime, token_pair
 from app.web.limits import rate_limits
 
 blp = ShopBlueprint("auth", __name__, url_prefix="/api/auth", private=True)
@@ -41,8 +41,8 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 @blp.post("/login", parameters=[GUEST_CART, DEVICE])
 @rate_limits.shares_password_budget
 @blp.arguments(LoginSchema)
-@blp.response(200, TokensSchema, headers=MARKED)
-def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+@blp.response(200, TokensSchema, headers=DEVICE_RESPONSE_HEADER)
+def login(credentials: dict[str, str]) -> tuple[TokenPair, dict[str, str]]:
     """Sign in. After five wrong passwords in a row the account is locked, each time for longer (429).
 
     Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After.
@@ -57,7 +57,7 @@ def login(credentials: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
 @blp.post("/refresh")
 @blp.doc(security=[{"bearer": []}])
 @blp.response(200, TokensSchema)
-def refresh() -> dict[str, Any]:
+def refresh() -> TokenPair:
     """Exchange the refresh token, sent as Bearer, for a new pair. Using it twice ends the session."""
     claims = current_claims()
     outcome = in_transaction(

@@ -34,7 +34,7 @@ def assets(name: str) -> Response:
 
 def asset(name: str) -> str:
     """The address of one of these files; it changes with their content."""
-    return versioned_files.versioned(url_for("docs.assets", name=name), str(ASSETS), name)
+    return versioned_files.versioned_url(url_for("docs.assets", name=name), str(ASSETS), name)
 
 
 def prepare(app: Flask) -> None:

@@ -19,21 +19,21 @@ blp = Blueprint("health", __name__, url_prefix="/healthz")
 
 
 @blp.get("/live")
-@rate_limits.unlimited
+@rate_limits.exempt
 def live() -> ResponseReturnValue:
     """200 as long as the process answers."""
     return {"status": "ok"}
 
 
 @blp.get("/ready")
-@rate_limits.apart_from_network
+@rate_limits.exempt_from_network
 def ready() -> ResponseReturnValue:
     """200 when the database answers and is migrated; cache and replica are reported, not
     required. For machines of this network and holders of METRICS_TOKEN.
 
     The database is queried once in READY_SECONDS, however many requests come meanwhile.
     """
-    if not operators.is_near() and not operators.sends_metrics_token():
+    if not operators.is_from_private_network() and not operators.sends_metrics_token():
         raise Forbidden("Only machines of this network may ask for this.")
     body = _readiness().read()
     if body["status"] == "ok":

@@ -14,7 +14,7 @@ from app.services.catalogue import picture_service
 from app.utils.decorators import admin_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor
-from app.web.uploads import keep_picture
+from app.web.uploads import store_picture
 
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
 

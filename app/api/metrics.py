@@ -13,7 +13,7 @@ blp = Blueprint("metrics", __name__)
 
 
 @blp.get("/metrics")
-@rate_limits.apart_from_network
+@rate_limits.exempt_from_network
 def report() -> Response:
     """All metrics of this server in Prometheus' text format, read without the database."""
     _check_caller()
@@ -27,5 +27,5 @@ def _check_caller() -> None:
     if current_app.config["METRICS_TOKEN"]:
         if not operators.sends_metrics_token():
             raise Unauthenticated()
-    elif not operators.is_near():
+    elif not operators.is_from_private_network():
         raise Forbidden("Only machines of this network may ask for this.")

@@ -36,10 +36,10 @@ from app.web.callers.buyers import (
     IDEMPOTENCY_KEY,
     ORDER_TOKEN,
     current_buyer,
+    current_order_token,
     guest_origin,
     header,
     keyed_request,
-    sent_order_token,
 )
 from app.web.callers.identity import current_actor
 from app.web.pagination import page_answer, slice_answer
@@ -152,7 +152,7 @@ def change_status(values: dict[str, Any], order: str) -> Response:
 
 
 def _visitor() -> Visitor:
-    return Visitor(current_actor(), sent_order_token())
+    return Visitor(current_actor(), current_order_token())
 
 
 def _show(order: Order) -> Response:

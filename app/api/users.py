@@ -21,7 +21,7 @@ from app.services import user_service
 from app.services.accounts import address_service, auth_service, password_hashing
 from app.utils.decorators import admin_required, login_required
 from app.web.blueprints import ShopBlueprint
-from app.web.callers.buyers import DEVICE, DEVICE_TOKEN, MARKED
+from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
 from app.web.limits import rate_limits
 from app.web.pagination import page_answer
@@ -65,7 +65,7 @@ def close_account(proof: dict[str, str]) -> None:
 @rate_limits.shares_password_budget
 @login_required
 @blp.arguments(ChangePasswordSchema)
-@blp.response(204, headers=MARKED)
+@blp.response(204, headers=DEVICE_RESPONSE_HEADER)
 def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
     """Set a new password. All other sessions end, and earlier device tokens become invalid."""
     actor = current_actor()

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from app.errors import Unauthenticated
 from app.pages.csrf import check_csrf
 from app.web.blueprints import forbid_storing
-from app.web.callers.sign_in_cookie import drop_stale_sign_in, identify_visitor
+from app.web.callers.sign_in_cookie import identify_visitor, unset_invalid_cookie
 
 
 class PageBlueprint(Blueprint):
@@ -27,7 +27,7 @@ class PageBlueprint(Blueprint):
         super().__init__(name, import_name, **options)
         for step in (identify_visitor, *before_forms, check_csrf):
             self.before_request(step)
-        self.after_request(drop_stale_sign_in)
+        self.after_request(unset_invalid_cookie)
         self.after_request(forbid_storing)
         self.register_error_handler(Unauthenticated, _ask_to_sign_in)
 

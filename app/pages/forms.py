@@ -18,7 +18,7 @@ from app.errors import (
 )
 from app.observability import metrics
 from app.utils.error_handlers import status_of
-from app.web.blueprints import flatten
+from app.web.blueprints import flatten_errors
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")

@@ -25,7 +25,7 @@ def static(name: str) -> str:
     Does not use `url_for`, which fails in error pages for hosts outside TRUSTED_HOSTS.
     """
     path = f"{current_app.static_url_path}/{name}"
-    return versioned_files.versioned(path, current_app.static_folder or "", name)
+    return versioned_files.versioned_url(path, current_app.static_folder or "", name)
 
 
 def set_file_caching(response: Response) -> Response:

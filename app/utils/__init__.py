@@ -1,1 +1,1 @@
-"""HTTP around the views: who calls, what is read, what is answered."""
+"""Decorators of views, and the answers to refusals and failures."""

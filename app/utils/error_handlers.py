@@ -1,8 +1,7 @@
-"""One table that turns every refusal and failure into a problem answer (RFC 9457)."""
+"""Turns every refusal and failure into a problem answer (RFC 9457), or outside the API a page."""
 
 import logging
 import traceback
-from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
@@ -44,19 +43,19 @@ TITLES = {
 }  # fmt: skip
 INTERNAL_ERROR = "Something went wrong on our side."
 UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
-READ_ONLY = "25006"  # a standby, or a server that is being moved
+READ_ONLY = "25006"  # the server is a standby, or is being moved
 
 
 def register(app: Flask) -> None:
-    """Hang the table into the app."""
+    """Register the handlers with the app."""
     app.register_error_handler(errors.ShopError, handle_refusal)
     app.register_error_handler(HTTPException, handle_http)
-    app.register_error_handler(ParseException, handle_broken_body)
+    app.register_error_handler(ParseException, handle_invalid_chunks)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(kind, handle_database_away)
+        app.register_error_handler(kind, handle_database_unavailable)
     app.register_error_handler(DBAPIError, handle_database_failure)
-    app.register_error_handler(ProgrammingError, handle_database_unready)
-    app.register_error_handler(IntegrityError, handle_last_guard)
+    app.register_error_handler(ProgrammingError, handle_database_not_migrated)
+    app.register_error_handler(IntegrityError, handle_constraint_violation)
     app.register_error_handler(Exception, handle_defect)
 
 
@@ -65,7 +64,7 @@ def problem(
     code: str,
     detail: str,
     headers: dict[str, str] | None = None,
-    **extra: Any,
+    **extra: object,
 ) -> Response:
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
     metrics.count_refusal(code)
@@ -80,7 +79,7 @@ def problem(
             )
         )
         response.status_code = status
-        return _finished(response, headers)
+        return _complete(response, headers)
     body = {
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),
@@ -94,10 +93,10 @@ def problem(
     response = current_app.response_class(
         orjson.dumps(body), status=status, mimetype="application/problem+json"
     )
-    return _finished(response, headers)
+    return _complete(response, headers)
 
 
-def _finished(response: Response, headers: dict[str, str] | None) -> Response:
+def _complete(response: Response, headers: dict[str, str] | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response
@@ -111,19 +110,19 @@ def status_of(error: errors.ShopError) -> int:
 
 
 def handle_refusal(error: errors.ShopError) -> Response:
-    """The shop said no, in its own words."""
+    """A refusal by the shop: its status, code and headers."""
     headers = {}
     if isinstance(error, errors.Unauthenticated):
-        # RFC 6750, section 3: a token that was sent and refused is named as such.
-        sent = request.headers.get("Authorization")
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
+        # A token that was refused is named as such (RFC 6750, section 3).
+        has_token = request.headers.get("Authorization")
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if has_token else "Bearer"
     if isinstance(error, errors.TooManyAttempts | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return problem(status_of(error), error.code, error.detail, headers, **error.extra)
 
 
 def handle_http(error: HTTPException) -> Response | HTTPException:
-    """What the framework refuses: routes, methods, sizes."""
+    """A refusal by the framework: of a route, a method or a size."""
     status = error.code or 500
     if status < 400:
         return error
@@ -139,13 +138,13 @@ def handle_http(error: HTTPException) -> Response | HTTPException:
     return problem(status, title.lower().replace(" ", "_"), _sentence(status, title), headers)
 
 
-def handle_broken_body(_error: ParseException) -> Response:
-    """The server could not take the body's chunks apart (RFC 9112, section 7.1)."""
+def handle_invalid_chunks(_error: ParseException) -> Response:
+    """The body's chunks are not valid (RFC 9112, section 7.1)."""
     return problem(400, "bad_request", "The body is not transferred as HTTP wants it.")
 
 
-def handle_database_away(error: Exception) -> Response:
-    """The database is unreachable, locked for too long, or out of connections."""
+def handle_database_unavailable(error: Exception) -> Response:
+    """The database is unreachable, a lock was not free in time, or no connection is."""
     log.error("The database did not answer: %s", _first_line(error))
     if is_lock_timeout(error):
         metrics.count_lock_timeout()
@@ -154,30 +153,30 @@ def handle_database_away(error: Exception) -> Response:
 
 
 def handle_database_failure(error: DBAPIError) -> Response:
-    """What the driver calls by other names when the server went away, or takes no writes."""
+    """The server closed the connection or takes no writes; any other error is a defect."""
     if error.connection_invalidated or getattr(error.orig, "pgcode", None) == READ_ONLY:
-        return handle_database_away(error)
+        return handle_database_unavailable(error)
     return handle_defect(error)
 
 
-def handle_database_unready(error: ProgrammingError) -> Response:
-    """The schema is not there yet; any other wrong statement is a defect."""
+def handle_database_not_migrated(error: ProgrammingError) -> Response:
+    """A table is missing because the schema is not migrated; any other error is a defect."""
     if getattr(error.orig, "pgcode", None) == UNDEFINED_TABLE:
-        return handle_database_away(error)
+        return handle_database_unavailable(error)
     return handle_defect(error)
 
 
-def handle_last_guard(error: IntegrityError) -> Response:
-    """A constraint held what the services let through: nothing changed."""
+def handle_constraint_violation(error: IntegrityError) -> Response:
+    """A constraint refused what the services had accepted. Nothing was changed."""
     log.error("A constraint refused the write: %s", _first_line(error))
     detail = "That conflicts with what is stored. Nothing was changed."
     return problem(409, "conflict", detail)
 
 
 def handle_defect(error: Exception) -> Response:
-    """A defect of the shop: logged whole, told in one sentence."""
+    """A defect of the shop: logged with its traceback, answered with one sentence."""
     name = type(error).__name__
-    if isinstance(error, DBAPIError):  # the database's whole message may quote people's data
+    if isinstance(error, DBAPIError):  # the rest of the database's message may quote personal data
         stack = "".join(traceback.format_tb(error.__traceback__))
         log.error("Unhandled %s: %s\n%s", name, _first_line(error), stack)
     else:

@@ -1,14 +1,16 @@
-"""Answers that are made once and sent many times: bytes with an ETag (RFC 9110, section 8.8.3)."""
+"""Answers that are built once and sent many times: bytes with an ETag (RFC 9110, section 8.8.3)."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 import orjson
 from flask import Response, current_app, request
 
 from app.db.paging import Page, Slice
 from app.errors import PreconditionFailed
-from app.services.cache.catalogue_cache import Answer, etag_of
+from app.services.cache.catalogue_cache import Answer, ListPage, etag_of
 from app.web.pagination import page_answer, slice_answer
 from app.web.security_headers import CALLER
 
@@ -17,59 +19,61 @@ CONDITIONS = frozenset(
     {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE",
      "HTTP_RANGE"}
 )  # fmt: skip
-"""What makes a request conditional (RFC 9110, section 13), by the names of WSGI."""
+"""The headers that make a request conditional (RFC 9110, section 13), as WSGI names them."""
 LONGEST_REMEMBERED = 300
-"""Of addresses whose Link header is remembered: it repeats them up to four times, and anybody could
-fill the memory with long ones."""
+"""Of addresses whose Link header is cached: it repeats them up to four times, and anybody could fill
+the memory with long ones."""
+T = TypeVar("T")
+V = TypeVar("V")
 
 
-def answer(view: dict[str, Any], tag_prefix: str = "", facts: tuple[Any, ...] = ()) -> Answer:
-    """A JSON answer, ready to be sent or kept."""
+def answer(
+    view: Mapping[str, object], tag_prefix: str = "", page: ListPage | None = None
+) -> Answer:
+    """A JSON answer, ready to be sent or cached."""
     body = orjson.dumps(view)
-    return Answer(body, tag_prefix + etag_of(body), facts)
+    return Answer(body, tag_prefix + etag_of(body), page)
 
 
-def list_answer(found: Page[Any] | Slice[Any], items: list[Any]) -> Answer:
-    """The envelope of a list; its figures are kept beside it, for the Link header."""
-    if isinstance(found, Slice):
-        facts: tuple[Any, ...] = (found.per_page, found.next_cursor)
-        return answer(slice_answer(found, items)[0], facts=facts)
-    facts = (found.page, found.per_page, found.total, found.total_is_estimate)
-    return answer(page_answer(found, items)[0], facts=facts)
+def list_answer(page: Page[T] | Slice[T], items: list[V]) -> Answer:
+    """The answer of a list, with `items` as the schema shows them."""
+    if isinstance(page, Slice):
+        return answer(slice_answer(page, items)[0], page=replace(page, items=()))
+    return answer(page_answer(page, items)[0], page=replace(page, items=()))
 
 
-def link_header(made: Answer) -> dict[str, str]:
-    """The Link header of a list, for the address that this request came to."""
+def link_header(answer: Answer) -> dict[str, str]:
+    """The Link header of a list, for the address of this request."""
     place, query = (request.scheme, request.host, request.path), request.query_string
     if len(query) + sum(map(len, place)) > LONGEST_REMEMBERED:
-        return _make_link_header(made.facts)
-    return _link_header(place, query, made.facts)
+        return _build_link_header(answer.page)
+    return _link_header(place, query, answer.page)
 
 
 @lru_cache(maxsize=2048)
-def _link_header(_place: tuple[str, ...], _query: bytes, facts: tuple[Any, ...]) -> dict[str, str]:
-    # Made of the request, of which the arguments are all that it depends on.
-    return _make_link_header(facts)
+def _link_header(_place: tuple[str, ...], _query: bytes, page: ListPage | None) -> dict[str, str]:
+    # The header depends on these arguments of the request only.
+    return _build_link_header(page)
 
 
-def _make_link_header(facts: tuple[Any, ...]) -> dict[str, str]:
-    if len(facts) == 2:
-        return slice_answer(Slice((), *facts), [])[1]
-    return page_answer(Page((), *facts), [])[1]
+def _build_link_header(page: ListPage | None) -> dict[str, str]:
+    if page is None:
+        raise ValueError("This is not the answer of a list.")
+    return (slice_answer(page, []) if isinstance(page, Slice) else page_answer(page, []))[1]
 
 
-def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The response; 304 without a body where a GET's If-None-Match names what the caller has.
+def send(answer: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The response; 304 without a body where a GET's If-None-Match names the present ETag.
 
-    Caches may keep it, but ask each time: staff see more at the same address.
+    Caches may store it, but revalidate it each time: staff see more at the same address.
     """
-    facts = {
-        "ETag": f'"{made.etag}"',
+    fields = {
+        "ETag": f'"{answer.etag}"',
         "Cache-Control": "no-cache",
         "Vary": CALLER,
         **(headers or {}),
     }
-    response = current_app.response_class(made.body, status, facts, content_type=JSON)
+    response = current_app.response_class(answer.body, status, fields, content_type=JSON)
     if status == 200 and not CONDITIONS.isdisjoint(request.environ):
         response.make_conditional(request)
     if response.status_code == 412:
@@ -78,7 +82,7 @@ def send(made: Answer, status: int = 200, headers: dict[str, str] | None = None)
 
 
 def expected_versions() -> frozenset[str] | None:
-    """The versions at which the caller would change a thing; None for any (RFC 9110, 13.1.1).
+    """The versions that If-Match names; None if the caller accepts any (RFC 9110, 13.1.1).
 
     `If-Match: "3"` names a version, and so does the ETag of a GET, which begins with it. The
     comparison is strong: a weak tag matches nothing.

@@ -1,4 +1,4 @@
-"""The shop's kind of blueprint: strict bodies, field errors in one shape, security documented."""
+"""The API's blueprint: strict bodies, field errors of one shape, and documented security."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,62 +8,66 @@ from flask import Request, Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage
 
 from app.errors import Invalid
 from app.web.strict_json import read_body
 from app.web.uploads import read_form
 
-REMEMBERED = 2048
-LONGEST_REMEMBERED = 200
-"""Of queries, in bytes: longer ones hardly come twice."""
+MAX_QUERIES = 2048
+MAX_QUERY_BYTES = 200
+"""Longer query strings hardly come twice, and are not cached."""
+Messages = Any
+"""marshmallow's messages: a list of texts, or a mapping of fields to such messages."""
+Document = dict[str, object]
+"""A part of the OpenAPI document."""
+QueryCache = dict[tuple[object, bytes], dict[str, object]]
 
 
 class StrictParser(FlaskParser):
     """Reads bodies with `strict_json`, and reports wrong fields as the shop does.
 
-    What a query string means never changes, so the last ones are remembered: reading them again
-    would cost more than many an answer does.
+    The arguments of a query string are cached: to parse it again takes longer than many answers.
     """
 
     def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:
-        """What the request brings, as the schema reads it."""
+        """The request's arguments, as the schema reads them."""
         query = request.query_string
-        if options.get("location") != "query" or len(query) > LONGEST_REMEMBERED:
+        if options.get("location") != "query" or len(query) > MAX_QUERY_BYTES:
             return super().parse(argmap, req, **options)
-        known, key = _remembered(), (argmap, query)
-        read = known.get(key)
-        if read is None:
-            read = super().parse(argmap, req, **options)
-            if len(known) >= REMEMBERED:
-                known.clear()  # under other threads' hands: nobody looks twice
-            known[key] = read
-        return dict(read)
+        cache, key = _query_cache(), (argmap, query)
+        arguments = cache.get(key)
+        if arguments is None:
+            arguments = super().parse(argmap, req, **options)
+            if len(cache) >= MAX_QUERIES:
+                cache.clear()  # safe while other threads use it: each looks up once
+            cache[key] = arguments
+        return dict(arguments)
 
     def _get_schema(self, argmap: Any, req: Request) -> Schema:
-        return _made_once(argmap) if isinstance(argmap, type) else argmap
+        return _instance(argmap) if isinstance(argmap, type) else argmap
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as parsed JSON."""
         return read_body(req)
 
-    def load_files(self, req: Request, schema: Schema) -> Any:
+    def load_files(self, req: Request, schema: Schema) -> dict[str, str | FileStorage]:
         """The fields and files of a multipart form."""
         return read_form(req)
 
     def handle_error(
-        self, error: ValidationError, req: Request, schema: Schema, **_kwargs: Any
+        self, error: ValidationError, req: Request, schema: Schema, **_kwargs: object
     ) -> NoReturn:
         """Turn marshmallow's nested messages into flat field names."""
-        messages = error.messages_dict
-        raise Invalid(
-            dict(flatten({k: v for where in messages.values() for k, v in _items(where)}))
-        )
+        locations = error.messages_dict.values()
+        fields = {name: messages for each in locations for name, messages in _items(each)}
+        raise Invalid(dict(flatten_errors(fields)))
 
 
 class ShopBlueprint(Blueprint):
-    """A flask-smorest blueprint as all of the API's doors use it.
+    """The flask-smorest blueprint of all API routes.
 
-    Answers of a `private` one are kept by no cache; what the others answer to a GET has an ETag.
+    No cache stores the answers of a `private` one; the others answer a GET with an ETag.
     """
 
     ARGUMENTS_PARSER = StrictParser()
@@ -78,46 +82,44 @@ class ShopBlueprint(Blueprint):
 
 
 @cache
-def _made_once(kind: type[Schema]) -> Schema:
-    return kind()
+def _instance(schema: type[Schema]) -> Schema:
+    return schema()
 
 
-def _remembered() -> dict[Any, dict[str, Any]]:
-    """Of this app, since prices are read in its currency."""
-    found: dict[Any, dict[str, Any]] = current_app.extensions.setdefault("remembered_queries", {})
-    return found
+def _query_cache() -> QueryCache:
+    # One for each app, because prices are read in its currency.
+    cache: QueryCache = current_app.extensions.setdefault("query_cache", {})
+    return cache
 
 
 def forbid_storing(response: Response) -> Response:
-    """Private answers are kept by no cache (RFC 9111, section 5.2.2.5)."""
+    """Let no cache store a private answer (RFC 9111, section 5.2.2.5)."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def flatten(messages: Any, prefix: str = "") -> list[tuple[str, list[str]]]:
+def flatten_errors(messages: Messages, prefix: str = "") -> list[tuple[str, list[str]]]:
     """`{"items": {0: {"quantity": [...]}}}` as `[("items.0.quantity", [...])]`."""
     if not isinstance(messages, Mapping):
         return [(prefix or "body", [str(message) for message in messages])]
-    found = []
+    errors = []
     for key, value in messages.items():
         name = prefix if key == "_schema" else f"{prefix}.{key}" if prefix else str(key)
-        found += flatten(value, name)
-    return found
+        errors += flatten_errors(value, name)
+    return errors
 
 
-def _items(messages: Any) -> list[tuple[str, Any]]:
+def _items(messages: Messages) -> list[tuple[str, Messages]]:
     return list(messages.items()) if isinstance(messages, Mapping) else [("_schema", messages)]
 
 
-def _document_security(
-    doc: dict[str, Any], doc_info: dict[str, Any], **_kwargs: Any
-) -> dict[str, Any]:
+def _document_security(doc: Document, doc_info: Document, **_kwargs: object) -> Document:
     if "needs" in doc_info:
         doc["security"] = [{"bearer": []}]
-        doc["x-needs"] = doc_info["needs"]  # who among those who have a token
+        doc["x-needs"] = doc_info["needs"]  # which of the callers with a token
     return doc
 
 
-def _document_as_public(doc: dict[str, Any], *_args: Any, **_kwargs: Any) -> dict[str, Any]:
-    doc["x-public"] = True  # read and taken out again by `app.api.openapi`
+def _document_as_public(doc: Document, *_args: object, **_kwargs: object) -> Document:
+    doc["x-public"] = True  # `app.api.openapi` reads and removes it
     return doc

@@ -1,29 +1,30 @@
-"""What is left of a body that was refused before it was read."""
+"""Reads the rest of a body that was refused before it was read."""
 
 import time
 from contextlib import suppress
-from typing import Any
+from socket import socket
+from typing import BinaryIO
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 
 SMALL = 64 * 1024
-"""As much gunicorn takes by itself, after an answer."""
-MOST = 16 * 1024 * 1024
-SECONDS = 2.0
-"""Whoever sends more than any upload may have, or takes longer, is cut off."""
+"""gunicorn itself reads as much after an answer."""
+MAX_BYTES = 16 * 1024 * 1024
+MAX_SECONDS = 2.0
+"""The connection of a client that sends more than any upload may have, or takes longer, is closed."""
 
 
 def register(app: Flask) -> None:
-    """Hang it behind every request."""
-    app.after_request(take_rest)
+    """Register `drain` with the app."""
+    app.after_request(drain)
 
 
-def take_rest(response: Response) -> Response:
-    """Once the answer is sent, read the rest, so that the answer also arrives.
+def drain(response: Response) -> Response:
+    """Read the rest of the request's body after the answer is sent, so that the answer arrives.
 
-    Closing a connection with something unread resets it, and a client or proxy that is still
-    sending may then never see why (RFC 9112, section 9.6).
+    Closing a connection with unread data resets it, and a client or proxy that is still sending may
+    then never read the answer (RFC 9112, section 9.6).
     """
     environ = request.environ
     if (request.content_length or 0) > SMALL and "gunicorn.socket" in environ:
@@ -31,15 +32,15 @@ def take_rest(response: Response) -> Response:
     return response
 
 
-def _read(body: Any, connection: Any) -> None:
-    left, deadline = MOST, time.monotonic() + SECONDS
-    before = connection.gettimeout()
-    with suppress(OSError, ParseException):  # the client is gone, slow, or talks nonsense
+def _read(body: BinaryIO, connection: socket) -> None:
+    left, deadline = MAX_BYTES, time.monotonic() + MAX_SECONDS
+    timeout = connection.gettimeout()
+    with suppress(OSError, ParseException):  # the client is gone, slow, or sends no valid chunks
         while left > 0 and (seconds := deadline - time.monotonic()) > 0:
             connection.settimeout(seconds)
-            piece = body.read(SMALL)
-            if not piece:
+            chunk = body.read(SMALL)
+            if not chunk:
                 break
-            left -= len(piece)
+            left -= len(chunk)
     with suppress(OSError):
-        connection.settimeout(before)
+        connection.settimeout(timeout)

@@ -1,17 +1,20 @@
-"""Lists over HTTP: the envelope of a page or a slice, and its Link header."""
+"""Lists over HTTP: the body of a page or a slice, and its Link header (RFC 8288)."""
 
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import request
 
 from app.db.paging import Page, Slice
 
+T = TypeVar("T")
+V = TypeVar("V")
 
-def page_answer(page: Page[Any], dumped: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The envelope of a page and its Link header (RFC 8288)."""
-    body: dict[str, Any] = {
-        "items": dumped,
+
+def page_answer(page: Page[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:
+    """The body of a page, with `items` as the schema shows them, and its Link header."""
+    body: dict[str, object] = {
+        "items": items,
         "page": page.page,
         "per_page": page.per_page,
         "pages": page.pages,
@@ -27,9 +30,13 @@ def page_answer(page: Page[Any], dumped: list[Any]) -> tuple[dict[str, Any], dic
     return body, {"Link": _links({rel: {"page": str(n)} for rel, n in targets.items()})}
 
 
-def slice_answer(part: Slice[Any], dumped: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The envelope of a slice by cursor and its Link header."""
-    body = {"items": dumped, "per_page": part.per_page, "next_cursor": part.next_cursor}
+def slice_answer(part: Slice[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:
+    """The body of a slice, with `items` as the schema shows them, and its Link header."""
+    body: dict[str, object] = {
+        "items": items,
+        "per_page": part.per_page,
+        "next_cursor": part.next_cursor,
+    }
     targets = {"first": {"cursor": ""}}
     if part.next_cursor:
         targets["next"] = {"cursor": part.next_cursor}
@@ -37,8 +44,8 @@ def slice_answer(part: Slice[Any], dumped: list[Any]) -> tuple[dict[str, Any], d
 
 
 def _links(targets: dict[str, dict[str, str]]) -> str:
-    given = request.args.to_dict(flat=True)
+    query = request.args.to_dict(flat=True)
     return ", ".join(
-        f'<{request.base_url}?{urlencode({**given, **change})}>; rel="{rel}"'
+        f'<{request.base_url}?{urlencode({**query, **change})}>; rel="{rel}"'
         for rel, change in targets.items()
     )

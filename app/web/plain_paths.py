@@ -1,9 +1,9 @@
-"""The paths where programs call, who are answered in JSON; elsewhere people do, who get a page."""
+"""The paths that programs call, and that answer in JSON; all others answer with pages."""
 
 PLAIN_PATHS = ("/api", "/healthz", "/metrics")
 _BELOW = tuple(f"{path}/" for path in PLAIN_PATHS)
 
 
 def is_for_programs(path: str) -> bool:
-    """Whether programs call at this path, rather than people."""
+    """Whether this path answers programs rather than people."""
     return path.startswith(_BELOW) or path in PLAIN_PATHS

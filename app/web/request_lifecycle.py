@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its caller, its headers, its log line."""
+"""The steps around every request: its id, limits, caller, headers and log line."""
 
 import re
 import time
@@ -11,23 +11,23 @@ from app.observability import metrics
 from app.observability.logs import log_access
 from app.web import drain_request_body
 from app.web.callers.identity import identify_caller, read_token
-from app.web.cors import share
+from app.web.cors import allow_origin
 from app.web.limits import (
     rate_limits,
-    storage,  # noqa: F401 - makes its kind of storage known to the limiter
+    storage,  # noqa: F401 - registers the storage classes with the limits library
 )
 from app.web.plain_paths import is_for_programs
-from app.web.security_headers import secure
+from app.web.security_headers import forbid_shared_caching
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register(app: Flask) -> None:
-    """Hang the steps into the app, in the order in which the contract checks:
-    route, rate limit, caller."""
+    """Register the steps with the app, in the contract's order of checks: route, rate limit,
+    caller."""
     app.before_request(_begin)
     rate_limits.register(app)
-    app.before_request(_enter)
+    app.before_request(_check_limits_and_caller)
     app.after_request(_finish)
     drain_request_body.register(app)
 
@@ -44,15 +44,18 @@ def _begin() -> None:
     read_token()
 
 
-def _enter() -> None:
+def _check_limits_and_caller() -> None:
     rate_limits.check()
     identify_caller()
-    _limit_form()
+    _refuse_large_form()
 
 
-def _limit_form() -> None:
-    """Refuse a form that is too large, which would be split as a whole; multipart is counted by
-    the framework. A chunked body is cut off at the limit: one byte more tells that it was."""
+def _refuse_large_form() -> None:
+    """Refuse a URL-encoded form that is too large, before it is parsed.
+
+    The framework limits multipart forms itself. It cuts a chunked body off at the limit, so the
+    limit is one byte higher here: a body that reaches it is too large.
+    """
     if is_for_programs(request.path) or request.mimetype != "application/x-www-form-urlencoded":
         return
     limit: int = current_app.config["MAX_FORM_MEMORY_SIZE"]
@@ -63,7 +66,7 @@ def _limit_form() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    share(secure(response))
+    allow_origin(forbid_shared_caching(response))
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else None
     g.status = response.status_code

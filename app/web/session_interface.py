@@ -1,4 +1,4 @@
-"""The signed cookie of a visit, which only the pages read and write."""
+"""Flask's signed session cookie, which only the pages read and write."""
 
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -7,10 +7,10 @@ from app.web.plain_paths import is_for_programs
 
 
 class VisitSessions(SecureCookieSessionInterface):
-    """Flask's own, which prepares its signatures anew in every request, only where they are used."""
+    """Opens the session only where it is used: Flask prepares its signatures in every request."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """What the visitor's cookie says; for programs nothing, which cannot be written to."""
+        """The visitor's session; None, which cannot be written to, at paths for programs."""
         if is_for_programs(request.path):
             return None
         if "HTTP_COOKIE" not in request.environ:

@@ -1,43 +1,43 @@
-"""JSON read strictly (RFC 8259 without its loose ends) and written fast."""
+"""JSON: read strictly (RFC 8259, without what it leaves open) and written with orjson."""
 
 import json
 from decimal import Decimal
 from typing import Any, NoReturn
 
 import orjson
-from flask import Request, current_app
+from flask import Request, Response, current_app
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Malformed
 
 MAX_DEPTH = 64
-"""How deep arrays and objects may be nested: far more than any body of ours needs."""
+"""How deep arrays and objects may be nested; no body of the API needs more than a few levels."""
 
 
 class StrictJSONProvider(JSONProvider):
-    """Flask's JSON: orjson writes; reading keeps decimals exact and refuses what is ambiguous."""
+    """Flask's JSON: written by orjson, read by `loads`."""
 
-    def dumps(self, obj: Any, **_kwargs: Any) -> str:
+    def dumps(self, obj: object, **_kwargs: object) -> str:
         """Compact JSON text."""
         return orjson.dumps(obj).decode()
 
-    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
-        """Parsed JSON; fractions arrive as Decimal, so that no price is rounded on its way in."""
+    def loads(self, s: str | bytes, **_kwargs: object) -> Any:
+        """The parsed JSON. Fractions become Decimals, so that no price is rounded."""
         return loads(s)
 
-    def response(self, *args: Any, **kwargs: Any) -> Any:
-        """A JSON response of the given values."""
+    def response(self, *args: object, **kwargs: object) -> Response:
+        """A JSON response of these values."""
         body = orjson.dumps(self._prepare_response_obj(args, kwargs))
-        return self._app.response_class(body, mimetype="application/json")  # type: ignore[arg-type]
+        return current_app.response_class(body, mimetype="application/json")
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON.
+    """Parse JSON. What it holds is only known to the schema that reads it, hence `Any`.
 
     Raises:
-        Malformed: no JSON, NaN or Infinity, a name twice in one object, half a surrogate pair,
-            nesting or numbers beyond any use.
+        Malformed: no JSON, NaN or Infinity, a name twice in one object, a lone surrogate, or
+            nesting or numbers out of range.
     """
     try:
         if isinstance(text, bytes):
@@ -47,7 +47,7 @@ def loads(text: str | bytes) -> Any:
         )
         if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
             raise ValueError("nested too deep")
-        # An escape like \ud800 makes a text that UTF-8 cannot carry.
+        # An escape like \ud800 is a lone surrogate, which UTF-8 cannot encode.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -81,7 +81,7 @@ def _decimal(text: str) -> Decimal:
         raise ValueError("a number beyond any use") from None
 
 
-def _deeper_than(levels: int, value: Any) -> bool:
+def _deeper_than(levels: int, value: object) -> bool:
     if not isinstance(value, (dict, list)):
         return False
     if not levels:
@@ -96,8 +96,8 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a name stands twice in one object")
-    return found
+    return members

@@ -1,6 +1,4 @@
-"""Files that staff send: read within limits, and made fit before anything is stored."""
-
-from typing import Any
+"""Files that staff upload: read within limits, and re-encoded before they are stored."""
 
 from flask import Request, current_app
 from werkzeug.datastructures import FileStorage
@@ -11,26 +9,26 @@ from app.services.catalogue import pictures
 from app.services.catalogue.pictures import Picture
 
 
-def read_form(sent: Request) -> dict[str, Any]:
+def read_form(request: Request) -> dict[str, str | FileStorage]:
     """The fields and files of a multipart form (RFC 7578).
 
     Raises:
         Malformed: `unsupported_media_type`.
         werkzeug RequestEntityTooLarge: more than MAX_UPLOAD_BYTES.
     """
-    if sent.mimetype != "multipart/form-data":
+    if request.mimetype != "multipart/form-data":
         raise Malformed("unsupported_media_type", "Send the file as multipart/form-data.")
-    allow_large_body(sent)
-    return {**sent.form.to_dict(), **sent.files.to_dict()}
+    allow_large_body(request)
+    return {**request.form.to_dict(), **request.files.to_dict()}
 
 
-def allow_large_body(sent: Request) -> None:
-    """Let this request be as large as a file may be; to be called before its form is read."""
-    sent.max_content_length = current_app.config["MAX_UPLOAD_BYTES"]
+def allow_large_body(request: Request) -> None:
+    """Allow this request a body of MAX_UPLOAD_BYTES. Call this before its form is read."""
+    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES"]
 
 
-def keep_picture(file: FileStorage) -> Picture:
-    """Re-encode a picture that was sent and keep its files; to be shown, a product has to name it.
+def store_picture(file: FileStorage) -> Picture:
+    """Re-encode an uploaded picture and store its files. It is shown once a product names it.
 
     Slow: call it outside of transactions.
 

@@ -13,10 +13,10 @@ from flask import Response, request
 
 YEAR = 365 * 24 * 3600
 IMMUTABLE = f"public, max-age={YEAR}, immutable"
-CARRYING_THE_FILE = (200, 206, 304)
+STATUSES_OF_A_FILE = (200, 206, 304)
 
 
-def versioned(path: str, folder: str, name: str) -> str:
+def versioned_url(path: str, folder: str, name: str) -> str:
     """The address of a file: its path with its version."""
     return f"{path}?v={version_of(folder, name)}"
 
@@ -33,11 +33,11 @@ def version_of(folder: str, name: str) -> str:
 
 
 def set_cache_control(response: Response, folder: str, name: str) -> None:
-    """Say how long an answer with a file may be kept: for good under the file's own version, not at
-    all under another one. Without a version the answer stays as it is."""
-    if "v" not in request.args or response.status_code not in CARRYING_THE_FILE:
+    """Let caches store an answer with a file for good under the file's own version, and not at all
+    under another one. Without a version the answer stays as it is."""
+    if "v" not in request.args or response.status_code not in STATUSES_OF_A_FILE:
         return
-    # The whole query: with anything else in it, a cache would keep the file once more.
+    # The whole query is compared: with anything else in it, a cache would store the file again.
     is_own = request.query_string == b"v=" + version_of(folder, name).encode()
     response.headers["Cache-Control"] = IMMUTABLE if is_own else "no-store"
 

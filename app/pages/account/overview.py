@@ -23,7 +23,7 @@ from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
-from app.web.callers.sign_in_cookie import give_sign_in
+from app.web.callers.sign_in_cookie import set_sign_in_cookie
 from app.web.callers.tokens import session_lifetime
 from app.web.limits import rate_limits
 
@@ -92,7 +92,7 @@ def change_password() -> Response:
     user, session = changed
     reset_csrf_token()
     response = _done("Your password is changed. Everywhere else you are signed out.")
-    give_sign_in(response, session)
+    set_sign_in_cookie(response, session)
     device = cookies.device_tokens()
     cookies.set_device_cookie(
         response, auth_service.mark_device(device, user.id, user.password_version)

@@ -21,10 +21,10 @@ from app.services.buying import cart_service
 from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
-from app.web.callers.sign_in_cookie import give_sign_in, take_sign_in
+from app.web.callers.sign_in_cookie import set_sign_in_cookie, unset_sign_in_cookie
 from app.web.callers.tokens import session_lifetime
 from app.web.limits import rate_limits
-from app.web.redirects import inside
+from app.web.redirects import safe_target
 
 blp = PageBlueprint("sign_in", __name__)
 rate_limits.limit_as_sign_in(blp)
@@ -93,7 +93,7 @@ def farewell(message: str) -> Response:
 
 
 def _form(template: str, form: Form) -> AnyResponse:
-    target = inside(request.values.get("next"), "")
+    target = safe_target(request.values.get("next"), "")
     if current_actor().user_id is not None:
         return see_other(target or url_for("account.overview"))
     return form_page(template, form, next=target)

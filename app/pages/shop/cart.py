@@ -20,7 +20,7 @@ from app.pages.shell import page
 from app.schemas.base import ShopSchema
 from app.services.buying import cart_contents, cart_service
 from app.web.limits import rate_limits
-from app.web.redirects import inside
+from app.web.redirects import safe_target
 
 blp = PageBlueprint("cart_page", __name__)
 

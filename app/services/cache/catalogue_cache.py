@@ -23,6 +23,7 @@ from flask_caching.backends.nullcache import NullCache
 from sqlalchemy.orm import SessionTransaction
 
 from app.db import replica
+from app.db.paging import Page, Slice
 from app.db.unit_of_work import after_commit
 from app.extensions import cache, db, extension
 from app.observability import metrics
@@ -39,14 +40,16 @@ MANY_PRODUCTS = 500
 MAX_SLUGS = 10_000
 WAIT_SECONDS = 1.0
 """How long a request waits for another that builds the same answer."""
+ListPage = Page[Any] | Slice[Any]
+"""A list's page, without its items."""
 
 
 class Answer(NamedTuple):
-    """A finished answer: the bytes of its body, its ETag (unquoted), and a list's figures."""
+    """A finished answer: the bytes of its body, its ETag (unquoted), and the page of a list."""
 
     body: bytes
     etag: str
-    facts: tuple[Any, ...] = ()
+    page: ListPage | None = None
 
 
 class ProductAnswer(NamedTuple):

@@ -1,1 +1,1 @@
-"""Who calls: tokens, the sign-in cookie, guests, operators."""
+"""The caller of a request: tokens, the sign-in cookie, guests, operators."""

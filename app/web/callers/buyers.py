@@ -1,8 +1,6 @@
-"""Buyers over HTTP: the headers by which guests and devices are known, and requests that carry a
-key."""
+"""Buyers over HTTP: the headers of guests and devices, and requests with an idempotency key."""
 
 import re
-from typing import Any
 
 from flask import current_app, request
 
@@ -18,23 +16,23 @@ CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
 ORDER_TOKEN = "X-Order-Token"  # noqa: S105
 DEVICE_TOKEN = "X-Device-Token"  # noqa: S105
 IDEMPOTENCY_KEY = "Idempotency-Key"
-# How the API's docs call the headers that stand in for an account; an account wins over them.
+# The names that the API's docs give the headers of guests; a caller with an account needs none.
 GUEST_TOKENS = {"cart_token": CART_TOKEN, "order_token": ORDER_TOKEN}
 _KEY = re.compile(r"[ -~]{1,255}")
 
 
 def current_buyer() -> Buyer:
-    """Whose cart this request is about: the caller's account, or else the token's."""
+    """The owner of the cart of this request: the caller's account, or else the guest of the token."""
     return Buyer(current_actor(), request.headers.get(CART_TOKEN) or None)
 
 
 def guest_origin() -> GuestOrigin:
-    """The client's address, and what guests can have by the settings."""
+    """The client's address, and the limits on guests by the settings."""
     return GuestOrigin(request.remote_addr, current_app.config["GUEST_LIMITS"])
 
 
-def sent_order_token() -> str | None:
-    """The secret of a guest's order, where one was sent."""
+def current_order_token() -> str | None:
+    """The token of a guest's order, None if the request has none."""
     return request.headers.get(ORDER_TOKEN) or None
 
 
@@ -53,9 +51,9 @@ def keyed_request() -> KeyedRequest | None:
     return KeyedRequest(key, read_body(request))
 
 
-def header(name: str, description: str, max_length: int | None = None) -> dict[str, Any]:
-    """A request header, as the API's docs show it."""
-    schema: dict[str, Any] = {"type": "string"}
+def header(name: str, description: str, max_length: int | None = None) -> dict[str, object]:
+    """The OpenAPI description of a request header."""
+    schema: dict[str, object] = {"type": "string"}
     if max_length:
         schema["maxLength"] = max_length
     return {
@@ -72,7 +70,7 @@ DEVICE = header(
     "What an earlier sign-in on this device answered: other people's failures do not lock it out.",
     devices.MAX_LENGTH,
 )
-MARKED = {
+DEVICE_RESPONSE_HEADER = {
     DEVICE_TOKEN: {
         "description": "Marks this device for the account. Keep it, and send it with the next sign-in.",
         "schema": {"type": "string", "maxLength": devices.MAX_LENGTH},

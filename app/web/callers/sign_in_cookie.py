@@ -1,11 +1,10 @@
-"""Sign-in on the pages: a JWT in a cookie that scripts cannot read, good for the pages alone.
+"""Sign-in on the pages: a JWT in a cookie that scripts cannot read, valid on the pages alone.
 
-The token is made for another audience than the API's, so that neither door takes the other's: a
-cookie, which browsers send along unasked, never authenticates a call of the API.
+The token has another audience than those of the API, and neither accepts the other's: a cookie,
+which browsers send with every request, never authenticates a call of the API.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import jwt
 from flask import Response, current_app, g, request
@@ -14,16 +13,16 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 from app.domain.people.actor import ANONYMOUS
 from app.models import Session
 from app.services.accounts import session_service
-from app.web.callers.tokens import session_lifetime, verified
+from app.web.callers.tokens import Claims, session_lifetime, verify_token
 from app.web.limits import rate_limits
 
 AUDIENCE = "shopswift-pages"
 
 
-def give_sign_in(response: Response, session: Session) -> None:
-    """Send the session's cookie along. It lives as long as the session's row.
+def set_sign_in_cookie(response: Response, session: Session) -> None:
+    """Set the session's cookie. It is valid as long as the session's row.
 
-    Pages do not rotate tokens as API clients do: two tabs would end their own family.
+    Pages do not rotate tokens as API clients do: of two tabs, the second would end the session.
     """
     lifetime = session_lifetime()
     token = create_access_token(
@@ -34,37 +33,39 @@ def give_sign_in(response: Response, session: Session) -> None:
     set_access_cookies(response, token, max_age=int(lifetime.total_seconds()))
 
 
-def take_sign_in(response: Response) -> None:
-    """Have the browser forget the cookie."""
+def unset_sign_in_cookie(response: Response) -> None:
+    """Delete the cookie from the browser."""
     unset_access_cookies(response)
 
 
 def identify_visitor() -> None:
-    """Find whose session the cookie names. One that is not believed makes an anonymous visitor."""
-    if "actor" in g:  # by a Bearer token, which was sent on purpose
+    """Find the session that the cookie names. A cookie that is not valid means an anonymous visitor."""
+    if "actor" in g:  # a Bearer token identified the caller
         return
     claims = sign_in_claims()
     actor = session_service.find_actor(claims["sid"]) if claims else None
     if actor is not None and str(actor.user_id) != (claims or {})["sub"]:
         actor = None
     if claims and actor is None:
-        rate_limits.count_as_network()
+        rate_limits.count_for_network()
     g.actor = replace(actor or ANONYMOUS, door="pages", address=request.remote_addr)
-    g.stale_sign_in = actor is None and bool(_cookie())
+    g.has_invalid_cookie = actor is None and bool(_cookie())
 
 
-def drop_stale_sign_in(response: Response) -> Response:
-    """A cookie that is good for nothing is not carried around any longer."""
-    # Not where the answer brings a new one.
-    if g.get("stale_sign_in") and not _is_set_by(response):
-        take_sign_in(response)
+def unset_invalid_cookie(response: Response) -> Response:
+    """Delete a cookie that is not valid, unless the response sets a new one."""
+    if g.get("has_invalid_cookie") and not _is_set_by(response):
+        unset_sign_in_cookie(response)
     return response
 
 
-def sign_in_claims() -> dict[str, Any] | None:
-    """What the cookie says, if we signed it for the pages; nothing is asked of the database."""
+def sign_in_claims() -> Claims | None:
+    """The cookie's claims, if the shop signed them for the pages; None otherwise.
+
+    The database is not read: the session may have ended.
+    """
     try:
-        claims = verified(_cookie(), AUDIENCE)
+        claims = verify_token(_cookie(), AUDIENCE)
     except (jwt.PyJWTError, ValueError):
         return None
     is_ours = claims.get("type") == "access" and type(claims.get("sid")) is int

@@ -1,30 +1,31 @@
 """How many requests one user or network may send.
 
-Each request counts against several budgets, and is refused by the first that is used up:
+Each request counts against several budgets, and the first that is used up refuses it:
 
-- the network's, over all routes together (RATELIMIT_NETWORK);
-- the route's: on routes of signing in the network's (RATELIMIT_AUTH), whatever credential is sent;
-  elsewhere the user's, or without a user the network's (RATELIMIT_DEFAULT). Requests that match no
-  route share the budget of one;
-- on routes that hash passwords the network's, over all these routes together
-  (RATELIMIT_PASSWORDS);
-- where guests put articles into carts the network's, over all its guests (RATELIMIT_GUEST_ITEMS),
-  and for each cart that is opened (RATELIMIT_GUEST_CARTS).
+- RATELIMIT_NETWORK: the network's, over all routes together;
+- RATELIMIT_AUTH: the network's for each sign-in route, whatever credential is sent;
+- RATELIMIT_DEFAULT: the user's for each other route, or without a user the network's. Requests that
+  match no route count as one route;
+- RATELIMIT_PASSWORDS: the network's, over all routes that hash passwords;
+- RATELIMIT_GUEST_ITEMS: the network's, over all routes where guests put articles into carts;
+- RATELIMIT_GUEST_CARTS: the network's, for each cart that a guest opens.
 
-A token's signature is checked before the limits, its session after them. Where the session turns
-out to have ended, `count_as_network` counts the request against the network's budget for the route.
+A token's signature is checked before the limits, its session after them. If the session has ended,
+`count_for_network` counts the request against the network's budget for the route.
 
-A round trip to Redis for every request would cost more than most answers do. So each process
-counts locally, and reports to Redis every `limit / SHARES` requests; then it learns what the others
-counted. With P processes a client can exceed a limit by (P - 1) * limit / SHARES at most. Limits
-below 2 * SHARES are reported with every request, and are exact.
+A round trip to Redis for every request takes 0.14 to 0.4 ms, longer than some answers. So each
+process counts locally and reports to Redis every `limit / SHARES` requests; Redis answers with the
+count of all processes. With P processes a client can therefore exceed a limit by at most
+(P - 1) * limit / SHARES. Limits below 2 * SHARES are reported with every request, and are exact.
+
+Simpler, but wrong: to count in each process alone, since P processes then allow P times the limit.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Blueprint, Flask, current_app, g, request
 from limits import RateLimitItem, parse_many
@@ -37,19 +38,19 @@ from app.keyed_hashes import keyed_hash
 
 SHARES = 50
 MAX_CALLERS = 50_000
-"""Where more than this are counted at a time, counting in this process begins anew."""
+"""When a process counts more callers than this, it starts all of its counts afresh."""
 UNMATCHED = "unmatched"
-"""Stands for the route of requests that match none (404, 405)."""
+"""The route name under which requests that match no route are counted (404, 405)."""
 SETTINGS = (
     "RATELIMIT_NETWORK", "RATELIMIT_DEFAULT", "RATELIMIT_AUTH", "RATELIMIT_PASSWORDS",
     "RATELIMIT_GUEST_CARTS", "RATELIMIT_GUEST_ITEMS",
 )  # fmt: skip
 _auth_blueprints: set[str] = set()
-V = TypeVar("V", bound=Callable[..., Any])
+V = TypeVar("V", bound=Callable[..., object])
 
 
 def limit_as_sign_in(blp: Blueprint) -> None:
-    """Give each POST of a blueprint's routes RATELIMIT_AUTH, counted by network."""
+    """Count each POST to a blueprint's routes against RATELIMIT_AUTH, by network."""
     _auth_blueprints.add(blp.name)
 
 
@@ -59,14 +60,14 @@ def shares_password_budget(view: V) -> V:
     return view
 
 
-def hashes_passwords(view: Callable[..., Any]) -> bool:
-    """Whether a view shares the budget for passwords."""
+def hashes_passwords(view: Callable[..., object]) -> bool:
+    """Whether a view counts against RATELIMIT_PASSWORDS."""
     return "hashes_passwords" in vars(view)
 
 
-def unlimited(view: V) -> V:
-    """Let everybody ask a view as often as they like: for answers as cheap as a refusal."""
-    vars(view)["is_unlimited"] = True
+def exempt(view: V) -> V:
+    """Do not limit requests to a view: for answers that cost no more than a refusal."""
+    vars(view)["is_exempt"] = True
     return view
 
 
@@ -76,43 +77,47 @@ def limits_guests(view: V) -> V:
     return view
 
 
-def apart_from_network(view: V) -> V:
-    """Do not count a view against RATELIMIT_NETWORK: monitoring goes on where the shop's other
-    callers use that up, as they do when all of them seem to have one address."""
-    vars(view)["is_apart"] = True
+def exempt_from_network(view: V) -> V:
+    """Do not count requests to a view against RATELIMIT_NETWORK.
+
+    Monitoring has to go on when other callers use that budget up, for example because all of them
+    seem to have one address.
+    """
+    vars(view)["is_exempt_from_network"] = True
     return view
 
 
 def register(app: Flask) -> None:
-    """Prepare the limits that the configuration names."""
+    """Create the counts of the limits that the settings name."""
     limiter.init_app(app)
     if app.config["RATELIMIT_ENABLED"]:
         app.extensions["rate_limits"] = {
-            name: [Counts(limit) for limit in parse_many(app.config[name])] for name in SETTINGS
+            name: [LimitCounts(limit) for limit in parse_many(app.config[name])]
+            for name in SETTINGS
         }
 
 
 def name_network() -> None:
-    """Name the caller's network, who is counted unless `g.rate_limit_key` names a user.
+    """Set the keys of the caller's network. `g.rate_limit_key` may be set to a user's later.
 
-    By a keyed hash: Redis, and whoever reads along, learns no address.
+    They are keyed hashes, so that Redis holds no network address.
     """
     network = keyed_hash("rate limit", network_of(request.remote_addr)).hex()[:32]
     g.network_key = g.rate_limit_key = f"address:{network}"
 
 
 def check() -> None:
-    """Count this request.
+    """Count this request against all of its budgets.
 
     Raises:
-        RateLimited: it is one too many from this user or network.
+        RateLimited: one of them is used up.
     """
     if "rate_limits" not in current_app.extensions:
         return
     view = vars(current_app.view_functions[request.endpoint or ""])
-    if "is_unlimited" in view:
+    if "is_exempt" in view:
         return
-    if "is_apart" not in view:
+    if "is_exempt_from_network" not in view:
         _hit("RATELIMIT_NETWORK", g.network_key)
     if request.blueprint in _auth_blueprints and request.method == "POST":
         _hit("RATELIMIT_AUTH", f"{g.network_key}/{request.endpoint}")
@@ -125,10 +130,10 @@ def check() -> None:
 
 
 def count_new_cart() -> None:
-    """Count a guest's cart that is about to be opened.
+    """Count a cart that a guest is about to open.
 
     Raises:
-        RateLimited: it is one too many from this network.
+        RateLimited: this network has opened too many.
     """
     if "rate_limits" in current_app.extensions:
         _hit("RATELIMIT_GUEST_CARTS", f"{g.network_key}/guest carts")
@@ -143,18 +148,18 @@ def check_unmatched() -> None:
     """Count a request that matches no route, or none with its method.
 
     Raises:
-        RateLimited: it is one too many from this network.
+        RateLimited: the network's budget is used up.
     """
     if "rate_limits" in current_app.extensions:
         _hit("RATELIMIT_NETWORK", g.network_key)
         _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{UNMATCHED}")
 
 
-def count_as_network() -> None:
-    """Count this request once more, by network: its token's user is not signed in any more.
+def count_for_network() -> None:
+    """Count this request for its network, since the session of its token has ended.
 
     Raises:
-        RateLimited: it is one too many from this network.
+        RateLimited: the network's budget is used up.
     """
     if "rate_limits" in current_app.extensions and g.rate_limit_key != g.network_key:
         _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{request.endpoint}")
@@ -163,71 +168,71 @@ def count_as_network() -> None:
 
 @limiter.request_filter
 def _is_checked_here() -> bool:
-    """Keep Flask-Limiter from counting, too: it would ask Redis with every request."""
+    """Keep Flask-Limiter from counting as well, which would call Redis with every request."""
     return True
 
 
-def _hit(setting: str, who: str) -> None:
-    budgets: dict[str, list[Counts]] = current_app.extensions["rate_limits"]
+def _hit(setting: str, caller: str) -> None:
+    budgets: dict[str, list[LimitCounts]] = current_app.extensions["rate_limits"]
     for counts in budgets[setting]:
-        wait = counts.hit(who, limiter.storage)
+        wait = counts.hit(caller, limiter.storage)
         if wait:
             raise RateLimited(wait)
 
 
 @dataclass
-class Count:
-    """One caller's requests in a window that ends at `ends` (seconds since 1970)."""
+class CallerCount:
+    """One caller's requests in a window that ends at `ends_at` (seconds since 1970)."""
 
-    ends: float
-    known: int = 0
-    """As Redis last said, all processes together."""
-    since: int = 0
-    """In this process, and not told yet."""
+    ends_at: float
+    reported: int = 0
+    """The count of all processes together, when this process last reported."""
+    unreported: int = 0
+    """Requests to this process since then."""
 
 
 @dataclass
-class Counts:
-    """All callers' requests under one limit, as far as this process knows."""
+class LimitCounts:
+    """The counts of all callers of this process under one limit."""
 
     limit: RateLimitItem
-    callers: dict[str, Count] = field(default_factory=dict)
+    callers: dict[str, CallerCount] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hit(self, who: str, storage: Storage) -> int:
-        """Count a request; 0 when it is within the limit, else the seconds to wait."""
+    def hit(self, caller: str, storage: Storage) -> int:
+        """Count a request; return 0 if it is within the limit, else the seconds to wait."""
         now = time.time()
         with self.lock:
-            count = self._count(who, now)
-            if count.known > self.limit.amount:
-                return _seconds(count.ends - now)
-            count.since += 1
-            # Only Redis says that it is enough: its window may have ended before this one.
-            is_enough = count.known + count.since > self.limit.amount
-            if not is_enough and count.since < self.limit.amount // SHARES:
+            count = self._count_of(caller, now)
+            if count.reported > self.limit.amount:
+                return _whole_seconds(count.ends_at - now)
+            count.unreported += 1
+            # Only Redis may refuse: its window may have ended before this one.
+            is_over = count.reported + count.unreported > self.limit.amount
+            if not is_over and count.unreported < self.limit.amount // SHARES:
                 return 0
-            share, count.since = count.since, 0
-        return self._tell(who, count, share, storage)
+            share, count.unreported = count.unreported, 0
+        return self._report(caller, count, share, storage)
 
-    def _count(self, who: str, now: float) -> Count:
+    def _count_of(self, caller: str, now: float) -> CallerCount:
         period = self.limit.get_expiry()
-        count = self.callers.get(who)
-        # Further away than a whole window is what a clock that was set back left behind.
-        if count is not None and now < count.ends <= now + period:
+        count = self.callers.get(caller)
+        # After the clock was set back, a window may seem to end later than a whole period from now.
+        if count is not None and now < count.ends_at <= now + period:
             return count
         if len(self.callers) >= MAX_CALLERS:
             self.callers.clear()
-        count = self.callers[who] = Count(now + period)
+        count = self.callers[caller] = CallerCount(now + period)
         return count
 
-    def _tell(self, who: str, count: Count, share: int, storage: Storage) -> int:
-        key = self.limit.key_for(current_app.config["RATELIMIT_KEY_PREFIX"], who)
-        count.known = storage.incr(key, self.limit.get_expiry(), share)
-        if count.known <= self.limit.amount:
+    def _report(self, caller: str, count: CallerCount, share: int, storage: Storage) -> int:
+        key = self.limit.key_for(current_app.config["RATELIMIT_KEY_PREFIX"], caller)
+        count.reported = storage.incr(key, self.limit.get_expiry(), share)
+        if count.reported <= self.limit.amount:
             return 0
-        count.ends = storage.get_expiry(key)
-        return _seconds(count.ends - time.time())
+        count.ends_at = storage.get_expiry(key)
+        return _whole_seconds(count.ends_at - time.time())
 
 
-def _seconds(wait: float) -> int:
+def _whole_seconds(wait: float) -> int:
     return max(1, int(wait) + 1)

@@ -536,9 +536,9 @@ class EmptiedAtOnce(dict):
 
 
 def test_a_query_is_read_although_what_is_remembered_of_others_is_just_forgotten(app, anyone):
-    remembered = app.extensions.get("remembered_queries", {})
-    app.extensions["remembered_queries"] = EmptiedAtOnce()
+    remembered = app.extensions.get("query_cache", {})
+    app.extensions["query_cache"] = EmptiedAtOnce()
     try:
         assert anyone.get(f"{URL}?per_page=7").json["per_page"] == 7
     finally:
-        app.extensions["remembered_queries"] = remembered
+        app.extensions["query_cache"] = remembered

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.web.redirects import MAX_LENGTH, inside
+from app.web.redirects import MAX_LENGTH, safe_target
 
 SHOP = "https://shop.example/account/login"
 EVIL = [
@@ -42,20 +42,20 @@ def host_and_scheme_in_a_browser(reference: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("target", EVIL)
 def test_what_leads_outside_is_replaced(target):
-    assert inside(target, "/home") == "/home"
+    assert safe_target(target, "/home") == "/home"
 
 
 def test_nothing_given_leads_to_the_fallback():
-    assert inside(None, "/home") == "/home"
+    assert safe_target(None, "/home") == "/home"
 
 
 @pytest.mark.parametrize("target", INSIDE)
 def test_a_path_of_the_shop_is_kept_as_it_is(target):
-    assert inside(target, "/home") == target
+    assert safe_target(target, "/home") == target
 
 
 def test_letters_beyond_ascii_are_encoded():
-    assert inside("/search?q=thé vert", "/home") == "/search?q=th%C3%A9%20vert"
+    assert safe_target("/search?q=thé vert", "/home") == "/search?q=th%C3%A9%20vert"
 
 
 @given(
@@ -64,12 +64,12 @@ def test_letters_beyond_ascii_are_encoded():
 @example("/%2\\f")
 @example("/%%32%66/evil.example")
 def test_a_browser_always_stays_in_the_shop(target):
-    address = inside(target, "/home")
+    address = safe_target(target, "/home")
 
     assert host_and_scheme_in_a_browser(address) == ("https", "shop.example")
     assert re.fullmatch(r"/[!-\[\]-~]*", address)
     assert not address.startswith("//")
-    assert inside(address, "/elsewhere") == address
+    assert safe_target(address, "/elsewhere") == address
 
 
 @given(
@@ -80,4 +80,4 @@ def test_a_browser_always_stays_in_the_shop(target):
 def test_a_search_of_any_words_survives_the_sign_in(words):
     target = f"/search?q={quote(words, safe='')}"
 
-    assert inside(target, "/home") == target
+    assert safe_target(target, "/home") == target

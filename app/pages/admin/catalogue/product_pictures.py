@@ -17,7 +17,7 @@ from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import product_service
 from app.services.catalogue import picture_service, product_queries
 from app.web.callers.identity import current_actor
-from app.web.uploads import allow_large_body, keep_picture
+from app.web.uploads import allow_large_body, store_picture
 
 
 def _allow_pictures() -> None:
