@@ -1,8 +1,8 @@
-"""Hashes of things with few possible values, such as network addresses and emails.
+"""Hashes of values that can be guessed, such as network addresses and emails.
 
-Anybody can hash all IPv4 addresses and compare, so a plain hash of one hides nothing from whoever
-holds a copy of the database. These are HMACs (RFC 2104) under keys that are derived from SECRET_KEY,
-one for each purpose (NIST SP 800-108): without the key nothing can be compared.
+Anybody can hash all IPv4 addresses and compare, so a plain hash does not protect one in a copy of the
+database. These are HMACs (RFC 2104) under keys that are derived from SECRET_KEY, one for each purpose
+(NIST SP 800-108). Without the key nobody can compute them.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from flask import current_app
 
 
 def keyed_hash(purpose: str, text: str) -> bytes:
-    """32 bytes that stand for a text, under the present SECRET_KEY."""
+    """The hash of a text under the present SECRET_KEY, 32 bytes."""
     return _hash(current_app.config["SECRET_KEY"], purpose, text)
 
 
 def keyed_hashes(purpose: str, text: str) -> list[bytes]:
-    """What the text was stored as: under the present SECRET_KEY first, then under each of
+    """The hashes under which a text may be stored: under SECRET_KEY first, then under each of
     SECRET_KEY_FALLBACKS."""
     config = current_app.config
     return [

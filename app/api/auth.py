@@ -1,13 +1,11 @@
-"""Doors of registration and sign-in."""
-
-from typing import Any
+"""Routes of registration and sign-in."""
 
 from flask import request, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import User
-from app.schemas.auth import LoginSchema, RegisterSchema, TokensSchema
+from app.schemas.auth import Credentials, LoginSchema, RegisterSchema, Registration, TokensSchema
 from app.schemas.users import UserSchema
 from app.services.accounts import auth_service, password_hashing, session_service
 from app.services.buying.sign_in import sign_in_with_cart
@@ -27,14 +25,17 @@ GUEST_CART = header(CART_TOKEN, "A guest's cart, to be merged into the customer'
 @rate_limits.shares_password_budget
 @blp.arguments(RegisterSchema)
 @blp.response(201, UserSchema)
-def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
+def register(account: Registration) -> tuple[User, dict[str, str]]:
     """Create an account. Emails are compared without regard to case.
 
     Answers 503 `busy` while too many passwords are being hashed, like every operation that hashes one.
     """
-    wishes["password_hash"] = password_hashing.hash_password(wishes.pop("password"))
     lifetime, client = session_lifetime(), request.remote_addr
-    user = in_transaction(lambda: auth_service.register(lifetime, client, **wishes))
+    names = account.get("first_name", ""), account.get("last_name", "")
+    password_hash = password_hashing.hash_password(account["password"])
+    user = in_transaction(
+        lambda: auth_service.register(lifetime, client, account["email"], password_hash, *names)
+    )
     return user, {"Location": url_for("users.get_me")}
 
 
@@ -42,7 +43,7 @@ def register(wishes: dict[str, Any]) -> tuple[User, dict[str, str]]:
 @rate_limits.shares_password_budget
 @blp.arguments(LoginSchema)
 @blp.response(200, TokensSchema, headers=DEVICE_RESPONSE_HEADER)
-def login(credentials: dict[str, str]) -> tuple[TokenPair, dict[str, str]]:
+def login(credentials: Credentials) -> tuple[TokenPair, dict[str, str]]:
     """Sign in. After five wrong passwords in a row the account is locked, each time for longer (429).
 
     Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After.

@@ -1,6 +1,4 @@
-"""Doors of accounts: everybody's own, the address book, and what staff see and change."""
-
-from typing import Any
+"""Routes of accounts: one's own, its address book, and those that staff see and change."""
 
 from flask import current_app, request, url_for
 
@@ -9,12 +7,15 @@ from app.errors import unless_refused
 from app.models import Address, User
 from app.schemas.paging import PageArgs, list_schema
 from app.schemas.users import (
+    AddressFields,
     AddressSchema,
     ChangePasswordSchema,
     CloseAccountSchema,
     ProfileSchema,
+    StaffChanges,
     StaffChangesSchema,
     UserArgs,
+    UserFilters,
     UserSchema,
 )
 from app.services import user_service
@@ -29,7 +30,7 @@ from app.web.pagination import page_answer
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
 USER = "/<int:user_id>"
 ADDRESS = "/me/addresses/<int:address_id>"
-Listed = tuple[dict[str, Any], dict[str, str]]
+BodyAndHeaders = tuple[dict[str, object], dict[str, str]]
 
 
 @blp.get("/me")
@@ -66,13 +67,13 @@ def close_account(proof: dict[str, str]) -> None:
 @login_required
 @blp.arguments(ChangePasswordSchema)
 @blp.response(204, headers=DEVICE_RESPONSE_HEADER)
-def change_password(wishes: dict[str, str]) -> tuple[None, dict[str, str]]:
+def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
     """Set a new password. All other sessions end, and earlier device tokens become invalid."""
     actor = current_actor()
     store_name = current_app.config["STORE_NAME"]
-    auth_service.refuse_weak_password(actor, wishes["new_password"], store_name)
-    attempt = auth_service.try_own_password(actor, wishes["current_password"])
-    new_hash = password_hashing.hash_password(wishes["new_password"])
+    auth_service.refuse_weak_password(actor, passwords["new_password"], store_name)
+    attempt = auth_service.try_own_password(actor, passwords["current_password"])
+    new_hash = password_hashing.hash_password(passwords["new_password"])
     outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
     user = unless_refused(outcome)
     device = request.headers.get(DEVICE_TOKEN, "")
@@ -93,7 +94,7 @@ def sign_out_everywhere() -> None:
 @login_required
 @blp.arguments(PageArgs, location="query")
 @blp.response(200, list_schema(AddressSchema))
-def list_addresses(args: dict[str, Any]) -> Listed:
+def list_addresses(args: dict[str, int]) -> BodyAndHeaders:
     """The caller's address book, oldest entry first."""
     page = address_service.list_addresses(current_actor(), **args)
     return page_answer(page, list(page.items))
@@ -103,9 +104,9 @@ def list_addresses(args: dict[str, Any]) -> Listed:
 @login_required
 @blp.arguments(AddressSchema)
 @blp.response(201, AddressSchema)
-def add_address(facts: dict[str, str]) -> tuple[Address, dict[str, str]]:
+def add_address(fields: AddressFields) -> tuple[Address, dict[str, str]]:
     """Add an address to the address book."""
-    address = in_transaction(lambda: address_service.add_address(current_actor(), **facts))
+    address = in_transaction(lambda: address_service.add_address(current_actor(), **fields))
     return address, {"Location": url_for("users.get_address", address_id=address.id)}
 
 
@@ -121,7 +122,7 @@ def get_address(address_id: int) -> Address:
 @login_required
 @blp.arguments(AddressSchema(partial=True))
 @blp.response(200, AddressSchema)
-def change_address(changes: dict[str, str], address_id: int) -> Address:
+def change_address(changes: AddressFields, address_id: int) -> Address:
     """Change the fields that are sent. Orders keep their own copy of the address."""
     actor = current_actor()
     return in_transaction(lambda: address_service.update_address(actor, address_id, **changes))
@@ -139,7 +140,7 @@ def remove_address(address_id: int) -> None:
 @admin_required
 @blp.arguments(UserArgs, location="query")
 @blp.response(200, list_schema(UserSchema))
-def list_users(args: dict[str, Any]) -> Listed:
+def list_users(args: UserFilters) -> BodyAndHeaders:
     """All accounts, newest first."""
     page = user_service.list_users(**args)
     return page_answer(page, list(page.items))
@@ -157,7 +158,7 @@ def get_user(user_id: int) -> User:
 @admin_required
 @blp.arguments(StaffChangesSchema)
 @blp.response(200, UserSchema)
-def change_user(changes: dict[str, Any], user_id: int) -> User:
+def change_user(changes: StaffChanges, user_id: int) -> User:
     """Change `role` or `is_active`. The account's sessions end at once."""
     return in_transaction(lambda: user_service.update_user(current_actor(), user_id, **changes))
 

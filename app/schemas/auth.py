@@ -1,6 +1,7 @@
 """The JSON of registration and sign-in."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from flask import current_app
 from marshmallow import ValidationError, fields, validates_schema
@@ -8,14 +9,33 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.domain.people import emails, passwords
 from app.schemas.base import ShopSchema, Text
 
+Body = Mapping[str, Any]
+"""The parsed JSON object that a field is part of."""
+
+
+class Credentials(TypedDict):
+    """What `LoginSchema` loads."""
+
+    email: str
+    password: str
+
+
+class Registration(Credentials, total=False):
+    """What `RegisterSchema` loads."""
+
+    first_name: str
+    last_name: str
+
 
 class Email(Text):
-    """An email address, in its usual spelling from here on."""
+    """An email address; it is loaded in its usual spelling (`emails.clean`)."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(emails.MAX_LENGTH, low=3, metadata={"format": "email"}, **kwargs)
+    def __init__(self, *, required: bool = False) -> None:
+        super().__init__(emails.MAX_LENGTH, low=3, metadata={"format": "email"}, required=required)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
+    ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             return emails.clean(text)
@@ -23,33 +43,31 @@ class Email(Text):
             raise ValidationError(str(error)) from None
 
 
-class GivenPassword(fields.String):
-    """A password to compare: taken as it is, however weak."""
+class Password(fields.String):
+    """A password to compare: however weak, and unchanged."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        metadata = {
-            "format": "password",
-            "minLength": 1,
-            "pattern": "^[^\\u0000]*$",
-            **kwargs.pop("metadata", {}),
-        }
-        super().__init__(required=True, load_only=True, metadata=metadata, **kwargs)
+    def __init__(self, **limits: int) -> None:
+        metadata = {"format": "password", "minLength": 1, "pattern": "^[^\\u0000]*$", **limits}
+        super().__init__(required=True, load_only=True, metadata=metadata)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
+    ) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         if not passwords.is_readable(text):
             raise ValidationError("Not a password.")
         return text
 
 
-class NewPassword(GivenPassword):
-    """A password to set: neither too short nor too long nor a common one."""
+class NewPassword(Password):
+    """A password to set: of the right length, and not easy to guess."""
 
     def __init__(self) -> None:
-        length = {"minLength": passwords.MIN_LENGTH, "maxLength": passwords.MAX_LENGTH}
-        super().__init__(metadata=length)
+        super().__init__(minLength=passwords.MIN_LENGTH, maxLength=passwords.MAX_LENGTH)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
+    ) -> str:
         text = fields.String._deserialize(self, value, attr, data, **kwargs)
         weakness = passwords.weakness(text)
         if weakness:
@@ -66,7 +84,7 @@ class RegisterSchema(ShopSchema):
     last_name = Text(100)
 
     @validates_schema
-    def _no_known_password(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def _refuse_guessable_password(self, data: Registration, **_kwargs: object) -> None:
         words = [current_app.config["STORE_NAME"], data["email"]]
         words += [data.get("first_name", ""), data.get("last_name", "")]
         weakness = passwords.weakness(data["password"], words)
@@ -75,10 +93,10 @@ class RegisterSchema(ShopSchema):
 
 
 class LoginSchema(ShopSchema):
-    """Who wants to sign in. What is no address is simply unknown."""
+    """The email and password of a sign-in. Text that is no address is refused like an unknown one."""
 
     email = Text(emails.MAX_LENGTH, low=1, required=True)
-    password = GivenPassword()
+    password = Password()
 
 
 class TokensSchema(ShopSchema):

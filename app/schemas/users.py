@@ -1,26 +1,58 @@
 """The JSON of accounts and their addresses."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf
 
 from app.domain.countries import is_country
-from app.schemas.auth import GivenPassword, NewPassword
+from app.schemas.auth import Body, NewPassword, Password
 from app.schemas.base import Flag, ShopSchema, Text, Time
 from app.schemas.paging import PageArgs
 
 ROLES = ("customer", "admin")
 
 
+class AddressFields(TypedDict, total=False):
+    """What `AddressSchema` loads; all fields of a new address, some of a change."""
+
+    name: str
+    line1: str
+    line2: str
+    city: str
+    region: str
+    postal_code: str
+    country: str
+    phone: str
+
+
+class UserFilters(TypedDict):
+    """What `UserArgs` loads."""
+
+    page: int
+    per_page: int
+    q: str
+    role: str | None
+    is_active: bool | None
+
+
+class StaffChanges(TypedDict, total=False):
+    """What `StaffChangesSchema` loads."""
+
+    role: str
+    is_active: bool
+
+
 class Country(Text):
-    """An ISO 3166-1 alpha-2 code; small letters are made capitals."""
+    """An ISO 3166-1 alpha-2 code; lower case is accepted."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, required: bool = False) -> None:
         metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "example": "DE"}
-        super().__init__(2, low=2, metadata=metadata, **kwargs)
+        super().__init__(2, low=2, metadata=metadata, required=required)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(
+        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
+    ) -> str:
         code = super()._deserialize(value, attr, data, **kwargs)
         if not code.isascii() or not is_country(code.upper()):
             raise ValidationError("Not a country code of ISO 3166-1, such as DE.")
@@ -40,21 +72,21 @@ class UserSchema(ShopSchema):
 
 
 class ProfileSchema(ShopSchema):
-    """What people change about themselves."""
+    """What users change of their own accounts."""
 
     first_name = Text(100)
     last_name = Text(100)
 
 
 class StaffChangesSchema(ShopSchema):
-    """What staff change about an account."""
+    """What staff change of an account."""
 
     role = fields.String(validate=OneOf(ROLES))
     is_active = Flag()
 
 
 class UserArgs(PageArgs):
-    """Which accounts to list."""
+    """The filters of a list of accounts."""
 
     q = Text(200, load_default="", metadata={"description": "Part of the email or the name."})
     role = fields.String(load_default=None, validate=OneOf(ROLES))
@@ -64,18 +96,18 @@ class UserArgs(PageArgs):
 class CloseAccountSchema(ShopSchema):
     """Proof that it is the owner who deletes the account."""
 
-    password = GivenPassword()
+    password = Password()
 
 
 class ChangePasswordSchema(ShopSchema):
-    """The password in use, and the one to come."""
+    """The present password, and the new one."""
 
-    current_password = GivenPassword()
+    current_password = Password()
     new_password = NewPassword()
 
 
 class PostalAddressSchema(ShopSchema):
-    """Where goods go to."""
+    """The address that goods are sent to."""
 
     name = Text(200, low=1, required=True)
     line1 = Text(200, low=1, required=True)

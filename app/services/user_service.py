@@ -1,4 +1,4 @@
-"""Accounts: made, found, changed, and turned into tombstones."""
+"""Accounts: creating, finding, changing and erasing them."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
 
-NO_PASSWORD = "!"  # noqa: S105 - what no password hashes to
+NO_PASSWORD = "!"  # noqa: S105 - no password has this hash
 log = logging.getLogger(__name__)
 
 
@@ -27,11 +27,11 @@ def add(
     last_name: str = "",
     role: str = "customer",
 ) -> User:
-    """Make an account.
+    """Create an account.
 
     Raises:
         Invalid: `email` is no address.
-        Conflict: `email_taken`, in whatever case.
+        Conflict: `email_taken`; emails compare without regard to case.
     """
     try:
         address = emails.clean(email)
@@ -39,7 +39,7 @@ def add(
         raise Invalid({"email": [str(error)]}) from None
     if find_by_email(address):
         raise Conflict("email_taken", "There is an account with this email address already.")
-    _rekey_holder(emails.key(address))
+    _correct_key(emails.key(address))
     user = User(
         email=address,
         email_key=emails.key(address),
@@ -54,15 +54,16 @@ def add(
 
 
 def find_by_email(email: str) -> User | None:
-    """The account with this address, in whatever case it is written; never a deleted one."""
+    """The account with this address, without regard to case; None if there is none or it is
+    deleted."""
     keys = (emails.key(email), emails.former_key(email))
     accounts = db.session.scalars(select(User).where(User.email_key.in_(keys)))
     return next((user for user in accounts if emails.key(user.email or "") == keys[0]), None)
 
 
-def _rekey_holder(email_key: str) -> None:
-    """Give the account that is stored under this key its own: a key of earlier releases may be
-    another mailbox's now."""
+def _correct_key(email_key: str) -> None:
+    """If an account is stored under this key of another mailbox, as earlier releases could, give it
+    its own key."""
     holder = db.session.scalar(select(User).where(User.email_key == email_key).with_for_update())
     if holder is not None and holder.email is not None:
         holder.email_key = emails.key(holder.email)
@@ -81,7 +82,7 @@ def get_user(user_id: int) -> User:
 def list_users(
     page: int, per_page: int, q: str = "", role: str | None = None, is_active: bool | None = None
 ) -> Page[User]:
-    """Accounts, newest first; `q` is looked for in address and name, in whatever case."""
+    """Accounts, newest first; `q` is part of the email or the name, without regard to case."""
     query = select(User).where(User.deleted_at.is_(None))
     if q:
         name = User.first_name + " " + User.last_name
@@ -101,7 +102,7 @@ def lock_caller(actor: Actor) -> User:
     """The caller's own account, locked until the commit.
 
     Raises:
-        Unauthenticated: it was closed since the request came in.
+        Unauthenticated: the account was closed during the request.
     """
     query = select(User).where(User.id == actor.user_id).with_for_update(key_share=True)
     user = db.session.scalar(query.execution_options(populate_existing=True))
@@ -120,7 +121,7 @@ def update_profile(actor: Actor, **changes: str) -> User:
 
 
 def set_role(actor: Actor, user_id: int, role: str) -> User:
-    """Make somebody customer or admin.
+    """Make a user customer or admin.
 
     Raises:
         NotFound
@@ -132,17 +133,17 @@ def set_role(actor: Actor, user_id: int, role: str) -> User:
 def update_user(
     actor: Actor, user_id: int, role: str | None = None, is_active: bool | None = None
 ) -> User:
-    """Change what staff may change about an account; what is None stays.
+    """Change an account's role or activate or deactivate it; None changes nothing.
 
-    A new role and a deactivation end the account's sessions at once.
+    A change ends the account's sessions at once.
 
     Raises:
         NotFound
-        Conflict: `last_admin`, where nobody would be left to run the shop.
+        Conflict: `last_admin`, if no active admin would be left.
     """
     admins = lock_admins()
     user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
-    before = standing(user)
+    before = audited_state(user)
     after = (role or user.role, user.is_active if is_active is None else is_active)
     if (user.role, user.is_active) == after:
         return user
@@ -150,7 +151,7 @@ def update_user(
         refuse_last_admin(user, admins)
     user.role, user.is_active = after
     session_service.end_all(user.id)
-    trail.record(actor, "user.edited", user.id, before, standing(user))
+    trail.record(actor, "user.edited", user.id, before, audited_state(user))
     state = "active" if user.is_active else "deactivated"
     change = f"account {user.id} became {user.role}, {state}"
     security_log.record_of(actor, security_log.RIGHTS_CHANGED, change)
@@ -166,26 +167,26 @@ def release_address(actor: Actor, user_id: int) -> None:
 
     Raises:
         NotFound
-        Conflict: `account_in_use`, where the account has ordered or is of staff.
+        Conflict: `account_in_use`: the account has ordered, or is one of staff.
     """
     user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
-    # Whoever places an order holds the account's row, so none can come in between.
+    # Placing an order locks the account's row, so no order can be placed meanwhile.
     has_ordered = db.session.scalar(select(Order.id).where(Order.user_id == user.id).limit(1))
     if has_ordered or user.role != "customer":
         raise Conflict("account_in_use", "An account that has ordered, or is of staff, stays.")
-    trail.record(actor, "user.released", user.id, standing(user))
+    trail.record(actor, "user.released", user.id, audited_state(user))
     security_log.record_of(actor, security_log.ADDRESS_RELEASED, f"account {user.id}")
-    bury(user)
+    erase(user)
     session_service.erase_places(user.id)
 
 
-def standing(user: User) -> trail.State:
-    """What the audit trail tells of an account: nothing personal."""
+def audited_state(user: User) -> trail.State:
+    """The fields of an account that the audit trail records; none is personal."""
     return {"role": user.role, "is_active": user.is_active}
 
 
 def lock_admins() -> Sequence[User]:
-    """All admins as they are now, locked until the commit: two who remove each other take turns."""
+    """All admins, locked until the commit, so that two who remove each other cannot both succeed."""
     query = (
         select(User)
         .where(User.role == "admin", User.deleted_at.is_(None))
@@ -207,25 +208,25 @@ def refuse_last_admin(user: User, admins: Sequence[User]) -> None:
         raise Conflict("last_admin", "This is the last active admin; make another one first.")
 
 
-def bury(user: User) -> None:
-    """Turn an account into a tombstone: everything personal is erased, here and in its orders."""
+def erase(user: User) -> None:
+    """Erase everything personal of an account and its orders; the rows themselves stay."""
     throttle_service.delete_counts(
         throttle_service.login_key(user.email or ""), throttle_service.own_key(user.id)
     )
     session_service.end_all(user.id)
     db.session.execute(delete(Cart).where(Cart.user_id == user.id))
     db.session.execute(delete(Address).where(Address.user_id == user.id))
-    # Stored answers repeat the address of the order that they answered.
+    # Stored answers contain the addresses of orders.
     db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.scope == f"user:{user.id}"))
     db.session.execute(
         update(Order)
         .where(Order.user_id == user.id)
         .values(email=None, shipping_address=None, note="")
     )
-    mine = select(Order.id).where(Order.user_id == user.id)
+    own_orders = select(Order.id).where(Order.user_id == user.id)
     db.session.execute(
         update(OrderEvent)
-        .where(OrderEvent.order_id.in_(mine))
+        .where(OrderEvent.order_id.in_(own_orders))
         .values(note="")
         .execution_options(synchronize_session=False)
     )

@@ -1,4 +1,4 @@
-"""Who asks, and by which door: verbs that change something are told."""
+"""The caller of an operation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +9,13 @@ Door = Literal["api", "pages", "cli"]
 
 @dataclass(frozen=True)
 class Actor:
-    """The caller of a verb, as plain values that outlive any database session."""
+    """The caller of an operation, as plain values that outlive any database session."""
 
     role: Role = "anonymous"
     user_id: int | None = None
     session_id: int | None = None
     door: Door = "api"
+    """The interface that the caller uses."""
     address: str | None = None
     """The network address that the request came from."""
 

@@ -1,4 +1,4 @@
-"""Whose cart and whose order it is."""
+"""The owner of a cart and an order."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from app.domain.people.tokens import hash_token
 
 @dataclass(frozen=True)
 class Buyer:
-    """A customer, or else whoever holds a guest cart's token; an account wins over a token."""
+    """A customer, or a guest who holds a cart's token. A caller with both is the customer."""
 
     actor: Actor
     cart_token: str | None = field(default=None, repr=False)
@@ -19,10 +19,10 @@ class Buyer:
 
     @property
     def guest_token(self) -> str | None:
-        """The token, where it counts: without an account."""
+        """The cart's token of a guest; None for a customer."""
         return self.cart_token if self.user_id is None else None
 
     @property
     def guest_token_hash(self) -> str | None:
-        """How the database knows a guest's cart."""
+        """The hash under which a guest's cart is stored."""
         return hash_token(self.guest_token) if self.guest_token else None

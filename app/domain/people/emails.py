@@ -1,4 +1,4 @@
-"""Email addresses: what is one, and when two are the same."""
+"""Email addresses: which are valid, and which are the same."""
 
 # It normalizes by itself, what `clean` has normalized before.
 import email_validator  # noqa: TID251
@@ -9,8 +9,8 @@ from app.domain.text import NotText, normalize
 MAX_LENGTH = 254
 _MAX_KEY = 20 * MAX_LENGTH
 """A key can be longer than an address: one character may be folded to eighteen."""
-# What letters and marks draw nothing (Unicode, Default_Ignorable_Code_Point); controls and formats
-# are refused as such.
+# Letters and marks that are invisible (Unicode, Default_Ignorable_Code_Point). Controls and formats are
+# refused anyway.
 _INVISIBLE = frozenset(
     chr(code)
     for first, last in [(0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -18,7 +18,7 @@ _INVISIBLE = frozenset(
     for code in range(first, last + 1)
 )  # fmt: skip
 
-# Nothing is sent to check an address, so names for tests and for networks of one's own may be used.
+# The shop sends nothing to check an address, so domains of tests and of private networks are valid.
 for _domain in ("test", "local"):
     if _domain in email_validator.SPECIAL_USE_DOMAIN_NAMES:
         email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(_domain)
@@ -29,10 +29,10 @@ class NotAnEmail(ValueError):
 
 
 def clean(text: str) -> str:
-    """An address in its usual spelling: domain in lower case, the part before the @ as given.
+    """An address in its usual spelling: the domain in lower case, the part before the @ unchanged.
 
     Letters of another width or shape, such as those of a Japanese keyboard, become the usual ones
-    (NFKC), and what nobody can see is refused: no two accounts shall look like one address.
+    (NFKC), and invisible ones are refused, so that no two addresses look the same.
 
     Raises:
         NotAnEmail: the syntax is wrong, or it is longer than 254 characters.
@@ -55,12 +55,11 @@ def clean(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """What an address is compared by: the part before the @ without case, the domain as in IDNA.
+    """The key by which addresses compare: the part before the @ without case, the domain as in IDNA.
 
     Case folding is simple (Unicode, CaseFolding.txt, status C and S), which keeps letters apart that
     are several letters in capitals: `straße` and `strasse` are two mailboxes, and two domains (IDNA
-    2008, RFC 5892). Text that is no address has a key too; what cannot be registered is found
-    nowhere.
+    2008, RFC 5892). Text that is no address has a key too, which no account has.
     """
     try:
         local, at, domain = clean(text).rpartition("@")
@@ -68,13 +67,13 @@ def key(text: str) -> str:
         local, at, domain = text.strip(), "", ""
     try:
         return _fold(local) + at + domain
-    except NotText:  # not to be normalized, and nobody's address
+    except NotText:  # it cannot be normalized, so it is no account's address
         return text
 
 
 def former_key(text: str) -> str:
-    """The key of earlier releases, under which accounts may still be stored: folded in full, so
-    that `straße` was `strasse`."""
+    """The key of earlier releases, under which accounts may still be stored. Case folding was full,
+    so that `straße` became `strasse`."""
     try:
         text = clean(text)
     except NotAnEmail:
@@ -88,7 +87,7 @@ def former_key(text: str) -> str:
 
 
 def _fold(local: str) -> str:
-    # Folding can undo a normal form, so that it is made again (Unicode, toNFKC_Casefold).
+    # Case folding can undo normalization, so normalize again (Unicode, toNFKC_Casefold).
     folded = "".join(map(_fold_letter, normalize("NFKC", local, _MAX_KEY)))
     return _without_turkish_dots(normalize("NFKC", folded, _MAX_KEY))
 
@@ -101,5 +100,5 @@ def _fold_letter(letter: str) -> str:
 
 
 def _without_turkish_dots(local: str) -> str:
-    """Without what tells the Turkish letters apart whose other case is a plain I or i."""
+    """Replace the Turkish letters whose other case is a plain I or i by that i."""
     return local.replace("\u0130", "i").replace("i\u0307", "i").replace("\u0131", "i")

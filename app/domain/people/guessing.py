@@ -1,16 +1,15 @@
-"""How long a guesser waits: rules about counted failures, without a database.
+"""How long wrong passwords lock: rules about counts of failures, without a database.
 
 A *counter* holds failures that share a key. Most counters lock by themselves: after a number of
 free failures, for a time that doubles with each further one. The counter of an account's failures
 from all networks does not lock: strangers could keep it locked, and the owner out. Past its free
-failures it makes the shop careful with strange networks instead, those from which the account was
-never signed in to:
+failures it restricts unknown networks instead, those from which nobody signed in to the account:
 
-- A strange network that has failed today waits for a time that doubles with its own failures. One
-  that has not failed is let in at once, whatever others do.
-- Where more networks fail than `NETWORKS_AT_ONCE`, strange networks take turns of an hour. Which hour
-  is a network's own follows from a keyed hash, so that nobody can take the turn of another. This
-  bounds the guesses of a botnet to about `NETWORKS_AT_ONCE` an hour.
+- An unknown network that has failed today waits for a time that doubles with its own failures. One
+  that has not failed may try at once, whatever others do.
+- If more networks fail than `NETWORKS_AT_ONCE`, unknown networks take turns of an hour. The hour of a
+  network follows from a keyed hash, so that nobody can take the turn of another. This limits a
+  botnet to about `NETWORKS_AT_ONCE` guesses an hour.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +33,7 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class Count(Protocol):
-    """What is counted under one key, as it is stored."""
+    """The stored count of one key."""
 
     @property
     def failures(self) -> int: ...
@@ -48,49 +47,49 @@ class Count(Protocol):
 
 @dataclass(frozen=True)
 class Counter:
-    """Under which key failures are counted, and how long they lock it."""
+    """A key under which failures are counted, and how long they lock it."""
 
     key: str
     free: int = FREE_FAILURES[0]
     first: timedelta = FIRST_LOCK
     longest: timedelta = LONGEST_LOCK
     in_a_row: bool = True
-    """Whether a success starts the count afresh."""
+    """Whether a success deletes the count."""
     locks: bool = True
 
     def lock_after(self, failures: int) -> timedelta | None:
-        """For how long so many failures lock."""
+        """How long this many failures lock; None if they do not."""
         doublings = failures - self.free
         return self.first * 2 ** min(doublings, 16) if self.locks and doublings >= 0 else None
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """A network from which the account was never signed in to."""
+    """A network from which nobody signed in to the account before."""
 
     network_key: str
-    """Of the counter for the account and the widest network."""
+    """The key of the counter for the account and the widest network."""
     anywhere_key: str
-    """Of the counter for the account and all strange networks."""
+    """The key of the counter for the account and all unknown networks."""
     place: int
-    """A random number that stays the same for this account and network."""
+    """A pseudo-random number that is fixed for this account and network."""
 
 
 @dataclass(frozen=True)
 class Guards:
-    """What one attempt is counted under."""
+    """The counters of one attempt."""
 
     counters: tuple[Counter, ...]
     stranger: Stranger | None = None
 
     @property
     def keys(self) -> list[str]:
-        """Of all counters."""
+        """The keys of all counters."""
         return [counter.key for counter in self.counters]
 
 
 def waits_until(guards: Guards, counts: Mapping[str, Count], now: datetime) -> datetime | None:
-    """Until when no password is looked at; None where one is looked at now."""
+    """Until when passwords are refused unseen; None if they are not."""
     ends = [*_locks(guards, counts, now)]
     if guards.stranger:
         ends += _waits_of_stranger(guards.stranger, counts, now)
@@ -98,7 +97,7 @@ def waits_until(guards: Guards, counts: Mapping[str, Count], now: datetime) -> d
 
 
 def is_new_today(stranger: Stranger, counts: Mapping[str, Count], now: datetime) -> bool:
-    """Whether a strange network has not failed at this account today."""
+    """Whether an unknown network has not failed at this account today."""
     count = counts.get(stranger.network_key)
     return count is None or count.failures == 0 or count.last_failed_at.date() < now.date()
 
@@ -106,7 +105,7 @@ def is_new_today(stranger: Stranger, counts: Mapping[str, Count], now: datetime)
 def _locks(guards: Guards, counts: Mapping[str, Count], now: datetime) -> Iterator[datetime]:
     for counter in guards.counters:
         count = counts.get(counter.key)
-        # One that ends later than the longest lock was set by a clock that was ahead.
+        # A lock that ends later than the longest possible was set while the clock was ahead.
         if count and count.locked_until and count.locked_until <= now + counter.longest:
             yield count.locked_until
 
@@ -124,15 +123,17 @@ def _waits_of_stranger(
 
 
 def _begin_of_turn(place: int, networks: int, now: datetime) -> datetime:
-    """When a strange network may try next: a moment that is past while its turn lasts."""
+    """When the next turn of an unknown network begins; in the past while its turn lasts."""
     hour = int(now.timestamp()) // TURN_SECONDS
     wait = (place - hour) % _turns(networks)
     return datetime.fromtimestamp((hour + wait) * TURN_SECONDS, timezone.utc)
 
 
 def _turns(networks: int) -> int:
-    """How many hours it takes until all have had a turn: a power of two, so that a network's next
-    turn stays one when there are twice as many."""
+    """How many hours it takes until all networks have had a turn.
+
+    It is a power of two, so that a network keeps its next turn when the number doubles.
+    """
     turns = 1
     while turns * NETWORKS_AT_ONCE < networks:
         turns *= 2

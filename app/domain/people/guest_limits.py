@@ -1,11 +1,11 @@
-"""How much guests can have: people who order without an account."""
+"""The limits on guests, who order without an account."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class GuestLimits:
-    """The most that guests can have; 0 means no limit.
+    """The limits on guests; 0 means no limit.
 
     `order_units`: units of one article in one order. The others count open orders of one network or
     email address: units of one article in all of them, and how many orders there are.

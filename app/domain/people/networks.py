@@ -1,4 +1,4 @@
-"""Where a request comes from: the networks that an address belongs to, and whether it is near."""
+"""The networks that a client's address belongs to, and whether it is private."""
 
 import ipaddress
 from functools import lru_cache
@@ -6,29 +6,28 @@ from functools import lru_cache
 
 @lru_cache(maxsize=4096)
 def network_of(address: str | None) -> str:
-    """An IPv4 address as it is, an IPv6 address as its network of 64 bits; else the text given.
+    """The address if it is IPv4, the network of 64 bits if it is IPv6, else the text itself.
 
-    Whoever has one IPv6 address has all 2^64 of its network (RFC 6177, RFC 4291 section 2.5.1), so
-    counting single ones would count nothing. Nor would it with ports, which some proxies write
-    behind the address (RFC 7239, section 6).
+    A client with one IPv6 address has all 2^64 of its network (RFC 6177, RFC 4291 section 2.5.1), so
+    single addresses cannot be counted. A port, which some proxies write behind the address (RFC 7239,
+    section 6), is removed.
     """
     try:
-        found = ipaddress.ip_address(_without_port(address or "").partition("%")[0])
+        parsed = ipaddress.ip_address(_without_port(address or "").partition("%")[0])
     except ValueError:
         return address or ""
-    if isinstance(found, ipaddress.IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((int(found), 64), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((int(parsed), 64), strict=False))
+    return str(parsed)
 
 
 @lru_cache(maxsize=4096)
 def networks_of(address: str | None) -> tuple[str, ...]:
-    """The networks that a provider may give to one customer, the narrowest first.
+    """The networks that a provider may assign to one customer, the narrowest first.
 
-    Of IPv6 the network of 64 bits, of 56 and of 48: customers get prefixes of 48 to 64 bits (RFC
-    6177), so one of them may have 65,536 networks of 64 bits. Of IPv4 the address alone; of an
-    address that is not known, none.
+    For IPv6 those of 64, 56 and 48 bits: customers get prefixes of 48 to 64 bits (RFC 6177), so one
+    may have 65,536 networks of 64 bits. For IPv4 the address alone; none if the address is unknown.
     """
     narrowest = network_of(address)
     try:
@@ -46,7 +45,7 @@ def _without_port(address: str) -> str:
 
 
 def is_private(address: str | None) -> bool:
-    """Whether an address is of this machine or of a private network (RFC 1918, RFC 4193)."""
+    """Whether an address belongs to this machine or a private network (RFC 1918, RFC 4193)."""
     try:
         return ipaddress.ip_address(network_of(address).partition("/")[0]).is_private
     except ValueError:

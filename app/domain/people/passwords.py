@@ -1,4 +1,4 @@
-"""Which passwords are good enough, and how one is spelled before it is hashed (NIST SP 800-63B)."""
+"""Which passwords are strong enough, and their spelling before hashing (NIST SP 800-63B)."""
 
 import re
 from collections.abc import Collection
@@ -14,9 +14,9 @@ _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def canonical(password: str) -> str:
-    """One spelling for what was typed: keyboards and systems compose accents differently (NFC).
+    """The one spelling (NFC) of a password: keyboards and systems compose accents differently.
 
-    Text that is too long to be a password is returned unchanged: it is nobody's, and comparing it
+    Text that is too long to be a password is returned unchanged. It matches no hash, and comparing it
     takes as long as comparing any other.
     """
     try:
@@ -26,7 +26,7 @@ def canonical(password: str) -> str:
 
 
 def is_readable(password: str) -> bool:
-    """Whether a password can be hashed at all: some text, no NUL, no half of a surrogate pair."""
+    """Whether a password can be hashed: it is not empty, and has no NUL and no lone surrogate."""
     return bool(password) and not _UNREADABLE.search(password)
 
 
@@ -37,7 +37,7 @@ def cost_of(password_hash: str) -> int | None:
 
 
 def unmatchable_hash(cost: int) -> str:
-    """A hash that no password matches, for a check that takes the work of this cost in vain."""
+    """A hash of this cost that no password matches, for a check that must take its time."""
     return f"$2b${cost:02}${'.' * 53}"
 
 
@@ -51,11 +51,11 @@ def makeup_costs(cost: int, present: int) -> range:
 
 
 def weakness(password: str, context_words: Collection[str] = ()) -> str | None:
-    """A sentence saying why a password is not good enough, or None.
+    """A sentence that says why a password is too weak, or None.
 
-    Length is counted in characters, and nothing is asked of their mixture: such rules make
-    passwords weaker (NIST SP 800-63B, section 3.1.1.2). `context_words` are what an attacker knows:
-    the shop's name, and the email address and names of whose password it is.
+    Length is counted in characters. No mixture of characters is required: such rules make passwords
+    weaker (NIST SP 800-63B, section 3.1.1.2). `context_words` are words that an attacker knows: the
+    shop's name, and the email address and names of the account.
     """
     if not is_readable(password):
         return "Some of these characters cannot stand in a password."
@@ -67,10 +67,10 @@ def weakness(password: str, context_words: Collection[str] = ()) -> str | None:
 
 
 def is_common(password: str) -> bool:
-    """Whether a password is on the list of common ones, in whatever case, width or shape of letters,
-    and with blanks around it or not."""
+    """Whether a password is on the list of common ones, without regard to case, width, shape of letters
+    and blanks around it."""
     try:
         folded = normalize("NFKC", password, MAX_LENGTH).casefold()
-    except NotText:  # too long for one
+    except NotText:  # too long to be one
         return False
     return folded.strip() in common_passwords()

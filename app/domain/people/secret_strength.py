@@ -11,9 +11,9 @@ from collections import Counter
 from itertools import pairwise
 
 MIN_BYTES = 32
-"""Of a key that signs: as long as the digest of HMAC-SHA256 (RFC 2104, section 3)."""
+"""The minimal length of a signing key: that of an HMAC-SHA256 digest (RFC 2104, section 3)."""
 MIN_TOKEN_BYTES = 16
-"""Of a token that is only compared."""
+"""The minimal length of a token that is only compared."""
 BITS_PER_BYTE = 1.75
 """How many bits of entropy (Shannon) a secret must have for each byte of its minimal length. In a text
 of 16 random hexadecimal digits one measures 2.1 to 4 for each, in longer ones more."""
@@ -22,7 +22,7 @@ PUBLISHED = (
     "example", "placeholder", "password", "your-secret", "your_secret", "secret-key", "secret_key",
     "token_urlsafe", "another one", "random bytes",
 )  # fmt: skip
-"""Parts of values that stand in documents, examples and tests, in lower case."""
+"""Parts of values that documents, examples and tests contain, in lower case."""
 
 
 def weakness(value: str, min_bytes: int = MIN_BYTES) -> str | None:
@@ -60,5 +60,5 @@ def _is_published(value: str) -> bool:
 
 def _repeats(value: str) -> bool:
     """Whether a block of at most half its length, over and over, makes the text."""
-    # A text with the period p is found in itself p characters later; the last block may be cut.
+    # A text with the period p equals itself shifted by p characters; the last block may be cut.
     return any(value.startswith(value[p:]) for p in range(1, len(value) // 2 + 1))

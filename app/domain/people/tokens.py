@@ -1,4 +1,4 @@
-"""Secrets that callers hold, of which the database keeps only hashes, and numbers of orders."""
+"""Secret tokens, of which the database stores hashes only, and numbers of orders."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """What the database keeps of a token: SHA-256 in hex. Tokens are random, so no salt is needed."""
+    """The hash of a token that is stored: SHA-256 in hex. Tokens are random, so they need no salt."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -28,7 +28,7 @@ def new_order_number() -> str:
 
 
 def read_order_number(text: str) -> str | None:
-    """An order number in its one spelling, whatever case it was typed in; None if it is none."""
+    """An order number in upper case; None if the text is none."""
     number = text.upper()
     return number if text.isascii() and _ORDER_NUMBER.fullmatch(number) else None
 
@@ -36,8 +36,8 @@ def read_order_number(text: str) -> str | None:
 def guest_order_token(cart_token: str, number: str) -> str:
     """The secret that opens a guest's order.
 
-    Derived from the cart's token (HMAC-SHA256, RFC 2104), so that a stored answer need not hold it
-    and a replay still gives the same.
+    It is derived from the cart's token (HMAC-SHA256, RFC 2104), so that an answer can be stored
+    without it and be replayed with it.
     """
     mac = hmac.new(cart_token.encode(), f"order:{number}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")

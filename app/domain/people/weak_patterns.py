@@ -1,8 +1,8 @@
-"""Patterns by which passwords are guessed (NIST SP 800-63B, section 3.1.1.2): words that the attacker
-knows or that everybody uses, with a year or a sign at the end; repetition; runs of keys.
+"""Patterns by which attackers guess passwords (NIST SP 800-63B, section 3.1.1.2): words that the
+attacker knows or that everybody uses, with a year or a sign at the end; repetition; runs of keys.
 
-A password is judged by its core: the text without case, without blanks around it, and without up to
-six digits and signs at either end, since those are what people add to a word.
+The rules look at a password's core: the text without case, without blanks around it, and without up
+to six digits and signs at either end, which people like to add to a word.
 """
 
 import re
@@ -12,9 +12,9 @@ from app.domain.people.common_passwords import common_passwords, common_words
 from app.domain.text import fold
 
 MIN_LENGTH = 8
-MOST_ADDED = 6
+MAX_ADDITIONS = 6
 """Digits and signs around a word that do not make it harder to guess."""
-MOST_LEFT = 3
+MAX_REST = 3
 """Letters and digits that may stand beside known words without making them harder to guess."""
 LONGEST_BLOCK = 4
 SHORTEST_WORD, SHORTEST_RUN = 3, 3
@@ -25,22 +25,22 @@ _SUBSTITUTES = (
     str.maketrans("@4301$57!8", "aaeolsstlb"),
 )
 LONGEST_PATTERN = 32
-"""Characters up to which repetitions and rows of keys are looked for: guessers try the short ones."""
+"""Repetitions and rows of keys count as weak up to this many characters: attackers try short ones."""
 _ROWS = ("1234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "qsdfghjklm",
          "zxcvbnm", "yxcvbnm", "abcdefghijklmnopqrstuvwxyz", "йцукенгшщзхъ", "фывапролджэ",
          "ячсмитьбю", "01234567890")  # fmt: skip
 
 
 def weakness(password: str, context_words: Collection[str]) -> str | None:
-    """A sentence saying by which pattern a password of 8 to 128 characters is guessed, or None."""
+    """A sentence that names the pattern of a password of 8 to 128 characters, or None."""
     text = fold(password).strip()
     if len(password.strip()) < MIN_LENGTH:
         return f"Blanks around it do not count: {MIN_LENGTH} characters or more without them."
     if len(text) <= LONGEST_PATTERN and (_is_repeated(text) or _is_repeated(_core(text))):
         return "It repeats the same few characters. Choose another one."
-    if len(text) <= LONGEST_PATTERN and _is_made_of_runs(text):
+    if len(text) <= LONGEST_PATTERN and _consists_of_runs(text):
         return "It is a row of keys or of digits. Choose another one."
-    if _is_known_by(text, context_words):
+    if _consists_of_context(text, context_words):
         return "It consists of your name, your address or the shop's name. Choose another one."
     if any(_is_common(core) for core in _cores(text)):
         return "It is a common word with little added. Choose another one."
@@ -48,14 +48,14 @@ def weakness(password: str, context_words: Collection[str]) -> str | None:
 
 
 def _is_repeated(text: str) -> bool:
-    """Whether a text is a block of one to four characters again and again, the last perhaps in part."""
+    """Whether a text repeats a block of one to four characters; the last one may be cut."""
     sizes = range(1, min(LONGEST_BLOCK, len(text) // 2) + 1)
     return any((text[:size] * len(text))[: len(text)] == text for size in sizes)
 
 
 def _cores(text: str) -> Iterator[str]:
-    """The words that a password may be meant as: as it is written, with the usual substitutes of
-    letters, and one of what it says twice."""
+    """The words that may be behind a password: its core, its core with the usual substitutes of letters,
+    and half of a core that says something twice."""
     ending = len(text) - len(text.rstrip("".join(map(chr, range(33, 65)))))
     body, rest = text[: len(text) - ending], text[len(text) - ending :]
     spellings = {text, *(body.translate(table) + rest for table in _SUBSTITUTES)}
@@ -70,33 +70,33 @@ def _cores(text: str) -> Iterator[str]:
 def _core(text: str) -> str:
     """The text without digits and signs at its ends, where those are few."""
     core = _ENDS.sub("", text)
-    return core if core and len(text) - len(core) <= MOST_ADDED else text
+    return core if core and len(text) - len(core) <= MAX_ADDITIONS else text
 
 
 def _is_common(core: str) -> bool:
     return core in common_words() or core in common_passwords()
 
 
-def _is_known_by(text: str, context_words: Collection[str]) -> bool:
-    """Whether little is left of a password without the words that the attacker knows."""
-    known = sorted(_words_of(context_words), key=len, reverse=True)
+def _consists_of_context(text: str, context_words: Collection[str]) -> bool:
+    """Whether a password has little besides the words that the attacker knows."""
+    words = sorted(_words_of(context_words), key=len, reverse=True)
     spellings = {text, *(text.translate(table) for table in _SUBSTITUTES)}
-    return any(_is_left_with_little(spelling, known) for spelling in spellings)
+    return any(_has_little_else(spelling, words) for spelling in spellings)
 
 
-def _is_left_with_little(text: str, known: Collection[str]) -> bool:
+def _has_little_else(text: str, words: Collection[str]) -> bool:
     rest = _squeezed(text)
-    for word in known:
+    for word in words:
         rest = rest.replace(word, " ")
     if " " not in rest:
         return False
     left = rest.replace(" ", "")
     letters = re.sub(r"\d", "", left)
-    return len(letters) <= MOST_LEFT and len(left) <= MOST_ADDED
+    return len(letters) <= MAX_REST and len(left) <= MAX_ADDITIONS
 
 
 def _words_of(context_words: Collection[str]) -> set[str]:
-    """Each word, and of an address what stands before and after its @, and the domain's labels."""
+    """Each word; of an email address also the parts before and after the @ and the domain's labels."""
     parts: set[str] = set()
     for word in context_words:
         local, _at, domain = fold(word).rpartition("@")
@@ -111,8 +111,8 @@ def _squeezed(text: str) -> str:
     return re.sub(r"[\W_]+", "", text)
 
 
-def _is_made_of_runs(text: str) -> bool:
-    """Whether a password is nothing but pieces of rows, each of three keys or more."""
+def _consists_of_runs(text: str) -> bool:
+    """Whether a password consists of pieces of rows, each of three keys or more."""
     if not text:
         return False
     place = 0
@@ -128,7 +128,7 @@ _BOTH_WAYS = [row for line in _ROWS for row in (line, line[::-1])]
 
 
 def _run_length(text: str, row: str) -> int:
-    """How many characters at the beginning of a text stand side by side in a row of keys."""
+    """How many characters at the beginning of a text are neighbours in a row of keys."""
     start = row.find(text[0])
     if start < 0:
         return 0

@@ -1,6 +1,4 @@
-"""The address book."""
-
-from typing import Any
+"""The pages of the address book."""
 
 from flask import Response, flash, url_for
 
@@ -24,14 +22,14 @@ ONE = "/<int(max=9223372036854775807):address_id>"
 @login_required
 def book() -> Response:
     """All addresses."""
-    found = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
-    return page("addresses.html", addresses=found.items)
+    entries = address_service.list_addresses(current_actor(), 1, address_service.MAX_ADDRESSES)
+    return page("addresses.html", addresses=entries.items)
 
 
 @blp.get("/new")
 @login_required
 def show_new() -> Response:
-    """The form for another address."""
+    """The form of a new address."""
     return form_page("address.html", Form(), address_id=None)
 
 
@@ -43,13 +41,13 @@ def add() -> Response:
     made = form.carry_out(
         ADDRESS, lambda facts: in_transaction(lambda: address_service.add_address(actor, **facts))
     )
-    return _answer(form, made, None, "The address is in your book.")
+    return _answer(form, address, None, "The address is in your book.")
 
 
 @blp.get(ONE)
 @login_required
 def show_one(address_id: int) -> Response:
-    """An address, to be changed."""
+    """The form of an address."""
     entry = address_service.get_address(current_actor(), address_id)
     form = Form({field: getattr(entry, field) for field in ADDRESS_FIELDS})
     return form_page("address.html", form, address_id=address_id)
@@ -61,8 +59,8 @@ def change(address_id: int) -> Response:
     """Change an address; orders keep the one that they copied."""
     actor, form = current_actor(), Form.from_request()
 
-    def work(facts: dict[str, Any]) -> Address:
-        return in_transaction(lambda: address_service.update_address(actor, address_id, **facts))
+    def work(fields: dict[str, str]) -> Address:
+        return in_transaction(lambda: address_service.update_address(actor, address_id, **fields))
 
     return _answer(form, form.carry_out(ADDRESS, work), address_id, "The address is changed.")
 
@@ -70,15 +68,15 @@ def change(address_id: int) -> Response:
 @blp.post(ONE + "/remove")
 @login_required
 def remove(address_id: int) -> Response:
-    """Take an address out of the book."""
+    """Remove an address from the book."""
     actor = current_actor()
     in_transaction(lambda: address_service.remove_address(actor, address_id))
     flash("The address is removed.")
     return see_other(url_for("addresses.book"))
 
 
-def _answer(form: Form, made: Address | None, address_id: int | None, message: str) -> Response:
-    if made is None:
+def _answer(form: Form, address: Address | None, address_id: int | None, message: str) -> Response:
+    if address is None:
         return form_page("address.html", form, address_id=address_id)
     flash(message)
     return see_other(url_for("addresses.book"))

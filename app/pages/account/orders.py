@@ -16,7 +16,7 @@ from app.services.order_service import Visitor
 from app.web.callers.identity import current_actor
 
 blp = PageBlueprint("order_pages", __name__)
-NOTHING = Schema()
+NO_FIELDS = Schema()
 
 
 @blp.get("/orders/<number>")
@@ -41,7 +41,7 @@ def cancel(number: str) -> Response:
     """Cancel an order that has not been shipped."""
     visitor, form = cookies.page_visitor(), Form()
     order = form.carry_out(
-        NOTHING,
+        NO_FIELDS,
         lambda _: in_transaction(lambda: order_service.change_status(visitor, number, "cancelled")),
     )
     if order is None:

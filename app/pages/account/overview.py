@@ -1,11 +1,9 @@
-"""The account: orders, profile, password, and leaving."""
-
-from typing import Any
+"""The account's pages: orders, profile, password, and deletion."""
 
 from flask import Response, current_app, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.db.paging import MAX_DEPTH
+from app.db.paging import MAX_DEPTH, Page
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session, User
@@ -36,24 +34,23 @@ LATEST, PER_PAGE = 3, 10
 @blp.get("")
 @login_required
 def overview() -> Response:
-    """Where everything of one's own is."""
+    """The account's first page: the user and the latest orders."""
     return page("account.html", user=_me(), orders=_orders(1, LATEST).items)
 
 
 @blp.get("/orders")
 @login_required
 def orders() -> Response:
-    """One's own orders, newest first."""
-    refused = PAGE.validate(request.args)
-    wanted = 1 if refused else PAGE.load(request.args)["page"]
-    found = _orders(min(wanted, MAX_DEPTH // PER_PAGE), PER_PAGE)
-    return page("orders.html", found=found, page_href=_page_href)
+    """The user's orders, newest first."""
+    number = 1 if PAGE.validate(request.args) else PAGE.load(request.args)["page"]
+    orders = _orders(min(number, MAX_DEPTH // PER_PAGE), PER_PAGE)
+    return page("orders.html", found=orders, page_href=_page_href)
 
 
 @blp.get("/profile")
 @login_required
 def show_profile() -> Response:
-    """One's name, to be changed."""
+    """The form of the user's name."""
     user = _me()
     form = Form({"first_name": user.first_name, "last_name": user.last_name})
     return form_page("profile.html", form, user=user)
@@ -68,15 +65,15 @@ def change_profile() -> Response:
         PROFILE,
         lambda names: in_transaction(lambda: user_service.update_profile(actor, **names)),
     )
-    if changed is None:
+    if user is None:
         return form_page("profile.html", form, user=_me())
-    return _done("Your name is changed.")
+    return _to_overview("Your name is changed.")
 
 
 @blp.get("/password")
 @login_required
 def show_password() -> Response:
-    """The form for another password."""
+    """The form of a new password."""
     return form_page("password.html", Form())
 
 
@@ -112,7 +109,7 @@ def sign_out_everywhere() -> Response:
 @blp.get("/close")
 @login_required
 def show_close() -> Response:
-    """What deleting the account means."""
+    """The form that deletes the account."""
     return form_page("close.html", Form())
 
 
@@ -141,12 +138,12 @@ def _page_href(number: int) -> str:
     return url_for("account.orders", page=number)
 
 
-def _change_password(wishes: dict[str, str]) -> tuple[User, Session]:
+def _change_password(passwords: dict[str, str]) -> tuple[User, Session]:
     actor, client = current_actor(), request.remote_addr
     store_name = current_app.config["STORE_NAME"]
-    auth_service.refuse_weak_password(actor, wishes["new_password"], store_name)
-    attempt = auth_service.try_own_password(actor, wishes["current_password"])
-    new_hash = password_hashing.hash_password(wishes["new_password"])
+    auth_service.refuse_weak_password(actor, passwords["new_password"], store_name)
+    attempt = auth_service.try_own_password(actor, passwords["current_password"])
+    new_hash = password_hashing.hash_password(passwords["new_password"])
     outcome = in_transaction(
         lambda: auth_service.change_password_and_session(
             actor, attempt, new_hash, session_lifetime(), client
@@ -161,6 +158,6 @@ def _close(proof: dict[str, str]) -> User:
     return unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
 
 
-def _done(message: str) -> Response:
+def _to_overview(message: str) -> Response:
     flash(message)
     return see_other(url_for("account.overview"))

@@ -1,6 +1,6 @@
 """Signing in, making an account, signing out."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -33,7 +33,7 @@ NEW_ACCOUNT = RegisterSchema()
 
 
 class SignIn(NamedTuple):
-    """A session that was opened, and the device tokens for the browser to keep."""
+    """A new session, and the device tokens for the browser to store."""
 
     session: Session
     device: str
@@ -58,7 +58,7 @@ def login() -> AnyResponse:
 
 @blp.get("/register")
 def show_register() -> AnyResponse:
-    """The form to make an account with."""
+    """The form of a new account."""
     return _form("register.html", Form())
 
 
@@ -76,7 +76,7 @@ def register() -> AnyResponse:
 @blp.post("/logout")
 @login_required
 def logout() -> Response:
-    """End this session, here and for whoever else holds its tokens."""
+    """End this session, also for others who hold its tokens."""
     session_id = current_actor().session_id or 0
     in_transaction(lambda: session_service.end(session_id))
     return farewell("You are signed out.")
@@ -99,7 +99,7 @@ def _form(template: str, form: Form) -> AnyResponse:
     return form_page(template, form, next=target)
 
 
-def _open_session(credentials: dict[str, Any]) -> SignIn:
+def _open_session(credentials: dict[str, str]) -> SignIn:
     device = cookies.device_tokens()
     attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
     token = cookies.page_buyer().cart_token
@@ -107,12 +107,12 @@ def _open_session(credentials: dict[str, Any]) -> SignIn:
     return SignIn(unless_refused(outcome), attempt.mark_device(device))
 
 
-def _open_account(wishes: dict[str, Any]) -> SignIn:
-    password_hash = password_hashing.hash_password(wishes.pop("password"))
+def _open_account(account: dict[str, str]) -> SignIn:
+    password_hash = password_hashing.hash_password(account.pop("password"))
     token = cookies.page_buyer().cart_token
 
     def work() -> Session:
-        user = user_service.add(password_hash=password_hash, **wishes)
+        user = user_service.add(password_hash=password_hash, **account)
         if token:
             cart_service.merge_guest_cart(token, user.id)
         client = request.remote_addr

@@ -1,4 +1,4 @@
-"""Address books: each customer's own, of no use to anybody else."""
+"""Address books. Each customer sees and changes their own only."""
 
 from sqlalchemy import func, select
 
@@ -10,7 +10,7 @@ from app.models import Address
 from app.services import user_service
 
 MAX_ADDRESSES = 100
-"""More than anybody needs; keeps one account from filling the database."""
+"""So that one account cannot fill the database."""
 
 
 def list_addresses(actor: Actor, page: int, per_page: int) -> Page[Address]:
@@ -35,8 +35,8 @@ def get_address(actor: Actor, address_id: int) -> Address:
     return address
 
 
-def add_address(actor: Actor, **facts: str) -> Address:
-    """Put an address into the caller's book.
+def add_address(actor: Actor, **fields: str) -> Address:
+    """Add an address to the caller's book.
 
     Raises:
         Conflict: `too_many_addresses`.
@@ -45,14 +45,14 @@ def add_address(actor: Actor, **facts: str) -> Address:
     entries = select(func.count()).select_from(Address).where(Address.user_id == user.id)
     if (db.session.scalar(entries) or 0) >= MAX_ADDRESSES:
         raise Conflict("too_many_addresses", f"An address book holds {MAX_ADDRESSES} addresses.")
-    address = Address(user_id=user.id, **facts)
+    address = Address(user_id=user.id, **fields)
     db.session.add(address)
     db.session.flush()
     return address
 
 
 def update_address(actor: Actor, address_id: int, **changes: str) -> Address:
-    """Change the fields given; orders keep the address that they copied."""
+    """Change these fields; orders keep the address that they copied."""
     user_service.lock_caller(actor)
     address = get_address(actor, address_id)
     for name, value in changes.items():
@@ -62,6 +62,6 @@ def update_address(actor: Actor, address_id: int, **changes: str) -> Address:
 
 
 def remove_address(actor: Actor, address_id: int) -> None:
-    """Take an address out of the caller's book."""
+    """Remove an address from the caller's book."""
     user_service.lock_caller(actor)
     db.session.delete(get_address(actor, address_id))

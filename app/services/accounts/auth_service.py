@@ -69,7 +69,14 @@ class Attempt:
         return mark_device(device, account.user_id, account.password_version) if account else device
 
 
-def register(lifetime: timedelta, client: str | None, **fields: str) -> User:
+def register(
+    lifetime: timedelta,
+    client: str | None,
+    email: str,
+    password_hash: str,
+    first_name: str = "",
+    last_name: str = "",
+) -> User:
     """Create an account.
 
     The client's network counts as known to the account for `lifetime`, so that somebody who guesses
@@ -78,7 +85,7 @@ def register(lifetime: timedelta, client: str | None, **fields: str) -> User:
     Raises:
         Conflict: `email_taken`.
     """
-    user = user_service.add(**fields)
+    user = user_service.add(email, password_hash, first_name, last_name)
     session_service.note_place(user.id, lifetime, throttle_service.place_key(client))
     security_log.record(security_log.REGISTERED, user.id, client)
     return user
@@ -276,8 +283,8 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     if user.role == "admin":
         user_service.refuse_last_admin(user, user_service.lock_admins())
         # The audit trail is about staff; customers who leave are not in it.
-        trail.record(actor, "user.deleted", user.id, user_service.standing(user))
-    user_service.bury(user)
+        trail.record(actor, "user.deleted", user.id, user_service.audited_state(user))
+    user_service.erase(user)
     session_service.erase_places(user.id)
     return user
 

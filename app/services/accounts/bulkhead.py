@@ -44,8 +44,8 @@ class Bulkhead:
     Args:
         folder: where the processes meet; made with mode 0700 if it is missing.
         places: how many hashes run at once, over all processes.
-        max_waiting: how many of this process may wait. Together with those that hash there are one
-            more at most.
+        max_waiting: how many requests of this process may wait. Waiting and hashing ones together
+            are at most one more.
     """
 
     def __init__(self, folder: Path, places: int, max_waiting: int) -> None:
@@ -58,7 +58,7 @@ class Bulkhead:
 
     @contextmanager
     def place(self, is_patient: bool = False) -> Iterator[None]:
-        """Hold a place meanwhile. `is_patient`: wait as long as it takes, as commands do.
+        """Hold a place during the block. `is_patient`: wait as long as it takes, as commands do.
 
         Raises:
             Busy: the queue of this process is full, or no place became free in WAIT_SECONDS.
@@ -70,7 +70,11 @@ class Bulkhead:
             self._leave(descriptor)
 
     def refuse_if_full(self) -> None:
-        """Raises: Busy, where `place` would at once. For work that comes before the hash."""
+        """Call this before work that precedes the hash.
+
+        Raises:
+            Busy: `place` would raise it at once.
+        """
         with self._changed:
             self._refuse_if_full()
 
@@ -118,10 +122,10 @@ class Bulkhead:
         try:
             descriptor = self._try_files()
         except OSError as error:
-            # Without its folder the limit holds in each process; nobody is kept from signing in.
-            self._note(is_shared=False, why=f": {error}")
+            # Without its folder each process limits itself, so that people can still sign in.
+            self._log_change(is_shared=False, reason=f": {error}")
             return IN_PROCESS if self._hashing < self._places else None
-        self._note(is_shared=True)
+        self._log_change(is_shared=True)
         return descriptor
 
     def _try_files(self) -> int | None:
@@ -145,22 +149,22 @@ class Bulkhead:
             self._is_private = True
         try:
             return os.open(file, flags, 0o600)
-        except FileNotFoundError:  # somebody has cleaned up
+        except FileNotFoundError:  # somebody removed the folder
             make_private(self._folder)
             return os.open(file, flags, 0o600)
 
-    def _note(self, is_shared: bool, why: str = "") -> None:
+    def _log_change(self, is_shared: bool, reason: str = "") -> None:
         if is_shared != self._is_shared:
             self._is_shared = is_shared
-            how = "over all processes" if is_shared else "in each process alone"
-            log.warning("The hashing of passwords is limited %s now%s.", how, why)
+            scope = "over all processes" if is_shared else "in each process alone"
+            log.warning("The hashing of passwords is limited %s now%s.", scope, reason)
 
 
 def make_private(folder: Path) -> None:
     """Make a folder that only this user can enter.
 
     Raises:
-        OSError: it cannot be made, or is there and is another user's or open to others.
+        OSError: it cannot be made, or exists and belongs or is open to other users.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
@@ -172,7 +176,7 @@ def make_private(folder: Path) -> None:
 
 
 def from_settings(settings: Mapping[str, Any]) -> Bulkhead:
-    """The bulkhead that the settings ask for: make it before the server forks its workers."""
+    """The bulkhead of these settings. Create it before the server forks its workers."""
     return Bulkhead(
         Path(settings["PASSWORD_HASHES_FOLDER"]),
         settings["PASSWORD_HASHES_AT_ONCE"],

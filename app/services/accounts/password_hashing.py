@@ -1,7 +1,7 @@
 """Hashes passwords and compares them with hashes (bcrypt).
 
-All work of bcrypt goes through here, so that the bulkhead can limit it (`app.services.accounts.bulkhead`). It is slow
-on purpose: call it outside of transactions. The connection to the database is given back first.
+Only this module calls bcrypt, so that the bulkhead limits all of it. bcrypt is slow on purpose: call
+these functions outside of transactions. They first return the connection to its pool.
 """
 
 from app.domain.people import passwords
@@ -30,7 +30,7 @@ def hash_password(password: str, is_patient: bool = False) -> str:
 
 
 def refuse_if_full() -> None:
-    """Spare a request that will be refused the work before the hash.
+    """Refuse a request before the work that precedes the hash.
 
     Raises:
         Busy: too many passwords are hashed at present.
@@ -39,8 +39,8 @@ def refuse_if_full() -> None:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether a password fits a hash. None stands for an account that does not exist: it is the
-    same work, and nothing fits.
+    """Whether a password matches a hash. None stands for an account that does not exist: it takes
+    the same time, and nothing matches.
 
     Raises:
         Busy: too many passwords are hashed at present.
@@ -56,11 +56,11 @@ def is_outdated(password_hash: str) -> bool:
 
 
 def _matches(password_hash: str | None, text: str) -> bool:
-    """Compare with the work of the present cost, whatever the hash took.
+    """Compare in the time that the present cost takes, whatever the hash's own cost.
 
-    A hash of a lower cost would be compared faster, which would tell that the account exists.
-    Further hashes make up for the difference. (One of a higher cost, from before BCRYPT_LOG_ROUNDS
-    was lowered, takes longer.)
+    A hash of a lower cost is compared faster, which would reveal that the account exists. Further
+    hashes make up for the difference. (One of a higher cost, from before BCRYPT_LOG_ROUNDS was
+    lowered, takes longer.)
     """
     present = bcrypt.cost
     if password_hash is None or passwords.cost_of(password_hash) is None:

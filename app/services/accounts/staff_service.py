@@ -1,4 +1,4 @@
-"""Accounts of staff, made by whoever operates the shop."""
+"""Accounts of staff, which the shop's operators create."""
 
 from app.domain.people.actor import Actor
 from app.errors import Conflict
@@ -10,21 +10,22 @@ from app.services.audit import security_log, trail
 
 
 def make_admin(actor: Actor, email: str, password_hash: str | None, promote: bool) -> str:
-    """Make an admin of an address: a new account, or with `promote` the one that it has.
+    """Give an email address an admin's account: a new one, or with `promote` its present one.
 
-    A hash becomes the account's password; without one an existing account keeps its own. Returns
-    a word for what was done.
+    Returns `made`, `promoted` or `an admin already`.
+
+    Args:
+        password_hash: the account's new password; None keeps the password of an existing account.
 
     Raises:
-        Conflict: `email_taken`: it has an account, and `promote` does not allow to use that.
-        Invalid: it is no address.
+        Conflict: `email_taken`: the address has an account, and `promote` is False.
+        Invalid: the text is no email address.
     """
     user = user_service.find_by_email(email)
     if user is None:
-        hashed = password_hash or user_service.NO_PASSWORD
-        made = user_service.add(email, hashed, role="admin")
-        trail.record(actor, "user.created", made.id, {}, user_service.standing(made))
-        security_log.record_of(actor, security_log.RIGHTS_CHANGED, f"admin {made.id} was created")
+        user = user_service.add(email, password_hash or user_service.NO_PASSWORD, role="admin")
+        trail.record(actor, "user.created", user.id, {}, user_service.audited_state(user))
+        security_log.record_of(actor, security_log.RIGHTS_CHANGED, f"admin {user.id} was created")
         return "made"
     if not promote:
         raise Conflict(
@@ -40,7 +41,7 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
 
 
 def _set_password(user: User, password_hash: str) -> None:
-    """Whoever was signed in with the old one is not any more; whoever was locked out is let in."""
+    """Set a password, end all sessions, and delete the failures that were counted."""
     user.set_password(password_hash)
     session_service.end_all(user.id)
     throttle_service.delete_counts(throttle_service.login_key(user.email or ""))

@@ -78,7 +78,7 @@ def test_an_account_shows_its_figures_and_orders(app, staff, ann):
     page = staff.get(page_of(ann)).text
     figures = inside(app, customer_service.figures, ann.id)
 
-    assert (figures.orders, figures.spent, figures.addresses) == (2, 2800, 1)
+    assert (figures.orders, figures.revenue, figures.addresses) == (2, 2800, 1)
     assert figures.last_order_at is not None
     assert "Ann Lee" in page
     assert {f"/admin/orders/{placed['number']}" for placed in (kept, cancelled)} <= set(links(page))

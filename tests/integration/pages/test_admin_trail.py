@@ -83,7 +83,7 @@ def test_who_is_gone_is_known_by_the_id_alone(app, staff, admin, record):
     record(Actor("admin", admin.user_id), "product.edited", 7, {"name": "A"}, {"name": "B"})
 
     def leave():
-        user_service.bury(db.session.get(User, admin.user_id))
+        user_service.erase(db.session.get(User, admin.user_id))
 
     inside(app, lambda: in_transaction(leave))
     page = staff.get(TRAIL).text
