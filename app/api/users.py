@@ -7,7 +7,6 @@ from app.errors import unless_refused
 from app.models import Address, User
 from app.schemas.paging import PageArgs, list_schema
 from app.schemas.users import (
-    AddressFields,
     AddressSchema,
     ChangePasswordSchema,
     CloseAccountSchema,
@@ -104,7 +103,7 @@ def list_addresses(args: dict[str, int]) -> BodyAndHeaders:
 @login_required
 @blp.arguments(AddressSchema)
 @blp.response(201, AddressSchema)
-def add_address(fields: AddressFields) -> tuple[Address, dict[str, str]]:
+def add_address(fields: dict[str, str]) -> tuple[Address, dict[str, str]]:
     """Add an address to the address book."""
     address = in_transaction(lambda: address_service.add_address(current_actor(), **fields))
     return address, {"Location": url_for("users.get_address", address_id=address.id)}
@@ -122,7 +121,7 @@ def get_address(address_id: int) -> Address:
 @login_required
 @blp.arguments(AddressSchema(partial=True))
 @blp.response(200, AddressSchema)
-def change_address(changes: AddressFields, address_id: int) -> Address:
+def change_address(changes: dict[str, str], address_id: int) -> Address:
     """Change the fields that are sent. Orders keep their own copy of the address."""
     actor = current_actor()
     return in_transaction(lambda: address_service.update_address(actor, address_id, **changes))

@@ -13,19 +13,6 @@ from app.schemas.paging import PageArgs
 ROLES = ("customer", "admin")
 
 
-class AddressFields(TypedDict, total=False):
-    """What `AddressSchema` loads; all fields of a new address, some of a change."""
-
-    name: str
-    line1: str
-    line2: str
-    city: str
-    region: str
-    postal_code: str
-    country: str
-    phone: str
-
-
 class UserFilters(TypedDict):
     """What `UserArgs` loads."""
 

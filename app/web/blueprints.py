@@ -35,13 +35,13 @@ class StrictParser(FlaskParser):
         query = request.query_string
         if options.get("location") != "query" or len(query) > MAX_QUERY_BYTES:
             return super().parse(argmap, req, **options)
-        cache, key = _query_cache(), (argmap, query)
-        arguments = cache.get(key)
+        queries, key = _query_cache(), (argmap, query)
+        arguments = queries.get(key)
         if arguments is None:
             arguments = super().parse(argmap, req, **options)
-            if len(cache) >= MAX_QUERIES:
-                cache.clear()  # safe while other threads use it: each looks up once
-            cache[key] = arguments
+            if len(queries) >= MAX_QUERIES:
+                queries.clear()  # safe while other threads use it: each looks up once
+            queries[key] = arguments
         return dict(arguments)
 
     def _get_schema(self, argmap: Any, req: Request) -> Schema:
@@ -88,8 +88,8 @@ def _instance(schema: type[Schema]) -> Schema:
 
 def _query_cache() -> QueryCache:
     # One for each app, because prices are read in its currency.
-    cache: QueryCache = current_app.extensions.setdefault("query_cache", {})
-    return cache
+    queries: QueryCache = current_app.extensions.setdefault("query_cache", {})
+    return queries
 
 
 def forbid_storing(response: Response) -> Response:
