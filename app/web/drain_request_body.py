@@ -2,8 +2,7 @@
 
 import time
 from contextlib import suppress
-from socket import socket
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
@@ -32,7 +31,8 @@ def drain(response: Response) -> Response:
     return response
 
 
-def _read(body: BinaryIO, connection: socket) -> None:
+# `connection` is gunicorn's socket. The app imports no network modules (tests/repository/test_supply.py).
+def _read(body: BinaryIO, connection: Any) -> None:
     left, deadline = MAX_BYTES, time.monotonic() + MAX_SECONDS
     timeout = connection.gettimeout()
     with suppress(OSError, ParseException):  # the client is gone, slow, or sends no valid chunks

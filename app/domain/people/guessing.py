@@ -29,7 +29,7 @@ FIRST_LOCK, LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=15)
 FIRST_UNDER_ATTACK, LONGEST_UNDER_ATTACK = timedelta(hours=1), timedelta(hours=8)
 TURN_SECONDS = 3600
 NETWORKS_AT_ONCE = 50
-FORGOTTEN_AFTER = timedelta(days=1)
+COUNT_LIFETIME = timedelta(days=1)
 
 
 class Count(Protocol):
@@ -64,7 +64,7 @@ class Counter:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnknownNetwork:
     """A network from which nobody signed in to the account before."""
 
     network_key: str
@@ -80,7 +80,7 @@ class Guards:
     """The counters of one attempt."""
 
     counters: tuple[Counter, ...]
-    stranger: Stranger | None = None
+    unknown_network: UnknownNetwork | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -91,14 +91,14 @@ class Guards:
 def waits_until(guards: Guards, counts: Mapping[str, Count], now: datetime) -> datetime | None:
     """Until when passwords are refused unseen; None if they are not."""
     ends = [*_locks(guards, counts, now)]
-    if guards.stranger:
-        ends += _waits_of_stranger(guards.stranger, counts, now)
+    if guards.unknown_network:
+        ends += _waits_of_unknown(guards.unknown_network, counts, now)
     return max((end for end in ends if end > now), default=None)
 
 
-def is_new_today(stranger: Stranger, counts: Mapping[str, Count], now: datetime) -> bool:
+def is_new_today(unknown: UnknownNetwork, counts: Mapping[str, Count], now: datetime) -> bool:
     """Whether an unknown network has not failed at this account today."""
-    count = counts.get(stranger.network_key)
+    count = counts.get(unknown.network_key)
     return count is None or count.failures == 0 or count.last_failed_at.date() < now.date()
 
 
@@ -110,16 +110,16 @@ def _locks(guards: Guards, counts: Mapping[str, Count], now: datetime) -> Iterat
             yield count.locked_until
 
 
-def _waits_of_stranger(
-    stranger: Stranger, counts: Mapping[str, Count], now: datetime
+def _waits_of_unknown(
+    unknown: UnknownNetwork, counts: Mapping[str, Count], now: datetime
 ) -> Iterator[datetime]:
-    anywhere, network = counts.get(stranger.anywhere_key), counts.get(stranger.network_key)
+    anywhere, network = counts.get(unknown.anywhere_key), counts.get(unknown.network_key)
     if anywhere is None or anywhere.failures < FREE_FROM_ANYWHERE:
         return
     if network and network.failures > 0 and network.last_failed_at <= now:
         wait = FIRST_UNDER_ATTACK * 2 ** min(network.failures - 1, 16)
         yield network.last_failed_at + min(wait, LONGEST_UNDER_ATTACK)
-    yield _begin_of_turn(stranger.place, anywhere.networks, now)
+    yield _begin_of_turn(unknown.place, anywhere.networks, now)
 
 
 def _begin_of_turn(place: int, networks: int, now: datetime) -> datetime:

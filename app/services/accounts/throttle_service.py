@@ -35,7 +35,7 @@ from app.db.prepared import prepared, run, upsert
 from app.db.unit_of_work import after_commit
 from app.domain.clock import utc_now
 from app.domain.people import emails, guessing
-from app.domain.people.guessing import FORGOTTEN_AFTER, Count, Counter, Guards, Stranger
+from app.domain.people.guessing import COUNT_LIFETIME, Count, Counter, Guards, UnknownNetwork
 from app.domain.people.networks import networks_of
 from app.errors import TooManyAttempts
 from app.extensions import db
@@ -92,8 +92,8 @@ def login_guards(email_key: str, address: str | None, is_known: bool) -> Guards:
     anywhere = Counter(
         account + _hashed(today), guessing.FREE_FROM_ANYWHERE, in_a_row=False, locks=False
     )
-    stranger = Stranger(here[-1].key, anywhere.key, _place_in_turn(account, networks[-1]))
-    return Guards((*here, anywhere, *_for_all_accounts(networks_of(address), today)), stranger)
+    unknown = UnknownNetwork(here[-1].key, anywhere.key, _place_in_turn(account, networks[-1]))
+    return Guards((*here, anywhere, *_for_all_accounts(networks_of(address), today)), unknown)
 
 
 def _for_all_accounts(networks: Sequence[str], today: str) -> list[Counter]:
@@ -113,7 +113,7 @@ def device_guards(email_key: str, token: str) -> Guards:
     The lock lasts as long as the count: a device that fails so often is not the owner's.
     """
     key = _account_key(email_key) + _hashed(f"device:{token}")
-    lock = FORGOTTEN_AFTER
+    lock = COUNT_LIFETIME
     return Guards((Counter(key, guessing.FREE_OF_A_DEVICE, first=lock, longest=lock),))
 
 
@@ -183,8 +183,8 @@ def record_failure(guards: Guards, rows: Rows) -> None:
     """Count a wrong password; from the last free failure on, lock for a growing time."""
     now = utc_now()
     is_new = any(row.failures == 0 for row in rows.values())
-    if guards.stranger and guessing.is_new_today(guards.stranger, rows, now):
-        rows[guards.stranger.anywhere_key].networks += 1
+    if guards.unknown_network and guessing.is_new_today(guards.unknown_network, rows, now):
+        rows[guards.unknown_network.anywhere_key].networks += 1
     for counter in guards.counters:
         _count(counter, rows[counter.key])
     if is_new:
@@ -194,7 +194,7 @@ def record_failure(guards: Guards, rows: Rows) -> None:
 
 def _count(counter: Counter, row: LoginThrottle) -> None:
     now = utc_now()
-    if row.last_failed_at < now - FORGOTTEN_AFTER:
+    if row.last_failed_at < now - COUNT_LIFETIME:
         row.failures = 0
     row.failures += 1
     row.last_failed_at = now

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, func, select, update
 
 from app.domain.clock import utc_now
-from app.domain.people.guessing import FORGOTTEN_AFTER
+from app.domain.people.guessing import COUNT_LIFETIME
 from app.extensions import db
 from app.gateways.media import MediaStore
 from app.models import (
@@ -56,7 +56,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
     carts_before = now - timedelta(days=cart_days)
     answers_before = now - idempotency.LIFETIME
     sessions_before = now - session_service.STORED_AFTER_EXPIRY
-    failures_before = now - FORGOTTEN_AFTER
+    failures_before = now - COUNT_LIFETIME
     imports_before = now - import_jobs.RETENTION
     return (
         ExpiredRows("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
