@@ -48,7 +48,7 @@ def add_image(
 ) -> tuple[dict[str, object], int, dict[str, str]]:
     """Add a picture at the end. It is re-encoded in three widths. Sending it again adds nothing."""
     picture_service.refuse_unknown(product)
-    picture = keep_picture(fields["file"])
+    picture = store_picture(fields["file"])
     row = in_transaction(
         lambda: picture_service.add_picture(current_actor(), product, picture, fields["alt"])
     )

@@ -104,7 +104,7 @@ class Form:
         try:
             fields: dict[str, Any] = schema.load(values)
         except ValidationError as error:
-            errors = dict(flatten(error.messages_dict))
+            errors = dict(flatten_errors(error.messages_dict))
             empty = {name: [EMPTY] for name in errors if "." not in name and not values.get(name)}
             raise Invalid({**errors, **empty}) from None
         return fields

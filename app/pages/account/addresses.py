@@ -36,10 +36,11 @@ def show_new() -> Response:
 @blp.post("/new")
 @login_required
 def add() -> Response:
-    """Put an address into the book."""
+    """Add an address to the book."""
     actor, form = current_actor(), Form.from_request()
-    made = form.carry_out(
-        ADDRESS, lambda facts: in_transaction(lambda: address_service.add_address(actor, **facts))
+    address = form.carry_out(
+        ADDRESS,
+        lambda fields: in_transaction(lambda: address_service.add_address(actor, **fields)),
     )
     return _answer(form, address, None, "The address is in your book.")
 

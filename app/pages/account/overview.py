@@ -59,9 +59,9 @@ def show_profile() -> Response:
 @blp.post("/profile")
 @login_required
 def change_profile() -> Response:
-    """Change one's name."""
+    """Change the user's name."""
     actor, form = current_actor(), Form.from_request()
-    changed = form.carry_out(
+    user = form.carry_out(
         PROFILE,
         lambda names: in_transaction(lambda: user_service.update_profile(actor, **names)),
     )
@@ -81,14 +81,14 @@ def show_password() -> Response:
 @rate_limits.shares_password_budget
 @login_required
 def change_password() -> Response:
-    """Set another password; all sessions end, and a new one begins here."""
+    """Set a new password; all sessions end, and a new one begins here."""
     form = Form.from_request()
-    changed = form.carry_out(PASSWORD, _change_password)
-    if changed is None:
+    outcome = form.carry_out(PASSWORD, _change_password)
+    if outcome is None:
         return form_page("password.html", form)
-    user, session = changed
+    user, session = outcome
     reset_csrf_token()
-    response = _done("Your password is changed. Everywhere else you are signed out.")
+    response = _to_overview("Your password is changed. Everywhere else you are signed out.")
     set_sign_in_cookie(response, session)
     device = cookies.device_tokens()
     cookies.set_device_cookie(
@@ -119,8 +119,8 @@ def show_close() -> Response:
 def close() -> AnyResponse:
     """Delete the account."""
     form = Form.from_request()
-    gone = form.carry_out(CLOSE, _close)
-    if gone is None:
+    user = form.carry_out(CLOSE, _close)
+    if user is None:
         return form_page("close.html", form)
     return farewell("Your account is deleted. Farewell!")
 

@@ -48,7 +48,7 @@ def show_login() -> AnyResponse:
 @blp.post("/login")
 @rate_limits.shares_password_budget
 def login() -> AnyResponse:
-    """Sign in; the guest's cart comes along."""
+    """Sign in; the guest's cart is merged into the account's."""
     form = Form.from_request()
     sign_in = form.carry_out(CREDENTIALS, _open_session)
     if sign_in is None:
@@ -65,7 +65,7 @@ def show_register() -> AnyResponse:
 @blp.post("/register")
 @rate_limits.shares_password_budget
 def register() -> AnyResponse:
-    """Make an account, and sign in to it."""
+    """Create an account, and sign in to it."""
     form = Form.from_request()
     sign_in = form.carry_out(NEW_ACCOUNT, _open_account)
     if sign_in is None:
@@ -87,7 +87,7 @@ def farewell(message: str) -> Response:
     reset_csrf_token()
     flash(message)
     response = see_other(url_for("storefront.home"))
-    take_sign_in(response)
+    unset_sign_in_cookie(response)
     cookies.delete_cart_cookie(response)
     return response
 
@@ -128,8 +128,8 @@ def _open_account(account: dict[str, str]) -> SignIn:
 def _welcome(sign_in: SignIn, message: str) -> Response:
     reset_csrf_token()
     flash(message)
-    response = see_other(inside(request.form.get("next"), url_for("account.overview")))
-    give_sign_in(response, sign_in.session)
+    response = see_other(safe_target(request.form.get("next"), url_for("account.overview")))
+    set_sign_in_cookie(response, sign_in.session)
     cookies.set_device_cookie(response, sign_in.device)
     cookies.delete_cart_cookie(response)
     return response

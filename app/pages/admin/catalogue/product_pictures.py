@@ -82,7 +82,7 @@ def add(product: str) -> Response:
         file = request.files.get("file")
         if not file:
             raise Invalid({"file": [EMPTY]})
-        picture, alt = keep_picture(file), fields.get("alt", "")
+        picture, alt = store_picture(file), fields.get("alt", "")
         return in_transaction(lambda: picture_service.add_picture(actor, product, picture, alt))
 
     return _answer(product, form, form.carry_out(DESCRIPTION, store), "The picture was added.")
