@@ -35,8 +35,8 @@ def register(app: Flask) -> None:
 def _begin() -> None:
     g.started = time.perf_counter()
     metrics.begin_request()
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+    request_id = request.headers.get("X-Request-ID", "")
+    g.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
     rate_limits.name_network()
     if request.routing_exception is not None:
         rate_limits.check_unmatched()

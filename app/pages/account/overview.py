@@ -19,6 +19,7 @@ from app.services import user_service
 from app.services.accounts import auth_service, password_hashing
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
+from app.services.orders.order_views import OrderView
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 from app.web.callers.sign_in_cookie import set_sign_in_cookie
@@ -129,9 +130,9 @@ def _me() -> User:
     return user_service.get_user(current_actor().user_id or 0)
 
 
-def _orders(number: int, per_page: int) -> Any:
-    mine = OrderQuery(user_id=current_actor().user_id)
-    return order_lists.page_of_orders(current_actor(), mine, number, per_page)
+def _orders(number: int, per_page: int) -> Page[OrderView]:
+    own = OrderQuery(user_id=current_actor().user_id)
+    return order_lists.page_of_orders(current_actor(), own, number, per_page)
 
 
 def _page_href(number: int) -> str:

@@ -96,7 +96,7 @@ def add_item() -> Response:
     )
     if result is None:
         _flash_problem(form)
-        return see_other(inside(request.form.get("back"), url_for("cart_page.show_cart")))
+        return see_other(safe_target(request.form.get("back"), url_for("cart_page.show_cart")))
     return _added(result[0])
 
 

@@ -72,7 +72,7 @@ def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
 def test_an_account_that_was_closed_meanwhile_leaves_no_note(buyer):
     put(buyer, factories.product())
     number, user = place(buyer).number, db.session.get(User, buyer.user_id)
-    in_transaction(lambda: user_service.bury(db.session.merge(user)))
+    in_transaction(lambda: user_service.erase(db.session.merge(user)))
 
     with pytest.raises(Unauthenticated):
         in_transaction(
