@@ -189,7 +189,7 @@ def record_failure(guards: Guards, rows: Rows) -> None:
         _count(counter, rows[counter.key])
     if is_new:
         db.session.flush()
-        delete_batch(LoginThrottle, LoginThrottle.last_failed_at < now - FORGOTTEN_AFTER)
+        delete_batch(LoginThrottle, LoginThrottle.last_failed_at < now - COUNT_LIFETIME)
 
 
 def _count(counter: Counter, row: LoginThrottle) -> None:
