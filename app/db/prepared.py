@@ -32,6 +32,8 @@ from typing import Any, NamedTuple, TypeVar
 from psycopg2.errors import FeatureNotSupported
 from sqlalchemy import CursorResult, Engine, Executable, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import ExecutionContext
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.extensions import db
 
@@ -58,7 +60,7 @@ def run(
     statement: StatementByDialect,
     values: Values | Sequence[Values] | None = None,
     /,
-    **named: object,
+    **parameters: object,
 ) -> CursorResult[Any]:
     """Run a statement in the session's transaction, with values by name or several rows of them.
 
@@ -67,7 +69,7 @@ def run(
     connection = db.session.connection()
     if isinstance(statement, Mapping):
         statement = statement[connection.dialect.name]
-    return connection.execute(statement, named if values is None else values)
+    return connection.execute(statement, parameters if values is None else values)
 
 
 def by_owner(
@@ -104,16 +106,16 @@ def install(engine: Engine) -> None:
     event.listen(engine, "do_execute", _execute)
 
 
-def _execute(cursor: Any, statement: str, values: Values, context: Any) -> bool:
+def _execute(cursor: Any, statement: str, values: Values, context: ExecutionContext) -> bool:
     """Run a marked statement through PREPARE and EXECUTE; False leaves it to SQLAlchemy.
 
-    Listeners for statements see the original text.
+    Listeners for statements see the original text. psycopg2, whose cursor this is, has no types.
     """
-    options = context.execution_options
+    options, compiled = context.execution_options, context.compiled
     if not (options.get(_IS_PREPARED) and options.get(CAN_PREPARE)):
         return False
-    # The text of these depends on the number of values.
-    if context.executemany or context.compiled.post_compile_params:
+    # The text of an `in_` depends on the number of its values.
+    if context.executemany or not isinstance(compiled, SQLCompiler) or compiled.post_compile_params:
         return False
     return _execute_prepared(cursor, _prepared_text(statement, tuple(values)), values)
 
