@@ -1,8 +1,10 @@
 """Starts the real servers once for the whole run, workers included."""
 
 import gc
+import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -95,3 +97,12 @@ _URLS = pytest.StashKey[dict[str, str]]()
 def _only_unit_tests(config: pytest.Config) -> bool:
     chosen = [argument for argument in config.args if not argument.startswith("-")]
     return bool(chosen) and all("tests/unit" in path or path.startswith("unit") for path in chosen)
+
+
+@pytest.fixture(autouse=True)
+def _root_log_level() -> Iterator[None]:
+    """Restore the level of the root logger, which every app that a test creates sets to its own."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
