@@ -28,6 +28,8 @@ from app.services.catalogue.product_statements import SORT_KEYS, VISIBLE, ListSt
 from app.services.catalogue.product_views import ProductView
 
 SORTS = (*SORT_KEYS, "relevance")
+WALKED_ORDERS = ("relevance", "created_at", "-created_at")
+"""Not by price or name: products of one name have much the same price, and may all come last."""
 MAX_BRANCHES = 20
 """Of more categories at once, the products are read along the order of all."""
 
@@ -176,6 +178,10 @@ def _list_matches(
     match, bound = search.match, {**parameters, **search.parameters}
     if query.cursor is not None:
         return _fetch_slice(query, scope, bound, match)
+    if not scope.forms and query.order in WALKED_ORDERS and product_search.is_common(search):
+        page = _fetch_page(query, _common_statements(query, scope, search), bound)
+        if len(page.items) == page.per_page:
+            return page
     if query.order != "relevance":
         statements = product_statements.matches_in_order(scope, query.order, match)
         return _fetch_page(query, statements, bound)
@@ -183,6 +189,13 @@ def _list_matches(
     if page.total <= product_search.MAX_RANKED or not product_search.has_limit():
         return page
     return _fetch_page(query, product_statements.matches_by_name(scope, match), bound)
+
+
+def _common_statements(query: ProductQuery, scope: Scope, search: Search) -> ListStatements:
+    if query.order != "relevance":
+        return product_statements.common_matches_in_order(scope, query.order, search.match)
+    are_names = product_search.is_common(search, in_names=True)
+    return product_statements.common_matches_by_name(scope, search.match, are_names)
 
 
 def _has_any(scope: Scope, search: Search) -> bool:

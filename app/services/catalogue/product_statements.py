@@ -32,7 +32,7 @@ from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Order, SortKey, counting, ke
 from app.models import Category, Product
 from app.services.catalogue import product_search, product_views
 from app.services.catalogue.product_filters import Condition, Forms, conditions
-from app.services.catalogue.product_search import Match
+from app.services.catalogue.product_search import BY_ID, Match
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,6 +150,25 @@ def best_matches(scope: Scope, match: Match) -> ListStatements:
 def matches_by_name(scope: Scope, match: Match) -> ListStatements:
     """Of more matches than pages reach: first those by name, then the others, each by id."""
     part = product_search.by_name(match, scope.conditions())
+    return _list(part, [part.c.place, part.c.id], MANY)
+
+
+@by_shape
+def common_matches_in_order(scope: Scope, sort: str, match: Match) -> ListStatements:
+    """As `matches_in_order`, for a common term; a page that the walk does not fill is incomplete."""
+    key = SORT_KEYS[sort]
+    ids = product_search.walk(scope.conditions(), match.scan_conditions, key)
+    return _list(ids.limit(LIMIT).offset(OFFSET).subquery(), key.order_by(), MANY)
+
+
+@by_shape
+def common_matches_by_name(scope: Scope, match: Match, are_names: bool) -> ListStatements:
+    """As `matches_by_name`, for a common term; a page that the walk does not fill is incomplete.
+    If so many names have the term (`are_names`) that pages show no others, only names are read."""
+    if are_names:
+        ids = product_search.walk(scope.conditions(), (match.scan_in_name,), BY_ID)
+        return _list(ids.limit(LIMIT).offset(OFFSET).subquery(), BY_ID.order_by(), MANY)
+    part = product_search.by_name(match, scope.conditions(), is_common=True)
     return _list(part, [part.c.place, part.c.id], MANY)
 
 
