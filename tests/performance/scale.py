@@ -4,6 +4,7 @@ They are asked of the shop without its cache, so that a first page that is kept 
 what making it costs. Each is asked in many ways, of products, words and places by chance.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import func, select
 
 from app.db.paging import encode_cursor
+from app.domain.text import words
 from app.extensions import db
 from app.models import Category, Order, Product, User
 from app.services.catalogue.product_queries import SORT_KEYS
@@ -26,6 +28,8 @@ from tests.performance.writes import Steps
 
 ASKED = 200
 """Different requests of a kind."""
+COMMON = 10
+"""Common words, and as many beginnings of each length."""
 CONNECTIONS = 2
 """As many as there are cores, so that an answer waits for nothing but its own making."""
 SORTS = ("-created_at", "price", "-price", "name")
@@ -122,11 +126,27 @@ def _details(dice: Random) -> list[Question]:
 
 
 def _searches(dice: Random) -> list[Question]:
-    return [Question(f"{PRODUCTS}&q={quote(words)}") for words in _words(dice)]
+    return [Question(f"{PRODUCTS}&q={quote(terms)}") for terms in _words(dice)]
+
+
+def _common_searches(dice: Random) -> list[Question]:
+    """The commonest words, and the commonest beginnings of one and two letters: as a search box asks."""
+    texts = [f"{product.name} {product.description}" for product in _some_products(dice)]
+    terms = []
+    for length in (1, 2, None):
+        counter = Counter(
+            term for text in texts for term in {word[:length] for word in words(text)}
+        )
+        terms += [term for term, _number in counter.most_common(COMMON)]
+    return [
+        Question(f"{PRODUCTS}&q={quote(term)}&sort={sort}")
+        for term in terms
+        for sort in ("relevance", "-created_at")
+    ]
 
 
 def _facets(dice: Random) -> list[Question]:
-    return [Question(f"/search?q={quote(words)}") for words in _words(dice)]
+    return [Question(f"/search?q={quote(terms)}") for terms in _words(dice)]
 
 
 def _histories(dice: Random) -> list[Question]:
@@ -142,8 +162,8 @@ def _order_searches(dice: Random) -> list[Question]:
     for order in _some(Order, dice):
         half = len(order.number) // 2
         email = (order.email or "").partition("@")[0]
-        words = dice.choice([order.number, order.number[:half], email])
-        questions.append(Question(f"/api/orders?q={quote(words)}", token))
+        part = dice.choice([order.number, order.number[:half], email])
+        questions.append(Question(f"/api/orders?q={quote(part)}", token))
     return questions
 
 
@@ -151,8 +171,8 @@ def _words(dice: Random) -> list[str]:
     """One to three words of a product's name, the last one perhaps unfinished."""
     found = []
     for product in _some_products(dice):
-        words = [word for word in product.name.replace(",", "").split() if len(word) > 2]
-        chosen = dice.sample(words, min(dice.randint(1, 3), len(words)))
+        long = [word for word in product.name.replace(",", "").split() if len(word) > 2]
+        chosen = dice.sample(long, min(dice.randint(1, 3), len(long)))
         if dice.random() < 0.3:
             chosen[-1] = chosen[-1][:4]
         found.append(" ".join(chosen))
@@ -176,6 +196,7 @@ _QUESTIONS: dict[str, Callable[[Random], list[Question]]] = {
     "category": _categories,
     "detail": _details,
     "search": _searches,
+    "search, beginnings and common words": _common_searches,
     "facets": _facets,
     "order history": _histories,
     "admin's order search": _order_searches,
