@@ -1,13 +1,13 @@
 """Routes of orders: place, read, cancel; for staff, change the status."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from flask import Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.paging import Page, Slice
 from app.db.unit_of_work import in_transaction
-from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token
 from app.models import Order
 from app.schemas.base import store_currency
@@ -23,12 +23,11 @@ from app.schemas.orders import (
 from app.schemas.paging import list_schema
 from app.services import order_service
 from app.services.buying import checkout_service
-from app.services.buying.checkout_service import OrderRequest
-from app.services.messages import idempotency
-from app.services.messages.idempotency import KeyedRequest
+from app.services.buying.checkout_service import OrderRequest, PlacedOrder
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
+from app.services.orders.order_views import OrderView
 from app.utils.decorators import admin_required, login_or_token_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import (
@@ -42,7 +41,7 @@ from app.web.callers.buyers import (
     keyed_request,
 )
 from app.web.callers.identity import current_actor
-from app.web.pagination import page_answer, slice_answer
+from app.web.pagination import list_body
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
@@ -54,14 +53,6 @@ KEY = header(
 )
 
 
-class PlacedOrder(NamedTuple):
-    """The JSON of an order, without a guest's secret, and the number of the order."""
-
-    number: str
-    body: bytes
-    is_replay: bool = False
-
-
 @blp.post("")
 @blp.doc(parameters=[KEY], security=BUYERS)
 @login_or_token_required(CART_TOKEN)
@@ -70,32 +61,28 @@ class PlacedOrder(NamedTuple):
 def place_order(values: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, completely or not at all."""
     buyer, keyed = current_buyer(), keyed_request()
-    placed = in_transaction(lambda: _place_or_replay(buyer, OrderRequest(**values), keyed))
-    return _created(placed, buyer.guest_token)
+    currency, origin = store_currency(), guest_origin()
+    order = in_transaction(
+        lambda: checkout_service.place_once(
+            buyer, OrderRequest(**values), currency, origin, keyed, _dump
+        )
+    )
+    return _created(order, buyer.guest_token)
 
 
-def _place_or_replay(
-    buyer: Buyer, order_request: OrderRequest, keyed: KeyedRequest | None
-) -> PlacedOrder:
-    claim = idempotency.claim(keyed, buyer) if keyed else None
-    if claim and claim.answer is not None and claim.order_number is not None:
-        return PlacedOrder(claim.order_number, claim.answer, is_replay=True)
-    order = checkout_service.place_order(buyer, order_request, store_currency(), guest_origin())
-    body = orjson.dumps(show_order(order))
-    if claim:
-        idempotency.store_answer(claim, body, order.id)
-    return PlacedOrder(order.number, body)
+def _dump(order: OrderView) -> bytes:
+    return orjson.dumps(show_order(order))
 
 
-def _created(placed: PlacedOrder, cart_token: str | None) -> Response:
+def _created(order: PlacedOrder, cart_token: str | None) -> Response:
     """The response with a guest's secret, which is derived each time, so that it is not stored."""
-    body = placed.body
+    body = order.answer
     if cart_token is not None:
-        token = orjson.dumps(guest_order_token(cart_token, placed.number))
+        token = orjson.dumps(guest_order_token(cart_token, order.number))
         body = body.removesuffix(b"}") + b',"guest_token":' + token + b"}"
     response = Response(body, 201, mimetype="application/json")
-    response.headers["Location"] = url_for("orders.get_order", order=placed.number)
-    if placed.is_replay:
+    response.headers["Location"] = url_for("orders.get_order", order=order.number)
+    if order.is_replay:
         response.headers["Idempotency-Replayed"] = "true"
     return response
 
@@ -108,12 +95,12 @@ def list_orders(arguments: dict[str, Any]) -> ResponseReturnValue:
     """The caller's orders, newest first. Staff see all orders."""
     cursor, number, per_page = (arguments.pop(name) for name in ("cursor", "page", "per_page"))
     query = OrderQuery(**arguments)
+    part: Page[OrderView] | Slice[OrderView]
     if cursor is not None:
         part = order_lists.slice_of_orders(current_actor(), query, cursor, per_page)
-        body, links = slice_answer(part, [show_order(order) for order in part.items])
     else:
-        page = order_lists.page_of_orders(current_actor(), query, number or 1, per_page)
-        body, links = page_answer(page, [show_order(order) for order in page.items])
+        part = order_lists.page_of_orders(current_actor(), query, number or 1, per_page)
+    body, links = list_body(part, [show_order(order) for order in part.items])
     return jsonify(body), 200, links
 
 

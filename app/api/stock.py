@@ -12,7 +12,7 @@ from app.services.inventory import stock_service
 from app.utils.decorators import admin_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor
-from app.web.pagination import page_answer
+from app.web.pagination import list_body
 
 blp = ShopBlueprint("stock", __name__, url_prefix="/api/products", private=True)
 
@@ -33,4 +33,4 @@ def change_stock(change: dict[str, Any], product: str) -> Variant:
 def list_movements(arguments: dict[str, Any], product: str) -> ResponseReturnValue:
     """The stock movements of a product, newest first."""
     page = stock_service.list_movements(product, **arguments)
-    return page_answer(page, list(page.items))
+    return list_body(page, list(page.items))

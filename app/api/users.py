@@ -24,7 +24,7 @@ from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
 from app.web.limits import rate_limits
-from app.web.pagination import page_answer
+from app.web.pagination import list_body
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
 USER = "/<int:user_id>"
@@ -96,7 +96,7 @@ def sign_out_everywhere() -> None:
 def list_addresses(args: dict[str, int]) -> BodyAndHeaders:
     """The caller's address book, oldest entry first."""
     page = address_service.list_addresses(current_actor(), **args)
-    return page_answer(page, list(page.items))
+    return list_body(page, list(page.items))
 
 
 @blp.post("/me/addresses")
@@ -142,7 +142,7 @@ def remove_address(address_id: int) -> None:
 def list_users(args: UserFilters) -> BodyAndHeaders:
     """All accounts, newest first."""
     page = user_service.list_users(**args)
-    return page_answer(page, list(page.items))
+    return list_body(page, list(page.items))
 
 
 @blp.get(USER)

@@ -16,65 +16,53 @@ DEVICE_DAYS = 365
 
 def page_buyer() -> Buyer:
     """The owner of the cart in this request: the account, or the holder of the cart cookie."""
-    return Buyer(current_actor(), request.cookies.get(_cart_name()) or None)
+    return Buyer(current_actor(), request.cookies.get(_name(CART)) or None)
 
 
 def page_visitor() -> Visitor:
     """Who asks for an order: the account, or the holder of the cookie of that order."""
-    return Visitor(current_actor(), request.cookies.get(_order_name()) or None)
+    return Visitor(current_actor(), request.cookies.get(_name(ORDER)) or None)
 
 
 def set_cart_cookie(response: Response, buyer: Buyer) -> None:
     """Store a guest's cart token for as long as the shop stores the cart."""
-    if buyer.guest_token and buyer.guest_token != request.cookies.get(_cart_name()):
-        _set_cookie(response, _cart_name(), buyer.guest_token, "/", GUEST_CART_LIFETIME.days)
+    if buyer.guest_token and buyer.guest_token != request.cookies.get(_name(CART)):
+        _set_cookie(response, _name(CART), buyer.guest_token, "/", GUEST_CART_LIFETIME.days)
 
 
 def delete_cart_cookie(response: Response) -> None:
     """Delete a cart token that is invalid or belongs to the previous visitor."""
-    name = _cart_name()
+    name = _name(CART)
     if name in request.cookies:
         response.delete_cookie(name, path="/", httponly=True, samesite="Lax", secure=_secure())
 
 
 def set_order_cookie(response: Response, number: str, token: str) -> None:
     """Store an order's token. The browser sends it to the path of this order only."""
-    _set_cookie(response, _order_name(), token, f"/orders/{number}", days=90)
+    _set_cookie(response, _name(ORDER), token, f"/orders/{number}", days=90)
 
 
 def device_tokens() -> str:
     """The tokens of the accounts that have signed in with this browser."""
-    return request.cookies.get(_device_name(), "")
+    return request.cookies.get(_name(DEVICE), "")
 
 
 def set_device_cookie(response: Response, tokens: str) -> None:
     """Store the device tokens. Signing out does not delete them."""
-    _set_cookie(response, _device_name(), tokens, "/", DEVICE_DAYS)
+    _set_cookie(response, _name(DEVICE), tokens, "/", DEVICE_DAYS)
 
 
 def _set_cookie(response: Response, name: str, value: str, path: str, days: int) -> None:
     response.set_cookie(
-        name,
-        value,
-        max_age=days * 24 * 3600,
-        path=path,
-        httponly=True,
-        samesite="Lax",
-        secure=_secure(),
-    )
+        name, value, max_age=days * 24 * 3600, path=path,
+        httponly=True, samesite="Lax", secure=_secure(),
+    )  # fmt: skip
 
 
-def _cart_name() -> str:
-    return f"__Host-{CART}" if _secure() else CART
-
-
-def _device_name() -> str:
-    return f"__Host-{DEVICE}" if _secure() else DEVICE
-
-
-def _order_name() -> str:
-    # Not __Host-: that prefix requires Path=/, and this cookie is for one path.
-    return f"__Secure-{ORDER}" if _secure() else ORDER
+def _name(cookie: str) -> str:
+    # `__Host-` requires Path=/, and the cookie of an order is for one path.
+    prefix = "__Secure-" if cookie == ORDER else "__Host-"
+    return prefix + cookie if _secure() else cookie
 
 
 def _secure() -> bool:

@@ -40,11 +40,7 @@ def csrf_token() -> str:
 
 
 def check_csrf() -> None:
-    """Refuse a form without a valid token.
-
-    Raises:
-        CsrfFailed
-    """
+    """Refuse a form without a valid token; raises CsrfFailed."""
     if request.method in SAFE_METHODS:
         return
     seed = session.get(_SEED)

@@ -92,6 +92,8 @@ class Form:
             self.headers["Retry-After"] = str(refusal.retry_after)
         elif self.errors:
             self.problem = "Please look at the fields that are marked."
+        elif refusal.code == "slug_taken":
+            self.errors = {"slug": [refusal.detail]}
 
     def _load(self, schema: Schema) -> dict[str, Any]:
         names = {field.data_key or name for name, field in schema.load_fields.items()}

@@ -1,16 +1,12 @@
 """The JSON of registration and sign-in."""
 
-from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from flask import current_app
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain.people import emails, passwords
-from app.schemas.base import ShopSchema, Text
-
-Body = Mapping[str, Any]
-"""The parsed JSON object that a field is part of."""
+from app.schemas.base import Body, Name, ShopSchema, Text
 
 
 class Credentials(TypedDict):
@@ -33,9 +29,7 @@ class Email(Text):
     def __init__(self, *, required: bool = False) -> None:
         super().__init__(emails.MAX_LENGTH, low=3, metadata={"format": "email"}, required=required)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             return emails.clean(text)
@@ -50,9 +44,7 @@ class Password(fields.String):
         metadata = {"format": "password", "minLength": 1, "pattern": "^[^\\u0000]*$", **limits}
         super().__init__(required=True, load_only=True, metadata=metadata)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         if not passwords.is_readable(text):
             raise ValidationError("Not a password.")
@@ -65,9 +57,7 @@ class NewPassword(Password):
     def __init__(self) -> None:
         super().__init__(minLength=passwords.MIN_LENGTH, maxLength=passwords.MAX_LENGTH)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         text = fields.String._deserialize(self, value, attr, data, **kwargs)
         weakness = passwords.weakness(text)
         if weakness:

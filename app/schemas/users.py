@@ -6,8 +6,8 @@ from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf
 
 from app.domain.countries import is_country
-from app.schemas.auth import Body, NewPassword, Password
-from app.schemas.base import Flag, ShopSchema, Text, Time
+from app.schemas.auth import NewPassword, Password
+from app.schemas.base import Body, Flag, Name, ShopSchema, Text, Time
 from app.schemas.paging import PageArgs
 
 ROLES = ("customer", "admin")
@@ -37,9 +37,7 @@ class Country(Text):
         metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "example": "DE"}
         super().__init__(2, low=2, metadata=metadata, required=required)
 
-    def _deserialize(
-        self, value: object, attr: str | None, data: Body | None, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         code = super()._deserialize(value, attr, data, **kwargs)
         if not code.isascii() or not is_country(code.upper()):
             raise ValidationError("Not a country code of ISO 3166-1, such as DE.")

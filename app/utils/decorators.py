@@ -15,46 +15,43 @@ R = TypeVar("R")
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let only callers with an account in; others get 401."""
-
-    @wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if current_actor().user_id is None:
-            raise Unauthenticated()
-        return view(*args, **kwargs)
-
-    return _document(guarded, needs="login")
+    return _guard(view, require_account, needs="login")
 
 
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let only staff in; anonymous callers get 401, customers 403."""
-
-    @wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if current_actor().user_id is None:
-            raise Unauthenticated()
-        if not current_actor().is_admin:
-            raise Forbidden()
-        return view(*args, **kwargs)
-
-    return _document(guarded, needs="admin")
+    return _guard(view, require_staff, needs="admin")
 
 
 def login_or_token_required(header: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let only callers with an account or a guest's token in this header in; others get 401."""
 
-    def decorate(view: Callable[P, R]) -> Callable[P, R]:
-        @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            if current_actor().user_id is None and not request.headers.get(header):
-                raise Unauthenticated()
-            return view(*args, **kwargs)
+    def check() -> None:
+        if not request.headers.get(header):
+            require_account()
 
-        return _document(guarded, needs="login or token")
-
-    return decorate
+    return lambda view: _guard(view, check, needs="login or token")
 
 
-def _document(guarded: Callable[P, R], needs: str) -> Callable[P, R]:
+def require_account() -> None:
+    """Refuse anonymous callers."""
+    if current_actor().user_id is None:
+        raise Unauthenticated()
+
+
+def require_staff() -> None:
+    """Refuse anonymous callers and customers."""
+    require_account()
+    if not current_actor().is_admin:
+        raise Forbidden()
+
+
+def _guard(view: Callable[P, R], check: Callable[[], None], needs: str) -> Callable[P, R]:
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        check()
+        return view(*args, **kwargs)
+
     # flask-smorest collects what it documents in `_apidoc`; `ShopBlueprint` reads this entry.
     vars(guarded)["_apidoc"] = {**vars(guarded).get("_apidoc", {}), "needs": needs}
     return guarded

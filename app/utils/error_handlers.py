@@ -6,13 +6,7 @@ import traceback
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
 from gunicorn.http.errors import ParseException
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
@@ -54,35 +48,22 @@ def register(app: Flask) -> None:
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(kind, handle_database_unavailable)
     app.register_error_handler(DBAPIError, handle_database_failure)
-    app.register_error_handler(ProgrammingError, handle_database_not_migrated)
     app.register_error_handler(IntegrityError, handle_constraint_violation)
     app.register_error_handler(Exception, handle_defect)
 
 
 def problem(
-    status: int,
-    code: str,
-    detail: str,
-    headers: dict[str, str] | None = None,
-    **extra: object,
+    status: int, code: str, detail: str, headers: dict[str, str] | None = None, **extra: object
 ) -> Response:
     """A problem answer (RFC 9457), or outside the API a page; never to be stored by a cache."""
     metrics.count_refusal(code)
+    title = TITLES.get(status, "Error")
     if not is_for_programs(request.path):
-        response = current_app.make_response(
-            render_template(
-                "error.html",
-                title=TITLES.get(status, "Error"),
-                detail=detail,
-                status=status,
-                code=code,
-            )
-        )
-        response.status_code = status
-        return _complete(response, headers)
+        html = render_template("error.html", title=title, detail=detail, status=status, code=code)
+        return _complete(current_app.make_response((html, status)), headers)
     body = {
         "type": "about:blank",
-        "title": TITLES.get(status, "Error"),
+        "title": title,
         "status": status,
         "detail": detail,
         "code": code,
@@ -153,15 +134,9 @@ def handle_database_unavailable(error: Exception) -> Response:
 
 
 def handle_database_failure(error: DBAPIError) -> Response:
-    """The server closed the connection or takes no writes; any other error is a defect."""
-    if error.connection_invalidated or getattr(error.orig, "pgcode", None) == READ_ONLY:
-        return handle_database_unavailable(error)
-    return handle_defect(error)
-
-
-def handle_database_not_migrated(error: ProgrammingError) -> Response:
-    """A table is missing because the schema is not migrated; any other error is a defect."""
-    if getattr(error.orig, "pgcode", None) == UNDEFINED_TABLE:
+    """The server closed the connection, takes no writes or is not migrated; else a defect."""
+    code = getattr(error.orig, "pgcode", None)
+    if error.connection_invalidated or code in (READ_ONLY, UNDEFINED_TABLE):
         return handle_database_unavailable(error)
     return handle_defect(error)
 

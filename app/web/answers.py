@@ -11,7 +11,7 @@ from flask import Response, current_app, request
 from app.db.paging import Page, Slice
 from app.errors import PreconditionFailed
 from app.services.cache.catalogue_cache import Answer, ListPage, etag_of
-from app.web.pagination import page_answer, slice_answer
+from app.web.pagination import list_body
 from app.web.security_headers import CALLER
 
 JSON = "application/json"
@@ -37,9 +37,7 @@ def answer(
 
 def list_answer(page: Page[T] | Slice[T], items: list[V]) -> Answer:
     """The answer of a list, with `items` as the schema shows them."""
-    if isinstance(page, Slice):
-        return answer(slice_answer(page, items)[0], page=replace(page, items=()))
-    return answer(page_answer(page, items)[0], page=replace(page, items=()))
+    return answer(list_body(page, items)[0], page=replace(page, items=()))
 
 
 def link_header(answer: Answer) -> dict[str, str]:
@@ -59,7 +57,7 @@ def _link_header(_place: tuple[str, ...], _query: bytes, page: ListPage | None) 
 def _build_link_header(page: ListPage | None) -> dict[str, str]:
     if page is None:
         raise ValueError("This is not the answer of a list.")
-    return (slice_answer(page, []) if isinstance(page, Slice) else page_answer(page, []))[1]
+    return list_body(page, [])[1]
 
 
 def send(answer: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:

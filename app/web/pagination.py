@@ -1,5 +1,6 @@
 """Lists over HTTP: the body of a page or a slice, and its Link header (RFC 8288)."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -11,41 +12,30 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 
-def page_answer(page: Page[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:
-    """The body of a page, with `items` as the schema shows them, and its Link header."""
-    body: dict[str, object] = {
-        "items": items,
-        "page": page.page,
-        "per_page": page.per_page,
-        "pages": page.pages,
-        "total": page.total,
-    }
-    if page.total_is_estimate:
+def list_body(part: Page[T] | Slice[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:
+    """The body of a list, with `items` as the schema shows them, and its Link header."""
+    if isinstance(part, Slice):
+        body = {"items": items, "per_page": part.per_page, "next_cursor": part.next_cursor}
+        cursors = {"first": ""} | ({"next": part.next_cursor} if part.next_cursor else {})
+        return body, _links("cursor", cursors)
+    body = {"items": items, "page": part.page, "per_page": part.per_page}
+    body |= {"pages": part.pages, "total": part.total}
+    if part.total_is_estimate:
         body["total_is_estimate"] = True
-    targets = {"first": 1, "last": max(page.pages, 1)}
-    if page.page > 1:
-        targets["prev"] = min(page.page - 1, max(page.pages, 1))
-    if page.page < page.pages:
-        targets["next"] = page.page + 1
-    return body, {"Link": _links({rel: {"page": str(n)} for rel, n in targets.items()})}
+    last = max(part.pages, 1)
+    targets = {"first": 1, "last": last}
+    if part.page > 1:
+        targets["prev"] = min(part.page - 1, last)
+    if part.page < part.pages:
+        targets["next"] = part.page + 1
+    return body, _links("page", targets)
 
 
-def slice_answer(part: Slice[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:
-    """The body of a slice, with `items` as the schema shows them, and its Link header."""
-    body: dict[str, object] = {
-        "items": items,
-        "per_page": part.per_page,
-        "next_cursor": part.next_cursor,
-    }
-    targets = {"first": {"cursor": ""}}
-    if part.next_cursor:
-        targets["next"] = {"cursor": part.next_cursor}
-    return body, {"Link": _links(targets)}
-
-
-def _links(targets: dict[str, dict[str, str]]) -> str:
+def _links(argument: str, targets: Mapping[str, int | str]) -> dict[str, str]:
     query = request.args.to_dict(flat=True)
-    return ", ".join(
-        f'<{request.base_url}?{urlencode({**query, **change})}>; rel="{rel}"'
-        for rel, change in targets.items()
-    )
+    return {
+        "Link": ", ".join(
+            f'<{request.base_url}?{urlencode({**query, argument: target})}>; rel="{rel}"'
+            for rel, target in targets.items()
+        )
+    }

@@ -8,7 +8,7 @@ from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Session, User
 from app.pages import cookies
-from app.pages.account.sign_in import farewell
+from app.pages.account.sign_in import sign_out_browser
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
@@ -104,7 +104,7 @@ def sign_out_everywhere() -> Response:
     """End all sessions of the account, here and on all other devices."""
     actor = current_actor()
     in_transaction(lambda: auth_service.sign_out_everywhere(actor))
-    return farewell("You are signed out everywhere.")
+    return sign_out_browser("You are signed out everywhere.")
 
 
 @blp.get("/close")
@@ -123,7 +123,7 @@ def close() -> AnyResponse:
     user = form.carry_out(CLOSE, _close)
     if user is None:
         return form_page("close.html", form)
-    return farewell("Your account is deleted. Farewell!")
+    return sign_out_browser("Your account is deleted. Farewell!")
 
 
 def _me() -> User:

@@ -1,8 +1,10 @@
 """Signing in, making an account, signing out."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Response, flash, request, url_for
+from marshmallow import Schema
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.db.unit_of_work import in_transaction
@@ -14,9 +16,7 @@ from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
 from app.pages.shell import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
-from app.services import user_service
-from app.services.accounts import auth_service, password_hashing, session_service, throttle_service
-from app.services.audit import security_log
+from app.services.accounts import auth_service, password_hashing, session_service
 from app.services.buying import cart_service
 from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
@@ -49,11 +49,7 @@ def show_login() -> AnyResponse:
 @rate_limits.shares_password_budget
 def login() -> AnyResponse:
     """Sign in; the guest's cart is merged into the account's."""
-    form = Form.from_request()
-    sign_in = form.carry_out(CREDENTIALS, _open_session)
-    if sign_in is None:
-        return _form("login.html", form)
-    return _welcome(sign_in, "You are signed in.")
+    return _answer("login.html", CREDENTIALS, _open_session, "You are signed in.")
 
 
 @blp.get("/register")
@@ -66,11 +62,8 @@ def show_register() -> AnyResponse:
 @rate_limits.shares_password_budget
 def register() -> AnyResponse:
     """Create an account, and sign in to it."""
-    form = Form.from_request()
-    sign_in = form.carry_out(NEW_ACCOUNT, _open_account)
-    if sign_in is None:
-        return _form("register.html", form)
-    return _welcome(sign_in, "Welcome! Your account is ready.")
+    message = "Welcome! Your account is ready."
+    return _answer("register.html", NEW_ACCOUNT, _open_account, message)
 
 
 @blp.post("/logout")
@@ -79,11 +72,11 @@ def logout() -> Response:
     """End this session, also for others who hold its tokens."""
     session_id = current_actor().session_id or 0
     in_transaction(lambda: session_service.end(session_id))
-    return farewell("You are signed out.")
+    return sign_out_browser("You are signed out.")
 
 
-def farewell(message: str) -> Response:
-    """Let go of everything by which the browser was known."""
+def sign_out_browser(message: str) -> Response:
+    """Sign the browser out: reset the CSRF token and delete the cookies."""
     reset_csrf_token()
     flash(message)
     response = see_other(url_for("storefront.home"))
@@ -112,20 +105,26 @@ def _open_account(account: dict[str, str]) -> SignIn:
     token = cookies.page_buyer().cart_token
 
     def work() -> Session:
-        user = user_service.add(password_hash=password_hash, **account)
+        session = auth_service.register_and_sign_in(
+            session_lifetime(), request.remote_addr, password_hash=password_hash, **account
+        )
         if token:
-            cart_service.merge_guest_cart(token, user.id)
-        client = request.remote_addr
-        security_log.record(security_log.REGISTERED, user.id, client)
-        place = throttle_service.place_key(client)
-        return session_service.begin(user.id, session_lifetime(), place)
+            cart_service.merge_guest_cart(token, session.user_id)
+        return session
 
     session = in_transaction(work)
     device = auth_service.mark_device(cookies.device_tokens(), session.user_id, 0)
     return SignIn(session, device)
 
 
-def _welcome(sign_in: SignIn, message: str) -> Response:
+def _answer(
+    template: str, schema: Schema, work: Callable[[dict[str, str]], SignIn], message: str
+) -> AnyResponse:
+    """Carry out a form that opens a session; show it again if it is refused."""
+    form = Form.from_request()
+    sign_in = form.carry_out(schema, work)
+    if sign_in is None:
+        return _form(template, form)
     reset_csrf_token()
     flash(message)
     response = see_other(safe_target(request.form.get("next"), url_for("account.overview")))

@@ -1,6 +1,6 @@
 """What all pages for staff share: the check of the role, navigation, lists and forms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
@@ -8,13 +8,15 @@ from marshmallow import Schema
 
 from app.db.unit_of_work import in_transaction
 from app.domain.people.buyer import Buyer
-from app.errors import Forbidden, Invalid, Unauthenticated
+from app.errors import Invalid
 from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
+from app.utils.decorators import require_staff
 from app.web.callers.identity import current_actor
+from app.web.uploads import allow_large_body
 
 NAVIGATION = (
     ("admin_dashboard.show", "Today"),
@@ -34,16 +36,15 @@ CONFLICT = (
 
 
 class AdminBlueprint(PageBlueprint):
-    """Redirects anonymous visitors to sign in and refuses customers, before any form is read."""
+    """Redirects anonymous visitors to sign in and refuses customers, before any form is read.
+
+    With `takes_files`, forms may be as large as an upload.
+    """
 
     def __init__(
-        self,
-        name: str,
-        import_name: str,
-        before_forms: Sequence[Callable[[], None]] = (),
-        **options: Any,
+        self, name: str, import_name: str, takes_files: bool = False, **options: Any
     ) -> None:
-        steps = (_require_staff, *before_forms)
+        steps = (require_staff, _allow_files) if takes_files else (require_staff,)
         super().__init__(f"admin_{name}", import_name, before_forms=steps, **options)
 
 
@@ -110,9 +111,6 @@ def file_too_large() -> Form:
     return form
 
 
-def _require_staff() -> None:
-    actor = current_actor()
-    if actor.user_id is None:
-        raise Unauthenticated()
-    if not actor.is_admin:
-        raise Forbidden()
+def _allow_files() -> None:
+    if request.mimetype == "multipart/form-data":
+        allow_large_body(request)

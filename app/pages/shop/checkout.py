@@ -31,7 +31,6 @@ from app.services import user_service
 from app.services.accounts import address_service
 from app.services.buying import cart_contents, checkout_service
 from app.services.buying.checkout_service import OrderRequest
-from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
@@ -130,7 +129,7 @@ def _schema(form: Form) -> ShopSchema:
 
 
 def _order_request(values: dict[str, Any]) -> OrderRequest:
-    """The order request of a form's fields; the address is what remains without the others."""
+    """The order request of a form's fields; the remaining fields are the address."""
     values.pop("key", None)
     others = {name: values.pop(name) for name in ("email", "address_id", "note") if name in values}
     expected = values.pop("expected_total", None)
@@ -144,16 +143,12 @@ def _place(values: dict[str, Any]) -> str:
     buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
     keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
-
-    def place_once() -> str:
-        claim = idempotency.claim(keyed, buyer)
-        if claim.order_number is not None:
-            return claim.order_number
-        order = checkout_service.place_order(buyer, order_request, currency, origin)
-        idempotency.store_answer(claim, order.number.encode(), order.id)
-        return order.number
-
-    return in_transaction(place_once)
+    order = in_transaction(
+        lambda: checkout_service.place_once(
+            buyer, order_request, currency, origin, keyed, lambda order: order.number.encode()
+        )
+    )
+    return order.number
 
 
 def _confirmed(number: str) -> AnyResponse:

@@ -91,6 +91,13 @@ def register(
     return user
 
 
+def register_and_sign_in(lifetime: timedelta, client: str | None, **account: str) -> Session:
+    """Create an account with the values that `user_service.add` takes, and open its session."""
+    user = user_service.add(**account)
+    security_log.record(security_log.REGISTERED, user.id, client)
+    return session_service.begin(user.id, lifetime, throttle_service.place_key(client))
+
+
 def try_credentials(
     email: str, password: str, client: str | None = None, device: str = ""
 ) -> Attempt:

@@ -5,7 +5,7 @@ the cart. Rows are locked in the order that holds everywhere: user, cart, a gues
 by id; variants come last, after everything else is written, because many buyers may want the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -27,6 +27,8 @@ from app.services import user_service
 from app.services.buying import cart_service
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
+from app.services.messages import idempotency
+from app.services.messages.idempotency import KeyedRequest
 from app.services.orders import guest_limits
 from app.services.orders.guest_limits import GuestHolder, GuestOrigin
 from app.services.orders.order_views import LINE_COLUMNS, EventView, LineView, OrderView
@@ -59,6 +61,30 @@ class CheckoutLine(NamedTuple):
     available: int
     product_id: int
     name: str
+
+
+class PlacedOrder(NamedTuple):
+    """The number of an order, and the answer to the request that placed it."""
+
+    number: str
+    answer: bytes
+    is_replay: bool = False
+
+
+def place_once(
+    buyer: Buyer, request: OrderRequest, currency: str, origin: GuestOrigin,
+    keyed: KeyedRequest | None, dump: Callable[[OrderView], bytes],
+) -> PlacedOrder:  # fmt: skip
+    """Place an order and store the answer that `dump` makes of it, or replay the answer that is
+    stored under the key. Raises as `place_order` and `idempotency.claim` do."""
+    claim = idempotency.claim(keyed, buyer) if keyed else None
+    if claim and claim.answer is not None and claim.order_number is not None:
+        return PlacedOrder(claim.order_number, claim.answer, is_replay=True)
+    order = place_order(buyer, request, currency, origin)
+    answer = dump(order)
+    if claim:
+        idempotency.store_answer(claim, answer, order.id)
+    return PlacedOrder(order.number, answer)
 
 
 def place_order(

@@ -45,13 +45,12 @@ SETTINGS = (
     "RATELIMIT_NETWORK", "RATELIMIT_DEFAULT", "RATELIMIT_AUTH", "RATELIMIT_PASSWORDS",
     "RATELIMIT_GUEST_CARTS", "RATELIMIT_GUEST_ITEMS",
 )  # fmt: skip
-_auth_blueprints: set[str] = set()
 V = TypeVar("V", bound=Callable[..., object])
 
 
 def limit_as_sign_in(blp: Blueprint) -> None:
     """Count each POST to a blueprint's routes against RATELIMIT_AUTH, by network."""
-    _auth_blueprints.add(blp.name)
+    vars(blp)["is_for_sign_in"] = True
 
 
 def shares_password_budget(view: V) -> V:
@@ -107,11 +106,7 @@ def name_network() -> None:
 
 
 def check() -> None:
-    """Count this request against all of its budgets.
-
-    Raises:
-        RateLimited: one of them is used up.
-    """
+    """Count this request against all of its budgets; raises RateLimited if one is used up."""
     if "rate_limits" not in current_app.extensions:
         return
     view = vars(current_app.view_functions[request.endpoint or ""])
@@ -119,7 +114,8 @@ def check() -> None:
         return
     if "is_exempt_from_network" not in view:
         _hit("RATELIMIT_NETWORK", g.network_key)
-    if request.blueprint in _auth_blueprints and request.method == "POST":
+    blp = current_app.blueprints.get(request.blueprint or "")
+    if request.method == "POST" and getattr(blp, "is_for_sign_in", False):
         _hit("RATELIMIT_AUTH", f"{g.network_key}/{request.endpoint}")
     else:
         _hit("RATELIMIT_DEFAULT", f"{g.rate_limit_key}/{request.endpoint}")
@@ -130,11 +126,7 @@ def check() -> None:
 
 
 def count_new_cart() -> None:
-    """Count a cart that a guest is about to open.
-
-    Raises:
-        RateLimited: this network has opened too many.
-    """
+    """Count a cart that a guest is about to open; raises RateLimited."""
     if "rate_limits" in current_app.extensions:
         _hit("RATELIMIT_GUEST_CARTS", f"{g.network_key}/guest carts")
 
@@ -145,22 +137,14 @@ def _check_guest() -> None:
 
 
 def check_unmatched() -> None:
-    """Count a request that matches no route, or none with its method.
-
-    Raises:
-        RateLimited: the network's budget is used up.
-    """
+    """Count a request that matches no route, or none with its method; raises RateLimited."""
     if "rate_limits" in current_app.extensions:
         _hit("RATELIMIT_NETWORK", g.network_key)
         _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{UNMATCHED}")
 
 
 def count_for_network() -> None:
-    """Count this request for its network, since the session of its token has ended.
-
-    Raises:
-        RateLimited: the network's budget is used up.
-    """
+    """Count this request for its network, since its session has ended; raises RateLimited."""
     if "rate_limits" in current_app.extensions and g.rate_limit_key != g.network_key:
         _hit("RATELIMIT_DEFAULT", f"{g.network_key}/{request.endpoint}")
         _check_guest()

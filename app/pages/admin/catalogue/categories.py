@@ -5,7 +5,6 @@ from typing import Any, cast
 from flask import Response, flash, url_for
 from marshmallow import Schema
 
-from app.errors import ShopError
 from app.models import Category
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, explain_conflict, once
 from app.pages.admin.catalogue.tree import tree, without_branch
@@ -24,12 +23,6 @@ FIELDS = ("name", "slug", "description", "parent_id", "position", "version")
 
 class CategoryForm(Form):
     """A category. The shop makes an empty slug from the name; without a parent it is at the top."""
-
-    def show_refusal(self, refusal: ShopError) -> None:
-        """Keep a refusal; that of a slug that is taken is shown beside its field."""
-        super().show_refusal(refusal)
-        if refusal.code == "slug_taken":
-            self.errors = {"slug": [refusal.detail]}
 
     def _load(self, schema: Schema) -> dict[str, Any]:
         body: dict[str, object] = {

@@ -20,7 +20,6 @@ from app.schemas.base import ShopSchema, store_currency
 from app.services.audit import security_log, trail
 from app.services.imports import export_service, import_jobs
 from app.web.callers.identity import current_actor
-from app.web.uploads import allow_large_body
 
 SECONDS = 2.0
 """How long one request works on a job that a script goes on with."""
@@ -30,15 +29,7 @@ CHUNK = 64 * 1024
 """Characters of an export that are sent at once."""
 RECENT = 10
 NO_FIELDS = ShopSchema()
-
-
-def _allow_file() -> None:
-    """Staff may send more than a form: a file."""
-    if request.mimetype == "multipart/form-data":
-        allow_large_body(request)
-
-
-blp = AdminBlueprint("imports", __name__, url_prefix="/admin", before_forms=[_allow_file])
+blp = AdminBlueprint("imports", __name__, url_prefix="/admin", takes_files=True)
 
 
 @blp.get("/import")
@@ -138,11 +129,7 @@ def _store_file() -> ImportJob:
 
 
 def _work_on(job_id: int, seconds: float) -> None:
-    """Do batches until the job waits, ends, or the time is up; at least one.
-
-    Raises:
-        NotFound
-    """
+    """Do batches until the job waits, ends, or the time is up; at least one."""
     job, until = import_jobs.get(job_id), time.monotonic() + seconds
     if not job.is_running:
         return

@@ -126,9 +126,7 @@ class ProductForm(Form):
     def show_refusal(self, refusal: ShopError) -> None:
         """Keep a refusal, with its messages beside the fields that they are about."""
         super().show_refusal(refusal)
-        if refusal.code == "slug_taken":
-            self.errors = {"slug": [refusal.detail]}
-        elif refusal.code == "sku_taken":
+        if refusal.code == "sku_taken":
             self.errors = {
                 f"variants.{place}.sku": [refusal.detail]
                 for place, row in enumerate(self.variants)

@@ -17,19 +17,13 @@ from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import product_service
 from app.services.catalogue import picture_service, product_queries
 from app.web.callers.identity import current_actor
-from app.web.uploads import allow_large_body, store_picture
-
-
-def _allow_pictures() -> None:
-    if request.mimetype == "multipart/form-data":
-        allow_large_body(request)
-
+from app.web.uploads import store_picture
 
 blp = AdminBlueprint(
     "products_pictures",
     __name__,
     url_prefix="/admin/products/<product>/pictures",
-    before_forms=[_allow_pictures],
+    takes_files=True,
 )
 DESCRIPTION, ARRANGEMENT = ImageSchema(only=["alt"]), ProductSchema(only=["images"], partial=True)
 PLACE = "place-"
@@ -42,8 +36,7 @@ class ArrangementForm(Form):
     def ids(self) -> list[str]:
         """The pictures that stay, in their new order.
 
-        A picture that moves up stands before the one whose place it takes, one that moves down
-        behind it.
+        Moving up inserts before the picture at that position, moving down after it.
         """
         names = [name for name in self.values if name.startswith(PLACE)]
         order = []
