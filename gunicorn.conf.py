@@ -188,7 +188,7 @@ def post_fork(_server, worker):
     """Let the worker count in the files of its slot."""
     mark_process_dead(worker.slot)  # gunicorn does not call child_exit for each worker that ends
     limit = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW
-    metrics.start_worker(worker.slot, threads, settings.DB_POOL_SIZE, limit)
+    metrics.start_worker(os.environ[VARIABLE], worker.slot, threads, settings.DB_POOL_SIZE, limit)
 
 
 def child_exit(_server, worker):

@@ -13,7 +13,8 @@ from app.db.database_roles import NotOwner, as_owner
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.services.accounts import password_hashing
-from app.services.seeding import seed_service
+from app.services.seeding import generated, seed_service, written
+from app.services.seeding import orders as past_orders
 
 MAX_ROWS = 1_000_000
 Fill = Callable[[int, str, int, datetime], int]
@@ -56,12 +57,8 @@ def seed_db(
     if reset:
         _empty(yes)
     is_new = _create_demo(random_seed)
-    added = _fill(
-        "products", products, seed_service.count_products, seed_service.add_products, random_seed
-    )
-    added += _fill(
-        "orders", orders, seed_service.count_orders, seed_service.add_orders, random_seed
-    )
+    added = _fill("products", products, generated.count, seed_service.add_products, random_seed)
+    added += _fill("orders", orders, past_orders.count, seed_service.add_orders, random_seed)
     if is_new or added:
         in_transaction(seed_service.update_statistics)
     _report(is_new or added > 0)
@@ -87,7 +84,7 @@ def _empty(yes: bool) -> None:
 
 
 def _create_demo(random_seed: int) -> bool:
-    if seed_service.is_seeded():
+    if written.exists():
         return False
     currency = current_app.config["STORE_CURRENCY"]
     customer = password_hashing.hash_password(seed_service.DEMO_CUSTOMER[1], is_patient=True)
@@ -110,7 +107,7 @@ def _fill(what: str, target: int, count: Callable[[], int], fill: Fill, seed: in
 
 
 def _report(changed: bool) -> None:
-    figures = f"{seed_service.count_products()} products, {seed_service.count_orders()} orders"
+    figures = f"{generated.count()} products, {past_orders.count()} orders"
     click.echo(
         f"seed-db: {figures}." if changed else f"seed-db: nothing to do, there are {figures}."
     )

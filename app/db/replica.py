@@ -123,7 +123,7 @@ class Replica:
             outcome = "away"
             log.warning("The replica could not be read: %s", type(error).__name__)
         finally:
-            metrics.count_replica_read(outcome)
+            metrics.shop.replica_reads.labels(outcome).inc()
         return build(), began
 
     def state(self) -> str:

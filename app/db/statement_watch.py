@@ -74,7 +74,7 @@ def _count(engine: Engine, statement: str) -> None:
 
 
 def _log_slow(statement: str, seconds: float) -> None:
-    metrics.count_slow_statement()
+    metrics.shop.slow_statements.inc()
     text = " ".join(statement.split())[:LONGEST_TEXT]
     fields = {"ms": round(seconds * 1000, 1), "statement": text}
     log.warning("Slow statement, %(ms)s ms: %(statement)s", fields, extra={"facts": fields})

@@ -18,7 +18,9 @@ SHORT = 512
 LONGEST = 20_000
 """The longest text that the shop stores: the description of a product in a CSV file."""
 MAX_SLUG = 120
+MAX_ID = 2**63 - 1
 _WORD = re.compile(r"[^\W_]+")
+_ID = re.compile(r"[1-9][0-9]{0,18}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _BETWEEN = re.compile("[^a-z0-9]+")
 _ODD = re.compile("[&']|[0-9],[0-9]")
@@ -96,6 +98,13 @@ def words(text: str) -> list[str]:
 def is_slug(text: str) -> bool:
     """Whether a text can stand in a path: lower-case words joined by hyphens, never all digits."""
     return len(text) <= MAX_SLUG and bool(_SLUG.fullmatch(text)) and not text.isdigit()
+
+
+def id_or_slug(text: str) -> int | str | None:
+    """An id as int, a slug as str, None for any other text. No slug consists of digits only."""
+    if _ID.fullmatch(text) and int(text) <= MAX_ID:
+        return int(text)
+    return text if is_slug(text) else None
 
 
 def make_slug(name: str, fallback: str) -> str:

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, Json
+from app.db.base import Base, Json, partial_index
 from app.domain.catalogue.images import StoredImage
 from app.domain.catalogue.listing import Offer, listing_columns
 from app.domain.catalogue.product_input import Option
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
 
-UNDELETED = text("deleted_at IS NULL")
-OFFERED = text("deleted_at IS NULL AND is_active")
+UNDELETED = "deleted_at IS NULL"
+ACTIVE = "deleted_at IS NULL AND is_active"
 
 
 class Category(Timestamped, Base):
@@ -46,22 +46,11 @@ class Product(Timestamped, Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         CheckConstraint("compare_at_price >= 0", name="compare_at_price_not_negative"),
-        Index(
-            "uq_products_slug",
-            "slug",
-            unique=True,
-            postgresql_where=UNDELETED,
-            sqlite_where=UNDELETED,
-        ),
+        partial_index("uq_products_slug", "slug", where=UNDELETED, unique=True),
         # One index for each order of lists, of the shop or of a category, ties by id. With
         # `is_active`, lists find the ids of active products without reading the table.
         *(
-            Index(
-                f"ix_products_{'_'.join(columns)}",
-                *columns,
-                postgresql_where=UNDELETED,
-                sqlite_where=UNDELETED,
-            )
+            partial_index(f"ix_products_{'_'.join(columns)}", *columns, where=UNDELETED)
             for columns in (
                 ("created_at", "id", "is_active"),
                 ("price", "id", "is_active"),
@@ -127,20 +116,12 @@ class Variant(Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         CheckConstraint("0 <= allocated AND allocated <= on_hand", name="allocated_within_on_hand"),
-        Index(
-            "uq_variants_sku",
-            "sku",
-            unique=True,
-            postgresql_where=UNDELETED,
-            sqlite_where=UNDELETED,
-        ),
-        Index(
+        partial_index("uq_variants_sku", "sku", where=UNDELETED, unique=True),
+        partial_index(
             "uq_variants_product_id_options_key",
-            "product_id",
-            "options_key",
+            *("product_id", "options_key"),
+            where=ACTIVE,
             unique=True,
-            postgresql_where=OFFERED,
-            sqlite_where=OFFERED,
         ),
         Index("ix_variants_product_id", "product_id"),
     )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, false
 
-from app.domain.address import id_or_slug
+from app.domain.text import id_or_slug
 from app.models.catalogue import Category, Product
 
 Slugged = type[Category] | type[Product]

@@ -10,19 +10,16 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base
+from app.db.base import Base, partial_index
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus, check_transition
 from app.models.timestamps import Timestamped
 
 MAX_QUANTITY = 100_000
 OPEN = "status = 'pending' AND guest_{}_hash IS NOT NULL"
-OPEN_OF_NETWORK, OPEN_OF_EMAIL = text(OPEN.format("network")), text(OPEN.format("email"))
-GUESTS = text("user_id IS NULL")
 
 
 class Cart(Timestamped, Base):
@@ -32,7 +29,7 @@ class Cart(Timestamped, Base):
     __table_args__ = (
         CheckConstraint("(user_id IS NULL) != (token_hash IS NULL)", name="one_owner"),
         # For the cleanup of guests' carts.
-        Index("ix_carts_updated_at", "updated_at", postgresql_where=GUESTS, sqlite_where=GUESTS),
+        partial_index("ix_carts_updated_at", "updated_at", where="user_id IS NULL"),
     )
 
     user_id: Mapped[int | None] = mapped_column(
@@ -81,19 +78,13 @@ class Order(Base):
         Index("ix_orders_placed_at_id", "placed_at", "id"),
         Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
         # Read by app.services.orders.guest_limits with every guest's order.
-        Index(
-            "ix_orders_open_guest_network",
-            "guest_network_hash",
-            "guest_units",
-            postgresql_where=OPEN_OF_NETWORK,
-            sqlite_where=OPEN_OF_NETWORK,
-        ),
-        Index(
-            "ix_orders_open_guest_email",
-            "guest_email_hash",
-            "guest_units",
-            postgresql_where=OPEN_OF_EMAIL,
-            sqlite_where=OPEN_OF_EMAIL,
+        *(
+            partial_index(
+                f"ix_orders_open_guest_{holder}",
+                *(f"guest_{holder}_hash", "guest_units"),
+                where=OPEN.format(holder),
+            )
+            for holder in ("network", "email")
         ),
     )
 

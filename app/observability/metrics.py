@@ -2,9 +2,9 @@
 
 Problem: each worker of gunicorn counts by itself, and a scrape reaches only one of them.
 
-Solution: the multiprocess mode of prometheus_client. Where PROMETHEUS_MULTIPROC_DIR is set before
-this module is imported, as gunicorn.conf.py does, each worker counts in files of its own in that
-folder, and each can report the sums of all. Without it a process counts in its memory.
+Solution: the multiprocess mode of prometheus_client, which the library takes where
+PROMETHEUS_MULTIPROC_DIR is set before its import, as gunicorn.conf.py does. Each worker counts in
+files of its own in that folder, and can report the sums of all. Else a process counts in its memory.
 
 Simpler but wrong: to name files by process id, as the library does by default. Files with counters
 stay when their process ends, so each worker that is replaced would leave two behind, which every
@@ -14,7 +14,6 @@ worker takes the slot of one that ended and goes on counting in its files.
 Labels have few values, known beforehand: templates of routes, never paths; nothing personal.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -27,7 +26,6 @@ from prometheus_client.registry import Collector
 from app.observability import request_stats, task_status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 STATEMENTS = (0, 1, 2, 3, 5, 8, 13, 20, 50)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -37,7 +35,8 @@ LIMITS = {"rate_limited": "requests", "too_many_attempts": "sign_in"}
 """Codes of refusals by a limit, and the limit's label."""
 
 _slot = "parent"
-if FOLDER_VARIABLE in os.environ:
+_folder: Path | None = None
+if values.ValueClass is not values.MutexValue:
     # The identifier must differ between processes that run at the same time.
     values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
 
@@ -185,7 +184,7 @@ def begin_request() -> None:
     request = request_stats.current
     if not request.is_open:  # else the request before it ended without an answer
         request.is_open = True
-        _metrics.in_flight.inc()
+        shop.in_flight.inc()
     request.begin()
 
 
@@ -197,47 +196,27 @@ def end_request(method: str, route: str | None, status: int, seconds: float) -> 
     requests.inc()
     request_seconds.observe(seconds)
     request = request_stats.current
-    _metrics.request_statements.observe(request.statements)
+    shop.request_statements.observe(request.statements)
     if request.statements:
         statements.inc(request.statements)
         statement_seconds.inc(request.seconds)
     if request.is_open:
         request.is_open = False
-        _metrics.in_flight.dec()
+        shop.in_flight.dec()
 
 
 def count_refusal(code: str) -> None:
     """Count a refusal with this code, which the request's log line names, too."""
     request_stats.current.refusal = code
-    _metrics.refusals.labels(code).inc()
+    shop.refusals.labels(code).inc()
     if code in LIMITS:
-        _metrics.limits_hit.labels(LIMITS[code]).inc()
+        shop.limits_hit.labels(LIMITS[code]).inc()
 
 
 def count_cache_lookup(kind: str, outcome: str) -> None:
     """Count a lookup of a stored answer: `hit`, `miss`, or `away` where the cache is."""
     request_stats.current.cache = outcome
     _lookups(kind, outcome).inc()
-
-
-def count_cache_failure() -> None:
-    """Count a call to the cache that failed."""
-    _metrics.cache_failures.inc()
-
-
-def count_lock_timeout() -> None:
-    """Count a request that was given up because a lock in the database was not free in time."""
-    _metrics.lock_timeouts.inc()
-
-
-def count_replica_read(outcome: str) -> None:
-    """Count a read by the `replica`, or by the primary as the replica was `behind` or `away`."""
-    _metrics.replica_reads.labels(outcome).inc()
-
-
-def count_slow_statement() -> None:
-    """Count a statement that took SLOW_QUERY_MS or longer."""
-    _metrics.slow_statements.inc()
 
 
 def change_connections(state: str, by: int) -> None:
@@ -250,41 +229,16 @@ def count_order(total: int, currency: str, minor_units: int, is_guest: bool, sol
 
     `minor_units` of the currency make one unit, so that a dashboard can show money.
     """
-    _metrics.orders.labels(currency, "guest" if is_guest else "customer").inc()
-    _metrics.revenue.labels(currency).inc(total)
-    _metrics.minor_units.labels(currency).set(minor_units)
-    _metrics.sold_out.inc(sold_out)
-
-
-def count_stock_out() -> None:
-    """Count an order that was refused because an article was short."""
-    _metrics.stock_outs.inc()
-
-
-def count_import(step: str) -> None:
-    """Count an uploaded list that was `checked`, or is `done`."""
-    _metrics.imports.labels(step).inc()
+    shop.orders.labels(currency, "guest" if is_guest else "customer").inc()
+    shop.revenue.labels(currency).inc(total)
+    shop.minor_units.labels(currency).set(minor_units)
+    shop.sold_out.inc(sold_out)
 
 
 def count_import_rows(counts: Mapping[str, int]) -> None:
     """Count the imported rows of an uploaded list by their outcome."""
     for outcome, count in counts.items():
-        _metrics.import_rows.labels(outcome).inc(count)
-
-
-def count_sign_in(is_right: bool) -> None:
-    """Count a password that was compared at the sign-in."""
-    _metrics.sign_ins.labels("right" if is_right else "wrong").inc()
-
-
-def change_password_hashes(state: str, by: int) -> None:
-    """Count more or fewer requests as `hashing` a password, or as `waiting` to."""
-    _metrics.passwords.labels(state).inc(by)
-
-
-def count_lockout() -> None:
-    """Count a lock that was set against guessing."""
-    _metrics.lockouts.inc()
+        shop.import_rows.labels(outcome).inc(count)
 
 
 def report(status_folder: Path | None = None) -> bytes:
@@ -292,26 +246,25 @@ def report(status_folder: Path | None = None) -> bytes:
 
     The tasks' files in `status_folder` are read each time, if one is given.
     """
-    folder = os.environ.get(FOLDER_VARIABLE)
-    server = _metrics.registry
-    if folder:
+    server = shop.registry
+    if _folder:
         server = CollectorRegistry()
-        server.register(_WorkerMetrics(Path(folder)))
+        server.register(_WorkerMetrics(_folder))
     tasks = CollectorRegistry()
     if status_folder is not None:
         tasks.register(TaskMetrics(status_folder))
     return generate_latest(server) + generate_latest(tasks)
 
 
-def start_worker(slot: str, threads: int, pool_size: int, pool_limit: int) -> None:
-    """Count in the files of this slot from now on: the first call in a new worker.
+def start_worker(folder: str, slot: str, threads: int, pool_size: int, pool_limit: int) -> None:
+    """Count in the folder's files of this slot from now on: the first call in a new worker.
 
     The worker keeps `pool_size` connections to the database and opens at most `pool_limit`.
     """
-    global _slot
-    _slot = slot
-    _metrics.workers.set(1)
-    _metrics.threads.set(threads)
+    global _folder, _slot
+    _folder, _slot = Path(folder), slot
+    shop.workers.set(1)
+    shop.threads.set(threads)
     _connections("size").set(pool_size)
     _connections("limit").set(pool_limit)
 
@@ -339,21 +292,22 @@ def _size(file: Path) -> int:
 @cache
 def _of_route(method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter, Counter]:
     return (
-        _metrics.requests.labels(method, route, status),
-        _metrics.request_seconds.labels(method, route),
-        _metrics.statements.labels(method, route),
-        _metrics.statement_seconds.labels(method, route),
+        shop.requests.labels(method, route, status),
+        shop.request_seconds.labels(method, route),
+        shop.statements.labels(method, route),
+        shop.statement_seconds.labels(method, route),
     )
 
 
 @cache
 def _lookups(kind: str, outcome: str) -> Counter:
-    return _metrics.cache_lookups.labels(kind, outcome)
+    return shop.cache_lookups.labels(kind, outcome)
 
 
 @cache
 def _connections(state: str) -> Gauge:
-    return _metrics.connections.labels(state)
+    return shop.connections.labels(state)
 
 
-_metrics = ShopMetrics()
+# Not in `app.extensions`: gunicorn counts a worker before any app is asked.
+shop = ShopMetrics()

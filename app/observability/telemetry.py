@@ -90,11 +90,13 @@ def _end(error: BaseException | None) -> None:
 
 def _watch(engine: Engine, tracer: Any) -> None:
     """Trace each statement of an engine; a thread sends one at a time."""
+    from opentelemetry.trace import SpanKind
 
     def begin(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
         attributes = {"db.system.name": engine.dialect.name, "db.query.text": statement}
         name = (statement.split(maxsplit=1) or ["SQL"])[0].upper()
-        request_stats.current.span = tracer.start_span(name, kind=_client(), attributes=attributes)
+        span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        request_stats.current.span = span
 
     def end(*_arguments: object) -> None:
         request_stats.current.span.end()
@@ -108,12 +110,6 @@ def _watch(engine: Engine, tracer: Any) -> None:
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", fail)
-
-
-def _client() -> Any:
-    from opentelemetry.trace import SpanKind
-
-    return SpanKind.CLIENT
 
 
 def _fail(span: Any, kind: str) -> None:

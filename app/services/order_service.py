@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.domain.address import id_or_slug
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus
 from app.domain.people.actor import Actor
 from app.domain.people.tokens import hash_token, read_order_number
+from app.domain.text import id_or_slug
 from app.errors import NotFound
 from app.extensions import db
 from app.models import Order, OrderEvent

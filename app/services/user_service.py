@@ -120,16 +120,6 @@ def update_profile(actor: Actor, **changes: str) -> User:
     return user
 
 
-def set_role(actor: Actor, user_id: int, role: str) -> User:
-    """Make a user customer or admin.
-
-    Raises:
-        NotFound
-        Conflict: `last_admin`.
-    """
-    return update_user(actor, user_id, role=role)
-
-
 def update_user(
     actor: Actor, user_id: int, role: str | None = None, is_active: bool | None = None
 ) -> User:

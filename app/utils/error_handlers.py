@@ -128,7 +128,7 @@ def handle_database_unavailable(error: Exception) -> Response:
     """The database is unreachable, a lock was not free in time, or no connection is."""
     log.error("The database did not answer: %s", _first_line(error))
     if is_lock_timeout(error):
-        metrics.count_lock_timeout()
+        metrics.shop.lock_timeouts.inc()
     end_session()
     return handle_refusal(errors.Unavailable())
 

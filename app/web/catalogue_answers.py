@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from app.domain.address import id_or_slug
 from app.domain.people.actor import Actor
+from app.domain.text import id_or_slug
 from app.models import Product
 from app.schemas.base import store_currency
 from app.schemas.categories import show_category

@@ -41,15 +41,6 @@ def unmatchable_hash(cost: int) -> str:
     return f"$2b${cost:02}${'.' * 53}"
 
 
-def makeup_costs(cost: int, present: int) -> range:
-    """Costs of the hashes that make a check at `cost` take as much work as one at `present`.
-
-    2^cost + 2^cost + 2^(cost + 1) + ... + 2^(present - 1) rounds are 2^present. Empty where the
-    check takes as much already.
-    """
-    return range(cost, present)
-
-
 def weakness(password: str, context_words: Collection[str] = ()) -> str | None:
     """A sentence that says why a password is too weak, or None.
 

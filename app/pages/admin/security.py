@@ -14,7 +14,8 @@ from app.pages.admin.trail import user_id_of
 from app.schemas.base import Text
 from app.schemas.paging import PageArgs
 from app.services.audit import security_log, trail
-from app.services.audit.security_log import KINDS, SecurityLogFilters
+from app.services.audit.events import newest_first
+from app.services.audit.security_log import KINDS
 
 blp = AdminBlueprint("security", __name__, url_prefix="/admin/security")
 PER_PAGE = 50
@@ -64,8 +65,10 @@ def list_events() -> Response:
     """The log, newest first."""
     args = read_query(ARGS)
     number = min(args["page"], MAX_DEPTH // PER_PAGE)
-    filters = SecurityLogFilters(args["kind"], user_id_of(args["person"]), args["address"] or None)
-    events = security_log.list_events(filters, number, PER_PAGE)
+    which = {"kind": args["kind"], "address": args["address"] or None}
+    events = newest_first(
+        SecurityEvent, number, PER_PAGE, user_id=user_id_of(args["person"]), **which
+    )
     emails = trail.emails_of({event.user_id for event in events.items if event.user_id})
 
     return admin_page(

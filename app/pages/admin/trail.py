@@ -16,7 +16,8 @@ from app.schemas.base import Number, Text
 from app.schemas.paging import PageArgs
 from app.services import user_service
 from app.services.audit import trail
-from app.services.audit.trail import SubjectName, SubjectNames, TrailFilters
+from app.services.audit.events import newest_first
+from app.services.audit.trail import SubjectName, SubjectNames
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50
@@ -65,14 +66,16 @@ def list_events() -> Response:
     """The trail, newest first."""
     args = read_query(ARGS)
     number = min(args["page"], MAX_DEPTH // PER_PAGE)
-    filters = TrailFilters(args["subject"], args["id"], user_id_of(args["person"]))
-    events = trail.list_events(filters, number, PER_PAGE)
-    names = trail.names_of(events.items)
+    which = {"subject": args["subject"], "subject_id": args["id"]}
+    results = newest_first(
+        AuditEvent, number, PER_PAGE, user_id=user_id_of(args["person"]), **which
+    )
+    names = trail.names_of(results.items)
 
     return admin_page(
         "trail.html",
-        results=events,
-        entries=[_entry(event, names) for event in events.items],
+        results=results,
+        entries=[_entry(event, names) for event in results.items],
         filters=args,
         subjects=SUBJECTS,
         page_href=page_href(ARGS),

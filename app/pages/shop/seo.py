@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from flask import Blueprint, Response, current_app, request, url_for
 
-from app.domain.address import id_or_slug
+from app.domain.text import id_or_slug
 from app.errors import NotFound
 from app.pages.pictures import picture
 from app.pages.shell import categories

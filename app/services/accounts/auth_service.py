@@ -30,7 +30,7 @@ from app.keyed_hashes import keyed_hashes
 from app.models import Session, User
 from app.observability import metrics
 from app.services import user_service
-from app.services.accounts import password_hashing, session_service, throttle_service
+from app.services.accounts import bulkhead, password_hashing, session_service, throttle_service
 from app.services.accounts.session_service import IS_KNOWN_PLACE
 from app.services.audit import security_log, trail
 
@@ -113,7 +113,7 @@ def try_credentials(
         TooManyAttempts: the address is locked for this client.
         Busy: too many passwords are hashed at present.
     """
-    password_hashing.refuse_if_full()
+    bulkhead.current().refuse_if_full()
     key, places = emails.key(email), throttle_service.place_keys(client)
     account = _find_by_email(email, key, places)
     is_known = bool(account and account.is_known)
@@ -204,8 +204,8 @@ def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
     )
     if isinstance(user, TooManyAttempts):
         return user
-    is_correct = isinstance(user, User)
-    after_commit(lambda: metrics.count_sign_in(is_right=is_correct))
+    outcome = "right" if isinstance(user, User) else "wrong"
+    after_commit(lambda: metrics.shop.sign_ins.labels(outcome).inc())
     if isinstance(user, ShopError):
         user_id = attempt.account.user_id if attempt.account else None
         security_log.record_failure(user_id, attempt.client)

@@ -44,8 +44,8 @@ class Bulkhead:
     Args:
         folder: where the processes meet; made with mode 0700 if it is missing.
         places: how many hashes run at once, over all processes.
-        max_waiting: how many requests of this process may wait. Waiting and hashing ones together
-            are at most one more.
+        max_waiting: how many requests of this process may wait. Waiting and hashing requests
+            together never exceed `max_waiting + 1`.
     """
 
     def __init__(self, folder: Path, places: int, max_waiting: int) -> None:
@@ -70,30 +70,23 @@ class Bulkhead:
             self._leave(descriptor)
 
     def refuse_if_full(self) -> None:
-        """Call this before work that precedes the hash.
-
-        Raises:
-            Busy: `place` would raise it at once.
-        """
+        """Call this before work that precedes the hash; raises Busy where `place` would at once."""
         with self._changed:
-            self._refuse_if_full()
-
-    def _refuse_if_full(self) -> None:
-        if len(self._queue) + self._hashing > self._max_waiting:
-            raise Busy()
+            if len(self._queue) + self._hashing > self._max_waiting:
+                raise Busy()
 
     def _take(self, is_patient: bool) -> int:
         with self._changed:
             if not is_patient:
-                self._refuse_if_full()
+                self.refuse_if_full()
             ticket = object()
             self._queue.append(ticket)
-            metrics.change_password_hashes("waiting", +1)
+            metrics.shop.passwords.labels("waiting").inc()
             try:
                 return self._wait(ticket, is_patient)
             finally:
                 self._queue.remove(ticket)
-                metrics.change_password_hashes("waiting", -1)
+                metrics.shop.passwords.labels("waiting").dec()
                 self._changed.notify_all()
 
     def _wait(self, ticket: object, is_patient: bool) -> int:
@@ -103,7 +96,7 @@ class Bulkhead:
             descriptor = self._try() if self._queue[0] is ticket else None
             if descriptor is not None:
                 self._hashing += 1
-                metrics.change_password_hashes("hashing", +1)
+                metrics.shop.passwords.labels("hashing").inc()
                 return descriptor
             if not may_wait or (not is_patient and time.monotonic() >= deadline):
                 raise Busy()
@@ -114,7 +107,7 @@ class Bulkhead:
             os.close(descriptor)  # which releases the lock
         with self._changed:
             self._hashing -= 1
-            metrics.change_password_hashes("hashing", -1)
+            metrics.shop.passwords.labels("hashing").dec()
             self._changed.notify_all()
 
     def _try(self) -> int | None:

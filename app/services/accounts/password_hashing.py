@@ -29,15 +29,6 @@ def hash_password(password: str, is_patient: bool = False) -> str:
         return _hash(password)
 
 
-def refuse_if_full() -> None:
-    """Refuse a request before the work that precedes the hash.
-
-    Raises:
-        Busy: too many passwords are hashed at present.
-    """
-    bulkhead.current().refuse_if_full()
-
-
 def matches(password_hash: str | None, password: str) -> bool:
     """Whether a password matches a hash. None stands for an account that does not exist: it takes
     the same time, and nothing matches.
@@ -66,7 +57,8 @@ def _matches(password_hash: str | None, text: str) -> bool:
     if password_hash is None or passwords.cost_of(password_hash) is None:
         password_hash = passwords.unmatchable_hash(present)
     fits: bool = bcrypt.check_password_hash(password_hash, text)
-    for cost in passwords.makeup_costs(_cost(password_hash), present):
+    # 2^cost + 2^cost + 2^(cost + 1) + ... + 2^(present - 1) rounds are 2^present.
+    for cost in range(_cost(password_hash), present):
         bcrypt.check_password_hash(passwords.unmatchable_hash(cost), text)
     return fits
 

@@ -32,7 +32,7 @@ def make_admin(actor: Actor, email: str, password_hash: str | None, promote: boo
             "email_taken", f"{email} has an account already. Add --promote to make it an admin's."
         )
     before = user.role
-    user_service.set_role(actor, user.id, "admin")
+    user_service.update_user(actor, user.id, "admin")
     if password_hash:
         _set_password(user, password_hash)
         trail.record(actor, "user.password_set", user.id, {}, {"password": "set"})

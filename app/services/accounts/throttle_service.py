@@ -201,7 +201,7 @@ def _count(counter: Counter, row: LoginThrottle) -> None:
     lock = counter.lock_after(row.failures)
     if lock:
         row.locked_until = now + min(lock, counter.longest)
-        after_commit(metrics.count_lockout)
+        after_commit(metrics.shop.lockouts.inc)
 
 
 def record_success(guards: Guards, rows: Rows) -> None:

@@ -12,20 +12,16 @@ count; failed sign-ins from one network within one minute are one line, whatever
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, Executable, bindparam, case, func, select
+from sqlalchemy import Executable, bindparam, case, func, select
 from sqlalchemy.dialects.postgresql import Insert
 
-from app.db.paging import Page
 from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.domain.people.networks import networks_of
 from app.extensions import db
 from app.models import SecurityEvent
-from app.services.audit.events import newest_first
 
 SIGNED_IN = "signed_in"
 SIGN_IN_FAILED = "sign_in_failed"
@@ -49,15 +45,6 @@ MOST_FAILURES = 200
 LONGEST_ADDRESS, LONGEST_DETAIL = 60, 200
 
 
-@dataclass(frozen=True)
-class SecurityLogFilters:
-    """Which events to list; a field that is None is no condition."""
-
-    kind: str | None = None
-    user_id: int | None = None
-    address: str | None = None
-
-
 def record(kind: str, user_id: int | None, address: str | None, detail: str = "") -> None:
     """Record an event of an account. An equal event in the same minute raises the count of its line."""
     _write(kind, user_id, address, detail, f"{user_id}:{address}:{detail}")
@@ -78,27 +65,6 @@ def record_failure(user_id: int | None, address: str | None) -> None:
         return
     network = (networks_of(address) or ("",))[-1]
     _write(SIGN_IN_FAILED, user_id, address, "", network, network)
-
-
-def list_events(filters: SecurityLogFilters, page: int, per_page: int) -> Page[SecurityEvent]:
-    """The log, newest first.
-
-    Raises:
-        Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
-    """
-    return newest_first(
-        SecurityEvent,
-        page,
-        per_page,
-        kind=filters.kind,
-        user_id=filters.user_id,
-        address=filters.address,
-    )
-
-
-def is_older(moment: datetime) -> ColumnElement[bool]:
-    """The condition for lines from before `moment`."""
-    return SecurityEvent.at < moment
 
 
 def _write(

@@ -7,34 +7,22 @@ today, so the name of a deleted account is gone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import SQLColumnExpression, false, select
 
 from app.db.bulk import insert_rows
-from app.db.paging import Page
 from app.domain.changes import Changes, differences
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.extensions import db
 from app.models import AuditEvent, Category, Order, Product, User, Variant
-from app.services.audit.events import newest_first
 
 State = Mapping[str, object]
 NOTHING: State = {}
 CATEGORY_FIELDS = ("category_id", "parent_id")
 """Fields whose values are ids of categories."""
 _COLUMNS = ("at", "user_id", "door", "action", "subject", "subject_id", "changes")
-
-
-@dataclass(frozen=True)
-class TrailFilters:
-    """Which events to list; a field that is None is no condition."""
-
-    subject: str | None = None
-    subject_id: int | None = None
-    user_id: int | None = None
 
 
 def record(
@@ -54,22 +42,6 @@ def record_many(actor: Actor, action: str, changes_by_id: Mapping[int | None, Ch
     common = (utc_now(), actor.user_id, actor.door, action, action.partition(".")[0])
     rows = [(*common, subject_id, changes) for subject_id, changes in changes_by_id.items()]
     insert_rows(AuditEvent, _COLUMNS, rows)
-
-
-def list_events(filters: TrailFilters, page: int, per_page: int) -> Page[AuditEvent]:
-    """The trail, newest first.
-
-    Raises:
-        Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
-    """
-    return newest_first(
-        AuditEvent,
-        page,
-        per_page,
-        subject=filters.subject,
-        subject_id=filters.subject_id,
-        user_id=filters.user_id,
-    )
 
 
 def category_state(category: Category) -> State:

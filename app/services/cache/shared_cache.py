@@ -214,7 +214,7 @@ def _call(command: Callable[[], T]) -> T | None:
         result = command()
     except (RedisError, OSError) as error:
         breaker.record_failure()
-        metrics.count_cache_failure()
+        metrics.shop.cache_failures.inc()
         log.warning("The cache did not answer: %s", type(error).__name__)
         return None
     breaker.record_success()

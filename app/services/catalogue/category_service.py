@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, TypedDict
 from sqlalchemy import Select, select, update
 
 from app.db.paging import Page, refuse_too_deep
-from app.domain.address import id_or_slug
 from app.domain.catalogue import category_tree
 from app.domain.conditions import check_version
 from app.domain.people.actor import Actor
+from app.domain.text import id_or_slug
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import Category, Product

@@ -4,14 +4,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, bindparam, select
+from sqlalchemy import Executable, bindparam, select
 from sqlalchemy.orm import joinedload
 
 from app.db.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
 from app.db.prepared import run
-from app.domain.address import id_or_slug
-from app.domain.people.actor import ANONYMOUS, Actor
-from app.domain.text import words
+from app.domain.people.actor import Actor
+from app.domain.text import id_or_slug, words
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
@@ -58,7 +57,7 @@ def get_product(actor: Actor, address: str) -> Product:
     """
     query = (
         select(Product)
-        .where(*visible_to(actor), at_address(Product, address))
+        .where(*VISIBLE[actor.is_admin], at_address(Product, address))
         .options(joinedload(Product.category), joinedload(Product.variants))
     )
     product: Product | None = db.session.scalars(query).unique().one_or_none()
@@ -81,14 +80,9 @@ def view_product(actor: Actor, address: str) -> ProductView:
     return product
 
 
-def visible_to(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    """Undeleted products; inactive ones only for staff."""
-    return VISIBLE[actor.is_admin]
-
-
 def newest_slugs(limit: int) -> list[Newest]:
     """The newest products that everybody may see."""
-    query = select(Product.slug, Product.updated_at).where(*visible_to(ANONYMOUS))
+    query = select(Product.slug, Product.updated_at).where(*VISIBLE[False])
     newest = query.order_by(Product.created_at.desc(), Product.id).limit(limit)
     return [Newest(row.slug, row.updated_at) for row in db.session.execute(newest)]
 

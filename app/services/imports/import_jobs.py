@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -202,7 +201,7 @@ def _locked(job_id: int) -> ImportJob:
 def _end(job: ImportJob) -> None:
     job.status = "checked" if job.status == "checking" else "done"
     job.memory = {}
-    after_commit(partial(metrics.count_import, job.status))
+    after_commit(lambda: metrics.shop.imports.labels(job.status).inc())
     if job.status == "done":
         job.file, job.repeated = None, []
         import_service.update_statistics()

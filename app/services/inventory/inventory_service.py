@@ -64,7 +64,7 @@ def refuse_shortages(requests: Iterable[StockRequest]) -> None:
     """
     shortages = [request for request in requests if request.available < request.requested]
     if shortages:
-        metrics.count_stock_out()
+        metrics.shop.stock_outs.inc()
         raise OutOfStock(shortages)
 
 

@@ -26,7 +26,6 @@ from app.models import (
 )
 from app.services.accounts import session_service
 from app.services.accounts.throttle_service import PLACE_MARK
-from app.services.audit import security_log
 from app.services.imports import import_jobs
 from app.services.messages import idempotency
 
@@ -58,6 +57,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
     sessions_before = now - session_service.STORED_AFTER_EXPIRY
     failures_before = now - COUNT_LIFETIME
     imports_before = now - import_jobs.RETENTION
+    lines_before = now - timedelta(log_days)
     return (
         ExpiredRows("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
         ExpiredRows(
@@ -67,9 +67,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
         ExpiredRows(
             "login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before
         ),
-        ExpiredRows(
-            "security events", SecurityEvent, security_log.is_older(now - timedelta(log_days))
-        ),
+        ExpiredRows("security events", SecurityEvent, SecurityEvent.at < lines_before),
         ExpiredRows("imports", ImportJob, ImportJob.updated_at < imports_before),
     )
 

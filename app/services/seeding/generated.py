@@ -19,7 +19,7 @@ BATCH = 10_000
 
 
 def count() -> int:
-    """How many products there are, deleted ones included, so that those do not grow again."""
+    """How many products there are, deleted ones included, which are not generated again."""
     return db.session.scalar(select(func.count()).select_from(Product)) or 0
 
 

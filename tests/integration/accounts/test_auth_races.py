@@ -94,7 +94,7 @@ def test_of_two_admins_who_got_in_and_demote_each_other_the_second_is_told(app):
         with app.app_context():
             try:
                 in_transaction(
-                    lambda: user_service.set_role(
+                    lambda: user_service.update_user(
                         actor("admin", who.user_id), whom.user_id, "customer"
                     )
                 )

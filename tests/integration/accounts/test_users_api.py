@@ -499,7 +499,7 @@ def test_an_account_is_promoted_by_the_system(app):
     inside(
         app,
         lambda: in_transaction(
-            lambda: user_service.set_role(user_service.Actor(), person.id, "admin")
+            lambda: user_service.update_user(user_service.Actor(), person.id, "admin")
         ),
     )
 

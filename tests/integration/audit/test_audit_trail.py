@@ -12,7 +12,7 @@ from app.errors import Invalid
 from app.extensions import db
 from app.models import AuditEvent, Category
 from app.services.audit import trail
-from app.services.audit.trail import TrailFilters
+from app.services.audit.events import newest_first
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.people import inside, make_user, rows
@@ -199,11 +199,11 @@ def test_the_trail_is_listed_newest_first_by_subject_and_by_person(app):
         db.session.commit()
 
     def listed(**wanted):
-        page = inside(app, trail.list_events, TrailFilters(**wanted), 1, 20)
+        page = inside(app, newest_first, AuditEvent, 1, 20, **wanted)
         return [event.changes["name"][1] for event in page.items]
 
     assert listed() == ["E", "C", "B"]
     assert listed(subject="product", subject_id=7) == ["C", "B"]
     assert listed(user_id=1) == ["B"]
     with app.app_context(), pytest.raises(Invalid):
-        trail.list_events(TrailFilters(), 1001, 100)
+        newest_first(AuditEvent, 1001, 100)

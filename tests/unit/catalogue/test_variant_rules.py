@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.domain.address import id_or_slug
 from app.domain.catalogue.variant_rules import (
     check_declared,
     check_fit,
@@ -10,6 +9,7 @@ from app.domain.catalogue.variant_rules import (
     misfit,
 )
 from app.domain.conditions import check_version
+from app.domain.text import id_or_slug
 from app.errors import Invalid, PreconditionFailed
 
 SIZE = {"name": "Size", "values": ["S", "M"]}
