@@ -31,7 +31,7 @@ class ImportReport(TypedDict, total=False):
 class JobMemory(TypedDict, total=False):
     """What a check remembers from batch to batch: variants of several rows, paths of categories."""
 
-    variants: dict[str, dict[str, Any]]
+    articles: dict[str, dict[str, Any]]
     planned: list[list[str]]
 
 

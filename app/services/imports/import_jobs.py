@@ -220,27 +220,40 @@ def _check(job: ImportJob, source: Source, rows: Sequence[ImportRow | BadRow]) -
 
 
 def _restore(memory: JobMemory) -> DryRun:
-    variants = {sku: _restore_variant(state) for sku, state in memory.get("variants", {}).items()}
+    variants = {sku: _restore_variant(state) for sku, state in memory.get("articles", {}).items()}
     tree = category_paths.load()
     for path in memory.get("planned", ()):
         tree.find_or_plan(tuple(path), None)
     return DryRun(variants, tree)
 
 
-def _restore_variant(state: dict[str, Any]) -> VariantState:
-    product = ProductState(**state["product"])
-    product.values = ProductValues(*product.values)  # a list in JSON
-    return VariantState(**{**state, "product": product})
-
-
 def _remember(dry_run: DryRun, source: Source) -> JobMemory:
-    """What later batches need: the variants of several rows, and the categories to be created."""
+    """What later batches need: the variants of several rows, and the categories to be created.
+
+    Servers of the previous release read it too, so its keys stay as they are.
+    """
     variants = {
-        sku: asdict(variant) for sku, variant in dry_run.variants.items() if sku in source.repeated
+        sku: _store_variant(variant)
+        for sku, variant in dry_run.variants.items()
+        if sku in source.repeated
     }
     tree = dry_run.tree
     planned = [list(tree.path_of[category.id]) for category in tree.new] if tree else []
-    return {"variants": variants, "planned": planned}
+    return {"articles": variants, "planned": planned}
+
+
+def _store_variant(variant: VariantState) -> dict[str, Any]:
+    state = asdict(variant)
+    product = state.pop("product")
+    values, has_one_variant = product.pop("values"), product.pop("has_one_variant")
+    return {**state, "sheet": {**product, **values._asdict(), "single": has_one_variant}}
+
+
+def _restore_variant(state: dict[str, Any]) -> VariantState:
+    sheet = dict(state["sheet"])
+    values = ProductValues(*(sheet.pop(name) for name in ProductValues._fields))
+    product = ProductState(values=values, has_one_variant=sheet.pop("single"), **sheet)
+    return VariantState(**{name: state[name] for name in state if name != "sheet"}, product=product)
 
 
 def _add(report: ImportReport, outcome: Outcome) -> ImportReport:
