@@ -4,19 +4,10 @@ operation takes. They follow from the paths: the answers of `/things` hold the i
 
 import re
 
-from app.api.openapi_document import (
-    METHODS,
-    Document,
-    JsonSchema,
-    LinkObject,
-    ResponseObject,
-    answers,
-    json_schema,
-    schema_name,
-)
+from app.api.openapi_document import METHODS, JsonObject, answers, json_schema, schema_name
 
 
-def add_links(document: Document) -> Document:
+def add_links(document: JsonObject) -> JsonObject:
     """Add links from every answer that holds an id to the operations that take it."""
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -28,12 +19,12 @@ def add_links(document: Document) -> Document:
     return document
 
 
-def _links(document: Document, path: str, answer: ResponseObject) -> dict[str, LinkObject]:
+def _links(document: JsonObject, path: str, answer: JsonObject) -> dict[str, JsonObject]:
     """The links of one answer, by the `operationId` of their targets."""
     pointer = _id_pointer(document, answer)
     if pointer is None:
         return {}
-    links: dict[str, LinkObject] = {}
+    links: dict[str, JsonObject] = {}
     for target, item in document["paths"].items():
         below = re.match(re.escape(path) + r"/\{(\w+)\}(/|$)", target)
         if below and target.count("{") == 1 + path.count("{"):
@@ -45,7 +36,7 @@ def _links(document: Document, path: str, answer: ResponseObject) -> dict[str, L
     return links
 
 
-def _id_pointer(document: Document, answer: ResponseObject) -> str | None:
+def _id_pointer(document: JsonObject, answer: JsonObject) -> str | None:
     """A JSON pointer to the id in an answer: its own, or that of the first item of a list."""
     fields = _fields(document, json_schema(answer))
     if "id" in fields:
@@ -54,9 +45,9 @@ def _id_pointer(document: Document, answer: ResponseObject) -> str | None:
     return "/items/0/id" if "id" in _fields(document, item) else None
 
 
-def _fields(document: Document, schema: JsonSchema) -> dict[str, JsonSchema]:
+def _fields(document: JsonObject, schema: JsonObject) -> dict[str, JsonObject]:
     component = document["components"]["schemas"].get(schema_name(schema), {})
-    fields: dict[str, JsonSchema] = component.get("properties", {})
+    fields: dict[str, JsonObject] = component.get("properties", {})
     return fields
 
 

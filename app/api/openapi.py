@@ -1,33 +1,19 @@
 """Completes the description of every operation: an `operationId` for generated clients, a description
 of its path, and all its answers. Everything follows from the view's decorators and route."""
 
-from typing import Any, cast
+from typing import Any
 
 from apispec import APISpec, BasePlugin
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from app.api.links import add_links
-from app.api.openapi_document import (
-    Document,
-    JsonSchema,
-    Operation,
-    Parameter,
-    PathItem,
-    ResponseObject,
-    answers,
-    json_schema,
-    schema_name,
-)
+from app.api.openapi_document import JsonObject, answers, json_schema, schema_name
 from app.api.request_response_schemas import split_directions
 from app.utils.error_handlers import TITLES
 
-PATH_PARAMETERS = {
-    "product": "Id or slug.",
-    "category": "Id or slug.",
-    "order": "Id or number.",
-}
-HEADERS: dict[str, tuple[str, JsonSchema]] = {
+PATH_PARAMETERS = {"product": "Id or slug.", "category": "Id or slug.", "order": "Id or number."}
+HEADERS: dict[str, tuple[str, JsonObject]] = {
     "X-Request-ID": (
         "The id of the request: the one that was sent, or a new one.",
         {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
@@ -39,7 +25,7 @@ HEADERS: dict[str, tuple[str, JsonSchema]] = {
     "WWW-Authenticate": ("How to sign in (RFC 6750).", {"type": "string", "pattern": "^Bearer"}),
 }
 HEADERS_OF_REFUSALS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
-IF_NONE_MATCH: Parameter = {
+IF_NONE_MATCH: JsonObject = {
     "in": "header",
     "name": "If-None-Match",
     "description": "The ETag of the copy that the caller has: the answer is 304 if it is unchanged.",
@@ -63,8 +49,7 @@ class OperationDescriptions(BasePlugin):
         original = spec.to_dict
 
         def to_dict() -> dict[str, object]:
-            document = cast(Document, original())
-            return dict(add_links(split_directions(document, self.currency)))
+            return add_links(split_directions(original(), self.currency))
 
         spec.to_dict = to_dict  # type: ignore[method-assign]
         for name, (description, schema) in HEADERS.items():
@@ -74,7 +59,7 @@ class OperationDescriptions(BasePlugin):
     def path_helper(
         self,
         path: str | None = None,
-        operations: PathItem | None = None,
+        operations: JsonObject | None = None,
         parameters: list[Any] | None = None,
         **_kwargs: Any,
     ) -> None:
@@ -86,7 +71,7 @@ class OperationDescriptions(BasePlugin):
                     parameter["schema"].update(minimum=1, maximum=10**18 - 1)
 
     def operation_helper(
-        self, path: str | None = None, operations: PathItem | None = None, **kwargs: Any
+        self, path: str | None = None, operations: JsonObject | None = None, **kwargs: Any
     ) -> None:
         """Name each operation after its view, and add the answers that follow from its description.
 
@@ -104,7 +89,7 @@ class OperationDescriptions(BasePlugin):
             for status in self._refusals(method, path or "", operation, has_etag):
                 operation["responses"][status] = refusal_name(status)
 
-    def _add_headers(self, operation: Operation, has_etag: bool) -> None:
+    def _add_headers(self, operation: JsonObject, has_etag: bool) -> None:
         """Add the headers of each answer, and a 304 if there is an ETag."""
         for status, answer in answers(operation):
             names = self._header_names(int(status), answer, has_etag)
@@ -113,7 +98,7 @@ class OperationDescriptions(BasePlugin):
             headers = {name: name for name in ("X-Request-ID", "ETag")}
             operation["responses"][304] = {"description": "Not Modified", "headers": headers}
 
-    def _header_names(self, status: int, answer: ResponseObject, has_etag: bool) -> list[str]:
+    def _header_names(self, status: int, answer: JsonObject, has_etag: bool) -> list[str]:
         conditions = {
             "X-Request-ID": True,
             "Location": status == 201,
@@ -122,7 +107,7 @@ class OperationDescriptions(BasePlugin):
         }
         return [name for name, applies in conditions.items() if applies]
 
-    def _refusals(self, method: str, path: str, operation: Operation, has_etag: bool) -> list[int]:
+    def _refusals(self, method: str, path: str, operation: JsonObject, has_etag: bool) -> list[int]:
         """The statuses of the refusals that an operation may answer."""
         parameters = operation.get("parameters", [])
         body = "requestBody" in operation
@@ -139,7 +124,7 @@ class OperationDescriptions(BasePlugin):
         }
         return sorted([*ALWAYS, *(status for status, applies in conditions.items() if applies)])
 
-    def _refers_by_id(self, operation: Operation) -> bool:
+    def _refers_by_id(self, operation: JsonObject) -> bool:
         """Whether the body has ids of other things, which may not exist."""
         name = schema_name(json_schema(operation.get("requestBody", {})))
         fields = self.spec.components.schemas.get(name, {}).get("properties", {})

@@ -9,15 +9,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Literal
 
-from app.api.openapi_document import (
-    SCHEMA_PREFIX,
-    Document,
-    JsonSchema,
-    ResponseObject,
-    answers,
-    operations,
-    schema_name,
-)
+from app.api.openapi_document import SCHEMA_PREFIX, JsonObject, answers, operations, schema_name
 from app.domain.money import places
 
 Direction = Literal["in", "out"]
@@ -26,7 +18,7 @@ CONSTRAINTS_OF_INPUT = ("maximum", "maxItems", "default")
 """Answers may exceed what one request may send: a stock is summed over variants, a total grows."""
 
 
-def split_directions(document: Document, currency: str) -> Document:
+def split_directions(document: JsonObject, currency: str) -> JsonObject:
     """A copy of the document with separate schemas for requests and answers.
 
     A schema for answers has the original name and requires all fields that are not `x-optional`. A
@@ -49,7 +41,7 @@ def split_directions(document: Document, currency: str) -> Document:
     return document
 
 
-def _all_answers(document: Document) -> Iterator[ResponseObject]:
+def _all_answers(document: JsonObject) -> Iterator[JsonObject]:
     yield from document["components"].get("responses", {}).values()
     for operation in operations(document):
         yield from (answer for _status, answer in answers(operation))
@@ -58,12 +50,12 @@ def _all_answers(document: Document) -> Iterator[ResponseObject]:
 class _DirectedSchemas:
     """The schemas by direction. Each is built when something first refers to it."""
 
-    def __init__(self, originals: dict[str, JsonSchema], money_places: int) -> None:
+    def __init__(self, originals: dict[str, JsonObject], money_places: int) -> None:
         self.originals, self.places = originals, money_places
-        self.components: dict[str, JsonSchema] = {}
+        self.components: dict[str, JsonObject] = {}
         self._names: dict[tuple[Direction, str], str] = {}
 
-    def directed(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
+    def directed(self, direction: Direction, schema: JsonObject) -> JsonObject:
         """A schema, and everything it refers to, for one direction."""
         if "$ref" in schema:
             return {"$ref": SCHEMA_PREFIX + self._component(direction, schema_name(schema))}
@@ -78,7 +70,7 @@ class _DirectedSchemas:
             return self._object(direction, result)
         return {key: self._part(direction, value) for key, value in result.items()}
 
-    def of_parameter(self, schema: JsonSchema) -> JsonSchema:
+    def of_parameter(self, schema: JsonObject) -> JsonObject:
         """The schema of a parameter. It is text, so there is no null, and money is no number."""
         result = self.directed("in", {**schema, "x-null": "out"})
         if isinstance(result.get("type"), list):
@@ -92,7 +84,7 @@ class _DirectedSchemas:
             result.pop("default", None)
         return result
 
-    def has_required_fields(self, schema: JsonSchema) -> bool:
+    def has_required_fields(self, schema: JsonObject) -> bool:
         """Whether an object of this schema, which may be a reference, must have any field."""
         return bool(self.components.get(schema_name(schema), schema).get("required"))
 
@@ -110,7 +102,7 @@ class _DirectedSchemas:
             self.components[component] = self.directed(direction, self.originals[name])
         return self._names[direction, name]
 
-    def _object(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
+    def _object(self, direction: Direction, schema: JsonObject) -> JsonObject:
         hidden = "readOnly" if direction == "in" else "writeOnly"
         fields = {n: field for n, field in schema["properties"].items() if not field.get(hidden)}
         always = [n for n, field in fields.items() if "x-optional" not in field]
@@ -125,7 +117,7 @@ class _DirectedSchemas:
             result if result["required"] else {k: v for k, v in result.items() if k != "required"}
         )
 
-    def _money(self, direction: Direction, schema: JsonSchema) -> JsonSchema:
+    def _money(self, direction: Direction, schema: JsonObject) -> JsonObject:
         """An amount: text in answers, text or a number in requests. It never has more places than
         the currency, except trailing zeros."""
         whole = len(str(schema["x-money"])) - self.places

@@ -30,8 +30,7 @@ class PlaceOrderSchema(ShopSchema):
     email = Email()
     note = Text(MAX_NOTE, lines=True)
     expected_total = Money(
-        high=MAX_TOTAL,
-        metadata={"description": "The order is refused if its total differs."},
+        high=MAX_TOTAL, metadata={"description": "The order is refused if its total differs."}
     )
 
     @validates_schema

@@ -34,10 +34,7 @@ class ProblemSchema(ShopSchema):
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={
-            "description": "Messages by field, if fields are not valid.",
-            "x-optional": True,
-        },
+        metadata={"description": "Messages by field, if fields are not valid.", "x-optional": True},
     )
     shortages = _extra(
         fields.List,

@@ -121,7 +121,7 @@ def handle_http(error: HTTPException) -> Response | HTTPException:
 
 def handle_invalid_chunks(_error: ParseException) -> Response:
     """The body's chunks are not valid (RFC 9112, section 7.1)."""
-    return problem(400, "bad_request", "The body is not transferred as HTTP wants it.")
+    return problem(400, "bad_request", "The chunked body is malformed.")
 
 
 def handle_database_unavailable(error: Exception) -> Response:

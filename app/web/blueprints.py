@@ -67,7 +67,7 @@ class StrictParser(FlaskParser):
 class ShopBlueprint(Blueprint):
     """The flask-smorest blueprint of all API routes.
 
-    No cache stores the answers of a `private` one; the others answer a GET with an ETag.
+    Responses of a private blueprint are `no-store`; other GET responses have an ETag.
     """
 
     ARGUMENTS_PARSER = StrictParser()

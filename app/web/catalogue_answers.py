@@ -37,11 +37,7 @@ def product_list(actor: Actor, query: ProductQuery) -> Answer:
 
 
 def product_at(actor: Actor, address: str) -> Answer:
-    """The product with this id or slug.
-
-    Raises:
-        NotFound: there is none that the caller may see.
-    """
+    """The product with this id or slug; raises NotFound if the caller may see none."""
 
     def build() -> ProductAnswer:
         product = product_queries.view_product(actor, address)

@@ -11,7 +11,7 @@ SMALL = 64 * 1024
 """gunicorn itself reads as much after an answer."""
 MAX_BYTES = 16 * 1024 * 1024
 MAX_SECONDS = 2.0
-"""The connection of a client that sends more than any upload may have, or takes longer, is closed."""
+"""A client that sends more, or more slowly, is disconnected."""
 
 
 def register(app: Flask) -> None:

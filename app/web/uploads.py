@@ -30,10 +30,7 @@ def allow_large_body(request: Request) -> None:
 def store_picture(file: FileStorage) -> Picture:
     """Re-encode an uploaded picture and store its files. It is shown once a product names it.
 
-    Slow: call it outside of transactions.
-
-    Raises:
-        Invalid: on `file`.
+    Slow: call it outside of transactions. Raises Invalid on `file`.
     """
     picture = pictures.render(file.read())
     store = media.store()

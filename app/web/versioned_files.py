@@ -22,11 +22,7 @@ def versioned_url(path: str, folder: str, name: str) -> str:
 
 
 def version_of(folder: str, name: str) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of a file's content.
-
-    Raises:
-        OSError: there is no such file.
-    """
+    """The first 12 hexadecimal digits of the SHA-256 of a file's content; raises OSError."""
     path = Path(folder, name)
     state = path.stat()
     return _version(path, state.st_mtime_ns, state.st_size)

@@ -6,7 +6,7 @@ from app.db.unit_of_work import in_transaction
 from app.models import Address
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
-from app.pages.shell import form_page, page
+from app.pages.layout import form_page, page
 from app.schemas.users import AddressSchema
 from app.services.accounts import address_service
 from app.services.buying.checkout_service import ADDRESS_FIELDS
@@ -39,8 +39,7 @@ def add() -> Response:
     """Add an address to the book."""
     actor, form = current_actor(), Form.from_request()
     address = form.carry_out(
-        ADDRESS,
-        lambda fields: in_transaction(lambda: address_service.add_address(actor, **fields)),
+        ADDRESS, lambda fields: in_transaction(lambda: address_service.add_address(actor, **fields))
     )
     return _answer(form, address, None, "The address is in your book.")
 

@@ -9,7 +9,7 @@ from app.domain.order_status import ALLOWED
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
-from app.pages.shell import page
+from app.pages.layout import page
 from app.pages.shop.seo import absolute
 from app.services import order_service
 from app.services.order_service import Visitor

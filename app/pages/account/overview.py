@@ -12,7 +12,7 @@ from app.pages.account.sign_in import sign_out_browser
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
-from app.pages.shell import form_page, page
+from app.pages.layout import form_page, page
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import user_service
@@ -45,7 +45,7 @@ def orders() -> Response:
     """The user's orders, newest first."""
     number = 1 if PAGE.validate(request.args) else PAGE.load(request.args)["page"]
     orders = _orders(min(number, MAX_DEPTH // PER_PAGE), PER_PAGE)
-    return page("orders.html", found=orders, page_href=_page_href)
+    return page("orders.html", orders=orders, page_href=_page_href)
 
 
 @blp.get("/profile")
@@ -63,8 +63,7 @@ def change_profile() -> Response:
     """Change the user's name."""
     actor, form = current_actor(), Form.from_request()
     user = form.carry_out(
-        PROFILE,
-        lambda names: in_transaction(lambda: user_service.update_profile(actor, **names)),
+        PROFILE, lambda names: in_transaction(lambda: user_service.update_profile(actor, **names))
     )
     if user is None:
         return form_page("profile.html", form, user=_me())

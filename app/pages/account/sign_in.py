@@ -14,7 +14,7 @@ from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.csrf import reset_csrf_token
 from app.pages.forms import Form
-from app.pages.shell import form_page
+from app.pages.layout import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
 from app.services.accounts import auth_service, password_hashing, session_service
 from app.services.buying import cart_service

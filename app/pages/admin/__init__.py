@@ -1,1 +1,1 @@
-"""The staff's doors: everything below /admin, for admins alone."""
+"""The staff's pages: everything below /admin, for admins alone."""

@@ -25,7 +25,7 @@ SORTINGS = {"largest": "Most units first", "oldest": "Oldest first"}
 HOLDER = re.compile("[0-9a-f]{64}")
 
 
-class GuestOrderSieve(QuerySchema):
+class GuestOrderArgs(QuerySchema):
     """The filter of the list of open guest orders, and how it groups them."""
 
     by = fields.String(validate=OneOf(GROUPINGS), load_default="network")
@@ -34,19 +34,19 @@ class GuestOrderSieve(QuerySchema):
     page = Number(1, MAX_DEPTH, load_default=1)
 
 
-SIEVE = GuestOrderSieve()
+ARGS = GuestOrderArgs()
 
 
 @blp.get("")
 def list_groups() -> Response:
     """Open guest orders by network, by email or one by one."""
-    query = read_query(SIEVE)
+    query = read_query(ARGS)
     number = min(query["page"], MAX_DEPTH // PER_PAGE)
     groups = guest_orders.list_groups(
         query["by"], query["sort"], number, PER_PAGE, query.get("holder")
     )
     return admin_page(
-        "guest_orders.html", groups=groups, query=query, page_href=page_href(SIEVE),
+        "guest_orders.html", groups=groups, query=query, page_href=page_href(ARGS),
         groupings=GROUPINGS, sortings=SORTINGS,
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ def list_groups() -> Response:
 @blp.post("/release")
 def release() -> Response:
     """Cancel one open order, or all of one network or email."""
-    actor, query = current_actor(), read_query(SIEVE)
+    actor, query = current_actor(), read_query(ARGS)
     holder, number = request.form.get("holder", ""), request.form.get("order", "")
     if number:
         _flash_count(_release_all(actor, [number]), 0)
@@ -87,6 +87,4 @@ def _flash_count(count: int, remainder: int) -> None:
 
 
 def _query_arguments(query: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in query.items() if value != SIEVE.fields[name].load_default
-    }
+    return {name: value for name, value in query.items() if value != ARGS.fields[name].load_default}

@@ -10,14 +10,7 @@ from app.db.paging import MAX_DEPTH
 from app.domain.order_status import ALLOWED, STATUSES, OrderStatus
 from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound, ShopError
-from app.pages.admin.base import (
-    AdminBlueprint,
-    admin_form,
-    admin_page,
-    once,
-    page_href,
-    read_query,
-)
+from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, once, page_href, read_query
 from app.pages.blueprint import see_other
 from app.pages.forms import Form
 from app.schemas.base import Number, QuerySchema, Text
@@ -34,7 +27,7 @@ PER_PAGE = 25
 MAX_AT_ONCE = PER_PAGE
 
 
-class OrderSieve(QuerySchema):
+class OrderArgs(QuerySchema):
     """The filter of the list of orders."""
 
     status = fields.String(validate=OneOf(STATUSES))
@@ -42,18 +35,18 @@ class OrderSieve(QuerySchema):
     page = Number(1, MAX_DEPTH, load_default=1)
 
 
-SIEVE = OrderSieve()
+ARGS = OrderArgs()
 
 
 @blp.get("")
 def list_orders() -> Response:
     """Orders by status, number, email or SKU, newest first."""
-    arguments = read_query(SIEVE)
+    arguments = read_query(ARGS)
     query = OrderQuery(arguments.get("status"), q=arguments.get("q", ""), q_is_sku_too=True)
     number = min(arguments["page"], MAX_DEPTH // PER_PAGE)
     orders = order_lists.page_of_orders(current_actor(), query, number, PER_PAGE)
     return admin_page(
-        "orders.html", orders=orders, query=query, statuses=STATUSES, page_href=page_href(SIEVE)
+        "orders.html", orders=orders, query=query, statuses=STATUSES, page_href=page_href(ARGS)
     )
 
 
@@ -65,7 +58,7 @@ def move_several() -> Response:
         flash("Choose orders, and what they become.", "error")
     else:
         _move_all(current_actor(), list(numbers)[:MAX_AT_ONCE], target)
-    return see_other(url_for(".list_orders", **read_query(SIEVE)))
+    return see_other(url_for(".list_orders", **read_query(ARGS)))
 
 
 @blp.get("/<number>")

@@ -16,7 +16,7 @@ from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.formats import number
 from app.pages.forms import EMPTY, Form, parse_whole
-from app.pages.shell import page
+from app.pages.layout import page
 from app.schemas.base import ShopSchema
 from app.services.buying import cart_contents, cart_service
 from app.web.limits import rate_limits

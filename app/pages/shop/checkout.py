@@ -22,7 +22,7 @@ from app.models import Address, User
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.forms import Form
-from app.pages.shell import form_page
+from app.pages.layout import form_page
 from app.schemas.auth import Email
 from app.schemas.base import Money, ShopSchema, Text, store_currency
 from app.schemas.orders import MAX_NOTE, MAX_TOTAL

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, request, url_for
 
 from app.domain.text import id_or_slug
 from app.errors import NotFound
+from app.pages.layout import categories
 from app.pages.pictures import picture
-from app.pages.shell import categories
 from app.services.catalogue import product_queries
 from app.web.catalogue_answers import JsonObject
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.domain.people.actor import ANONYMOUS
 from app.errors import NotFound
 from app.pages.blueprint import PageBlueprint
-from app.pages.shell import categories, page, store_name
+from app.pages.layout import categories, page, store_name
 from app.pages.shop import seo
 from app.pages.shop.listing import Group, Link, ProductListing, read_listing
 from app.services.catalogue.product_filters import ProductQuery

@@ -37,11 +37,7 @@ def current_order_token() -> str | None:
 
 
 def keyed_request() -> KeyedRequest | None:
-    """This request with its idempotency key, where one was sent.
-
-    Raises:
-        Invalid: `idempotency_key_invalid`.
-    """
+    """This request with its idempotency key, where one was sent; raises Invalid."""
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None:
         return None

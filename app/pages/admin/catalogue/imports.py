@@ -72,7 +72,7 @@ def start(job_id: int) -> Response:
 
 
 @blp.post("/import/<int:job_id>/continue")
-def go_on(job_id: int) -> Response:
+def continue_import(job_id: int) -> Response:
     """Work on an import that runs, for a few seconds; nothing where it does not."""
     _work_on(job_id, SECONDS if "by_script" in request.form else SECONDS_WITHOUT_SCRIPT)
     return see_other(url_for(".show_job", job_id=job_id))

@@ -114,7 +114,7 @@ class ProductForm(Form):
             faults.append((name, label.replace("_id", "").replace("_", " "), self.error(name)))
         return faults
 
-    def redraw(self) -> bool:
+    def add_rows(self) -> bool:
         """Whether the button was one that only adds rows; they are added then."""
         button = self.value("draw")
         if button == "rows":

@@ -20,10 +20,7 @@ from app.web.callers.identity import current_actor
 from app.web.uploads import store_picture
 
 blp = AdminBlueprint(
-    "products_pictures",
-    __name__,
-    url_prefix="/admin/products/<product>/pictures",
-    takes_files=True,
+    "products_pictures", __name__, url_prefix="/admin/products/<product>/pictures", takes_files=True
 )
 DESCRIPTION, ARRANGEMENT = ImageSchema(only=["alt"]), ProductSchema(only=["images"], partial=True)
 PLACE = "place-"

@@ -44,7 +44,7 @@ PER_PAGE = 25
 
 
 CHOICES = {name: each.staff for name, each in FILTERS.items() if each.staff}
-SIEVE = QuerySchema.from_dict(
+ARGS = QuerySchema.from_dict(
     {
         "q": Text(200, load_default=""),
         "category": Text(200, load_default=""),
@@ -52,14 +52,14 @@ SIEVE = QuerySchema.from_dict(
         "sort": fields.String(load_default=None, validate=OneOf(list(SORTS))),
         "page": Number(1, MAX_DEPTH, load_default=1),
     },
-    name="ProductSieve",
+    name="ProductArgs",
 )()
 
 
 @blp.get("")
 def list_products() -> Response:
     """Products by words, category, and whether they are on sale and in stock."""
-    values = read_query(SIEVE)
+    values = read_query(ARGS)
     page = min(values.pop("page"), MAX_DEPTH // PER_PAGE)
     query = ProductQuery(**values, page=page, per_page=PER_PAGE)
     return admin_page(
@@ -69,7 +69,7 @@ def list_products() -> Response:
         choices=CHOICES,
         sorts=SORTS,
         tree=tree(),
-        page_href=page_href(SIEVE),
+        page_href=page_href(ARGS),
     )
 
 
@@ -83,7 +83,7 @@ def show_new() -> Response:
 def create() -> Response:
     """Add a product."""
     actor, form = current_actor(), ProductForm.from_request()
-    if form.redraw():
+    if form.add_rows():
         return _new(form)
 
     def save(fields: dict[str, object]) -> int:
@@ -107,7 +107,7 @@ def show_product(product: str) -> Response:
 def change(product: str) -> Response:
     """Change a product and its variants, unless somebody else changed it meanwhile."""
     actor, form = current_actor(), ProductForm.from_request()
-    if form.redraw():
+    if form.add_rows():
         return _one(form, product_queries.get_product(actor, product))
 
     def save(fields: dict[str, object]) -> int:

@@ -15,7 +15,7 @@ from app.web.catalogue_answers import all_categories
 
 
 @dataclass(frozen=True)
-class Shell:
+class Layout:
     """What the base template shows around a page."""
 
     categories: list[dict[str, Any]]
@@ -26,10 +26,8 @@ class Shell:
 def page(template: str, status: int = 200, **context: object) -> Response:
     """Render a page with its surroundings."""
     buyer = cookies.page_buyer()
-    shell = Shell(categories(), cart_contents.count_units(buyer), current_actor())
-    # `shell` is a variable of the template, not a command line.
-    html = render_template(template, shell=shell, **context)  # nosec B604
-    return make_response(html, status)
+    layout = Layout(categories(), cart_contents.count_units(buyer), current_actor())
+    return make_response(render_template(template, layout=layout, **context), status)
 
 
 def form_page(template: str, form: Form, **context: object) -> Response:
