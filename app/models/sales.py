@@ -166,7 +166,7 @@ class OrderEvent(Base):
 
 class IdempotencyKey(Base):
     """A request and its stored answer, which is replayed for 24 hours. The answer of an order is its
-    JSON, or its number on the shop's pages; the answer of a staff form is an id."""
+    JSON, on the shop's pages its number alone; the answer of a staff form is an id."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (UniqueConstraint("scope", "key"),)

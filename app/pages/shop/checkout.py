@@ -8,6 +8,7 @@ once.
 import uuid
 from typing import Any
 
+import orjson
 from flask import Response, flash, url_for
 from marshmallow import EXCLUDE
 from marshmallow import fields as ma
@@ -32,6 +33,7 @@ from app.services.accounts import address_service
 from app.services.buying import cart_contents, checkout_service
 from app.services.buying.checkout_service import OrderRequest
 from app.services.messages.idempotency import KeyedRequest
+from app.services.orders.order_views import OrderView
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
 
@@ -144,11 +146,14 @@ def _place(values: dict[str, Any]) -> str:
     keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
     order = in_transaction(
-        lambda: checkout_service.place_once(
-            buyer, order_request, currency, origin, keyed, lambda order: order.number.encode()
-        )
+        lambda: checkout_service.place_once(buyer, order_request, currency, origin, keyed, _dump)
     )
     return order.number
+
+
+def _dump(order: OrderView) -> bytes:
+    """Without personal data, in a form that servers of the previous release replay, too."""
+    return orjson.dumps({"number": order.number})
 
 
 def _confirmed(number: str) -> AnyResponse:

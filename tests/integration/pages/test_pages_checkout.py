@@ -1,12 +1,13 @@
 """Ordering on the pages: as a guest or a customer, looked over, once."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from app.models import Order
+from app.models import IdempotencyKey, Order
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import Browser, links, sell_out
@@ -116,6 +117,15 @@ def test_a_double_click_orders_once(app, guest, mug):
     assert first.headers["Location"] == second.headers["Location"]
     assert len(rows(app, Order)) == 1
     assert stock(app, mug) == (5, 2)
+
+
+def test_the_stored_answer_is_one_that_the_previous_release_can_replay(app, guest):
+    look_over(guest)
+    place(guest)
+
+    stored, order = only_row(app, IdempotencyKey), only_row(app, Order)
+
+    assert json.loads(stored.answer) == {"number": order.number}
 
 
 @pytest.mark.races
