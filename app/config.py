@@ -53,7 +53,7 @@ class Config:
     JWT_COOKIE_SECURE = SESSION_COOKIE_SECURE = False
     BCRYPT_HANDLE_LONG_PASSWORDS = True
     MAX_BODY_BYTES = 1024 * 1024
-    # One more tells a chunked body that just fits from one that was cut off.
+    # One byte more, so that a chunked body of exactly the limit is not taken for a truncated one.
     MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
     MAX_FORM_MEMORY_SIZE = 256 * 1024  # room for the longest text, percent-encoded
     MAX_FORM_PARTS = 200
@@ -87,7 +87,7 @@ class Config:
         self.STORE_CURRENCY = self._currency(env)
         self.STORE_LOCALE = self._locale(env)
         self.STORE_LOW_STOCK = env.integer("STORE_LOW_STOCK", 5, 0)
-        # 90: for as long browsers keep the cookie of a guest's cart.
+        # At most 90: browsers keep a guest's cart cookie for 90 days.
         self.CART_DAYS = env.integer("CART_DAYS", 30, 1, 90)
         self.GUEST_LIMITS = self._guest_limits(env)
         self.SECURITY_LOG_DAYS = env.integer("SECURITY_LOG_DAYS", 90, 1, 3650)
@@ -167,18 +167,14 @@ class Config:
         }
 
     def _guest_limits(self, env: Environment) -> GuestLimits:
-        names = {
-            "order_units": ("GUEST_ORDER_UNITS", 100_000),
-            "network_units": ("GUEST_NETWORK_UNITS", 1_000_000),
-            "email_units": ("GUEST_EMAIL_UNITS", 200_000),
-            "network_orders": ("GUEST_NETWORK_ORDERS", 10_000),
-            "email_orders": ("GUEST_EMAIL_ORDERS", 1_000),
-        }
-        limits = {
-            field: env.integer(name, default, 0, 999_999_999)
-            for field, (name, default) in names.items()
-        }
-        return GuestLimits(**limits)
+        most = 999_999_999
+        return GuestLimits(
+            order_units=env.integer("GUEST_ORDER_UNITS", 100_000, 0, most),
+            network_units=env.integer("GUEST_NETWORK_UNITS", 1_000_000, 0, most),
+            email_units=env.integer("GUEST_EMAIL_UNITS", 200_000, 0, most),
+            network_orders=env.integer("GUEST_NETWORK_ORDERS", 10_000, 0, most),
+            email_orders=env.integer("GUEST_EMAIL_ORDERS", 1_000, 0, most),
+        )
 
     def _workers(self, env: Environment) -> int:
         """One for each usable core; on SQLite, which has one writer at a time, one."""
@@ -220,7 +216,7 @@ class Config:
         Only scripts/backup and scripts/restore need one, so the shop starts without.
 
         Raises:
-            ConfigurationError: in production, a key that is missing, weak or another secret, too.
+            ConfigurationError: in production, a key is missing or weak, or equals another secret.
         """
         return [self.BACKUP_KEY or DEVELOPMENT_SECRET, *self.BACKUP_KEY_PREVIOUS]
 

@@ -1,6 +1,7 @@
 """Checks before the shop starts."""
 
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -77,37 +78,30 @@ def refuse_other_currency(app: Flask) -> None:
             db.session.remove()
             db.engine.dispose()  # no connection is carried over a fork
     if recorded is None:
-        app.before_request(partial(_check_request, app, []))
+        app.before_request(partial(_check_request, app))
     else:
         _refuse_other(recorded, app)
 
 
-def _check_request(app: Flask, currencies: list[str]) -> None:
+def _check_request(app: Flask) -> None:
     """Check the currency that could not be read at the start, once it can be.
-
-    `currencies` holds the recorded currency from then on.
 
     Raises:
         Unavailable: STORE_CURRENCY is not the recorded one.
     """
     if request.endpoint in ("health.live", "metrics.report"):
         return
-    if not currencies:
-        currencies.extend(_read_currency(app.config["STORE_CURRENCY"]))
+    if app.extensions.get("recorded_currency") is None:
+        # A request that needs the database reports that it is away.
+        with suppress(SQLAlchemyError):
+            currency = _recorded_or_record(app.config["STORE_CURRENCY"])
+            app.extensions["recorded_currency"] = currency
+        db.session.close()
     try:
-        _refuse_other(currencies[0] if currencies else None, app)
+        _refuse_other(app.extensions.get("recorded_currency"), app)
     except ConfigurationError as error:
         log.critical("%s", error)
         raise Unavailable() from None
-
-
-def _read_currency(currency: str) -> list[str]:
-    try:
-        recorded = _recorded_or_record(currency)
-    except SQLAlchemyError:  # a request that needs the database reports that it is away
-        recorded = None
-    db.session.close()
-    return [recorded] if recorded else []
 
 
 def _refuse_other(recorded: str | None, app: Flask) -> None:

@@ -23,6 +23,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.extensions import db
+
 CONNECT_SECONDS = 2.0
 """For a connection to be made, and for a pooled one to answer a ping."""
 REQUEST_SECONDS = 8.0
@@ -33,6 +35,11 @@ IDLE_SECONDS = 5.0
 """A pooled connection that was idle for longer is pinged, which costs a round trip."""
 REPLICA_SECONDS = 0.4
 """For a statement on a replica: the primary answers instead."""
+
+
+def is_postgresql() -> bool:
+    """Whether the current app's database is PostgreSQL, not SQLite."""
+    return db.engine.dialect.name == "postgresql"
 
 
 class ShopConnection(extensions.connection):

@@ -30,7 +30,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from psycopg2.errors import FeatureNotSupported
-from sqlalchemy import CursorResult, Engine, Executable, event
+from sqlalchemy import CursorResult, Engine, Executable, Insert, bindparam, event, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -83,6 +83,11 @@ def by_owner(
     for row in run(statement, ids=list(ids)):
         items[row[0]].append(make(*row[1:]))
     return items
+
+
+def insert_values(model: type[object], *names: str) -> Insert:
+    """The INSERT of one row, whose values are bound by the names of their columns."""
+    return insert(model).values({name: bindparam(name) for name in names})
 
 
 def upsert(make: Callable[[Any], Executable]) -> Mapping[str, Executable]:

@@ -32,5 +32,7 @@ def available_quantity(variant: Variant, product: Product) -> int:
 
 NOT_ALLOCATED = Variant.on_hand - Variant.allocated
 """`Variant.available` in SQL."""
+IS_IN_STOCK = Variant.on_hand > Variant.allocated
+"""Whether NOT_ALLOCATED is above 0."""
 AVAILABLE_QUANTITY = case((IS_PURCHASABLE, NOT_ALLOCATED), else_=0)
 """`available_quantity` in SQL."""

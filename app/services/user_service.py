@@ -71,11 +71,7 @@ def _correct_key(email_key: str) -> None:
 
 
 def get_user(user_id: int) -> User:
-    """An account that is not deleted.
-
-    Raises:
-        NotFound
-    """
+    """An account that is not deleted; raises NotFound."""
     return _one(select(User).where(User.id == user_id), user_id)
 
 

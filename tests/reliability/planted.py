@@ -183,7 +183,7 @@ MUTANTS = (
     Mutant(
         "clients_price",
         "An order is charged at the price that its buyer saw when filling the cart.",
-        (Edit(CHECKOUT, "        Variant.price,\n", "        CartLine.price_seen,\n"),),
+        (Edit(CHECKOUT, "        Variant.price, ", "        CartLine.price_seen, "),),
         "mixed",
         frozenset({"price_not_in_force"}),
     ),

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, select, update
 
 from app.db import cleanup
-from app.db.prepared import prepared, run
+from app.db.prepared import insert_values, prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.extensions import db
@@ -46,20 +46,12 @@ IS_KNOWN_PLACE = exists().where(
 
 
 def place_values(places: Sequence[str]) -> dict[str, str | None]:
-    """The parameters of `IS_KNOWN_PLACE`: the keys of one place, or none where it is not known."""
+    """The bound values of `IS_KNOWN_PLACE`; all are None for an unknown network."""
     return dict(itertools.zip_longest(_PLACES, places))
 
 
-_BEGIN = prepared(
-    insert(Session)
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("user_id", "generation", "created_at", "expires_at", "place")
-        }
-    )
-    .returning(Session.id)
-)
+_COLUMNS = ("user_id", "generation", "created_at", "expires_at", "place")
+_BEGIN = prepared(insert_values(Session, *_COLUMNS).returning(Session.id))
 
 
 def begin(user_id: int, lifetime: timedelta, place: str | None = None) -> Session:

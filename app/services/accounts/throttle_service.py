@@ -214,13 +214,10 @@ def record_success(guards: Guards, rows: Rows) -> None:
 _KEYS = [f"key{place}" for place in range(7)]  # as many as an attempt has counters at most
 _COUNTS = prepared(
     select(
-        LoginThrottle.key,
-        LoginThrottle.failures,
-        LoginThrottle.networks,
-        LoginThrottle.last_failed_at,
-        LoginThrottle.locked_until,
+        LoginThrottle.key, LoginThrottle.failures, LoginThrottle.networks,
+        LoginThrottle.last_failed_at, LoginThrottle.locked_until,
     ).where(LoginThrottle.key.in_([bindparam(name) for name in _KEYS]))
-)
+)  # fmt: skip
 _DELETE = delete(LoginThrottle).where(LoginThrottle.id.in_(bindparam("ids", expanding=True)))
 
 

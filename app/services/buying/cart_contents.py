@@ -176,19 +176,10 @@ def _page(
 # In the order of CartItem's and LineFigures' fields. Bare columns, because a cart is read with
 # every change of it.
 _ITEM_COLUMNS = (
-    CartLine.id,
-    Product.id,
-    Variant.id,
-    Variant.sku,
-    Product.name,
-    Variant.options,
-    CartLine.quantity,
-    Variant.price,
-    AVAILABLE_QUANTITY,
-    CartLine.price_seen,
-    Product.slug,
+    CartLine.id, Product.id, Variant.id, Variant.sku, Product.name, Variant.options,
+    CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen, Product.slug,
     Product.images,
-)
+)  # fmt: skip
 _FIGURE_COLUMNS = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
 
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, bindparam, delete, select, update
 
 from app.db import cleanup
-from app.db.prepared import prepared, run, upsert
+from app.db.prepared import insert_values, prepared, run, upsert
 from app.domain.catalogue.variant_rules import VariantRequired
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
@@ -37,21 +37,13 @@ MAX_LINES = 5_000
 MAX_GUEST_LINES = 2_000
 """Guests leave most of their carts behind, so these may hold less."""
 GUEST_CART_LIFETIME = timedelta(days=90)
-"""How long an unchanged cart of a guest is kept; a customer's is kept for good."""
+"""How long an unchanged cart of a guest is stored; a customer's has no limit."""
 
 # UPDATE instead of FOR UPDATE: it locks the row, returns its id and records the change at once.
 _LOCK = prepared(update(Cart).values(updated_at=bindparam("now")).returning(Cart.id))
 _LOCK_OF_CUSTOMER, _LOCK_OF_GUEST = _LOCK.where(OF_CUSTOMER), _LOCK.where(OF_GUEST)
-_OPEN = prepared(
-    insert(Cart)
-    .values(
-        user_id=bindparam("user_id"),
-        token_hash=bindparam("token_hash"),
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-    )
-    .returning(Cart.id)
-)
+_COLUMNS = ("user_id", "token_hash", "created_at", "updated_at")
+_OPEN = prepared(insert_values(Cart, *_COLUMNS).returning(Cart.id))
 _CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
 
 
@@ -188,11 +180,12 @@ def _open_cart(buyer: Buyer, may_open: Callable[[], None]) -> tuple[Buyer, int]:
     else:
         user_service.lock_caller(buyer.actor)  # refuses an account that is being closed
     # Two first writes of one customer meet at the unique index: the later one is run afresh.
-    owner = {"user_id": buyer.user_id, "token_hash": buyer.guest_token_hash}
-    cart_id: int = run(_OPEN, **owner, now=utc_now()).scalar_one()
+    now = utc_now()
+    values = (buyer.user_id, buyer.guest_token_hash, now, now)
+    cart_id: int = run(_OPEN, dict(zip(_COLUMNS, values, strict=True))).scalar_one()
     if buyer.user_id is None and cleanup.is_due(cart_id):
-        abandoned = Cart.user_id.is_(None) & (Cart.updated_at < utc_now() - GUEST_CART_LIFETIME)
-        cleanup.delete_batch(Cart, abandoned)
+        is_expired = Cart.user_id.is_(None) & (Cart.updated_at < now - GUEST_CART_LIFETIME)
+        cleanup.delete_batch(Cart, is_expired)
     return buyer, cart_id
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, insert, select
 
-from app.db.prepared import prepared, run
+from app.db.prepared import insert_values, prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
 from app.domain.clock import utc_now
@@ -175,21 +175,14 @@ def _shipping_address(buyer: Buyer, request: OrderRequest) -> dict[str, str] | N
 # In the order of CheckoutLine's fields.
 _READ_LINES = prepared(
     select(
-        CartLine.id,
-        CartLine.quantity,
-        Variant.id,
-        Variant.sku,
-        Variant.options,
-        Variant.price,
-        AVAILABLE_QUANTITY,
-        Product.id,
-        Product.name,
+        CartLine.id, CartLine.quantity, Variant.id, Variant.sku, Variant.options,
+        Variant.price, AVAILABLE_QUANTITY, Product.id, Product.name,
     )
     .join_from(CartLine, Variant, Variant.id == CartLine.variant_id)
     .join(Product, Product.id == Variant.product_id)
     .where(CartLine.cart_id == bindparam("cart_id", type_=BigInteger()))
     .order_by(Variant.id)
-)
+)  # fmt: skip
 _READ_AND_LOCK_LINES = _READ_LINES.with_for_update(key_share=True, of=Variant)
 
 
@@ -250,18 +243,13 @@ _COLUMNS = (
     "tax_total", "total", "email", "shipping_address", "note", "placed_at", "updated_at",
 )  # fmt: skip
 _INSERT_ORDER = prepared(
-    insert(Order)
-    .values(
-        {name: bindparam(name) for name in (*_COLUMNS, "guest_token_hash", *guest_limits.COLUMNS)}
-    )
-    .returning(Order.id)
+    insert_values(Order, *_COLUMNS, "guest_token_hash", *guest_limits.COLUMNS).returning(Order.id)
 )
 # Takes a guest's locks, right before open orders are counted.
 _INSERT_EVENT = prepared(
-    insert(OrderEvent)
-    .values({name: bindparam(name) for name in ("order_id", "user_id", *EventView._fields)})
+    insert_values(OrderEvent, "order_id", "user_id", *EventView._fields)
     .returning(OrderEvent.id, *guest_limits.LOCKS)
-)
+)  # fmt: skip
 _INSERT_LINES = insert(OrderLine).returning(*LINE_COLUMNS)
 
 

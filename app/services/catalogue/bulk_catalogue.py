@@ -90,34 +90,16 @@ def change_variants(changes: Sequence[VariantChange], reason: str, at: datetime)
 def _product_row(product_id: int, product: NewProduct) -> tuple[object, ...]:
     offers = [Offer(variant.sku, variant.price) for variant in product.variants]
     return (
-        product_id,
-        product.name,
-        product.slug,
-        product.description,
-        product.category_id,
-        product.compare_at_price,
-        product.options,
-        True,
-        1,
-        product.created_at,
-        product.created_at,
+        product_id, product.name, product.slug, product.description, product.category_id,
+        product.compare_at_price, product.options, True, 1, product.created_at, product.created_at,
         *listing_columns(product.name, product.description, offers),
-    )
+    )  # fmt: skip
 
 
 def _variant_row(
     variant_id: int, product_id: int, position: int, variant: NewVariant, at: datetime
 ) -> tuple[object, ...]:
     return (
-        variant_id,
-        product_id,
-        variant.sku,
-        variant.options,
-        options_key(variant.options),
-        variant.price,
-        variant.stock,
-        0,
-        True,
-        position,
-        at,
-    )
+        variant_id, product_id, variant.sku, variant.options, options_key(variant.options),
+        variant.price, variant.stock, 0, True, position, at,
+    )  # fmt: skip

@@ -32,6 +32,7 @@ from app.domain.money import places
 from app.domain.people.actor import ANONYMOUS
 from app.domain.text import words
 from app.models import Category, Product, Variant
+from app.models.availability import IS_IN_STOCK
 from app.services.catalogue import (
     category_service,
     product_queries,
@@ -301,7 +302,7 @@ def _product_rows(shape: _Shape) -> CTE:
 
 def _variant_rows(products: CTE, options: Sequence[OptionMatch]) -> CTE:
     """Their active variants, and whether each has the options that are chosen."""
-    in_stock = (Variant.on_hand > Variant.allocated).label("in_stock")
+    in_stock = IS_IN_STOCK.label("in_stock")
     is_met = [option.is_met.label(f"option_{n}") for n, option in enumerate(options)]
     active = variant_options.active_variants(in_stock=False, product_id=products.c.id)
     return (

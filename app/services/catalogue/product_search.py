@@ -56,6 +56,7 @@ from sqlalchemy import (
 )
 
 from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey
+from app.db.postgresql import is_postgresql
 from app.db.prepared import run
 from app.extensions import db
 from app.models import Product
@@ -124,7 +125,7 @@ class Search(NamedTuple):
 
 def exact_search(terms: Sequence[str]) -> Search:
     """Products with all the terms, the last of which may be the beginning of a word."""
-    if not _is_postgresql():
+    if not is_postgresql():
         return Search(_sqlite_match(), {"query": " ".join(f'"{term}"' for term in terms) + "*"})
     *others, last = terms
     parameters = {
@@ -139,7 +140,7 @@ def exact_search(terms: Sequence[str]) -> Search:
 def similar_search(terms: Sequence[str]) -> Search | None:
     """Products with words that resemble the terms: names before descriptions, then near words before
     far ones. None if the catalogue has no such words, or the database cannot compare them."""
-    if not _is_postgresql():
+    if not is_postgresql():
         return None
     places = spelling.candidates(list(dict.fromkeys(terms)))
     if not places:
@@ -155,13 +156,13 @@ def similar_search(terms: Sequence[str]) -> Search | None:
 
 def has_limit() -> bool:
     """Whether at most MAX_RANKED products are ranked. SQLite's index ranks as it reads."""
-    return _is_postgresql()
+    return is_postgresql()
 
 
 def is_common(search: Search, in_names: bool = False) -> bool:
     """Whether the planner expects the only term of a search in so many products, or names of
     products, that a walk along an index soon fills a page, and their number need not be known."""
-    if not (search.is_one_term and _is_postgresql()):
+    if not (search.is_one_term and is_postgresql()):
         return False
     if not _is_large(db.engine, int(time.monotonic() // SIZE_SECONDS)):
         return False
@@ -238,10 +239,6 @@ def complete_query() -> ColumnElement[str]:
     whole = func.concat(bindparam("begun"), words, ")")
     query = case((and_(are_few, are_letters), whole), else_=bindparam("query"))
     return select(func.to_tsquery("simple", query)).scalar_subquery()
-
-
-def _is_postgresql() -> bool:
-    return db.engine.dialect.name == "postgresql"
 
 
 @lru_cache(maxsize=4)

@@ -73,11 +73,11 @@ class ListStatements(NamedTuple):
 
 
 def by_shape(build: Callable[P, T]) -> Callable[P, T]:
-    """Build the same statement once. All arguments must be positional and hashable."""
+    """Build the statement of the same positional arguments once; these must be hashable."""
 
     @wraps(build)
     def cached(*args: P.args, **kwargs: P.kwargs) -> T:
-        if any(isinstance(each, Match) and not each.is_constant for each in args):
+        if kwargs or any(isinstance(arg, Match) and not arg.is_constant for arg in args):
             return build(*args, **kwargs)
         statement: T = _built(build, *args)
         return statement

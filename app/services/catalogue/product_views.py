@@ -16,6 +16,7 @@ from app.db.prepared import by_owner, prepared, run
 from app.domain.catalogue.images import StoredImage
 from app.domain.catalogue.product_input import Option
 from app.models import Category, Product, Variant
+from app.models.availability import NOT_ALLOCATED
 
 
 class CategoryName(NamedTuple):
@@ -81,8 +82,7 @@ _PRODUCT = (
 )  # fmt: skip
 _VARIANT = (
     Variant.id.label("variant_id"), Variant.sku, Variant.options.label("variant_options"),
-    Variant.price.label("variant_price"),
-    (Variant.on_hand - Variant.allocated).label("available"),
+    Variant.price.label("variant_price"), NOT_ALLOCATED.label("available"),
     Variant.is_active.label("variant_is_active"),
 )  # fmt: skip
 _VARIANT_ORDER = (Variant.position, Variant.id)

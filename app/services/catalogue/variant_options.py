@@ -16,8 +16,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.extensions import db
+from app.db.postgresql import is_postgresql
 from app.models import Product, Variant
+from app.models.availability import IS_IN_STOCK, VARIANT_IS_ACTIVE
 
 Condition = ColumnElement[bool]
 
@@ -33,12 +34,8 @@ def active_variants(
     in_stock: bool, product_id: ColumnElement[int] | InstrumentedAttribute[int] = Product.id
 ) -> tuple[Condition, ...]:
     """The conditions of a product's active variants; with `in_stock`, of those that can be sold now."""
-    conditions: tuple[Condition, ...] = (
-        Variant.product_id == product_id,
-        Variant.is_active.expression,
-        Variant.deleted_at.is_(None),
-    )
-    return (*conditions, Variant.on_hand > Variant.allocated) if in_stock else conditions
+    conditions = (Variant.product_id == product_id, VARIANT_IS_ACTIVE)
+    return (*conditions, IS_IN_STOCK) if in_stock else conditions
 
 
 def options(count: int) -> list[OptionMatch]:
@@ -52,7 +49,7 @@ def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     bound: dict[str, object] = {}
     for n, (name, values) in enumerate(by_name(pairs).items()):
         bound[f"option_{n}"] = name
-        bound[f"values_{n}"] = [{name: value} for value in values] if _is_postgresql() else values
+        bound[f"values_{n}"] = [{name: value} for value in values] if is_postgresql() else values
     return bound
 
 
@@ -66,19 +63,15 @@ def by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def key_value_rows(options: ColumnElement[dict[str, str]]) -> TableValuedAlias:
     """The options of a variant as rows of `key` and `value`, to be joined to it."""
-    each = func.jsonb_each_text if _is_postgresql() else func.json_each
+    each = func.jsonb_each_text if is_postgresql() else func.json_each
     return each(options).table_valued("key", "value", joins_implicitly=True)
 
 
 def _has_value(name: ColumnElement[str], n: int) -> Condition:
-    if _is_postgresql():
+    if is_postgresql():
         # Containment compares whole values, whatever characters the name has.
         values = bindparam(f"values_{n}", type_=ARRAY(JSONB))
         return Variant.options.op("@>", is_comparison=True)(any_(values))
     each = func.json_each(Variant.options).table_valued("key", "value")
     one_of: BindParameter[str] = bindparam(f"values_{n}", expanding=True)
     return exists().where(each.c.key == name, each.c.value.in_(one_of))
-
-
-def _is_postgresql() -> bool:
-    return db.engine.dialect.name == "postgresql"

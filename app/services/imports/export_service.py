@@ -8,6 +8,7 @@ from app.domain.catalogue.category_path import write_path
 from app.domain.money import to_text
 from app.extensions import db
 from app.models import Product, Variant
+from app.models.availability import IS_PURCHASABLE
 from app.services.catalogue.category_paths import load_paths
 
 AT_ONCE = 2000
@@ -30,18 +31,10 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
         .execution_options(yield_per=AT_ONCE)
     )  # fmt: skip
     if not inactive:
-        query = query.where(Variant.is_active, Product.is_active)
+        query = query.where(IS_PURCHASABLE)
     paths = {id_: write_path(path) for id_, path in load_paths().items()}
-    for sku, name, price, on_hand, description, category_id, compare_at in db.session.execute(
-        query
-    ):
-        yield (
-            sku,
-            name,
-            to_text(price, currency),
-            str(on_hand),
-            description,
-            paths.get(category_id or 0, ""),
-            "" if compare_at is None else to_text(compare_at, currency),
-            currency,
-        )
+    for row in db.session.execute(query):
+        sku, name, price, on_hand, description, category_id, compare_at = row
+        was = "" if compare_at is None else to_text(compare_at, currency)
+        path = paths.get(category_id or 0, "")
+        yield sku, name, to_text(price, currency), str(on_hand), description, path, was, currency

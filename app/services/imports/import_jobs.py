@@ -86,11 +86,7 @@ def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: S
 
 
 def get(job_id: int) -> ImportJob:
-    """A job.
-
-    Raises:
-        NotFound: there is none, or it has been deleted.
-    """
+    """A job. Raises NotFound, also where it has been deleted."""
     return _one(select(ImportJob), job_id)
 
 
@@ -100,11 +96,7 @@ def latest(count: int) -> Sequence[ImportJob]:
 
 
 def start(actor: Actor, job_id: int) -> ImportJob:
-    """Begin to import a checked list. For any other job it does nothing.
-
-    Raises:
-        NotFound
-    """
+    """Begin to import a checked list; nothing for any other job. Raises NotFound."""
     job = _locked(job_id)
     if job.status == "checked":
         job.status, job.line, job.user_id = "importing", 0, actor.user_id
@@ -114,11 +106,7 @@ def start(actor: Actor, job_id: int) -> ImportJob:
 
 
 def undo_step(actor: Actor, job_id: int) -> ImportJob:
-    """Put back the next part of what a finished import changed; nothing once all of it is.
-
-    Raises:
-        NotFound
-    """
+    """Put back the next part of what a finished import changed, if any is left. Raises NotFound."""
     job = _locked(job_id)
     if not job.can_be_undone:
         return job
@@ -151,11 +139,7 @@ def source_of(job_id: int) -> Source:
 
 
 def step(job_id: int, source: Source, currency: str) -> ImportJob:
-    """Do the next batch of a running job; nothing of any other.
-
-    Raises:
-        NotFound
-    """
+    """Do the next batch of a running job; nothing of any other. Raises NotFound."""
     job = _locked(job_id)
     if not job.is_running:
         return job

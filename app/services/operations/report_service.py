@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from app.extensions import db
 from app.models import Order, OrderLine, Product, Variant
+from app.models.availability import IS_PURCHASABLE, NOT_ALLOCATED
 
 DAYS = 30
 SHORT_LIST = 10
@@ -87,19 +88,12 @@ def best_sellers(now: datetime) -> list[BestSeller]:
 def low_stock(threshold: int) -> Sequence[Variant]:
     """Variants on sale with at most `threshold` available units, the scarcest first, with their
     products."""
-    available = Variant.on_hand - Variant.allocated
     query = (
         select(Variant)
         .join(Variant.product)
-        .where(
-            available <= threshold,
-            Variant.is_active,
-            Variant.deleted_at.is_(None),
-            Product.is_active,
-            Product.deleted_at.is_(None),
-        )
+        .where(threshold >= NOT_ALLOCATED, IS_PURCHASABLE)
         .options(joinedload(Variant.product))
-        .order_by(available, Variant.id)
+        .order_by(NOT_ALLOCATED, Variant.id)
         .limit(SHORT_LIST)
     )
     return db.session.scalars(query).all()

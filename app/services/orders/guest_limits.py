@@ -100,8 +100,8 @@ def columns(holder: GuestHolder | None, units: int) -> dict[str, str | int | Non
 
 _LOCK_NAMES = ("guest_lock", "other_guest_lock")
 LOCKS = [func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger())) for name in _LOCK_NAMES]
-"""Columns that take the locks of `lock_values` until the commit; one whose number is NULL is not
-taken. On SQLite the function does nothing (`app.db.sqlite`)."""
+"""Columns that take the locks of `lock_values` until the commit; a NULL takes none.
+On SQLite the function does nothing (`app.db.sqlite`)."""
 
 
 def lock_values(holder: GuestHolder | None) -> dict[str, int | None]:
@@ -117,11 +117,7 @@ def network_label(network_hash: str) -> str:
 
 
 def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]]) -> None:
-    """Check one order by itself: SKUs and units of its lines.
-
-    Raises:
-        GuestLimitReached
-    """
+    """Check one order by itself, by SKUs and units of its lines; raises GuestLimitReached."""
     maximum = limits.order_units
     for sku, quantity in quantities:
         if maximum and quantity > maximum:
@@ -133,10 +129,7 @@ def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> 
     """Check what the holder's open orders, this new one among them, come to together.
 
     The holder's locks are held. One statement as long as nobody is near a limit, however many
-    lines and orders there are.
-
-    Raises:
-        GuestLimitReached
+    lines and orders there are. Raises GuestLimitReached.
     """
     values: HashPairs = {"network": _pair(holder.network), "email": _pair(holder.email)}
     for row in run(_COUNT, _parameters(values)):

@@ -74,17 +74,11 @@ def list_groups(
     articles = _largest_articles(key, conditions, [row.key for row in rows])
     groups = [
         GuestOrderGroup(
-            key=str(row.key),
-            email=row.email,
-            number=row.number,
-            orders=row.orders,
-            units=int(row.units),
-            oldest=row.oldest,
-            network_hash=row.network_hash,
-            articles=articles[str(row.key)],
+            str(row.key), row.email, row.number, row.orders, int(row.units), row.oldest,
+            row.network_hash, articles[str(row.key)],
         )
         for row in rows
-    ]
+    ]  # fmt: skip
     return Page(groups, page, per_page, total)
 
 

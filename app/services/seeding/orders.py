@@ -19,6 +19,7 @@ from app.domain.order_status import STATUSES, OrderStatus
 from app.domain.people.tokens import hash_token, new_order_number, new_token
 from app.extensions import db
 from app.models import Order, OrderEvent, OrderLine, Product, StockMovement, User, Variant
+from app.models.availability import IS_PURCHASABLE
 from app.services.seeding.content import read
 
 BATCH = 1_000
@@ -125,8 +126,7 @@ def _lock_pool(rng: Random) -> list[_Variant]:
         select(Variant.id, Variant.product_id, Variant.sku, Product.name, Variant.options,
                Variant.price)
         .join(Product, Product.id == Variant.product_id)
-        .where(Variant.id.in_(ids), Variant.is_active, Variant.deleted_at.is_(None))
-        .where(Product.is_active, Product.deleted_at.is_(None))
+        .where(Variant.id.in_(ids), IS_PURCHASABLE)
         .order_by(Variant.id)
         .with_for_update(of=Variant, key_share=True)
     )  # fmt: skip
@@ -236,38 +236,20 @@ def _order_row(order: _PastOrder, currency: str) -> tuple[object, ...]:
     sums = pricing.totals((line.variant.price, line.quantity) for line in order.lines)
     guest = order.buyer.user_id is None
     return (
-        order.id,
-        new_order_number(),
-        order.buyer.user_id,
-        hash_token(new_token()) if guest else None,
-        order.status,
-        currency,
-        sums.subtotal,
-        sums.discount_total,
-        sums.shipping_total,
-        sums.tax_total,
-        sums.total,
-        order.buyer.email,
-        {"line2": "", "region": "", "postal_code": "", "phone": "", **order.buyer.address},
-        "",
-        order.placed_at,
-        order.steps()[-1][1],
-    )
+        order.id, new_order_number(), order.buyer.user_id,
+        hash_token(new_token()) if guest else None, order.status, currency, sums.subtotal,
+        sums.discount_total, sums.shipping_total, sums.tax_total, sums.total, order.buyer.email,
+        {"line2": "", "region": "", "postal_code": "", "phone": "", **order.buyer.address}, "",
+        order.placed_at, order.steps()[-1][1],
+    )  # fmt: skip
 
 
 def _line_row(order: _PastOrder, line: _Line) -> tuple[object, ...]:
     variant = line.variant
     return (
-        order.id,
-        variant.product_id,
-        variant.id,
-        variant.sku,
-        variant.name,
-        variant.options,
-        variant.price,
-        line.quantity,
-        pricing.line_total(variant.price, line.quantity),
-    )
+        order.id, variant.product_id, variant.id, variant.sku, variant.name, variant.options,
+        variant.price, line.quantity, pricing.line_total(variant.price, line.quantity),
+    )  # fmt: skip
 
 
 def _event_rows(order: _PastOrder) -> list[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Table, delete, select, text, update
 
 from app.db import bulk, database_roles
+from app.db.postgresql import is_postgresql
 from app.domain.clock import utc_now
 from app.domain.people.actor import SYSTEM
 from app.extensions import db
@@ -88,7 +89,7 @@ def empty() -> None:
 
 
 def _delete_rows(tables: Sequence[Table]) -> None:
-    if db.session.connection().dialect.name == "postgresql":
+    if is_postgresql():
         names = ", ".join(table.name for table in tables)
         db.session.execute(text(f"TRUNCATE {names}"))
         return
