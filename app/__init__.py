@@ -36,8 +36,8 @@ class Shop(Flask):
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match a request's URL, and its host with TRUSTED_HOSTS.
 
-        Health checks and scrapes with METRICS_TOKEN name the server by any address, so their host
-        is not checked. Their answers have no links, into which a false host could get.
+        Health checks and scrapes with METRICS_TOKEN may use any host name. Their responses contain
+        no links, so a forged Host header has no effect.
         """
         if request is None or not self._accepts_any_host(request.path):
             return super().create_url_adapter(request)

@@ -21,13 +21,8 @@ _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 def register(app: Flask) -> None:
     """Register the filters."""
-    app.add_template_filter(money)
-    app.add_template_filter(amount)
-    app.add_template_filter(number)
-    app.add_template_filter(day)
-    app.add_template_filter(short_day)
-    app.add_template_filter(moment)
-    app.add_template_filter(country)
+    for template_filter in (money, amount, number, day, short_day, moment, country):
+        app.add_template_filter(template_filter)
 
 
 def money(minor: int) -> str:

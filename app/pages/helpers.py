@@ -16,15 +16,9 @@ LOW_STOCK = 5
 def register(app: Flask) -> None:
     """Register the functions, and remove the lines of template tags from the output."""
     app.jinja_env.globals.update(
-        absolute=absolute,
-        countries=countries,
-        csrf_token=csrf_token,
-        picture=inline_picture,
-        product_images=images,
-        show_image=show_image,
-        static=static,
-        stock_words=stock_words,
-    )
+        absolute=absolute, countries=countries, csrf_token=csrf_token, picture=inline_picture,
+        product_images=images, show_image=show_image, static=static, stock_words=stock_words,
+    )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import Response, current_app, g, make_response, render_template
+from flask import Response, g, make_response, render_template
 
 from app.domain.people.actor import Actor
 from app.pages import cookies
@@ -51,9 +51,3 @@ def _with_depths(tree: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for category in tree:
         category["depth"] = depths[category["id"]] = depths[category["parent_id"]] + 1
     return tree
-
-
-def store_name() -> str:
-    """The name of the shop."""
-    name: str = current_app.config["STORE_NAME"]
-    return name

@@ -65,12 +65,8 @@ def send(answer: Answer, status: int = 200, headers: dict[str, str] | None = Non
 
     Caches may store it, but revalidate it each time: staff see more at the same address.
     """
-    fields = {
-        "ETag": f'"{answer.etag}"',
-        "Cache-Control": "no-cache",
-        "Vary": CALLER,
-        **(headers or {}),
-    }
+    fields = {"ETag": f'"{answer.etag}"', "Cache-Control": "no-cache", "Vary": CALLER}
+    fields |= headers or {}
     response = current_app.response_class(answer.body, status, fields, content_type=JSON)
     if status == 200 and not CONDITIONS.isdisjoint(request.environ):
         response.make_conditional(request)

@@ -46,11 +46,9 @@ def _argument(kind: Kind) -> ma.Field[Any]:
     if kind is Kind.CATEGORY:
         return Text(120, load_default="")
     # In the storefront a flag is set or not looked at.
-    return (
-        Price(load_default=None)
-        if kind is Kind.PRICE
-        else ma.Boolean(load_default=None, validate=Equal(True))
-    )
+    if kind is Kind.PRICE:
+        return Price(load_default=None)
+    return ma.Boolean(load_default=None, validate=Equal(True))
 
 
 SHOP_FILTERS = {

@@ -43,14 +43,9 @@ def sitemap() -> Response:
         f"<url><loc>{products}{slug}</loc><lastmod>{updated_at:%Y-%m-%d}</lastmod></url>"
         for slug, updated_at in product_queries.newest_slugs(MAX_ENTRIES)
     ]
-    text = "\n".join(
-        [
-            '<?xml version="1.0" encoding="UTF-8"?>',
-            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
-            *entries,
-            "</urlset>\n",
-        ]
-    )
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    root = '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    text = "\n".join([head, root, *entries, "</urlset>\n"])
     return _cacheable(Response(text, mimetype="application/xml"))
 
 

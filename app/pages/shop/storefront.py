@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
-from flask import Response, redirect, request, url_for
+from flask import Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.domain.people.actor import ANONYMOUS
 from app.errors import NotFound
 from app.pages.blueprint import PageBlueprint
-from app.pages.layout import categories, page, store_name
+from app.pages.layout import categories, page
 from app.pages.shop import seo
 from app.pages.shop.listing import Group, Link, ProductListing, read_listing
 from app.services.catalogue.product_filters import ProductQuery
@@ -123,7 +123,10 @@ def _trail(category: JsonObject | None) -> Sequence[JsonObject]:
 
 def _steps(trail: Sequence[JsonObject]) -> list[tuple[str, str]]:
     """The names and addresses from the front page to the last category."""
-    return [(store_name(), "/"), *((each["name"], _address(each)) for each in trail)]
+    return [
+        (current_app.config["STORE_NAME"], "/"),
+        *((each["name"], _address(each)) for each in trail),
+    ]
 
 
 def _similar(product: JsonObject) -> list[JsonObject]:

@@ -65,16 +65,12 @@ def change(product: str) -> Response:
     """Correct what is on hand, unless it has changed since the page was rendered, so that two
     people who count the same delivery do not add it twice."""
     actor, form = current_actor(), StockForm.from_request()
-    variant_id = form.carry_out(
-        CHANGE,
-        lambda fields: once(
-            lambda: (
-                stock_service.change_stock(
-                    actor, product, **fields, expected=form.on_hand_before
-                ).id
-            )
-        ),
-    )
+
+    def save(fields: dict[str, Any]) -> int:
+        fields["expected"] = form.on_hand_before
+        return once(lambda: stock_service.change_stock(actor, product, **fields).id)
+
+    variant_id = form.carry_out(CHANGE, save)
     if variant_id is None:
         return _page(product, form)
     row = product_queries.get_product(actor, product)
