@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import LoginThrottle, Product
-from tests.integration.access.page_doors import PAGE_DOORS
-from tests.integration.access.table import Door
+from tests.integration.access.page_routes import PAGE_ROUTES
+from tests.integration.access.table import Route
 from tests.integration.access.world import World
 from tests.integration.people import inside
 
@@ -194,33 +194,33 @@ def forms_of(html: str) -> list[HtmlForm]:
     return list(parser.forms.values())
 
 
-def caller_of(door: Door) -> str:
+def caller_of(route: Route) -> str:
     """Somebody who may enter: the owner, else staff."""
-    return next((name for name in ("owner", "admin") if name in door.admitted), "admin")
+    return next((name for name in ("owner", "admin") if name in route.admitted), "admin")
 
 
-def client_of(app: Flask, world: World, door: Door, caller: str = "") -> Any:
+def client_of(app: Flask, world: World, route: Route, caller: str = "") -> Any:
     """A browser of somebody who may enter."""
     client = app.test_client()
-    caller = caller or caller_of(door)
+    caller = caller or caller_of(route)
     if caller != "anonymous":
         client.set_cookie(app.config["JWT_ACCESS_COOKIE_NAME"], world.tokens[caller]["page_token"])
     return client
 
 
-def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[str, Door]]:
+def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[str, Route]]:
     """Who may look at which page."""
-    for door in (door for door in PAGE_DOORS if door.method in methods):
+    for route in (route for route in PAGE_ROUTES if route.method in methods):
         for caller in ("anonymous", "owner", "admin"):
-            if door.expected[caller] == 200 and not door.rule.startswith(("/static", "/media")):
-                yield caller, door
+            if route.expected[caller] == 200 and not route.rule.startswith(("/static", "/media")):
+                yield caller, route
 
 
 def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
     """Each form that a page shows to somebody, once, by where it is sent and what it asks."""
     found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
-    for caller, door in pages(world, ("GET", "POST")):
-        for form in forms_of(world.knock(door, caller).text):
+    for caller, route in pages(world, ("GET", "POST")):
+        for form in forms_of(world.request_as(route, caller).text):
             if form.method == "post":
                 found.setdefault((form.action, " ".join(form.values)), (caller, form))
     return list(found.values())
@@ -228,9 +228,9 @@ def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
 
 def sent_by(world: World, action: str) -> dict[str, Any]:
     """What the matrix sends to an action, so that all but one field are right."""
-    for door in PAGE_DOORS:
-        if door.method == "POST" and world.path(door) == urlsplit(action).path:
-            sent: dict[str, Any] = door.sends(world).get("data", {})
+    for route in PAGE_ROUTES:
+        if route.method == "POST" and world.path(route) == urlsplit(action).path:
+            sent: dict[str, Any] = route.sends(world).get("data", {})
             return {name: str(value) for name, value in sent.items() if name != "file"}
     return {}
 

@@ -1,4 +1,4 @@
-"""The lines of the matrix: what each caller is answered at a door of the shop."""
+"""The lines of the matrix: what each caller is answered at a route of the shop."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ tokens of a deactivated account, of another day, and with a name scratched in.""
 
 
 @dataclass(frozen=True)
-class Door:
+class Route:
     """One method of one route, the status for each caller, and what they send."""
 
     method: str
@@ -37,7 +37,7 @@ class Door:
 Bodies = Mapping[str, Callable[[Any], dict[str, Any]]]
 
 
-def doors(table: str, bodies: Bodies, is_page: bool = False) -> list[Door]:
+def routes(table: str, bodies: Bodies, is_page: bool = False) -> list[Route]:
     """Read a table: `METHOD[,METHOD] /rule status…`, in the order of CALLERS; # begins a comment.
 
     `bodies` says what is sent, by a line's `METHOD[,METHOD] /rule`.
@@ -50,7 +50,7 @@ def doors(table: str, bodies: Bodies, is_page: bool = False) -> list[Door]:
         methods, rule, *statuses = words
         expected = dict(zip(CALLERS, map(int, statuses), strict=True))
         sends = bodies.get(f"{methods} {rule}", lambda _world: {})
-        found += [Door(method, rule, expected, sends, is_page) for method in methods.split(",")]
+        found += [Route(method, rule, expected, sends, is_page) for method in methods.split(",")]
     unused = set(bodies) - {" ".join(line.split()[:2]) for line in table.splitlines()}
     if unused:
         raise ValueError(f"Bodies for lines that are not there: {unused}")

@@ -20,7 +20,7 @@ from app.services.imports import import_jobs
 from app.web.callers.sign_in_cookie import AUDIENCE
 from app.web.callers.tokens import token_pair
 from tests import factories
-from tests.integration.access.table import Door
+from tests.integration.access.table import Route
 from tests.integration.conftest import Caller
 from tests.integration.people import bearer, change, inside
 from tests.integration.shopping import ADDRESS, fill
@@ -101,20 +101,20 @@ class World:
         """An address that nobody has yet."""
         return f"new{next(_numbers)}@example.com"
 
-    def knock(self, door: Door, name: str) -> Answer:
-        """What somebody is answered at a door, with the owner's things in path and body.
+    def request_as(self, route: Route, name: str) -> Answer:
+        """What the shop answers somebody at a route, with the owner's things in path and body.
 
         A page that sends people to the sign-in page says 401 in its own way.
         """
         client = self.app.test_client()
-        sent = door.sends(self)
+        sent = route.sends(self)
         if name != "anonymous":
-            sent |= self._credential(client, door, self.tokens[name])
-        if door.is_page and door.method == "POST":
+            sent |= self._credential(client, route, self.tokens[name])
+        if route.is_page and route.method == "POST":
             sent["data"] = {**sent.get("data", {}), "csrf_token": self._csrf_token(client)}
-        response = client.open(self.path(door), method=door.method, **sent)
+        response = client.open(self.path(route), method=route.method, **sent)
         is_sent_away = response.headers.get("Location", "").startswith("/login")
-        status = 401 if door.is_page and is_sent_away else response.status_code
+        status = 401 if route.is_page and is_sent_away else response.status_code
         # The way back from the sign-in page repeats the address that was asked for.
         told = "" if is_sent_away else response.text
         answer = Answer(status, dict(response.headers), told)
@@ -126,16 +126,16 @@ class World:
         (token, *_more) = re.findall('name="csrf_token" value="([^"]+)"', shown)
         return str(token)
 
-    def _credential(self, client: FlaskClient, door: Door, tokens: Any) -> dict[str, Any]:
-        if door.is_page:
+    def _credential(self, client: FlaskClient, route: Route, tokens: Any) -> dict[str, Any]:
+        if route.is_page:
             client.set_cookie(self.app.config["JWT_ACCESS_COOKIE_NAME"], tokens["page_token"])
             return {}
-        kind = "refresh_token" if door.rule == "/api/auth/refresh" else "access_token"
+        kind = "refresh_token" if route.rule == "/api/auth/refresh" else "access_token"
         return {"headers": bearer(tokens[kind])}
 
-    def path(self, door: Door) -> str:
-        """The door's path, leading to what the owner has."""
-        emptied = door.method == "DELETE"
+    def path(self, route: Route) -> str:
+        """The route's path, leading to what the owner has."""
+        emptied = route.method == "DELETE"
         places = {
             "address_id": self.address_id,
             "category": self.empty_category.id if emptied else self.category.id,
@@ -143,14 +143,14 @@ class World:
             "image": PICTURE,
             "item_id": self.item_id,
             "job_id": self.job_id,
-            "name": FILE if door.rule.startswith("/media") else "swagger-ui.css",
+            "name": FILE if route.rule.startswith("/media") else "swagger-ui.css",
             "number": self.order_number,
             "order": self.order_number,
             "product": self.product.id,
-            "slug": (self.category if "categories" in door.rule else self.product).slug,
+            "slug": (self.category if "categories" in route.rule else self.product).slug,
             "user_id": self.owner_id,
         }
-        path = door.rule
+        path = route.rule
         for name, value in places.items():
             path = path.replace(f"<{name}>", str(value))
         return path

@@ -10,15 +10,15 @@ import pytest
 from flask import Flask
 
 from app.gateways.media import FolderStore
-from tests.integration.access.api_doors import API_DOORS, USED_UP
-from tests.integration.access.page_doors import PAGE_DOORS, PAGES_USED_UP
-from tests.integration.access.table import Door
+from tests.integration.access.api_routes import API_ROUTES, USED_UP
+from tests.integration.access.page_routes import PAGE_ROUTES, PAGES_USED_UP
+from tests.integration.access.table import Route
 from tests.integration.access.world import Answer, World
 
 # Who may enter is asked with the same statements on either database.
 pytestmark = pytest.mark.only_on("postgresql")
 
-DOORS = [*API_DOORS, *PAGE_DOORS]
+ROUTES = [*API_ROUTES, *PAGE_ROUTES]
 
 
 @pytest.fixture(autouse=True)
@@ -37,35 +37,35 @@ def routes(app: Flask) -> set[str]:
 
 
 def test_every_route_and_method_has_its_line(shared_app):
-    lines = [str(door) for door in DOORS]
+    lines = [str(route) for route in ROUTES]
 
     assert sorted(routes(shared_app) - set(lines)) == []
     assert sorted(set(lines) - routes(shared_app)) == []
     assert len(lines) == len(set(lines))
 
 
-@pytest.mark.parametrize("door", DOORS, ids=str)
-def test_each_caller_is_answered_as_the_matrix_says(app, door):
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_each_caller_is_answered_as_the_matrix_says(app, route):
     world = World(app)
     before = world.rows()
 
-    answers = {caller: world.knock(door, caller) for caller in door.refused}
+    answers = {caller: world.request_as(route, caller) for caller in route.refused}
     after = world.rows()
-    for caller in door.admitted:
-        host = World(app) if str(door) in USED_UP | PAGES_USED_UP else world
-        answers[caller] = host.knock(door, caller)
-        check(host, door, caller, answers[caller])
+    for caller in route.admitted:
+        host = World(app) if str(route) in USED_UP | PAGES_USED_UP else world
+        answers[caller] = host.request_as(route, caller)
+        check(host, route, caller, answers[caller])
 
-    assert {caller: answer.status for caller, answer in answers.items()} == door.expected
+    assert {caller: answer.status for caller, answer in answers.items()} == route.expected
     assert after == before, "somebody was refused, and yet something changed"
-    for caller in door.refused:
-        check(world, door, caller, answers[caller])
+    for caller in route.refused:
+        check(world, route, caller, answers[caller])
 
 
-def check(world: World, door: Door, caller: str, answer: Answer) -> None:
+def check(world: World, route: Route, caller: str, answer: Answer) -> None:
     """Only the owner and staff read what is the owner's; a 401 says how to sign in."""
-    if caller not in ("owner", "admin") or caller in door.refused:
+    if caller not in ("owner", "admin") or caller in route.refused:
         assert not [word for word in world.secrets() if word in answer.text], caller
-    if answer.status == 401 and not door.is_page:
+    if answer.status == 401 and not route.is_page:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
         assert answer.headers["Content-Type"] == "application/problem+json"

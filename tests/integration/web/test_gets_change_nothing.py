@@ -15,16 +15,16 @@ from app.gateways.media import FolderStore
 from app.models import Base
 from app.pages.cookies import CART
 from app.services.imports import import_jobs
-from tests.integration.access.api_doors import API_DOORS
-from tests.integration.access.page_doors import PAGE_DOORS
-from tests.integration.access.table import CALLERS, Door
+from tests.integration.access.api_routes import API_ROUTES
+from tests.integration.access.page_routes import PAGE_ROUTES
+from tests.integration.access.table import CALLERS, Route
 from tests.integration.access.world import World
 from tests.integration.people import inside
 from tests.integration.shopping import fill
 
 EXCEPTIONS = {"/admin/export.csv": "security_events"}
 """Routes whose GET adds to a table: who exported the catalogue is logged, as RFC 9110 allows."""
-GETS = [door for door in (*API_DOORS, *PAGE_DOORS) if door.method == "GET"]
+GETS = [route for route in (*API_ROUTES, *PAGE_ROUTES) if route.method == "GET"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,27 +40,27 @@ def all_rows() -> dict[str, list[Any]]:
     return rows
 
 
-def guest(world: World, door: Door) -> Iterator[int]:
+def guest(world: World, route: Route) -> Iterator[int]:
     """Somebody without an account who has a cart."""
     token = fill(world.caller("anonymous"), world.product).headers["X-Cart-Token"]
     yield 0
     client = world.app.test_client()
     client.set_cookie(CART, token)
     for method in ("GET", "HEAD"):
-        response = client.open(world.path(door), method=method, headers={"X-Cart-Token": token})
+        response = client.open(world.path(route), method=method, headers={"X-Cart-Token": token})
         yield response.status_code
         response.close()
 
 
-@pytest.mark.parametrize("door", GETS, ids=str)
-def test_no_get_changes_a_row(app, door):
+@pytest.mark.parametrize("route", GETS, ids=str)
+def test_no_get_changes_a_row(app, route):
     world = World(app)
-    visits = guest(world, door)
+    visits = guest(world, route)
     next(visits)
-    log = EXCEPTIONS.get(door.rule)
+    log = EXCEPTIONS.get(route.rule)
     before = inside(app, all_rows)
 
-    statuses = {caller: world.knock(door, caller).status for caller in CALLERS}
+    statuses = {caller: world.request_as(route, caller).status for caller in CALLERS}
     statuses["guest"], statuses["guest, HEAD"] = visits
 
     after = inside(app, all_rows)
@@ -73,10 +73,10 @@ def test_no_look_at_an_import_changes_a_row(app, status):
     world = World(app)
     if status == "importing":
         inside(app, lambda: in_transaction(lambda: _check_and_start(world.job_id)))
-    (door,) = [door for door in GETS if door.rule == "/admin/import/<job_id>"]
+    (route,) = [route for route in GETS if route.rule == "/admin/import/<job_id>"]
     before = inside(app, all_rows)
 
-    assert world.knock(door, "admin").status == 200
+    assert world.request_as(route, "admin").status == 200
     assert inside(app, all_rows) == before
     assert inside(app, import_jobs.get, world.job_id).status == status
 

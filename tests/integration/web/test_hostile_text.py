@@ -19,9 +19,9 @@ from flask import Flask
 
 from app.gateways.media import FolderStore
 from tests import factories
-from tests.integration.access.api_doors import API_DOORS
-from tests.integration.access.page_doors import PAGE_DOORS
-from tests.integration.access.table import Door
+from tests.integration.access.api_routes import API_ROUTES
+from tests.integration.access.page_routes import PAGE_ROUTES
+from tests.integration.access.table import Route
 from tests.integration.access.world import World
 from tests.integration.hostile import (
     MARKS,
@@ -73,23 +73,23 @@ def world(app) -> World:
     return World(app)
 
 
-def headers_of(world: World, door: Door) -> dict[str, str]:
+def headers_of(world: World, route: Route) -> dict[str, str]:
     """The credentials of somebody who may enter."""
-    caller = caller_of(door)
+    caller = caller_of(route)
     return bearer(world.tokens[caller]["access_token"])
 
 
-def openapi_of(document: Any, door: Door) -> dict[str, Any]:
+def openapi_of(document: Any, route: Route) -> dict[str, Any]:
     """What the document says of a route, with the parameters of its path."""
-    path = door.rule.replace("<", "{").replace(">", "}")
+    path = route.rule.replace("<", "{").replace(">", "}")
     item = document["paths"].get(path, {})
-    operation = dict(item.get(door.method.lower(), {}))
+    operation = dict(item.get(route.method.lower(), {}))
     operation["parameters"] = [*item.get("parameters", ()), *operation.get("parameters", ())]
     return operation
 
 
-def json_places(document: Any, door: Door) -> Iterator[tuple[Place, int]]:
-    content = openapi_of(document, door).get("requestBody", {}).get("content", {})
+def json_places(document: Any, route: Route) -> Iterator[tuple[Place, int]]:
+    content = openapi_of(document, route).get("requestBody", {}).get("content", {})
     if "application/json" in content:
         yield from text_places(document, content["application/json"]["schema"])
 
@@ -97,16 +97,16 @@ def json_places(document: Any, door: Door) -> Iterator[tuple[Place, int]]:
 def test_in_every_field_of_every_json_body(app, world, stopwatch):
     document = app.test_client().get("/api/openapi.json").json
     looked_at = set()
-    for door in API_DOORS:
-        for place, limit in json_places(document, door):
+    for route in API_ROUTES:
+        for place, limit in json_places(document, route):
             looked_at.add(place[-1])
             for name, text in texts(limit).items():
                 forget_failures(app)
-                body = put(door.sends(world).get("json", {}), place, text)
-                sent = {"json": body, "headers": headers_of(world, door)}
-                path, method = world.path(door), door.method
+                body = put(route.sends(world).get("json", {}), place, text)
+                sent = {"json": body, "headers": headers_of(world, route)}
+                path, method = world.path(route), route.method
                 stopwatch.check(
-                    f"{door} {place}: {name}",
+                    f"{route} {place}: {name}",
                     lambda m=method, p=path, s=sent: app.test_client().open(p, method=m, **s),
                 )
     assert looked_at >= {"email", "password", "new_password", "note", "description", "line1", "sku"}
@@ -115,12 +115,12 @@ def test_in_every_field_of_every_json_body(app, world, stopwatch):
 @pytest.mark.only_on("postgresql")
 def test_in_names_that_nobody_knows(app, world, stopwatch):
     many = {f"{number}{MARKS[:100]}": number for number in range(5000)}
-    for door in (door for door in API_DOORS if door.method not in ("GET", "HEAD")):
+    for route in (route for route in API_ROUTES if route.method not in ("GET", "HEAD")):
         for name, body in [("one", {MARKS: MARKS}), ("many", many), ("deep", deep(60))]:
-            sent = {"json": body, "headers": headers_of(world, door)}
+            sent = {"json": body, "headers": headers_of(world, route)}
             stopwatch.check(
-                f"{door}: {name}",
-                lambda d=door, s=sent: app.test_client().open(world.path(d), method=d.method, **s),
+                f"{route}: {name}",
+                lambda d=route, s=sent: app.test_client().open(world.path(d), method=d.method, **s),
             )
 
 
@@ -131,13 +131,13 @@ def deep(levels: int) -> Any:
 
 def test_in_every_query_of_the_api(app, world, stopwatch):
     document = app.test_client().get("/api/openapi.json").json
-    for door in API_DOORS:
-        parameters = openapi_of(document, door)["parameters"]
+    for route in API_ROUTES:
+        parameters = openapi_of(document, route)["parameters"]
         names = {p["name"] for p in parameters if p.get("in") == "query"}
         for name in names:
             for kind, text in line_texts(254).items():
-                ask = in_a_query(app, world.path(door), name, text, headers_of(world, door))
-                stopwatch.check(f"{door} ?{name}: {kind}", ask)
+                ask = in_a_query(app, world.path(route), name, text, headers_of(world, route))
+                stopwatch.check(f"{route} ?{name}: {kind}", ask)
 
 
 def in_a_query(app: Flask, path: str, name: str, text: str, headers: Any) -> Any:
@@ -147,33 +147,35 @@ def in_a_query(app: Flask, path: str, name: str, text: str, headers: Any) -> Any
 
 @pytest.mark.only_on("postgresql")
 def test_in_every_path(app, world, stopwatch):
-    for door in [*API_DOORS, *PAGE_DOORS]:
-        for kind, text in line_texts(120).items() if "<" in door.rule else ():
-            path = door.rule.partition("<")[0] + quote(text, safe="")
-            client = client_of(app, world, door) if door.is_page else app.test_client()
-            headers = {} if door.is_page else headers_of(world, door)
+    for route in [*API_ROUTES, *PAGE_ROUTES]:
+        for kind, text in line_texts(120).items() if "<" in route.rule else ():
+            path = route.rule.partition("<")[0] + quote(text, safe="")
+            client = client_of(app, world, route) if route.is_page else app.test_client()
+            headers = {} if route.is_page else headers_of(world, route)
             stopwatch.check(
-                f"{door}: {kind}",
-                lambda c=client, p=path, m=door.method, h=headers: c.open(p, method=m, headers=h),
+                f"{route}: {kind}",
+                lambda c=client, p=path, m=route.method, h=headers: c.open(p, method=m, headers=h),
             )
 
 
 @pytest.mark.only_on("postgresql")
 def test_in_every_header(app, world, stopwatch):
-    doors = [
-        door
-        for door in API_DOORS
-        if door.rule in ("/api/products", "/api/orders", "/api/cart/items")
+    routes = [
+        route
+        for route in API_ROUTES
+        if route.rule in ("/api/products", "/api/orders", "/api/cart/items")
     ]
-    doors += [
-        door for door in PAGE_DOORS if door.rule in ("/", "/search", "/cart", "/products/<slug>")
+    routes += [
+        route
+        for route in PAGE_ROUTES
+        if route.rule in ("/", "/search", "/cart", "/products/<slug>")
     ]
-    for door, header in itertools.product(doors, HEADERS):
+    for route, header in itertools.product(routes, HEADERS):
         for kind, text in header_texts().items():
-            headers = {**headers_of(world, door), header: text}
+            headers = {**headers_of(world, route), header: text}
             stopwatch.check(
-                f"{door} {header}: {kind}",
-                lambda d=door, h=headers: app.test_client().open(
+                f"{route} {header}: {kind}",
+                lambda d=route, h=headers: app.test_client().open(
                     world.path(d), method=d.method, data=b"{}", headers=h
                 ),
             )
@@ -182,13 +184,13 @@ def test_in_every_header(app, world, stopwatch):
 @pytest.mark.only_on("postgresql")
 def test_ten_thousand_parameters(app, world, stopwatch):
     queries = ["&".join(f"o.{n}=x" for n in range(10_000)), "q=a&" * 10_000, "o.a=" + "+" * 30_000]
-    for door in (door for door in [*API_DOORS, *PAGE_DOORS] if door.method == "GET"):
-        client = client_of(app, world, door) if door.is_page else app.test_client()
-        headers = {} if door.is_page else headers_of(world, door)
+    for route in (route for route in [*API_ROUTES, *PAGE_ROUTES] if route.method == "GET"):
+        client = client_of(app, world, route) if route.is_page else app.test_client()
+        headers = {} if route.is_page else headers_of(world, route)
         for query in queries:
             stopwatch.check(
-                f"{door} {query[:20]}",
-                lambda c=client, d=door, q=query, h=headers: c.get(
+                f"{route} {query[:20]}",
+                lambda c=client, d=route, q=query, h=headers: c.get(
                     world.path(d), query_string=q, headers=h
                 ),
             )
@@ -197,9 +199,9 @@ def test_ten_thousand_parameters(app, world, stopwatch):
 @pytest.mark.only_on("sqlite")
 def test_in_every_query_of_the_pages(app, world, stopwatch):
     marks = line_texts(254)["marks in two classes"]
-    for caller, door in pages(world):
-        client = client_of(app, world, door, caller)
-        shown = forms_of(world.knock(door, caller).text)
+    for caller, route in pages(world):
+        client = client_of(app, world, route, caller)
+        shown = forms_of(world.request_as(route, caller).text)
         names = {name for form in shown if form.method == "get" for name in form.values} | set(
             QUERY
         )
@@ -211,8 +213,8 @@ def test_in_every_query_of_the_pages(app, world, stopwatch):
         for what, query in queries.items():
             sent = urlencode(query)
             stopwatch.check(
-                f"{caller} {door}: {what[:20]}",
-                lambda c=client, d=door, q=sent: c.get(world.path(d), query_string=q),
+                f"{caller} {route}: {what[:20]}",
+                lambda c=client, d=route, q=sent: c.get(world.path(d), query_string=q),
             )
 
 
@@ -228,7 +230,7 @@ def test_in_every_field_of_every_form(app, world, stopwatch):
             client, token = None, ""
             for kind, text in texts(form.limits.get(name, 1000)).items():
                 if client is None or form.action in ("/login", "/register"):
-                    client = client_of(app, world, PAGE_DOORS[0], caller)
+                    client = client_of(app, world, PAGE_ROUTES[0], caller)
                     token = csrf_token(client, shown)
                 forget_failures(app)
                 data = {**values, "csrf_token": token, name: text}
@@ -261,7 +263,7 @@ def test_in_every_cell_of_a_product_list(app, world, stopwatch):
 
 
 def upload(app: Flask, world: World, stopwatch: Stopwatch, what: str, data: bytes) -> None:
-    client = client_of(app, world, PAGE_DOORS[0], "admin")
+    client = client_of(app, world, PAGE_ROUTES[0], "admin")
     token = csrf_token(client, world.product)
 
     def send() -> Any:

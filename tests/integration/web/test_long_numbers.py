@@ -6,7 +6,7 @@ import pytest
 
 from app.gateways.media import FolderStore
 from tests import factories
-from tests.integration.access.page_doors import PAGE_DOORS
+from tests.integration.access.page_routes import PAGE_ROUTES
 from tests.integration.access.world import World
 from tests.integration.hostile import (
     all_forms,
@@ -60,23 +60,25 @@ def test_a_price_of_twenty_eight_digits_asks_for_nothing(app, monkeypatch, local
 
 
 def test_in_every_query_of_the_pages(app, world):
-    for caller, door in pages(world):
-        client = client_of(app, world, door, caller)
-        shown = forms_of(world.knock(door, caller).text)
+    for caller, route in pages(world):
+        client = client_of(app, world, route, caller)
+        shown = forms_of(world.request_as(route, caller).text)
         names = {name for form in shown if form.method == "get" for name in form.values} | set(
             QUERY
         )
         for number in FEW:
-            response = client.get(world.path(door), query_string=dict.fromkeys(names, number[:800]))
+            response = client.get(
+                world.path(route), query_string=dict.fromkeys(names, number[:800])
+            )
 
-            assert response.status_code < 500, f"{caller} {door} {number[:50]}"
+            assert response.status_code < 500, f"{caller} {route} {number[:50]}"
             response.close()
 
 
 def test_in_every_form(app, world):
     shown = inside(app, factories.product)
     for caller, form in all_forms(world):
-        client = client_of(app, world, PAGE_DOORS[0], caller)
+        client = client_of(app, world, PAGE_ROUTES[0], caller)
         token = csrf_token(client, shown)
         values = {**form.values, **sent_by(world, form.action)}
         # All numbers of a form at once, and all of its fields, whatever they hold.
@@ -92,11 +94,11 @@ def test_in_every_form(app, world):
 
 
 def test_in_every_path(app, world):
-    for door in (door for door in PAGE_DOORS if "<" in door.rule):
-        client = client_of(app, world, door)
+    for route in (route for route in PAGE_ROUTES if "<" in route.rule):
+        client = client_of(app, world, route)
         for number in FEW:
-            path = door.rule.partition("<")[0] + number[:800]
-            response = client.open(path, method=door.method)
+            path = route.rule.partition("<")[0] + number[:800]
+            response = client.open(path, method=route.method)
 
-            assert response.status_code < 500, f"{door} {number[:50]}"
+            assert response.status_code < 500, f"{route} {number[:50]}"
             response.close()

@@ -4,8 +4,8 @@ import io
 from typing import Any
 
 from tests.factories import PASSWORD
-from tests.integration.access.api_doors import picture
-from tests.integration.access.table import doors
+from tests.integration.access.api_routes import picture
+from tests.integration.access.table import routes
 from tests.integration.shopping import ADDRESS
 
 # A new route needs a line here, and below what its form sends, if anything. 401 stands for being
@@ -167,4 +167,4 @@ BODIES = {
 }
 
 PAGES_USED_UP = {"POST /orders/<number>/cancel"}
-PAGE_DOORS = doors(TABLE, BODIES, is_page=True)
+PAGE_ROUTES = routes(TABLE, BODIES, is_page=True)

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from tests.factories import PASSWORD
-from tests.integration.access.table import doors
+from tests.integration.access.table import routes
 from tests.integration.shopping import ADDRESS
 
 # A new route needs a line here, and below what a caller sends there, if anything.
@@ -114,4 +114,4 @@ BODIES = {
 USED_UP = {"POST /api/orders/<order>/cancel"}
 """What cannot be done twice: each who may do it finds the owner's things anew."""
 
-API_DOORS = doors(TABLE, BODIES)
+API_ROUTES = routes(TABLE, BODIES)
