@@ -106,12 +106,12 @@ def fetch_page(
         Invalid: `use_cursor`, where the page lies past MAX_DEPTH.
     """
     refuse_too_deep(page, per_page)
-    rows = _entities(query, keys(query, order, per_page, (page - 1) * per_page), order, options)
-    total = db.session.scalar(counting(query)) or 0
+    rows = _entities(query, page_ids(query, order, per_page, (page - 1) * per_page), order, options)
+    total = db.session.scalar(count_query(query)) or 0
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
 
 
-def keys(
+def page_ids(
     query: Select[Any],
     order: Order,
     limit: int | ColumnElement[int],
@@ -126,7 +126,7 @@ def keys(
     return ids.order_by(*order).limit(limit).offset(offset).subquery()
 
 
-def cut(rows: Sequence[T], key: SortKey, per_page: int) -> Slice[T]:
+def slice_of(rows: Sequence[T], key: SortKey, per_page: int) -> Slice[T]:
     """The slice of these rows, of which one more than `per_page` was read."""
     if len(rows) <= per_page:
         return Slice(rows, per_page, None)
@@ -134,7 +134,7 @@ def cut(rows: Sequence[T], key: SortKey, per_page: int) -> Slice[T]:
     return Slice(rows, per_page, encode_cursor(rows[-1], key))
 
 
-def counting(query: Select[Any]) -> Select[int]:
+def count_query(query: Select[Any]) -> Select[int]:
     """A statement that counts the rows of a query, up to MAX_DEPTH + 1."""
     # The table stays even where no condition names it.
     one = query.with_only_columns(literal(1), maintain_column_froms=True)

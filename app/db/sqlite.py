@@ -167,9 +167,8 @@ def _begin_writing(connection: Connection) -> None:
 class _WriteQueue:
     """A writer who waits for those who came before.
 
-    SQLite's own waiting is unfair: it tries again after ever longer pauses, so that a newcomer is
-    mostly quicker than a writer who has waited long, until that one's time is up. Here the pauses
-    become shorter, and waiting goes on for as long as other writers commit.
+    SQLite's busy handler waits longer after each try, so new writers overtake old ones, which time
+    out. Here the pauses become shorter, and waiting goes on for as long as other writers commit.
     """
 
     def __init__(self, cursor: DBAPICursor) -> None:

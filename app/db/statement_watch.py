@@ -21,7 +21,7 @@ NEVER_SLOW_SECONDS = 0.001
 LONGEST_TEXT = 2000
 
 log = logging.getLogger(__name__)
-# SQLAlchemy's pools log under their class's name, at INFO each time that they are recreated.
+# SQLAlchemy's pools log under their class's name, which would log INFO lines at each `dispose`.
 logging.getLogger(f"{__name__}.WatchedPool").setLevel(logging.WARNING)
 
 
@@ -77,7 +77,7 @@ def _log_slow(statement: str, seconds: float) -> None:
     metrics.shop.slow_statements.inc()
     text = " ".join(statement.split())[:LONGEST_TEXT]
     fields = {"ms": round(seconds * 1000, 1), "statement": text}
-    log.warning("Slow statement, %(ms)s ms: %(statement)s", fields, extra={"facts": fields})
+    log.warning("Slow statement, %(ms)s ms: %(statement)s", fields, extra={"fields": fields})
 
 
 def _count_open(change: int, _connection: object, _record: object) -> None:

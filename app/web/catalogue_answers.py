@@ -66,7 +66,7 @@ def all_categories() -> Answer:
 
 def facets(query: ProductQuery, total: int) -> Facets:
     """How many products each further choice would leave, of a list that has `total`."""
-    query = product_facets.comparable(query)
+    query = product_facets.cache_key(query)
     key = query, min(total, product_facets.MAX_COUNTED + 1)
 
     def build() -> Answer:

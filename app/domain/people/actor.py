@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["anonymous", "customer", "admin", "system"]
-Door = Literal["api", "pages", "cli"]
+Interface = Literal["api", "pages", "cli"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Actor:
     role: Role = "anonymous"
     user_id: int | None = None
     session_id: int | None = None
-    door: Door = "api"
+    interface: Interface = "api"
     """The interface that the caller uses."""
     address: str | None = None
     """The network address that the request came from."""
@@ -32,4 +32,4 @@ class Actor:
 
 
 ANONYMOUS = Actor()
-SYSTEM = Actor(role="system", door="cli")
+SYSTEM = Actor(role="system", interface="cli")

@@ -1,6 +1,6 @@
 """Email addresses: which are valid, and which are the same."""
 
-# It normalizes by itself, what `clean` has normalized before.
+# Allowed here although it normalizes its input: `clean` normalizes and limits the text first.
 import email_validator  # noqa: TID251
 from email_validator import EmailNotValidError, validate_email  # noqa: TID251
 
@@ -9,8 +9,8 @@ from app.domain.text import NotText, normalize
 MAX_LENGTH = 254
 _MAX_KEY = 20 * MAX_LENGTH
 """A key can be longer than an address: one character may be folded to eighteen."""
-# Letters and marks that are invisible (Unicode, Default_Ignorable_Code_Point). Controls and formats are
-# refused anyway.
+# Invisible letters and marks (Unicode, Default_Ignorable_Code_Point). `email_validator` refuses
+# control and format characters.
 _INVISIBLE = frozenset(
     chr(code)
     for first, last in [(0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),

@@ -18,13 +18,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 FREE_FAILURES = (5, 10, 20)
-"""In a row: of an account from one network, by its size (IPv6: 64, 56 and 48 bits)."""
+"""Failures in a row of an account from one network, for /64, /56 and /48, before it is locked."""
 FREE_FROM_A_NETWORK = (1000, 2000, 4000)
-"""A day: of all accounts from one network, by its size."""
+"""Failures a day from one network over all accounts, for /64, /56 and /48, before it is locked."""
 FREE_FROM_ANYWHERE = 50
-"""A day: of an account from all strange networks."""
+"""Failures a day of an account from all unknown networks, before these have to wait."""
 FREE_OF_A_DEVICE = 10
-"""In a row: of an account from a device that carries its token."""
+"""Failures in a row of an account from a device that carries its token."""
 FIRST_LOCK, LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=15)
 FIRST_UNDER_ATTACK, LONGEST_UNDER_ATTACK = timedelta(hours=1), timedelta(hours=8)
 TURN_SECONDS = 3600
@@ -46,7 +46,7 @@ class Count(Protocol):
 
 
 @dataclass(frozen=True)
-class Counter:
+class FailureCounter:
     """A key under which failures are counted, and how long they lock it."""
 
     key: str
@@ -76,10 +76,10 @@ class UnknownNetwork:
 
 
 @dataclass(frozen=True)
-class Guards:
+class AttemptCounters:
     """The counters of one attempt."""
 
-    counters: tuple[Counter, ...]
+    counters: tuple[FailureCounter, ...]
     unknown_network: UnknownNetwork | None = None
 
     @property
@@ -88,7 +88,9 @@ class Guards:
         return [counter.key for counter in self.counters]
 
 
-def waits_until(guards: Guards, counts: Mapping[str, Count], now: datetime) -> datetime | None:
+def waits_until(
+    guards: AttemptCounters, counts: Mapping[str, Count], now: datetime
+) -> datetime | None:
     """Until when passwords are refused unseen; None if they are not."""
     ends = [*_locks(guards, counts, now)]
     if guards.unknown_network:
@@ -102,7 +104,9 @@ def is_new_today(unknown: UnknownNetwork, counts: Mapping[str, Count], now: date
     return count is None or count.failures == 0 or count.last_failed_at.date() < now.date()
 
 
-def _locks(guards: Guards, counts: Mapping[str, Count], now: datetime) -> Iterator[datetime]:
+def _locks(
+    guards: AttemptCounters, counts: Mapping[str, Count], now: datetime
+) -> Iterator[datetime]:
     for counter in guards.counters:
         count = counts.get(counter.key)
         # A lock that ends later than the longest possible was set while the clock was ahead.

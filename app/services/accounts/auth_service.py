@@ -2,7 +2,7 @@
 
 Comparing a password takes about 250 ms (bcrypt at cost 12), so it must not run while a transaction
 holds locks. A check therefore has two steps. `try_credentials` and `try_own_password` read the hash
-and compare, outside of any transaction. `settle` runs inside one: it locks the counters of failures
+and compare, outside of any transaction. `record_attempt` runs inside one: it locks the counters of failures
 (`throttle_service`), refuses whoever is locked out by now, and records the outcome.
 
 Simpler, but wrong: to skip the counters where no failure is on record. Of guesses that run in
@@ -23,7 +23,7 @@ from app.db.prepared import prepared, run
 from app.db.unit_of_work import after_commit
 from app.domain.people import devices, emails, passwords
 from app.domain.people.actor import Actor
-from app.domain.people.guessing import Guards
+from app.domain.people.guessing import AttemptCounters
 from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes
@@ -53,7 +53,7 @@ class Account(NamedTuple):
 class Attempt:
     """A password that was compared with an account's hash, and the counters that it counts for."""
 
-    guards: Guards
+    guards: AttemptCounters
     account: Account | None
     is_correct: bool
     place: str | None = None
@@ -119,7 +119,7 @@ def try_credentials(
     is_known = bool(account and account.is_known)
     guards = _device_guards(key, account, device)
     guards = guards or throttle_service.login_guards(key, client, is_known)
-    attempt = _try(guards, account, password)
+    attempt = _compare(guards, account, password)
     attempt = replace(attempt, client=client, place=places[0] if places else None)
     if account and attempt.is_correct and password_hashing.is_outdated(account.password_hash):
         with suppress(Busy):  # then the next sign-in replaces it
@@ -127,7 +127,7 @@ def try_credentials(
     return attempt
 
 
-def _device_guards(email_key: str, account: Account | None, device: str) -> Guards | None:
+def _device_guards(email_key: str, account: Account | None, device: str) -> AttemptCounters | None:
     """The counters of a device that carries the account's token; None where it carries none.
 
     None also where the token was used for guessing: its holder counts like anybody without one.
@@ -161,7 +161,7 @@ def try_own_password(actor: Actor, password: str) -> Attempt:
     """
     guards = throttle_service.own_guards(actor.user_id or 0, actor.session_id)
     row = run(_BY_ID, user_id=actor.user_id).one_or_none()
-    return _try(guards, _account(row) if row else None, password)
+    return _compare(guards, _account(row) if row else None, password)
 
 
 def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
@@ -177,7 +177,7 @@ def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
         raise Invalid({"new_password": [weakness]})
 
 
-def settle(attempt: Attempt, refusal: ShopError) -> User | ShopError:
+def record_attempt(attempt: Attempt, refusal: ShopError) -> User | ShopError:
     """Record the outcome of an attempt; return its account, locked until the commit, or a refusal.
 
     A refusal is returned, not raised, because the failure that it counts has to be committed.
@@ -199,7 +199,7 @@ def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
 
     A refusal is returned, so that it is counted: `invalid_credentials` or `too_many_attempts`.
     """
-    user = settle(
+    user = record_attempt(
         attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
     )
     if isinstance(user, TooManyAttempts):
@@ -235,7 +235,7 @@ def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User 
 
     A refusal of the current password is returned, so that it is counted.
     """
-    user = settle(attempt, Invalid({"current_password": ["This is not your password."]}))
+    user = record_attempt(attempt, Invalid({"current_password": ["This is not your password."]}))
     if isinstance(user, ShopError):
         security_log.record_of(actor, security_log.PASSWORD_REFUSED)
         return user
@@ -282,7 +282,7 @@ def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     """
     if actor.is_admin:
         user_service.lock_admins()  # before one's own row, or two admins could deadlock
-    user = settle(attempt, Invalid({"password": ["This is not your password."]}))
+    user = record_attempt(attempt, Invalid({"password": ["This is not your password."]}))
     if isinstance(user, ShopError):
         security_log.record_of(actor, security_log.PASSWORD_REFUSED)
         return user
@@ -323,7 +323,7 @@ def _account(row: Row[Any]) -> Account:
     return Account(row.id, row.password_hash, row.password_version, bool(row.is_known))
 
 
-def _try(guards: Guards, account: Account | None, password: str) -> Attempt:
+def _compare(guards: AttemptCounters, account: Account | None, password: str) -> Attempt:
     throttle_service.refuse_locked(guards)
     is_correct = password_hashing.matches(account.password_hash if account else None, password)
     return Attempt(guards, account, is_correct)

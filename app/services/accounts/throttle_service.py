@@ -35,7 +35,13 @@ from app.db.prepared import prepared, run, upsert
 from app.db.unit_of_work import after_commit
 from app.domain.clock import utc_now
 from app.domain.people import emails, guessing
-from app.domain.people.guessing import COUNT_LIFETIME, Count, Counter, Guards, UnknownNetwork
+from app.domain.people.guessing import (
+    COUNT_LIFETIME,
+    AttemptCounters,
+    Count,
+    FailureCounter,
+    UnknownNetwork,
+)
 from app.domain.people.networks import networks_of
 from app.errors import TooManyAttempts
 from app.extensions import db
@@ -77,28 +83,30 @@ def place_keys(address: str | None) -> Sequence[str]:
     return (names * PLACES)[:PLACES]
 
 
-def login_guards(email_key: str, address: str | None, is_known: bool) -> Guards:
+def login_guards(email_key: str, address: str | None, is_known: bool) -> AttemptCounters:
     """The counters of a sign-in; `is_known` says whether the network is known to the account."""
     account = _account_key(email_key)
     networks = networks_of(address) or ("nowhere",)
     here = [
-        Counter(account + _hashed(f"network:{network}"), free)
+        FailureCounter(account + _hashed(f"network:{network}"), free)
         for network, free in zip(networks, guessing.FREE_FAILURES, strict=False)
     ]
     if is_known:
-        return Guards(tuple(here))
+        return AttemptCounters(tuple(here))
     # A new key each day: no success ends this count, so the day has to.
     today = f"day:{utc_now().date()}"
-    anywhere = Counter(
+    anywhere = FailureCounter(
         account + _hashed(today), guessing.FREE_FROM_ANYWHERE, in_a_row=False, locks=False
     )
     unknown = UnknownNetwork(here[-1].key, anywhere.key, _place_in_turn(account, networks[-1]))
-    return Guards((*here, anywhere, *_for_all_accounts(networks_of(address), today)), unknown)
+    return AttemptCounters(
+        (*here, anywhere, *_for_all_accounts(networks_of(address), today)), unknown
+    )
 
 
-def _for_all_accounts(networks: Sequence[str], today: str) -> list[Counter]:
+def _for_all_accounts(networks: Sequence[str], today: str) -> list[FailureCounter]:
     return [
-        Counter(_hashed(f"network:{network}") + _hashed(today), free, in_a_row=False)
+        FailureCounter(_hashed(f"network:{network}") + _hashed(today), free, in_a_row=False)
         for network, free in zip(networks, guessing.FREE_FROM_A_NETWORK, strict=False)
     ]
 
@@ -107,26 +115,28 @@ def _place_in_turn(account: str, network: str) -> int:
     return int.from_bytes(keyed_hash("turn", f"{account}:{network}")[:4], "big")
 
 
-def device_guards(email_key: str, token: str) -> Guards:
+def device_guards(email_key: str, token: str) -> AttemptCounters:
     """The counters of a sign-in from a device that carries the account's token.
 
     The lock lasts as long as the count: a device that fails so often is not the owner's.
     """
     key = _account_key(email_key) + _hashed(f"device:{token}")
     lock = COUNT_LIFETIME
-    return Guards((Counter(key, guessing.FREE_OF_A_DEVICE, first=lock, longest=lock),))
+    return AttemptCounters(
+        (FailureCounter(key, guessing.FREE_OF_A_DEVICE, first=lock, longest=lock),)
+    )
 
 
-def own_guards(user_id: int, session_id: int | None) -> Guards:
+def own_guards(user_id: int, session_id: int | None) -> AttemptCounters:
     """The counters of a check of a user's own password, for each session by itself.
 
     Neither a stranger nor a thief with a stolen token can keep the owner from changing the
     password.
     """
-    return Guards((Counter(own_key(user_id) + _hashed(f"session:{session_id}")),))
+    return AttemptCounters((FailureCounter(own_key(user_id) + _hashed(f"session:{session_id}")),))
 
 
-def refuse_locked(guards: Guards) -> None:
+def refuse_locked(guards: AttemptCounters) -> None:
     """Refuse an attempt before its password is hashed, if it would be refused afterwards.
 
     Raises:
@@ -137,13 +147,13 @@ def refuse_locked(guards: Guards) -> None:
         raise lock
 
 
-def find_lock(guards: Guards) -> TooManyAttempts | None:
+def find_lock(guards: AttemptCounters) -> TooManyAttempts | None:
     """The refusal of an attempt by what is committed now, None if it may go on; locks no rows."""
     keys = dict(zip(_KEYS, itertools.cycle(guards.keys), strict=False))  # some of them twice
     return refusal(guards, {row.key: row for row in run(_COUNTS, keys)})
 
 
-def refusal(guards: Guards, counts: Mapping[str, Count]) -> TooManyAttempts | None:
+def refusal(guards: AttemptCounters, counts: Mapping[str, Count]) -> TooManyAttempts | None:
     """The refusal of an attempt with these counts; None if it may go on."""
     now = utc_now()
     end = guessing.waits_until(guards, counts, now)
@@ -154,7 +164,7 @@ def refusal(guards: Guards, counts: Mapping[str, Count]) -> TooManyAttempts | No
     return TooManyAttempts("too_many_attempts", detail, retry_after=wait)
 
 
-def lock_counts(guards: Guards) -> Rows:
+def lock_counts(guards: AttemptCounters) -> Rows:
     """Lock the counters' rows until the commit; missing ones are inserted.
 
     Attempts at the same time therefore count one after another, in the order of their commits.
@@ -179,7 +189,7 @@ def _upsert_locking(insert_into: Any) -> Any:  # SQLAlchemy has an Insert for ea
 _LOCK = upsert(_upsert_locking)
 
 
-def record_failure(guards: Guards, rows: Rows) -> None:
+def record_failure(guards: AttemptCounters, rows: Rows) -> None:
     """Count a wrong password; from the last free failure on, lock for a growing time."""
     now = utc_now()
     is_new = any(row.failures == 0 for row in rows.values())
@@ -192,7 +202,7 @@ def record_failure(guards: Guards, rows: Rows) -> None:
         delete_batch(LoginThrottle, LoginThrottle.last_failed_at < now - COUNT_LIFETIME)
 
 
-def _count(counter: Counter, row: LoginThrottle) -> None:
+def _count(counter: FailureCounter, row: LoginThrottle) -> None:
     now = utc_now()
     if row.last_failed_at < now - COUNT_LIFETIME:
         row.failures = 0
@@ -204,7 +214,7 @@ def _count(counter: Counter, row: LoginThrottle) -> None:
         after_commit(metrics.shop.lockouts.inc)
 
 
-def record_success(guards: Guards, rows: Rows) -> None:
+def record_success(guards: AttemptCounters, rows: Rows) -> None:
     """Delete the counts of failures in a row; those of a day go on."""
     in_a_row = {counter.key for counter in guards.counters if counter.in_a_row}
     ids = [row.id for key, row in rows.items() if key in in_a_row or row.failures == 0]

@@ -52,7 +52,7 @@ def record(kind: str, user_id: int | None, address: str | None, detail: str = ""
 
 def record_of(actor: Actor, kind: str, detail: str = "") -> None:
     """Record what a signed-in caller or a command did."""
-    by_command = "by command" if actor.door == "cli" else ""
+    by_command = "by command" if actor.interface == "cli" else ""
     record(kind, actor.user_id, actor.address, " ".join(filter(None, (detail, by_command))))
 
 

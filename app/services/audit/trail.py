@@ -39,7 +39,7 @@ def record(
 
 def record_many(actor: Actor, action: str, changes_by_id: Mapping[int | None, Changes]) -> None:
     """Record the changes of many subjects, by their ids, in one statement."""
-    common = (utc_now(), actor.user_id, actor.door, action, action.partition(".")[0])
+    common = (utc_now(), actor.user_id, actor.interface, action, action.partition(".")[0])
     rows = [(*common, subject_id, changes) for subject_id, changes in changes_by_id.items()]
     insert_rows(AuditEvent, _COLUMNS, rows)
 

@@ -30,7 +30,7 @@ from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from app.services.orders import guest_limits
-from app.services.orders.guest_limits import GuestHolder, GuestOrigin
+from app.services.orders.guest_limits import GuestKeys, GuestOrigin
 from app.services.orders.order_views import LINE_COLUMNS, EventView, LineView, OrderView
 
 ADDRESS_FIELDS = (
@@ -102,7 +102,7 @@ def place_order(
         GuestLimitReached: a guest's open orders hold too much, or this one asks for too much.
         Unauthenticated: the account was closed since the request came in.
     """
-    holder = None if buyer.user_id else _guest_holder(request, origin)
+    holder = None if buyer.user_id else _guest_keys(request, origin)
     cart_id, account_email = _lock_cart(buyer)
     if holder is not None and is_another_try():
         guest_limits.lock(holder)  # before the variants, which another try locks when it reads them
@@ -127,10 +127,10 @@ def place_order(
     return order
 
 
-def _guest_holder(request: OrderRequest, origin: GuestOrigin) -> GuestHolder:
+def _guest_keys(request: OrderRequest, origin: GuestOrigin) -> GuestKeys:
     if not request.email:
         raise Invalid({"email": ["Give an email address, or sign in."]})
-    return guest_limits.holder_of(origin, request.email)
+    return guest_limits.guest_keys(origin, request.email)
 
 
 # PostgreSQL locks the rows in the order in which `of` names their tables.
@@ -254,7 +254,7 @@ _INSERT_LINES = insert(OrderLine).returning(*LINE_COLUMNS)
 
 
 def _insert(
-    draft: OrderView, buyer: Buyer, holder: GuestHolder | None, lines: Sequence[CheckoutLine]
+    draft: OrderView, buyer: Buyer, holder: GuestKeys | None, lines: Sequence[CheckoutLine]
 ) -> OrderView:
     """Write an order with its lines and the first step of its history."""
     token = buyer.guest_token

@@ -1,1 +1,1 @@
-"""Answers kept ready: what is stored, what invalidates it, shared and local."""
+"""Cached responses: what is stored, what invalidates it, shared and local."""

@@ -68,7 +68,7 @@ class ProcessCache:
         default_factory=lambda: LocalCache(LIST_SECONDS, ALL_LISTS_BYTES)
     )
     product_ids: dict[str, int] = field(default_factory=dict)
-    """By slug, as last seen: a guess at which entry to read, never trusted."""
+    """Ids by slug: a hint at which entry to read; the entry's own slug is compared."""
     builds: SingleFlight = field(default_factory=lambda: SingleFlight(WAIT_SECONDS))
 
 

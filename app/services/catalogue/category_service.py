@@ -178,7 +178,7 @@ def ids_below(address: str) -> set[int]:
     return set()
 
 
-def offered() -> dict[int, int]:
+def counts_on_sale() -> dict[int, int]:
     """How many products are on sale in each category and below it."""
     nodes = _nodes()
     return category_tree.totals({node.id: node.offered for node in nodes}, nodes)
@@ -217,4 +217,4 @@ def _check_move(category: Category, parent_id: int, categories: Sequence[Categor
 
 
 def _with_count(category: Category) -> CategoryWithCount:
-    return CategoryWithCount(category, offered()[category.id])
+    return CategoryWithCount(category, counts_on_sale()[category.id])

@@ -41,7 +41,7 @@ from app.services.catalogue import (
 )
 from app.services.catalogue.product_filters import SHOP_FLAGS, ProductQuery, conditions
 from app.services.catalogue.product_search import Match, Search
-from app.services.catalogue.product_statements import Scope, by_shape
+from app.services.catalogue.product_statements import Scope, cached_statement
 from app.services.catalogue.variant_options import OptionMatch
 
 STEPS = (10, 25, 50, 100, 250, 500, 1000)
@@ -94,7 +94,7 @@ class _Counts(NamedTuple):
         return sum(row.number for row in self.products)
 
 
-class _Shape(NamedTuple):
+class _StatementKey(NamedTuple):
     """What the text of a statement depends on."""
 
     scope: Scope
@@ -111,7 +111,7 @@ class _Shape(NamedTuple):
     """Whether options are counted."""
 
 
-def comparable(query: ProductQuery) -> ProductQuery:
+def cache_key(query: ProductQuery) -> ProductQuery:
     """The query without what makes no difference to the counts: a key for the cache."""
     return replace(query, sort=None, page=None, cursor=None, per_page=1)
 
@@ -166,7 +166,9 @@ class _Products:
 
     def _by_category(self) -> list[tuple[int, Number]]:
         if self.forms.keys() <= {"category"} and not self._match:
-            return [(id_, number) for id_, number in category_service.offered().items() if number]
+            return [
+                (id_, number) for id_, number in category_service.counts_on_sale().items() if number
+            ]
         counts = self._without("category")
         own = _sums((row.category_id, row.number) for row in counts.products if row.category_id)
         totals = category_tree.totals(own, run(_NODES).all())
@@ -177,7 +179,7 @@ class _Products:
         numbers = _sums((row.price_range, row.number) for row in counts.products)
         ranges: Iterable[int] = sorted(numbers)
         if numbers and self._has_more_than(counts):
-            ranges = range(min(numbers), max(numbers) + 1)  # products not looked at lie between
+            ranges = range(min(numbers), max(numbers) + 1)  # only a sample was read
         starts = (0, *ends)
         lasts = (*(end - 1 for end in ends), None)
         return [(starts[n], lasts[n], self._number(numbers[n], counts)) for n in ranges]
@@ -226,7 +228,7 @@ class _Products:
 
     def _fetch(self, scope: Scope) -> _Counts:
         flags = [name for name in SHOP_FLAGS if not getattr(self._query, name)]
-        shape = _Shape(
+        key = _StatementKey(
             scope,
             self._match,
             SAMPLE if self._are_many else MAX_COUNTED + 1,
@@ -239,7 +241,7 @@ class _Products:
             tuple(name for name in flags if scope == self._scope(name)),
             self._is_narrow and scope == self._scope("options"),
         )
-        return _read(run(_statement(shape), self._parameters).all())
+        return _read(run(_statement(key), self._parameters).all())
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> _Counts:
@@ -253,51 +255,49 @@ def _read(rows: Iterable[Sequence[Any]]) -> _Counts:
     return counts
 
 
-@by_shape
-def _statement(shape: _Shape) -> Executable:
+@cached_statement
+def _statement(key: _StatementKey) -> Executable:
     """Reads some products and their variants once. Its rows are numbers of products (category, range
     of prices, flags, NULL, NULL, number) and of options (NULLs, name, value, number)."""
-    products, options = _product_rows(shape), variant_options.options(shape.option_count)
+    products, options = _product_rows(key), variant_options.options(key.option_count)
     variants = _variant_rows(products, options)
-    is_met = [variants.c[f"option_{n}"] for n in range(shape.option_count)]
+    is_met = [variants.c[f"option_{n}"] for n in range(key.option_count)]
     in_stock = products.c.id.in_(select(variants.c.id).where(variants.c.in_stock, *is_met))
     flags = [
-        (in_stock if name == "in_stock" else products.c[name]) if name in shape.flags
+        (in_stock if name == "in_stock" else products.c[name]) if name in key.flags
         else literal(False)
         for name in SHOP_FLAGS
     ]  # fmt: skip
     named = (flag.label(f"flag_{n}") for n, flag in enumerate(flags))
     rows = select(products.c.category_id, products.c.price_range, *named).subquery()
     by_product = select(*rows.c, null(), null(), func.count()).group_by(*rows.c)
-    if not shape.has_options:
+    if not key.has_options:
         return by_product
     pairs = variant_options.key_value_rows(variants.c.options)
     nulls = [null() for _ in rows.c]
     by_option = (
         select(*nulls, pairs.c.key, pairs.c.value, func.count(variants.c.id.distinct()))
         .select_from(variants)
-        .where(*([variants.c.in_stock] if shape.only_in_stock else []))
+        .where(*([variants.c.in_stock] if key.only_in_stock else []))
         .where(*(or_(pairs.c.key == option.name, is_met[n]) for n, option in enumerate(options)))
         .group_by(pairs.c.key, pairs.c.value)
     )
     return union_all(by_product, by_option)
 
 
-def _product_rows(shape: _Shape) -> CTE:
+def _product_rows(key: _StatementKey) -> CTE:
     """The products that are looked at, with the range of their price and their flags."""
-    steps = ((Product.price < end, n) for n, end in enumerate(shape.range_ends))
-    price_range = case(*steps, else_=len(shape.range_ends)).label("price_range")
-    flags = (
-        conditions(((name, True),))[0].label(name) for name in shape.flags if name != "in_stock"
-    )
+    steps = ((Product.price < end, n) for n, end in enumerate(key.range_ends))
+    price_range = case(*steps, else_=len(key.range_ends)).label("price_range")
+    flags = (conditions(((name, True),))[0].label(name) for name in key.flags if name != "in_stock")
     rows = select(Product.id, Product.category_id, price_range, *flags)
-    rows = rows.where(*shape.scope.conditions())
-    if shape.match:
-        match = shape.match
-        rows = rows.where(*(match.scan_conditions if shape.is_common else match.conditions))
-    if shape.newest_first or shape.is_common:
-        rows = rows.order_by(Product.created_at.desc() if shape.newest_first else Product.id)
-    return rows.limit(shape.limit).cte("products_looked_at")
+    rows = rows.where(*key.scope.conditions())
+    if key.match:
+        match = key.match
+        rows = rows.where(*(match.scan_conditions if key.is_common else match.conditions))
+    if key.newest_first or key.is_common:
+        rows = rows.order_by(Product.created_at.desc() if key.newest_first else Product.id)
+    return rows.limit(key.limit).cte("products_looked_at")
 
 
 def _variant_rows(products: CTE, options: Sequence[OptionMatch]) -> CTE:

@@ -16,7 +16,7 @@ from app.models import Product
 from app.services.catalogue import variant_options
 
 Condition = ColumnElement[bool]
-Forms = tuple[tuple[str, Hashable], ...]
+SqlFilters = tuple[tuple[str, Hashable], ...]
 """The filters in use, by name, each with the part of its value that is written into the SQL."""
 DEFAULT_SORT = "-created_at"
 
@@ -117,8 +117,8 @@ class ProductQuery:
         return self.sort or ("relevance" if self.q else DEFAULT_SORT)
 
     def forms(self) -> dict[str, Hashable]:
-        """The filters in use: each with the part of its value that is written into the SQL. The
-        other values are bound: see `parameters`."""
+        """The active filters. Flags are part of the SQL text and form the key of its cache; all other
+        values are bound (`parameters`)."""
         forms: dict[str, Hashable] = {}
         for name, definition in FILTERS.items():
             value = getattr(self, name)
@@ -157,7 +157,7 @@ SHOP_FLAGS = {name: each for name, each in FILTERS.items() if each.shop_label}
 """The flags that the storefront links to, with the number of products."""
 
 
-def conditions(forms: Forms) -> list[Condition]:
+def conditions(forms: SqlFilters) -> list[Condition]:
     """The conditions of these filters on `products`, with bound parameters for the values."""
     return [FILTERS[name].condition(_operand(name, form)) for name, form in forms]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Executable, bindparam, select
 from sqlalchemy.orm import joinedload
 
-from app.db.paging import MAX_DEPTH, Page, Slice, cut, decode_cursor, refuse_too_deep
+from app.db.paging import MAX_DEPTH, Page, Slice, decode_cursor, refuse_too_deep, slice_of
 from app.db.prepared import run
 from app.domain.people.actor import Actor
 from app.domain.text import id_or_slug, words
@@ -226,4 +226,4 @@ def _fetch_slice(
         bound["after"], bound["after_id"] = decode_cursor(query.cursor, key)
     is_first = not query.cursor
     statements = product_statements.after_cursor(scope, query.order, match, is_first)
-    return cut(product_views.fetch_products(statements.rows, bound)[0], key, size)
+    return slice_of(product_views.fetch_products(statements.rows, bound)[0], key, size)

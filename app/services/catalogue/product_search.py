@@ -8,7 +8,7 @@ The hard part is the words that a large part of the catalogue has: to rank all p
 reads them all. On the other hand, PostgreSQL's estimate can be wrong: if it takes a rare word for a
 common one, it walks through the catalogue until enough products match. So there are four rules:
 
-1. The products that match are found first (`matches`), whatever is done with them then.
+1. Matching products are selected first, in a CTE (`matches`); sorting and ranking follow.
 2. At most MAX_RANKED of them are ranked. If there are more, those with the words in name or SKU come
    first, then the others, both by id (`by_name`). Totals end at that number, too.
 3. The last term may be the beginning of a word. To collect all words that begin so from the index is
@@ -65,7 +65,7 @@ from app.services.catalogue.spelling import Candidate
 
 Condition = ColumnElement[bool]
 
-# So far apart that where a word stands counts more than how often.
+# A word in the title outranks any number of occurrences in the description.
 TITLE_WEIGHT, BODY_WEIGHT = 10_000.0, 1.0
 TITLE_RANK, BODY_RANK = 1.0, 0.01
 NAMES_FIRST = 1_000.0

@@ -86,7 +86,7 @@ def candidates(terms: Sequence[str]) -> list[list[Candidate]]:
     one of the terms, or no term is misspelt.
 
     Terms that are words of the catalogue stay as they are, the last one also as a beginning. A single
-    term is known to find nothing: the products that have it are deleted or inactive.
+    term is always corrected: the caller has already searched for it without success.
     """
     if len(terms) > MAX_TERMS:
         return []

@@ -149,7 +149,7 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
         job.preview = _check(job, source, rows)
     else:
         # The trail names the person who started the import, whoever has the page open.
-        actor = Actor("admin", job.user_id, door="pages")
+        actor = Actor("admin", job.user_id, interface="pages")
         outcome = import_service.handle_rows(
             rows, lambda good: import_service.import_rows(actor, good, str(job.id))
         )

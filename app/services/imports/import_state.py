@@ -88,8 +88,8 @@ def apply_row(row: ImportRow, variant: VariantState, tree: CategoryPaths) -> Col
     """Change a variant as a row says.
 
     If its product has several variants, or the variant is inactive, only its price and stock
-    change, since the other columns belong to the product. The answer names those of them in which
-    the row differs from the product.
+    change, since the other columns belong to the product. Returns the other columns whose values
+    in the row differ; they are ignored.
 
     Raises:
         RowRefused: on hand would fall below what orders were promised; nothing has changed.

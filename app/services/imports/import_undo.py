@@ -1,8 +1,8 @@
 """Puts back what an import changed, such as wrong prices, from the audit trail.
 
 Batches of audit events are read from the newest to the oldest, each in a transaction of its own. A
-field is put back only where it still has the value that the import gave it. A product in which any
-such field was edited since keeps all of its fields. The work can be interrupted and begun again: a
+field is put back only where it still has the value that the import gave it. If any of these
+fields was edited after the import, nothing of that product is restored. The work can be interrupted and begun again: a
 field that was put back no longer has the import's value.
 
 Stock is not put back, since sales and deliveries went on; a count corrects it. Products that the

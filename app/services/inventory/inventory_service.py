@@ -68,14 +68,15 @@ def refuse_shortages(requests: Iterable[StockRequest]) -> None:
         raise OutOfStock(shortages)
 
 
-def allocate(order_id: int, products: Collection[int], lines: int, actor: Actor) -> None:
+def allocate(order_id: int, product_ids: Collection[int], lines: int, actor: Actor) -> None:
     """Allocate stock to all lines of a new order, at the prices that they name, or to none.
 
     The statement itself checks figures and prices, so others wait for these variants only from
-    here to the commit. The ledger is written after the figures, so its rows are in their order.
+    here to the commit. The ledger is written after the stock, so its rows follow the order in which
+    the stock changed.
 
     Args:
-        products: the ids of the lines' products.
+        product_ids: of the lines' products.
         lines: the number of lines.
 
     Raises:
@@ -85,7 +86,7 @@ def allocate(order_id: int, products: Collection[int], lines: int, actor: Actor)
     if run(_MOVE_IF_AVAILABLE, signs).rowcount != lines:
         raise TryAgain()
     _write_ledger(order_id, "order placed", actor, allocated=1)
-    _forget(products)
+    _invalidate_products(product_ids)
 
 
 def release(order: Order, actor: Actor) -> None:
@@ -168,7 +169,7 @@ def _move_lines(
     """
     run(_MOVE, order_id=order.id, on_hand_sign=on_hand, allocated_sign=allocated)
     _write_ledger(order.id, reason, actor, on_hand=on_hand, allocated=allocated)
-    _forget({line.product_id for line in order.lines})
+    _invalidate_products({line.product_id for line in order.lines})
 
 
 def _write_ledger(
@@ -178,7 +179,7 @@ def _write_ledger(
     run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **signs)
 
 
-def _forget(products: Iterable[int]) -> None:
+def _invalidate_products(products: Iterable[int]) -> None:
     for product_id in products:
         catalogue_cache.invalidate_product(product_id)
 

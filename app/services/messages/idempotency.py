@@ -116,8 +116,8 @@ def _find(scope: str, key: str, request_hash: str) -> Claim:
 
 
 def _insert_statement(insert_into: Any) -> Executable:
-    """INSERT a key's row, or take over one that has expired; on any other nothing changes, but it
-    is locked until the commit."""
+    """INSERT a key's row, or take over one that has expired. A row that is still valid is not
+    changed, only locked until the commit."""
     names = ("scope", "key", "request_hash", "created_at")
     statement = insert_into(IdempotencyKey).values({name: bindparam(name) for name in names})
     upserted: Executable = statement.on_conflict_do_update(

@@ -56,7 +56,7 @@ class GuestOrigin:
 
 
 @dataclass(frozen=True)
-class GuestHolder:
+class GuestKeys:
     """The keyed hashes by which a guest's open orders are found; the first of each is stored.
 
     There are several while SECRET_KEY_FALLBACKS holds an old key.
@@ -74,10 +74,10 @@ class GuestLimitReached(Conflict):
         super().__init__("guest_limit", detail, maximum=maximum, **about)
 
 
-def holder_of(origin: GuestOrigin, email: str) -> GuestHolder:
+def guest_keys(origin: GuestOrigin, email: str) -> GuestKeys:
     """Who counts as the holder of a guest's order."""
     networks = networks_of(origin.address)
-    return GuestHolder(
+    return GuestKeys(
         network=_hashes("guest network", networks[-1]) if networks else (),
         email=_hashes("guest email", emails.key(email)),
     )
@@ -86,7 +86,7 @@ def holder_of(origin: GuestOrigin, email: str) -> GuestHolder:
 COLUMNS = ("guest_network_hash", "guest_email_hash", "guest_units")
 
 
-def columns(holder: GuestHolder | None, units: int) -> dict[str, str | int | None]:
+def columns(holder: GuestKeys | None, units: int) -> dict[str, str | int | None]:
     """What a new order stores to be counted by, by column; nothing of a customer's.
 
     Args:
@@ -104,7 +104,7 @@ LOCKS = [func.pg_advisory_xact_lock(bindparam(name, type_=BigInteger())) for nam
 On SQLite the function does nothing (`app.db.sqlite`)."""
 
 
-def lock_values(holder: GuestHolder | None) -> dict[str, int | None]:
+def lock_values(holder: GuestKeys | None) -> dict[str, int | None]:
     """The numbers of a holder's locks, in the order in which everybody takes them."""
     hashes = sorted([*holder.network[:1], holder.email[0]]) if holder else []
     numbers = [int(name[:16], 16) - 2**63 for name in hashes]
@@ -125,7 +125,7 @@ def refuse_large_order(limits: GuestLimits, quantities: Sequence[tuple[str, int]
             raise GuestLimitReached(detail, maximum, sku)
 
 
-def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> None:
+def refuse_too_much(order_id: int, holder: GuestKeys, limits: GuestLimits) -> None:
     """Check what the holder's open orders, this new one among them, come to together.
 
     The holder's locks are held. One statement as long as nobody is near a limit, however many
@@ -142,7 +142,7 @@ def refuse_too_much(order_id: int, holder: GuestHolder, limits: GuestLimits) -> 
             _refuse_article(order_id, scope, values[scope], max_units)
 
 
-def lock(holder: GuestHolder) -> None:
+def lock(holder: GuestKeys) -> None:
     """Take the holder's locks ahead of the statement that takes LOCKS.
 
     Call it before variants are locked: locks are taken in one order everywhere.

@@ -86,7 +86,7 @@ def slice_of_orders(
         values["after"], values["after_id"] = paging.decode_cursor(cursor, NEWEST_FIRST)
     window = {"limit": per_page + 1, "offset": 0}
     orders, _ = order_views.fetch_list(_statements_for(values).slice, values | window)
-    return paging.cut(orders, NEWEST_FIRST, per_page)
+    return paging.slice_of(orders, NEWEST_FIRST, per_page)
 
 
 def _values(actor: Actor, query: OrderQuery) -> Values:
@@ -157,8 +157,8 @@ def _statements(names: tuple[str, ...], dialect: str) -> _Statements:
     if searches:
         conditions.append(or_(*searches))
     query = select(Order).where(*conditions)
-    order, total = NEWEST_FIRST.order_by(), paging.counting(query)
-    ids = paging.keys(query, order, LIMIT, OFFSET)
+    order, total = NEWEST_FIRST.order_by(), paging.count_query(query)
+    ids = paging.page_ids(query, order, LIMIT, OFFSET)
     return _Statements(
         page=order_views.list_statement(ids, order, total.scalar_subquery()),
         slice=order_views.list_statement(ids, order, null()),

@@ -48,7 +48,7 @@ def identify_visitor() -> None:
         actor = None
     if claims and actor is None:
         rate_limits.count_for_network()
-    g.actor = replace(actor or ANONYMOUS, door="pages", address=request.remote_addr)
+    g.actor = replace(actor or ANONYMOUS, interface="pages", address=request.remote_addr)
     g.has_invalid_cookie = actor is None and bool(_cookie())
 
 

@@ -159,7 +159,7 @@ def test_networks_and_addresses_are_stored_as_keyed_hashes(limited, product, app
         origin = guest_limits.GuestOrigin("192.0.2.1", first.config["GUEST_LIMITS"])
         assert (
             row.guest_network_hash
-            not in guest_limits.holder_of(origin, "guest@example.com").network
+            not in guest_limits.guest_keys(origin, "guest@example.com").network
         )
 
 
