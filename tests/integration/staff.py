@@ -11,11 +11,11 @@ from tests.integration.people import make_user
 CLERK = "clerk@example.com"
 
 
-def staff(app: Flask) -> Browser:
-    """A browser in which a member of staff is signed in."""
-    make_user(app, email=CLERK, role="admin")
+def signed_in_staff(app: Flask, email: str = CLERK, **fields: str) -> Browser:
+    """A browser in which a member of staff is signed in, with an account of these fields."""
+    make_user(app, email=email, role="admin", **fields)
     browser = Browser(app)
-    browser.sign_in(CLERK)
+    assert browser.sign_in(email).status_code == 303
     return browser
 
 

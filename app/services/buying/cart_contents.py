@@ -193,7 +193,7 @@ def _join(query: Any) -> Select[Any]:
     return joined
 
 
-class _Statements(NamedTuple):
+class _CartStatements(NamedTuple):
     """What is read of the cart of an `owner`."""
 
     items: Executable
@@ -202,12 +202,12 @@ class _Statements(NamedTuple):
     units: Executable
 
 
-def _statements(of_owner: ColumnElement[bool]) -> _Statements:
+def _statements(of_owner: ColumnElement[bool]) -> _CartStatements:
     # A subquery for the cart's id takes less planning than a join of four tables.
     in_cart = CartLine.cart_id == select(Cart.id).where(of_owner).scalar_subquery()
     items = _join(select(*_ITEM_COLUMNS)).where(in_cart)
     limit, offset = (bindparam(name, type_=BigInteger()) for name in ("limit", "offset"))
-    return _Statements(
+    return _CartStatements(
         items=prepared(items),
         page=prepared(items.limit(limit).offset(offset)),
         figures=prepared(_join(select(*_FIGURE_COLUMNS)).where(in_cart)),
@@ -220,7 +220,7 @@ _BY_ID = CartLine.cart_id == bindparam("cart_id", type_=BigInteger())
 _ITEMS_BY_ID = prepared(_join(select(*_ITEM_COLUMNS)).where(_BY_ID))
 
 
-def _statements_for(buyer: Buyer) -> _Statements:
+def _statements_for(buyer: Buyer) -> _CartStatements:
     return _OF_CUSTOMER if buyer.user_id is not None else _OF_GUEST
 
 

@@ -102,13 +102,17 @@ def add_item(
     item = next(item for item in contents.items if item.variant_id == lines[0].variant_id)
     if variant_id is None and _may_be_one_of_several(item, contents, quantity):
         _refuse_article(product_id, None)
-    is_new = lines[0].quantity == quantity
-    room = MAX_LINES if buyer.user_id else min(MAX_GUEST_LINES, MAX_LINES)
-    if is_new and len(contents.items) > room:
-        hint = "" if buyer.user_id else " Sign in to add more."
-        raise Conflict("cart_full", f"A cart has room for {room:,} different articles.{hint}")
+    if lines[0].quantity == quantity:  # a new line
+        _refuse_full_cart(buyer, len(contents.items))
     _refuse_shortage(StockRequest(item.variant_id, item.sku, item.quantity, item.available))
     return buyer, contents
+
+
+def _refuse_full_cart(buyer: Buyer, line_count: int) -> None:
+    room = MAX_LINES if buyer.user_id else min(MAX_GUEST_LINES, MAX_LINES)
+    if line_count > room:
+        hint = "" if buyer.user_id else " Sign in to add more."
+        raise Conflict("cart_full", f"A cart has room for {room:,} different articles.{hint}")
 
 
 def change_item(buyer: Buyer, item_id: int, quantity: int) -> CartContents:

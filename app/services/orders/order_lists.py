@@ -116,7 +116,7 @@ def _search_values(query: OrderQuery, others: Values) -> Values:
     return (beginning if fits else {"part": f"%{text}%"}) | sku
 
 
-class _Statements(NamedTuple):
+class _OrderListStatements(NamedTuple):
     """A page or a slice of some orders, their number up to MAX_DEPTH, and whether there is one."""
 
     page: Executable
@@ -143,12 +143,12 @@ _SEARCHES: dict[str, ColumnElement[bool]] = {
 }
 
 
-def _statements_for(values: Values) -> _Statements:
+def _statements_for(values: Values) -> _OrderListStatements:
     return _statements(tuple(values), db.engine.dialect.name)
 
 
 @lru_cache(MAX_CACHED)
-def _statements(names: tuple[str, ...], dialect: str) -> _Statements:
+def _statements(names: tuple[str, ...], dialect: str) -> _OrderListStatements:
     """The statements for the conditions that have these values; a search may find a SKU instead."""
     conditions = [_CONDITIONS[name] for name in names if name in _CONDITIONS]
     searches = [_SEARCHES[name] for name in names if name in _SEARCHES]
@@ -159,7 +159,7 @@ def _statements(names: tuple[str, ...], dialect: str) -> _Statements:
     query = select(Order).where(*conditions)
     order, total = NEWEST_FIRST.order_by(), paging.count_query(query)
     ids = paging.page_ids(query, order, LIMIT, OFFSET)
-    return _Statements(
+    return _OrderListStatements(
         page=order_views.list_statement(ids, order, total.scalar_subquery()),
         slice=order_views.list_statement(ids, order, null()),
         total=total,

@@ -20,6 +20,7 @@ from tests.integration.people import (
     rows,
     signed_in_as,
 )
+from tests.integration.staff import signed_in_staff
 
 WRONG = "not the password"
 AWAY = "198.51.100.7"
@@ -34,10 +35,7 @@ def account(app):
 @pytest.fixture
 def staff(app):
     """A browser that is signed in as staff."""
-    make_user(app, email="boss@example.com", role="admin")
-    browser = Browser(app)
-    browser.sign_in("boss@example.com")
-    return browser
+    return signed_in_staff(app, "boss@example.com")
 
 
 def sign_in(app, address, password=PASSWORD, email=EMAIL):

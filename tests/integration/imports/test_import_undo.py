@@ -9,21 +9,22 @@ from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import form_of
 from tests.integration.pages.test_admin_imports import (
+    STAFF,
     import_now,
     looked_over,
     path_of,
-    signed_in,
     small_batches,
 )
 from tests.integration.people import change, inside, only_row, rows
 from tests.integration.shopping import order
+from tests.integration.staff import signed_in_staff
 
 __all__ = ["small_batches"]
 
 
 @pytest.fixture
 def staff(app):
-    return signed_in(app)
+    return signed_in_staff(app, STAFF)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from app.extensions import db
 from app.models import AuditEvent, IdempotencyKey, Order, OrderEvent, StockMovement, User
 from tests import factories
 from tests.factories import PASSWORD
-from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows, signed_in_as
 from tests.integration.shopping import ADDRESS, fill
+from tests.integration.staff import fields_of, signed_in_staff
 
 GUEST = "gina.guest@example.com"
 
@@ -17,10 +17,7 @@ GUEST = "gina.guest@example.com"
 @pytest.fixture
 def staff(app):
     """A browser that is signed in as staff."""
-    make_user(app, email="boss@example.com", role="admin")
-    browser = Browser(app)
-    browser.sign_in("boss@example.com")
-    return browser
+    return signed_in_staff(app, "boss@example.com")
 
 
 @pytest.fixture
@@ -47,17 +44,9 @@ def look(staff, email=GUEST, name=""):
 
 def erase(staff, email=GUEST, name="", **fields):
     look(staff, email, name)
-    return staff.client.post(
-        "/admin/erasure",
-        data={**token_of(staff), "email": email, "name": name, "step": "erase", **fields},
-    )
-
-
-def token_of(staff):
-    from tests.integration.browsing import form_of, hidden_fields
-
-    fields = hidden_fields(form_of(staff.page.text, "/admin/erasure"))
-    return {"csrf_token": fields["csrf_token"]}
+    token = fields_of(staff.page.text, "/admin/erasure")["csrf_token"]
+    data = {"csrf_token": token, "email": email, "name": name, "step": "erase", **fields}
+    return staff.client.post("/admin/erasure", data=data)
 
 
 def everything(app):

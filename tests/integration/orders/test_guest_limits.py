@@ -12,8 +12,9 @@ from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import Browser, hidden_fields, variant_id
 from tests.integration.conftest import Caller
-from tests.integration.people import at_once, inside, make_user, rows
+from tests.integration.people import at_once, inside, rows
 from tests.integration.shopping import fill, move, order, statements_for, stock
+from tests.integration.staff import signed_in_staff
 
 
 @pytest.fixture
@@ -258,10 +259,7 @@ GUEST_ORDERS = "/admin/guest-orders"
 @pytest.fixture
 def staff(app):
     """A browser in which an admin is signed in."""
-    make_user(app, email="staff@example.com", role="admin")
-    browser = Browser(app)
-    browser.sign_in("staff@example.com")
-    return browser
+    return signed_in_staff(app, "staff@example.com")
 
 
 @pytest.fixture

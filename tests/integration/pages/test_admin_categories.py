@@ -6,7 +6,7 @@ from app.models import AuditEvent, Category
 from tests import factories
 from tests.integration.browsing import Browser, links
 from tests.integration.people import inside, make_user, only_row, rows
-from tests.integration.staff import fields_of, staff
+from tests.integration.staff import fields_of, signed_in_staff
 
 TREE, NEW = "/admin/categories", "/admin/categories/new"
 
@@ -14,7 +14,7 @@ TREE, NEW = "/admin/categories", "/admin/categories/new"
 @pytest.fixture
 def clerk(app) -> Browser:
     """A browser in which a member of staff is signed in."""
-    return staff(app)
+    return signed_in_staff(app)
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from app.extensions import db
 from app.models import Session, User
 from app.services.accounts import customer_service
 from tests import factories
-from tests.integration.browsing import Browser, links
+from tests.integration.browsing import links
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, inside, make_user, rows, signed_in_as
 from tests.integration.shopping import ADDRESS, order, statements_for
+from tests.integration.staff import signed_in_staff
 
 STAFF = "staff@example.com"
 
@@ -17,10 +18,7 @@ STAFF = "staff@example.com"
 @pytest.fixture
 def staff(app):
     """A browser in which an admin is signed in."""
-    make_user(app, email=STAFF, role="admin", first_name="Sam", last_name="Staff")
-    browser = Browser(app)
-    browser.sign_in(STAFF)
-    return browser
+    return signed_in_staff(app, STAFF, first_name="Sam", last_name="Staff")
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from app.services.imports import import_jobs
 from tests import factories
 from tests.factories import count
 from tests.integration.browsing import Browser, form_of, hidden_fields
-from tests.integration.people import at_once, change, inside, make_user, only_row, rows
+from tests.integration.people import at_once, change, inside, only_row, rows
 from tests.integration.shopping import statements_for
+from tests.integration.staff import signed_in_staff
 
 STAFF = "staff@example.com"
 IMPORT = "/admin/import"
@@ -27,7 +28,7 @@ IMPORT = "/admin/import"
 @pytest.fixture
 def staff(app):
     """A browser in which an admin is signed in."""
-    return signed_in(app)
+    return signed_in_staff(app, STAFF)
 
 
 @pytest.fixture
@@ -36,13 +37,6 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(import_jobs, "BATCH", 5)
     monkeypatch.setattr(imports, "SECONDS", 0)
     monkeypatch.setattr(imports, "SECONDS_WITHOUT_SCRIPT", 0)
-
-
-def signed_in(app, email=STAFF):
-    make_user(app, email=email, role="admin")
-    browser = Browser(app)
-    browser.sign_in(email)
-    return browser
 
 
 def upload(browser, *lines, name="list.csv", encoding="utf-8"):
@@ -185,7 +179,7 @@ def test_an_import_goes_on_where_it_was_left(app, staff, small_batches):
     assert "25 % are done" in page
     assert (halfway.status, halfway.line, len(rows(app, Variant))) == ("importing", 7, 5)
 
-    report = look_until(signed_in(app, "other@example.com"), path, "done")
+    report = look_until(signed_in_staff(app, "other@example.com"), path, "done")
 
     assert figures(report) == (23, 0, 0, 0, 0)
     assert len(rows(app, StockMovement)) == 23

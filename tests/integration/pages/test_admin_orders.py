@@ -9,10 +9,11 @@ from app.models import Order, OrderEvent
 from app.services.operations import report_service
 from tests import factories
 from tests.integration.audit.test_audit_trail import events
-from tests.integration.browsing import Browser, form_of, hidden_fields
+from tests.integration.browsing import form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import change, inside, rows
 from tests.integration.shopping import guest_order, move, order, statements_for, stock
+from tests.integration.staff import signed_in_staff
 
 STAFF, SHOPPER = "staff@example.com", "ann@example.com"
 
@@ -20,10 +21,7 @@ STAFF, SHOPPER = "staff@example.com", "ann@example.com"
 @pytest.fixture
 def staff(app):
     """A browser in which an admin is signed in."""
-    inside(app, factories.user, email=STAFF, role="admin")
-    browser = Browser(app)
-    assert browser.sign_in(STAFF).status_code == 303
-    return browser
+    return signed_in_staff(app, STAFF)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests import factories
 from tests.integration.browsing import Browser, hidden_fields
 from tests.integration.catalogue.test_images_api import picture
 from tests.integration.people import EMAIL, change, inside, make_user, only_row, rows
-from tests.integration.staff import fields_of, staff
+from tests.integration.staff import fields_of, signed_in_staff
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def folder(shared_app, tmp_path, monkeypatch):
 @pytest.fixture
 def clerk(app) -> Browser:
     """A browser in which a member of staff is signed in."""
-    return staff(app)
+    return signed_in_staff(app)
 
 
 @pytest.fixture

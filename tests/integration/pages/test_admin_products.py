@@ -12,7 +12,7 @@ from tests import factories
 from tests.integration.browsing import Browser, form_of, hidden_fields, links
 from tests.integration.db.test_query_counts import counted
 from tests.integration.people import at_once, inside, make_user, only_row, rows
-from tests.integration.staff import fields_of, staff
+from tests.integration.staff import fields_of, signed_in_staff
 
 LIST, NEW = "/admin/products", "/admin/products/new"
 SIZES = [{"name": "Size", "values": ["S", "M"]}]
@@ -21,7 +21,7 @@ SIZES = [{"name": "Size", "values": ["S", "M"]}]
 @pytest.fixture
 def clerk(app: Flask) -> Browser:
     """A browser in which a member of staff is signed in."""
-    return staff(app)
+    return signed_in_staff(app)
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from tests.integration.browsing import Browser, links
 from tests.integration.conftest import signed_in
 from tests.integration.people import inside, only_row, rows
 from tests.integration.shopping import order
-from tests.integration.staff import fields_of, staff
+from tests.integration.staff import fields_of, signed_in_staff
 
 
 @pytest.fixture
 def clerk(app) -> Browser:
     """A browser in which a member of staff is signed in."""
-    return staff(app)
+    return signed_in_staff(app)
 
 
 @pytest.fixture

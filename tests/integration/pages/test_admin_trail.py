@@ -9,9 +9,10 @@ from app.models import User
 from app.services import user_service
 from app.services.audit import trail
 from tests import factories
-from tests.integration.browsing import Browser, links
-from tests.integration.people import inside, make_user
+from tests.integration.browsing import links
+from tests.integration.people import inside
 from tests.integration.shopping import move, order, statements_for
+from tests.integration.staff import signed_in_staff
 
 STAFF = "staff@example.com"
 TRAIL = "/admin/audit-trail"
@@ -20,10 +21,7 @@ TRAIL = "/admin/audit-trail"
 @pytest.fixture
 def staff(app):
     """A browser in which an admin is signed in."""
-    make_user(app, email=STAFF, role="admin")
-    browser = Browser(app)
-    browser.sign_in(STAFF)
-    return browser
+    return signed_in_staff(app, STAFF)
 
 
 @pytest.fixture
