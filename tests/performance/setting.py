@@ -55,6 +55,7 @@ APPS = {
     "uncached": App("tests.performance.variants:uncached()"),
     "limited": App("manage:app", LIMITED),
     "unprepared": App("manage:app", {"DATABASE_POOLER": "true"}),  # through one, none are prepared
+    "cheap_hashes": App("manage:app", {"BCRYPT_LOG_ROUNDS": "4"}),
     "hello": App("tests.performance.hello:app"),
     "twins": App("tests.performance.twins:app"),
 }

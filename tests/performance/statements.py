@@ -16,7 +16,7 @@ from tests.sql import watched
 
 COUNTED = 12
 """Operations whose statements are counted."""
-MAKERS = {"shop": create_app, "uncached": uncached}
+MAKERS = {"shop": create_app, "cheap_hashes": create_app, "uncached": uncached}
 
 
 def count_statements(

@@ -114,7 +114,7 @@ def _logins(material: Material, dice: Random) -> list[Workload]:
             in_a_hurry=False,
             connections=2,
         ),
-        Workload("login_cheap", "shop", cheap),
+        Workload("login_cheap", "cheap_hashes", cheap),
         Workload("login_cheap_hash", "hello", writes.check_password(4, hello.PASSWORD)),
     ]
 
