@@ -1,10 +1,12 @@
 """Reading the catalogue: one product, or lists of them by words, filters and order."""
 
+import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Executable, bindparam, select
+from sqlalchemy import Engine, Executable, bindparam, select
 from sqlalchemy.orm import joinedload
 
 from app.db.paging import MAX_DEPTH, Page, Slice, decode_cursor, refuse_too_deep, slice_of
@@ -29,6 +31,8 @@ from app.services.catalogue.product_views import ProductView
 SORTS = (*SORT_KEYS, "relevance")
 WALKED_ORDERS = ("relevance", "created_at", "-created_at")
 """Not by price or name: products of one name have much the same price, and may all come last."""
+COUNT_SECONDS = 60
+"""How long the count of a common term is used again; MIN_COMMON leaves room for what changes."""
 MAX_BRANCHES = 20
 """Of more categories at once, the products are read along the order of all."""
 
@@ -172,7 +176,7 @@ def _list_matches(
     match, bound = search.match, {**parameters, **search.parameters}
     if query.cursor is not None:
         return _fetch_slice(query, scope, bound, match)
-    if not scope.forms and query.order in WALKED_ORDERS and product_search.is_common(search):
+    if query.order in WALKED_ORDERS and _exceeds_pages(scope, search):
         page = _fetch_page(query, _common_statements(query, scope, search), bound)
         if len(page.items) == page.per_page:
             return page
@@ -183,6 +187,30 @@ def _list_matches(
     if page.total <= product_search.MAX_RANKED or not product_search.has_limit():
         return page
     return _fetch_page(query, product_statements.matches_by_name(scope, match), bound)
+
+
+def _exceeds_pages(scope: Scope, search: Search) -> bool:
+    """Whether so many products have a common term that pages do not reach all of them.
+
+    The planner's estimate only proposes it: it takes the products with a term and the active ones to
+    be independent, and a brand that is inactive as a whole can look many times as common as it is.
+    """
+    if scope.forms or not product_search.is_common(search):
+        return False
+    minute = int(time.monotonic() // COUNT_SECONDS)
+    return _has_many(db.engine, scope, search.match, tuple(search.parameters.items()), minute)
+
+
+@lru_cache(maxsize=256)
+def _has_many(
+    _engine: Engine,
+    scope: Scope,
+    match: Match,
+    parameters: tuple[tuple[str, object], ...],
+    _minute: int,
+) -> bool:
+    count = run(product_statements.count_of_common(scope, match), dict(parameters)).scalar_one()
+    return bool(count > product_search.MIN_COMMON)
 
 
 def _common_statements(query: ProductQuery, scope: Scope, search: Search) -> ListStatements:

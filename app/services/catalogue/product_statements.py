@@ -173,6 +173,13 @@ def common_matches_by_name(scope: Scope, match: Match, are_names: bool) -> ListS
 
 
 @cached_statement
+def count_of_common(scope: Scope, match: Match) -> Executable:
+    """How many matches there are, up to one more than MIN_COMMON."""
+    matches = product_search.matches(match, scope.conditions(), limit=product_search.MIN_COMMON + 1)
+    return select(func.count()).select_from(matches)
+
+
+@cached_statement
 def any_match(scope: Scope, match: Match) -> Select[tuple[int]]:
     """One match, if there is any."""
     return select(product_search.matches(match, scope.conditions()).c.id).limit(1)

@@ -1,13 +1,14 @@
 """Lists and searches of thousands: names first, pages that fit together, totals as far as they go."""
 
 import pytest
+from sqlalchemy import func, select, update
 
 from app.db import bulk
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product, Variant
-from app.services.catalogue import product_facets, product_search
+from app.services.catalogue import product_facets, product_queries, product_search
 from app.services.catalogue.bulk_catalogue import NewProduct, NewVariant, add_products
 from app.services.catalogue.product_facets import Facets
 from app.services.catalogue.product_filters import ProductQuery
@@ -31,7 +32,8 @@ def stock_up(app, number: int, name: str, description: str, category_id: int | N
         in_transaction(lambda: add_products(new, "test"))
         in_transaction(lambda: bulk.refresh_statistics(Product, Variant, Category))
         db.session.remove()
-    product_search._is_large.cache_clear()  # as if a minute had passed
+    for cached in (product_search._is_large, product_queries._has_many):
+        cached.cache_clear()  # as if a minute had passed
 
 
 def page_of(caller, page: int, per_page: int = 100, **more):
@@ -67,9 +69,11 @@ def test_past_the_last_find_there_is_an_empty_page(app, anyone):
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_word_that_is_everywhere_is_not_counted(app, anyone):
+def test_a_word_that_is_everywhere_is_counted_once_a_minute(app, anyone):
     stock_up(app, 13_000, "Lamp", "Gives light.")
 
+    with counted(app) as first_run:
+        page_of(anyone, 1, q="lamp")
     with counted(app) as run:
         best = page_of(anyone, 2, q="lamp")
     newest = page_of(anyone, 2, q="lamp", sort="-created_at")
@@ -82,7 +86,28 @@ def test_a_word_that_is_everywhere_is_not_counted(app, anyone):
     assert {item["price"] for item in by_price["items"]} == {"1.06"}
     # All were made at once: whatever the order, equal ones stand by id.
     assert [item["id"] for item in best["items"]] == [item["id"] for item in newest["items"]]
+    assert sum("count(" in statement for statement in first_run) == 1
     assert sum("count(" in statement for statement in run) == 0
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_word_whose_products_are_mostly_inactive_has_an_exact_total(app, anyone):
+    """The planner takes word and activity to be independent, and expects many times as many."""
+    stock_up(app, 30_000, "Lamp", "Gives light.")
+    stock_up(app, 26_000, "Chair", "Solid.")
+    with app.app_context():
+        is_lamp, is_rare = Product.name.startswith("Lamp"), Product.id % 100 == 0
+        query = update(Product).where(is_lamp).values(is_active=is_rare)
+        in_transaction(lambda: db.session.execute(query))
+        active = db.session.scalar(select(func.count()).where(is_lamp, Product.is_active))
+        in_transaction(lambda: bulk.refresh_statistics(Product))
+        assert product_search.is_common(product_search.exact_search(["lamp"]))
+
+    for sort in ("relevance", "created_at", "-created_at"):
+        pages = [page_of(anyone, page, q="lamp", sort=sort) for page in range(1, 5)]
+        ids = [item["id"] for page in pages for item in page["items"]]
+        assert {page["total"] for page in pages} == {active}
+        assert len(set(ids)) == len(ids) == active
 
 
 @pytest.mark.only_on("postgresql")
