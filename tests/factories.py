@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.variant_rules import options_key
-from app.domain.people.actor import SYSTEM
+from app.domain.people.actor import ANONYMOUS, SYSTEM, Actor
 from app.extensions import bcrypt, db
-from app.models import Base, Category, Product, User, Variant
+from app.models import Base, Category, ImportJob, Product, User, Variant
 from app.services.accounts import session_service
+from app.services.imports import import_jobs
 from app.services.inventory import inventory_service
 from app.web.callers.tokens import token_pair
 
@@ -70,6 +71,12 @@ def product_with_variants(variants: list[dict[str, Any]], **facts: Any) -> Produ
 
     in_transaction(save)
     return row
+
+
+def import_job(data: bytes, by: Actor = ANONYMOUS, name: str = "list.csv") -> ImportJob:
+    """A product list that is uploaded and not checked yet."""
+    products, source = import_jobs.read(data, "USD")
+    return in_transaction(lambda: import_jobs.begin(by, name, data, products, source))
 
 
 def count(table: type[Base]) -> int:

@@ -29,11 +29,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def home(browser: Browser, tmp_path_factory: Any) -> Iterator[str]:
-    """The address of the shop on SQLite."""
+def shop_environ(tmp_path_factory: Any) -> dict[str, str]:
+    """The settings of the shop on SQLite, with the demo data in it."""
     folder: Path = tmp_path_factory.mktemp("shop")
-    environ = settings(f"sqlite:///{folder / 'shop.db'}", folder)
-    with servers.shop(seeded(environ)) as address:
+    return seeded(settings(f"sqlite:///{folder / 'shop.db'}", folder))
+
+
+@pytest.fixture(scope="package")
+def home(browser: Browser, shop_environ: dict[str, str]) -> Iterator[str]:
+    """The address of the shop on SQLite."""
+    with servers.shop(shop_environ) as address:
         yield address
 
 

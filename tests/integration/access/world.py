@@ -12,11 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.db.unit_of_work import in_transaction
-from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
 from app.models import Base, Session
 from app.services.accounts import session_service
-from app.services.imports import import_jobs
 from app.web.callers.sign_in_cookie import AUDIENCE
 from app.web.callers.tokens import token_pair
 from tests import factories
@@ -173,10 +171,7 @@ def _signed_in(user_id: int) -> dict[str, str]:
 
 
 def _upload() -> int:
-    data = b"sku,name,price\nNEW,Vase,1.00\n"
-    listing, source = import_jobs.read(data, "USD")
-    job = in_transaction(lambda: import_jobs.begin(ANONYMOUS, "list.csv", data, listing, source))
-    return job.id
+    return factories.import_job(b"sku,name,price\nNEW,Vase,1.00\n").id
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -135,8 +135,8 @@ def test_rows_of_an_import_are_counted_as_they_are_taken_in(app, gained):
 
     with app.app_context():
         actor = Actor("admin", factories.user(role="admin").id)
-        listing, source = import_jobs.read(data, "USD")
-        job = in_transaction(lambda: import_jobs.begin(actor, "l.csv", data, listing, source))
+        job = factories.import_job(data, actor)
+        source = import_jobs.source_of(job.id)
         in_transaction(lambda: import_jobs.step(job.id, source, "USD"))
         in_transaction(lambda: import_jobs.start(actor, job.id))
         in_transaction(lambda: import_jobs.step(job.id, source, "USD"))

@@ -9,7 +9,6 @@ from app.config import Config
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
-from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
 from app.pages.admin.catalogue import imports
@@ -428,11 +427,6 @@ def test_the_list_of_imports_costs_the_same_however_long_it_is(app, staff):
 
 
 def test_a_job_of_nobodys_is_nobodys(app, staff):
-    listing, source = import_jobs.read(b"sku,name,price\n", "USD")
-
-    def begin():
-        return import_jobs.begin(ANONYMOUS, "", b"sku,name,price\n", listing, source)
-
-    inside(app, lambda: in_transaction(begin))
+    inside(app, factories.import_job, b"sku,name,price\n", name="")
 
     assert "unnamed" in staff.get(IMPORT).text
