@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -173,13 +174,30 @@ def _try_to_listen(name, port):
         probe.bind((name, port))
 
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def hold_stop_signals():
+    """Let signals that end a process wait."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def deliver_stop_signals():
+    """Let such signals come, those that wait at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 def pre_fork(server, worker):
     """Freeze the loaded objects, and give the worker the first slot that no other worker has.
 
     A worker whose garbage collector visits those objects copies their memory; at its end, as in a
     reload under load, it spends half a second of a CPU on freeing them.
+
+    Until the worker has handlers of its own, gunicorn's for the server would swallow a signal, and
+    the server would wait for this worker until its `graceful_timeout`: `post_worker_init` delivers it.
     """
     gc.freeze()
+    hold_stop_signals()
     taken_slots = {other.slot for other in server.WORKERS.values()}
     worker.slot = next(slot for slot in map(str, itertools.count()) if slot not in taken_slots)
 
@@ -189,6 +207,11 @@ def post_fork(_server, worker):
     mark_process_dead(worker.slot)  # gunicorn does not call child_exit for each worker that ends
     limit = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW
     metrics.start_worker(os.environ[VARIABLE], worker.slot, threads, settings.DB_POOL_SIZE, limit)
+
+
+def post_worker_init(_worker):
+    """Deliver what came while the worker started."""
+    deliver_stop_signals()
 
 
 def child_exit(_server, worker):
@@ -211,6 +234,7 @@ def on_starting(server):
     except ConfigurationError as error:
         remove_metrics()  # `on_exit` is not called for a server that never started
         sys.exit(f"ShopSwift cannot start: {error}")
+    os.register_at_fork(after_in_parent=deliver_stop_signals)
 
 
 def when_ready(server):
