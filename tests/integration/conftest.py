@@ -192,7 +192,8 @@ class Caller:
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         """One request; `headers` given here win."""
         headers = {**self.headers, **options.pop("headers", {})}
-        return self.app.test_client().open(path, method=method, headers=headers, **options)
+        client = self.app.test_client(use_cookies=False)
+        return client.open(path, method=method, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.call("GET", path, **options)

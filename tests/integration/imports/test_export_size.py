@@ -9,10 +9,12 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.services.imports import export_service
-from app.services.imports.export_service import AT_ONCE
 from app.services.seeding import seed_service
 
 pytestmark = pytest.mark.slow
+
+AT_ONCE = 400
+"""Rows; enough that they weigh more than all else that an export holds."""
 
 
 def fill(products: int) -> None:
@@ -30,7 +32,9 @@ def peak_of_an_export() -> int:
     return peak
 
 
-def test_an_export_holds_a_few_thousand_rows_at_a_time(app):
+def test_an_export_holds_a_few_thousand_rows_at_a_time(app, monkeypatch):
+    assert export_service.AT_ONCE <= 5000
+    monkeypatch.setattr(export_service, "AT_ONCE", AT_ONCE)
     with app.app_context():
         fill(3 * AT_ONCE)
         peak_of_an_export()  # what is made once

@@ -1,5 +1,6 @@
 """Bad input on every route there is: a clear refusal, never a failure, whoever sends it."""
 
+import functools
 import itertools
 import json
 import re
@@ -10,6 +11,7 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from app.extensions import api
 from tests import factories
 
 pytestmark = pytest.mark.slow
@@ -44,6 +46,13 @@ VALUES = [
     {"a": {}}, "NaN", "' OR 1=1 --", "9" * 400,
 ]  # fmt: skip
 NUMBERS = ["1e999999999", "1e-999999999", "1.0", "9" * 4000]
+
+
+@pytest.fixture(autouse=True)
+def document(shared_app, monkeypatch):
+    """The OpenAPI document is made once, however often it is asked for: that takes most of the time
+    of its answer."""
+    monkeypatch.setattr(api.spec, "to_dict", functools.cache(api.spec.to_dict))
 
 
 @pytest.fixture(params=["anyone", "admin"])
