@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,13 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start PostgreSQL and Valkey in the controlling process; workers find them by their URLs."""
     if hasattr(config, "workerinput") or _only_unit_tests(config) or config.getoption("--fast"):
         return
+    templates = tempfile.TemporaryDirectory(prefix="shopswift-templates-")
+    os.environ["TEST_TEMPLATES_FOLDER"] = _running.enter_context(templates)
+    Path(templates.name).chmod(0o711)  # PostgreSQL runs as another user where we are root
     config.stash[_URLS] = {
         "TEST_DATABASE_URL": _running.enter_context(servers.postgresql()),
         "TEST_REDIS_URL": _running.enter_context(servers.redis_server()),
     }
     os.environ.update(config.stash[_URLS])
-    templates = tempfile.TemporaryDirectory(prefix="shopswift-templates-")
-    os.environ["TEST_TEMPLATES_FOLDER"] = _running.enter_context(templates)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

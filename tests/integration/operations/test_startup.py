@@ -20,6 +20,7 @@ from app.extensions import db
 from app.models import Store
 from app.services.operations.store_service import record_currency
 from tests import servers
+from tests.integration.conftest import empty
 from tests.integration.people import at_once, inside, only_row
 from tests.servers import LOCALHOST, free_port
 
@@ -88,16 +89,16 @@ def test_in_production_a_server_does_not_start_on_a_schema_that_is_behind(
 ):
     settings = {
         **PRODUCTION,
-        "FLASK_APP": "manage.py",
         "PORT": str(free_port()),
         "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db",
     }
+    shop = create_app(Testing({"DATABASE_URL": settings["DATABASE_URL"]}))
     if revision:
-        upgraded = run("-m", "flask", "db", "upgrade", revision, **settings)
-        assert upgraded.returncode == 0, upgraded.stderr
+        with shop.app_context():
+            upgrade(revision=revision)
 
     ended = run("-m", "gunicorn", "manage:app", **settings)
-    told = run("-m", "flask", "schema-state", **settings)
+    told = shop.test_cli_runner().invoke(args=["schema-state"])
 
     state = "behind" if revision else "empty"
     assert ended.returncode == 1
@@ -105,7 +106,7 @@ def test_in_production_a_server_does_not_start_on_a_schema_that_is_behind(
         f"ShopSwift cannot start: the database's schema is {state}: run `flask db upgrade` with this"
         " release first."
     )
-    assert told.stdout == f"{state}\n"
+    assert (told.exit_code, told.stdout) == (0, f"{state}\n")
 
 
 def test_a_release_is_told_whether_another_can_serve(app):
@@ -132,10 +133,9 @@ def test_a_value_that_makes_no_sense_ends_gunicorn_with_one_clear_line():
 def startable(tmp_path_factory):
     """Settings of a shop that could start."""
     url = f"sqlite:///{tmp_path_factory.mktemp('startup')}/shop.db"
-    settings = {"FLASK_APP": "manage.py", "FLASK_ENV": "testing", "DATABASE_URL": url, "REDIS_URL": "",
-                "SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}  # fmt: skip
-    assert run("-m", "flask", "db", "upgrade", **settings).returncode == 0
-    return settings
+    migrated(url)
+    return {"FLASK_ENV": "testing", "DATABASE_URL": url, "REDIS_URL": "",
+            "SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}  # fmt: skip
 
 
 @pytest.mark.only_on("sqlite")
@@ -270,9 +270,10 @@ def test_a_short_secret_is_only_warned_of_in_development(tmp_path):
     assert "SECRET_KEY is shorter than 32 bytes" in ended.stderr
 
 
-@pytest.fixture
-def gunicorn(app, environ):
-    """Gunicorn with two workers, and where it listens."""
+@pytest.fixture(scope="module")
+def gunicorn(shared_app, environ):
+    """Gunicorn with two workers, and where it listens: whatever happens to its workers, it goes on."""
+    empty(shared_app)
     with servers.gunicorn(environ, workers=2) as running:
         yield running
 
@@ -296,7 +297,7 @@ def until_two_work(server: subprocess.Popen[bytes], gone: set[int]) -> set[int]:
     raise AssertionError("The workers were not replaced.")
 
 
-def test_a_worker_that_was_killed_is_replaced(gunicorn):
+def test_a_worker_that_was_killed_is_replaced(app, gunicorn):
     server, url = gunicorn
     victim = min(until_two_work(server, gone=set()))
 
@@ -306,7 +307,7 @@ def test_a_worker_that_was_killed_is_replaced(gunicorn):
     assert requests.get(f"{url}/healthz/ready", timeout=30).status_code == 200
 
 
-def test_a_hangup_replaces_all_workers(gunicorn):
+def test_a_hangup_replaces_all_workers(app, gunicorn):
     server, url = gunicorn
     before = until_two_work(server, gone=set())
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.web.redirects import safe_target
-from tests import browser, servers
+from tests import browser
 from tests.unit.web.test_redirects import EVIL, INSIDE, WORDS
 
 ORIGINS = (
@@ -32,13 +32,6 @@ def page(chromium: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.fixture(scope="module")
-def address(environ: dict[str, str]) -> Iterator[str]:
-    """Where the shop serves."""
-    with servers.shop(environ, workers=1) as address:
-        yield address
-
-
 def complaints_of(page: Page) -> list[str]:
     """The errors that the browser tells from now on."""
     told: list[str] = []
@@ -47,10 +40,10 @@ def complaints_of(page: Page) -> list[str]:
     return told
 
 
-def test_the_documentation_works_and_breaks_no_rule(app, address, page):
+def test_the_documentation_works_and_breaks_no_rule(app, server_address, page):
     complaints = complaints_of(page)
 
-    page.goto(f"{address}/api/docs")
+    page.goto(f"{server_address}/api/docs")
     page.locator('[id$="list_categories"] button').first.click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
@@ -64,7 +57,7 @@ def test_the_documentation_works_and_breaks_no_rule(app, address, page):
     assert complaints == []
 
 
-def test_no_page_breaks_a_rule_and_inline_code_would(app, address, page):
+def test_no_page_breaks_a_rule_and_inline_code_would(app, server_address, page):
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     paths = [rule.rule for rule in rules if not rule.arguments]
     client = app.test_client()
@@ -72,7 +65,7 @@ def test_no_page_breaks_a_rule_and_inline_code_would(app, address, page):
     complaints = complaints_of(page)
 
     for path in pages:
-        page.goto(address + path)
+        page.goto(server_address + path)
     broken = list(complaints)
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')")
     page.evaluate("document.head.appendChild(document.createElement('script')).text = 'x = 1'")

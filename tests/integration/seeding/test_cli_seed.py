@@ -17,10 +17,12 @@ from app.services.seeding import seed_service
 from app.services.seeding.content import minor
 from tests import factories
 from tests.factories import count
+from tests.processes import side_by_side
 
 pytestmark = pytest.mark.processes
 
 SCRIPT = ROOT / "scripts" / "seed_db.py"
+RUN = "import runpy; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @pytest.fixture
@@ -224,14 +226,10 @@ def test_a_terminal_sees_how_far_it_is(shop, environ):
 
 @pytest.mark.races
 def test_two_who_seed_at_once_make_one_shop(shop, environ):
-    arguments = [sys.executable, str(SCRIPT), "--products", "2000", "--orders", "300"]
-    processes = [
-        subprocess.Popen(arguments, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    arguments = ["--products", "2000", "--orders", "300"]
 
-    outputs = [process.communicate(timeout=120) for process in processes]
+    ended = side_by_side(2, RUN, str(SCRIPT), *arguments, environ=environ)
 
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert ended.returncode == 0, ended.stderr
     assert (count(Product), count(Order)) == (2000, 300)
     assert shop.test_cli_runner().invoke(args=["audit"]).exit_code == 0

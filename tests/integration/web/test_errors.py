@@ -15,7 +15,7 @@ from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Category
 from app.utils.error_handlers import STATUS_OF_KIND
-from tests import factories, servers
+from tests import factories
 from tests.servers import LOCALHOST
 
 MEMBERS = {"type", "title", "status", "detail", "code", "message", "request_id"}
@@ -251,11 +251,10 @@ def test_a_refusal_is_told_in_its_own_words(failing, name):
 # --- Bytes that only a real server takes
 
 
-@pytest.fixture(scope="module")
-def port(environ):
+@pytest.fixture
+def port(server_address):
     """Where a real gunicorn listens."""
-    with servers.shop(environ, workers=1) as address:
-        yield int(address.rpartition(":")[2])
+    return int(server_address.rpartition(":")[2])
 
 
 def chunk(data: bytes) -> bytes:

@@ -12,10 +12,9 @@ pytestmark = pytest.mark.processes
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def port(environ):
-    with servers.shop(environ, workers=1) as address:
-        yield urlsplit(address).port
+@pytest.fixture
+def port(server_address):
+    return urlsplit(server_address).port
 
 
 @pytest.mark.only_on("sqlite")
