@@ -3,20 +3,22 @@
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from itertools import chain
 from typing import Any
 
 import pytest
 from flask import Flask, appcontext_pushed, current_app
 from flask_migrate import upgrade
+from jinja2.bccache import Bucket, BytecodeCache
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, make_url
 from werkzeug.test import TestResponse
 
-from app import create_app
+from app import Shop, create_app
 from app.config import Testing
 from app.db import database_roles
 from app.db.database_roles import APPEND_ONLY
-from app.extensions import cache, db
+from app.extensions import cache, db, limiter
 from app.models import Base
 from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, pooler, roles, servers
@@ -113,6 +115,64 @@ def server_address(shared_app: Flask, environ: dict[str, str]) -> Iterator[str]:
 
 
 _kept: set[Flask] = set()
+
+
+class CompiledTemplates(BytecodeCache):
+    """The code of templates, which the apps of this process then need not compile each anew."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill in the code, if a template with the same source has been compiled."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code."""
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+Shop.jinja_options = {**Shop.jinja_options, "bytecode_cache": CompiledTemplates()}
+
+
+class Shops:
+    """Makes apps on the tables of `shared_app`, with other settings. For the same settings it gives
+    the same app again, which has forgotten what it counted and cached: making one takes a tenth of a
+    second. Tests must not add anything to these apps."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = environ
+        self._made: dict[frozenset[tuple[str, str]], Flask] = {}
+
+    def __call__(self, **settings: str) -> Flask:
+        """The app with these settings."""
+        key = frozenset(settings.items())
+        if key not in self._made:
+            self._made[key] = create_app(Testing({**self._environ, **settings}))
+        app = self._made[key]
+        app.extensions["catalogue_cache"] = ProcessCache()
+        if "rate_limits" in app.extensions:
+            forget_counts(app)
+        return app
+
+
+@pytest.fixture(scope="module")
+def shops(environ: dict[str, str]) -> Shops:
+    """Makes apps with other settings, once for the tests of a file."""
+    return Shops(environ)
+
+
+def forget_counts(app: Flask) -> None:
+    """Forget how many requests were counted. On a busy machine Redis may need longer than the shop
+    gives it, and then is asked again."""
+    limiter.enabled = True
+    for counts in chain.from_iterable(app.extensions["rate_limits"].values()):
+        counts.callers.clear()
+    for _ in range(50):
+        with suppress(RedisError):
+            limiter.reset()
+            return
+    limiter.reset()
 
 
 @pytest.fixture(autouse=True)

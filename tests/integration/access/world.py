@@ -10,7 +10,9 @@ from typing import Any
 import jwt
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Table
 
+from app.db import database_roles
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import Base, Session
@@ -27,6 +29,8 @@ PICTURE = "0" * 32
 FILE = f"{PICTURE}-320.webp"
 SECRET_STREET = "7 Nobody Knows Lane"
 _numbers = itertools.count(1)
+Facts = dict[Table, list[dict[str, Any]]]
+"""The rows of tables, by their columns."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class World:
         self.product = inside(
             app, factories.product, category_id=self.category.id, images=[picture]
         )
+        self._stored: Facts = {}
         app.extensions["media"].save(FILE, b"not looked at")
         self.empty_category = inside(app, factories.category)
         self.tokens = self._people()
@@ -161,6 +166,15 @@ class World:
         """Everything that is stored, but sessions: a refused refresh may end one."""
         return inside(self.app, _all_rows)
 
+    def remember(self) -> None:
+        """Note everything that is stored, for `put_back`."""
+        self._stored = inside(self.app, _all_facts)
+
+    def put_back(self) -> None:
+        """Store again what was noted, in a shop that is empty."""
+        self.app.extensions["media"].save(FILE, b"not looked at")
+        inside(self.app, _store, self._stored)
+
     def _signed(self, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self.app.config["JWT_SECRET_KEY"], "HS256")
 
@@ -183,6 +197,29 @@ def _scratched(token: str, wanted: str) -> str:
     """One's own token with another's claims under one's own signature."""
     header, _claims, signature = token.split(".")
     return ".".join((header, wanted.split(".")[1], signature))
+
+
+def _all_facts() -> Facts:
+    found = {
+        table: [dict(row) for row in db.session.execute(db.select(table)).mappings()]
+        for table in Base.metadata.sorted_tables
+        if table.name != "store"  # which is never without its row
+    }
+    db.session.rollback()
+    return found
+
+
+def _store(facts: Facts) -> None:
+    categories = Base.metadata.tables["categories"]
+    with database_roles.owner_engine().connect() as connection:
+        connection = connection.execution_options(shop_writes=True)
+        for table, rows in facts.items():
+            if rows:
+                connection.execute(table.insert(), rows)
+        # The database has counted products in categories where they are counted already.
+        for row in facts[categories]:
+            connection.execute(categories.update().where(categories.c.id == row["id"]), row)
+        connection.commit()
 
 
 def _all_rows() -> dict[str, list[Any]]:

@@ -5,8 +5,6 @@ import re
 import pytest
 from sqlalchemy import insert, select
 
-from app import create_app
-from app.config import Testing
 from app.db.unit_of_work import in_transaction
 from app.domain.people.tokens import hash_token, new_token
 from app.extensions import db, limiter
@@ -223,12 +221,12 @@ def test_guests_hold_two_thousand_lines():
 
 
 @pytest.fixture
-def limited(app, environ):
+def limited(app, shops):
     """Makes shops with these limits for guests."""
 
     def make(**limits: str):
         settings = {"RATELIMIT_ENABLED": "true", "RATELIMIT_STORAGE_URL": "memory://", **limits}
-        return create_app(Testing({**environ, **settings}))
+        return shops(**settings)
 
     yield make
     limiter.enabled = False

@@ -12,17 +12,20 @@ from sqlalchemy import text
 from app import create_app
 from app.config import Testing
 from app.extensions import db
+from app.observability import logs
 from tests import factories
 
 
 @pytest.fixture
-def shop(app, environ):
-    """Makes shops, and catches what they log."""
+def shop(app, environ, shops):
+    """Makes shops, and catches what they log; to one of the test's own it may add routes."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
 
-    def make(**settings: str):
-        made = create_app(Testing({**environ, "LOG_LEVEL": "INFO", **settings}))
+    def make(is_own: bool = False, **settings: str):
+        settings = {"LOG_LEVEL": "INFO", **settings}
+        made = create_app(Testing({**environ, **settings})) if is_own else shops(**settings)
+        logs.configure(made)
         stream = io.StringIO()
         made.extensions["log"].setStream(stream)
         return made, stream
@@ -114,7 +117,7 @@ def test_an_answer_does_not_depend_on_its_line(shop, kind):
 
 
 def test_lines_of_libraries_carry_the_id_too(shop):
-    made, stream = shop(LOG_FORMAT="json")
+    made, stream = shop(is_own=True, LOG_FORMAT="json")
     made.add_url_rule("/api/talk", view_func=lambda: logging.getLogger("library").info("Hi") or "")
 
     made.test_client().get("/api/talk", headers={"X-Request-ID": "mine"})
@@ -141,7 +144,7 @@ def test_a_line_break_in_a_path_makes_no_second_line(shop):
 
 
 def test_an_exception_is_one_json_line(shop):
-    made, stream = shop(LOG_FORMAT="json")
+    made, stream = shop(is_own=True, LOG_FORMAT="json")
     made.add_url_rule("/api/fail", view_func=lambda: 1 // 0)
 
     made.test_client().get("/api/fail")
@@ -152,7 +155,7 @@ def test_an_exception_is_one_json_line(shop):
 
 
 def test_the_values_of_a_failed_statement_stay_out_of_the_log(shop):
-    made, stream = shop()
+    made, stream = shop(is_own=True)
     values = {"e": "pat@example.com"}
 
     def fail() -> str:

@@ -23,13 +23,17 @@ TOKEN = "scrape-me-if-you-can"
 @pytest.fixture
 def gained(anyone):
     """By how much a figure has grown since the test began."""
-    before = read(anyone.get("/metrics").text)
+    before = anyone.get("/metrics").text
 
     def since(name, **labels):
-        now = read(anyone.get("/metrics").text)
-        return figure(now, name, **labels) - figure(before, name, **labels)
+        return told(anyone, name, **labels) - figure(read(before, name), name, **labels)
 
     return since
+
+
+def told(caller, name, **labels):
+    """A figure as it is now."""
+    return figure(read(caller.get("/metrics").text, name), name, **labels)
 
 
 def test_requests_are_counted_by_the_template_of_their_route(anyone, gained):
@@ -63,7 +67,7 @@ def test_a_request_is_under_way_until_it_is_answered(app, anyone):
     app_of_its_own.test_client().get("/api/fail")
     anyone.get("/nowhere")
 
-    assert figure(read(anyone.get("/metrics").text), "shop_requests_in_flight") == 1
+    assert told(anyone, "shop_requests_in_flight") == 1
 
 
 def test_an_order_counts_once_with_its_total_and_what_it_sold_out(customer, gained):
@@ -77,10 +81,7 @@ def test_an_order_counts_once_with_its_total_and_what_it_sold_out(customer, gain
     assert statuses == [201, 201]
     assert gained("shop_orders_placed_total", currency="USD", buyer="customer") == 1
     assert gained("shop_revenue_minor_units_total", currency="USD") == 3750
-    assert (
-        figure(read(customer.get("/metrics").text), "shop_currency_minor_units", currency="USD")
-        == 100
-    )
+    assert told(customer, "shop_currency_minor_units", currency="USD") == 100
     assert gained("shop_sold_out_total") == 1
     assert gained("shop_stock_outs_total") == 0
 
@@ -149,8 +150,7 @@ def test_rows_of_an_import_are_counted_as_they_are_taken_in(app, gained):
 
 def test_connections_are_told_by_what_they_do(app, anyone):
     def connections(state):
-        report = read(anyone.get("/metrics").text)
-        return figure(report, "shop_database_connections", state=state)
+        return told(anyone, "shop_database_connections", state=state)
 
     before = connections("in_use")
     with app.app_context(), db.engine.connect():
@@ -170,13 +170,12 @@ def test_who_waits_for_a_connection_is_told(app, environ, anyone):
     with small.app_context(), db.engine.connect():
         waiter = threading.Thread(target=wait)
         waiter.start()
-        told = 0.0
-        while not told and waiter.is_alive():
-            report = read(anyone.get("/metrics").text)
-            told = figure(report, "shop_database_connections", state="waiting")
+        waiting = 0.0
+        while not waiting and waiter.is_alive():
+            waiting = told(anyone, "shop_database_connections", state="waiting")
     waiter.join()
 
-    assert told == 1
+    assert waiting == 1
 
 
 @pytest.mark.parametrize(
@@ -208,8 +207,8 @@ def test_without_a_token_only_neighbours_are_answered(anyone, address, headers, 
     ("authorization", "status"),
     [(f"Bearer {TOKEN}", 200), ("Bearer wrong", 401), (TOKEN, 401), ("", 401), ("Bearer ü", 401)],
 )
-def test_with_a_token_whoever_has_it_is_answered(app, environ, authorization, status):
-    guarded = create_app(Testing({**environ, "METRICS_TOKEN": TOKEN}))
+def test_with_a_token_whoever_has_it_is_answered(app, shops, authorization, status):
+    guarded = shops(METRICS_TOKEN=TOKEN)
     headers = {"Authorization": authorization} if authorization else {}
 
     answer = guarded.test_client().get(

@@ -18,13 +18,13 @@ from tests.integration.staff import signed_in_staff
 
 
 @pytest.fixture
-def limited(app, environ):
+def limited(app, shops):
     """Makes shops with these limits and no others; the same tables as `app`."""
 
     def make(**limits: int):
         names = ("ORDER_UNITS", "NETWORK_UNITS", "EMAIL_UNITS", "NETWORK_ORDERS", "EMAIL_ORDERS")
         given = {f"GUEST_{name}": str(limits.get(name.lower(), 0)) for name in names}
-        return create_app(Testing({**environ, "TRUSTED_PROXIES": "1", **given}))
+        return shops(TRUSTED_PROXIES="1", **given)
 
     return make
 

@@ -9,7 +9,6 @@ import re
 import pytest
 from flask import Flask
 
-from app.gateways.media import FolderStore
 from tests.integration.access.api_routes import API_ROUTES, USED_UP
 from tests.integration.access.page_routes import PAGE_ROUTES, PAGES_USED_UP
 from tests.integration.access.table import Route
@@ -19,12 +18,6 @@ from tests.integration.access.world import Answer, World
 pytestmark = pytest.mark.only_on("postgresql")
 
 ROUTES = [*API_ROUTES, *PAGE_ROUTES]
-
-
-@pytest.fixture(autouse=True)
-def folder(shared_app, tmp_path, monkeypatch):
-    """A folder of this test's own for pictures."""
-    monkeypatch.setitem(shared_app.extensions, "media", FolderStore(tmp_path, "/media"))
 
 
 def routes(app: Flask) -> set[str]:
@@ -45,8 +38,7 @@ def test_every_route_and_method_has_its_line(shared_app):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_each_caller_is_answered_as_the_matrix_says(app, route):
-    world = World(app)
+def test_each_caller_is_answered_as_the_matrix_says(app, world, route):
     before = world.rows()
 
     answers = {caller: world.request_as(route, caller) for caller in route.refused}

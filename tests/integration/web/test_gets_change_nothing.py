@@ -11,7 +11,6 @@ import pytest
 from app.db.unit_of_work import in_transaction
 from app.domain.people.actor import ANONYMOUS
 from app.extensions import db
-from app.gateways.media import FolderStore
 from app.models import Base
 from app.pages.cookies import CART
 from app.services.imports import import_jobs
@@ -25,12 +24,6 @@ from tests.integration.shopping import fill
 EXCEPTIONS = {"/admin/export.csv": "security_events"}
 """Routes whose GET adds to a table: who exported the catalogue is logged, as RFC 9110 allows."""
 GETS = [route for route in (*API_ROUTES, *PAGE_ROUTES) if route.method == "GET"]
-
-
-@pytest.fixture(autouse=True)
-def folder(shared_app, tmp_path, monkeypatch):
-    """A folder of this test's own for pictures."""
-    monkeypatch.setitem(shared_app.extensions, "media", FolderStore(tmp_path, "/media"))
 
 
 def all_rows() -> dict[str, list[Any]]:
@@ -53,8 +46,7 @@ def guest(world: World, route: Route) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("route", GETS, ids=str)
-def test_no_get_changes_a_row(app, route):
-    world = World(app)
+def test_no_get_changes_a_row(app, world, route):
     visits = guest(world, route)
     next(visits)
     log = EXCEPTIONS.get(route.rule)
@@ -69,8 +61,7 @@ def test_no_get_changes_a_row(app, route):
 
 
 @pytest.mark.parametrize("status", ["checking", "importing"])
-def test_no_look_at_an_import_changes_a_row(app, status):
-    world = World(app)
+def test_no_look_at_an_import_changes_a_row(app, world, status):
     if status == "importing":
         inside(app, lambda: in_transaction(lambda: _check_and_start(world.job_id)))
     (route,) = [route for route in GETS if route.rule == "/admin/import/<job_id>"]

@@ -5,20 +5,12 @@ OWASP API Security Top 10 (2023), API1 (object level) and API3 (property level a
 
 import pytest
 
-from app.gateways.media import FolderStore
 from app.models import Cart, CartLine, Order, User
 from tests import factories
-from tests.integration.access.world import SECRET_STREET, World
+from tests.integration.access.world import SECRET_STREET
 from tests.integration.conftest import Caller
 from tests.integration.people import inside, rows
 from tests.integration.shopping import ADDRESS, fill, guest_order
-
-
-@pytest.fixture
-def world(app, tmp_path, monkeypatch):
-    """A's things, and B who wants them."""
-    monkeypatch.setitem(app.extensions, "media", FolderStore(tmp_path, "/media"))
-    return World(app)
 
 
 @pytest.fixture

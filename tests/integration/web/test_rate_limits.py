@@ -2,17 +2,13 @@
 
 import ast
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import time_machine
 from flask import Flask
-from redis.exceptions import RedisError
 from sqlalchemy import delete
 
-from app import create_app
-from app.config import Testing
 from app.extensions import db, limiter
 from app.models import Session
 from app.web.limits import rate_limits
@@ -26,26 +22,15 @@ ROUTE = "/api/openapi.json"
 
 
 @pytest.fixture
-def shop(app, environ):
+def shop(app, shops):
     """Makes shops with limits: by default three requests an hour for each route."""
 
     def make(**settings: str) -> Flask:
         limited = {"RATELIMIT_ENABLED": "true", "RATELIMIT_DEFAULT": "3 per hour", **settings}
-        made = create_app(Testing({**environ, **limited}))
-        forget_counts()
-        return made
+        return shops(**limited)
 
     yield make
     limiter.enabled = False  # the limiter is one for all apps of this process
-
-
-def forget_counts() -> None:
-    """On a busy machine Redis may need longer than the shop gives it, and then is asked again."""
-    for _ in range(50):
-        with suppress(RedisError):
-            limiter.reset()
-            return
-    limiter.reset()
 
 
 def statuses(app: Flask, times: int, path: str = ROUTE, **options) -> list[int]:

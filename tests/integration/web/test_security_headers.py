@@ -12,6 +12,7 @@ from app.pages import cookies
 from app.web.security_headers import CREDENTIALS, HEADERS
 from tests import factories, servers
 from tests.integration.browsing import Browser
+from tests.integration.conftest import empty
 from tests.integration.people import EMAIL, make_user
 from tests.integration.web.test_errors import exchange
 
@@ -26,6 +27,13 @@ def answers(app: Flask, part: str = "1", only: str | None = None, **options):
         for method in sorted(rule.methods & {only or method for method in rule.methods}):
             client = app.test_client(use_cookies=False)
             yield rule.endpoint, method, client.open(path, method=method, buffered=True, **options)
+
+
+@pytest.fixture(scope="module")
+def answers_to_anybody(shared_app):
+    """What each route answers to somebody who is not known, in a shop that has nothing."""
+    empty(shared_app)
+    return list(answers(shared_app))
 
 
 def lacking(response) -> set[str]:
@@ -43,9 +51,10 @@ def made(environ: dict[str, str], **settings: str) -> Flask:
 # --- On every answer
 
 
-def test_every_route_answers_with_all_of_them(app):
-    bare = [(place, method) for place, method, response in answers(app) if lacking(response)]
+def test_every_route_answers_with_all_of_them(answers_to_anybody):
+    bare = [(place, method) for place, method, response in answers_to_anybody if lacking(response)]
 
+    assert answers_to_anybody
     assert bare == []
 
 
@@ -85,8 +94,8 @@ def test_a_defect_and_a_limit_have_them_too(app, environ):
     assert [(r.status_code, lacking(r)) for r in (defect, limit)] == [(500, set()), (429, set())]
 
 
-def test_every_answer_names_its_type_and_text_its_letters(app):
-    for _place, _method, response in answers(app):
+def test_every_answer_names_its_type_and_text_its_letters(answers_to_anybody):
+    for _place, _method, response in answers_to_anybody:
         kind = response.headers.get("Content-Type", "")
 
         assert kind or not response.data
@@ -142,8 +151,8 @@ def test_what_people_write_is_no_html_to_a_browser(app, admin):
         ("1", {"headers": {"X-Forwarded-Proto": "https, http"}}, False),
     ],
 )
-def test_tls_is_demanded_where_it_is_spoken(app, environ, proxies, options, sent):
-    client = made(environ, TRUSTED_PROXIES=proxies).test_client()
+def test_tls_is_demanded_where_it_is_spoken(app, shops, proxies, options, sent):
+    client = shops(TRUSTED_PROXIES=proxies).test_client()
 
     found = [
         client.get(path, buffered=True, **options)
@@ -180,8 +189,8 @@ def test_what_is_kept_for_everybody_is_the_same_for_everybody(app, admin):
     assert anonymous == staff == visitor
 
 
-def test_answers_to_anybody_are_asked_for_again_and_told_apart(app):
-    for place, _method, response in answers(app):
+def test_answers_to_anybody_are_asked_for_again_and_told_apart(answers_to_anybody):
+    for place, _method, response in answers_to_anybody:
         if not is_public(place, response) and response.headers["Cache-Control"] != "no-store":
             assert response.headers["Cache-Control"] == "no-cache"
             assert {"Authorization", "Cookie"} <= set(response.vary)
@@ -294,8 +303,8 @@ def test_passwords_are_masked_known_to_password_managers_and_never_sent_back(app
         ("shop.example@evil", 400), ("", 400), ("shop.example/x", 400),
     ],
 )  # fmt: skip
-def test_only_hosts_that_are_named_are_answered(app, environ, host, status):
-    client = made(environ, TRUSTED_HOSTS="shop.example, .shop.example").test_client()
+def test_only_hosts_that_are_named_are_answered(app, shops, host, status):
+    client = shops(TRUSTED_HOSTS="shop.example, .shop.example").test_client()
 
     response = client.get("/api/products", headers={"Host": host})
     page = client.get("/login", headers={"Host": host})
@@ -310,16 +319,16 @@ BY_ADDRESS = {"Host": "10.1.2.3:8000"}
 
 
 @pytest.mark.parametrize("path", ["/healthz/ready", "/healthz/live"])
-def test_health_checks_may_come_by_any_address(app, environ, path):
-    client = made(environ, TRUSTED_HOSTS="shop.example").test_client()
+def test_health_checks_may_come_by_any_address(app, shops, path):
+    client = shops(TRUSTED_HOSTS="shop.example").test_client()
 
     assert client.get(path, headers=BY_ADDRESS).status_code == 200
     assert client.get("/healthz", headers=BY_ADDRESS).status_code == 400
 
 
 @pytest.mark.parametrize(("token", "status"), [("a-token-for-figures", 200), ("", 400)])
-def test_figures_are_told_by_any_address_to_who_has_their_token(app, environ, token, status):
-    client = made(environ, TRUSTED_HOSTS="shop.example", METRICS_TOKEN=token).test_client()
+def test_figures_are_told_by_any_address_to_who_has_their_token(app, shops, token, status):
+    client = shops(TRUSTED_HOSTS="shop.example", METRICS_TOKEN=token).test_client()
     sent = {"Authorization": f"Bearer {token}"} if token else {}
 
     assert client.get("/metrics", headers={**BY_ADDRESS, **sent}).status_code == status
@@ -336,8 +345,8 @@ def test_a_host_that_is_none_is_in_no_link(anyone, app, host):
     assert host not in link
 
 
-def test_a_forwarded_host_is_never_believed(app, environ):
-    shop = made(environ, TRUSTED_PROXIES="1")
+def test_a_forwarded_host_is_never_believed(app, shops):
+    shop = shops(TRUSTED_PROXIES="1")
     forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example",
               "X-Forwarded-Prefix": "/evil.example", "X-Forwarded-Port": "666"}  # fmt: skip
     for _ in range(2):
@@ -353,8 +362,8 @@ def test_a_forwarded_host_is_never_believed(app, environ):
 # --- Forms
 
 
-@pytest.fixture
-def form(app, environ) -> Flask:
+@pytest.fixture(scope="module")
+def form(environ) -> Flask:
     """The shop, and one route more: a form that says how many fields it was sent."""
     shop = made(environ)
 
