@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 from app.config import DEVELOPMENT_SECRET, ROOT, Testing
 from app.gateways.media import FolderStore
 from tests import factories, roles, servers
+from tests.forks import started
 from tests.integration.conftest import Caller
 from tests.integration.people import inside
 from tests.integration.shopping import guest_order
@@ -45,15 +46,31 @@ def elsewhere(request, database, tmp_path):
         yield url
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """What runs the scripts without importing the shop anew each time."""
+    with started() as forks:
+        yield forks
+
+
 @pytest.fixture
-def run(environ, tmp_path):
+def run(forks, settings_for):
     """Run one of the scripts on a database, with the pictures in a folder."""
 
-    def call(script, *arguments, url, media="media", **more):
-        settings = {**roles.settings(url), **more, "MEDIA_FOLDER": str(tmp_path / media)}
+    def call(script, *arguments, **where):
+        return forks.run(script, *arguments, env=settings_for(**where))
+
+    return call
+
+
+@pytest.fixture
+def command(settings_for):
+    """The same by the command itself, as an operator calls it."""
+
+    def call(script, *arguments, **where):
         return subprocess.run(
             [ROOT / "scripts" / script, *arguments],
-            env={**os.environ, **environ, **settings},
+            env=settings_for(**where),
             capture_output=True,
             text=True,
         )
@@ -62,10 +79,21 @@ def run(environ, tmp_path):
 
 
 @pytest.fixture
+def settings_for(environ, tmp_path):
+    """The environment of a script for a database, with the pictures in a folder."""
+
+    def settings(url, media="media", **more):
+        own = {**roles.settings(url), **more, "MEDIA_FOLDER": str(tmp_path / media)}
+        return {**os.environ, **environ, **own}
+
+    return settings
+
+
+@pytest.fixture
 def backup(run, database, tmp_path, sold):
     """A backup of the shop; its folder."""
 
-    def make(*options, folder="backups"):
+    def make(*options, folder="backups", run=run):
         done = run("backup", tmp_path / folder, *options, url=database)
         assert done.returncode == 0, done.stderr
         return Path(re.match(r"backup: (.+?): [0-9.]+ MB", done.stdout).group(1))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.races
 @pytest.mark.only_on("sqlite", "postgresql")  # backups go past a pooler
-def test_a_backup_under_load_is_of_one_moment(app, sold, backup, run, elsewhere, tmp_path):
+def test_a_backup_under_load_is_of_one_moment(app, sold, backup, command, elsewhere, tmp_path):
     told, done = [], threading.Event()
 
     def buy():
@@ -35,12 +35,12 @@ def test_a_backup_under_load_is_of_one_moment(app, sold, backup, run, elsewhere,
     while len(told) < 10:
         done.wait(0.01)
     before = set(told)
-    made = backup()
+    made = backup(run=command)
     done.set()
     for buyer in buyers:
         buyer.join()
 
-    restored = run("restore", made, url=elsewhere, media="others")
+    restored = command("restore", made, url=elsewhere, media="others")
 
     assert restored.returncode == 0, restored.stderr
     assert "1 products" in restored.stdout
