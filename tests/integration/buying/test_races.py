@@ -20,6 +20,8 @@ from tests.integration.shopping import fill, guest_order, move, order, stock
 pytestmark = [pytest.mark.processes, pytest.mark.races]
 # As many as one process has connections: more only wait for one.
 THREADS = 8
+UNITS = 100
+"""That processes sell: they contend for each of them."""
 
 
 @pytest.fixture(autouse=True)
@@ -303,7 +305,7 @@ def test_guests_cancel_and_buy_at_once(app):
 
 
 def test_processes_sell_exactly_what_there_is(app, environ):
-    product = product_of(app, 200)
+    product = product_of(app, UNITS)
     seen = Counter()
     counting = threading.Lock()
 
@@ -320,9 +322,9 @@ def test_processes_sell_exactly_what_there_is(app, environ):
         at_once([lambda: shop_until_sold_out(url)] * THREADS)
 
     assert set(seen) == {201, 409}
-    assert orders(app) == 200
-    assert ordered(app) == {product.id: 200}
-    assert stock(app, product) == (200, 200)
+    assert orders(app) == UNITS
+    assert ordered(app) == {product.id: UNITS}
+    assert stock(app, product) == (UNITS, UNITS)
 
 
 def buy(client, url, product):

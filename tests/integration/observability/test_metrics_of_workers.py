@@ -14,6 +14,7 @@ import requests
 
 from tests import servers
 from tests.figures import Figures, figure, read
+from tests.integration.conftest import empty
 
 pytestmark = [
     pytest.mark.processes,
@@ -22,9 +23,10 @@ pytestmark = [
 FACTS = {"method": "GET", "route": "/healthz/live", "status": 200}
 
 
-@pytest.fixture
-def gunicorn(app, environ):
-    """Gunicorn with two workers, and where it listens."""
+@pytest.fixture(scope="module")
+def gunicorn(shared_app, environ):
+    """Gunicorn with two workers, and where it listens: whatever happens to its workers, it goes on."""
+    empty(shared_app)
     with servers.gunicorn(environ, workers=2) as running:
         yield running
 
@@ -66,6 +68,7 @@ def files(server) -> list[Path]:
 
 def test_counts_add_up_and_outlive_workers_that_are_killed(gunicorn):
     server, url = gunicorn
+    before = figures(url)
     ask(url, 40)
     first = set(servers.children(server.pid))
 
@@ -76,10 +79,11 @@ def test_counts_add_up_and_outlive_workers_that_are_killed(gunicorn):
     ask(url, 20)
 
     told = [figures(url) for _ in range(6)]
-    assert {figure(one, "shop_requests_total", **FACTS) for one in told} == {60}
-    assert {figure(one, "shop_request_seconds_count", route="/healthz/live") for one in told} == {
-        60
-    }
+    for name, facts in (
+        ("shop_requests_total", FACTS),
+        ("shop_request_seconds_count", {"route": FACTS["route"]}),
+    ):
+        assert {figure(one, name, **facts) for one in told} == {figure(before, name, **facts) + 60}
     assert {figure(one, "shop_workers") for one in told} == {2}
     assert {figure(one, "shop_database_connections", state="size") for one in told} == {16}
 
@@ -106,23 +110,24 @@ def test_what_a_killed_worker_had_under_way_is_under_way_no_more(gunicorn):
 
 def test_a_hangup_starts_new_workers_who_go_on_counting_in_as_many_files(gunicorn):
     server, url = gunicorn
+    counted = figure(figures(url), "shop_requests_total", **FACTS)
     for _ in range(3):
         before = set(servers.children(server.pid))
         ask(url, 10)
         server.send_signal(signal.SIGHUP)
         eventually(two_work(server, gone=before))
 
-    assert figure(figures(url), "shop_requests_total", **FACTS) == 30
+    assert figure(figures(url), "shop_requests_total", **FACTS) == counted + 30
     # Counters, gauges and histograms: of the parent, and of at most two workers of each time.
     assert 6 <= len(files(server)) <= 3 * 5
 
 
-def test_the_files_go_with_the_server(gunicorn):
-    server, _url = gunicorn
-    kept = files(server)
+def test_the_files_go_with_the_server(app, environ):
+    with servers.gunicorn(environ, workers=2) as (server, _url):
+        kept = files(server)
 
-    server.terminate()
-    server.wait(40)
+        server.terminate()
+        server.wait(40)
 
     assert kept != []
     assert files(server) == []
