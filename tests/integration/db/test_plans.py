@@ -15,6 +15,8 @@ from app.models import Order, Product
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
 from app.services.seeding import seed_service
+from tests.integration.conftest import Caller, empty, empty_cache, signed_in
+from tests.integration.people import inside
 from tests.sql import watched
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -57,17 +59,37 @@ def noted(app) -> Iterator[list[tuple[str, Any]]]:
         yield asked
 
 
-@pytest.fixture
-def shop(app):
+@pytest.fixture(scope="module")
+def full_shop(shared_app):
     """Thousands of products and orders, which the database has looked at."""
     now = utc_now()
-    with app.app_context():
+    empty(shared_app)
+    with shared_app.app_context():
         in_transaction(lambda: seed_service.create_demo("USD", "x", "x", 1))
         in_transaction(lambda: seed_service.add_products(PRODUCTS, "USD", 1, now))
         for _ in range(ORDERS // 1_000):
             in_transaction(lambda: seed_service.add_orders(ORDERS, "USD", 1, now))
         in_transaction(seed_service.update_statistics)
-    return app
+    return shared_app
+
+
+@pytest.fixture
+def shop(full_shop):
+    """The same shop for all tests here, which only read; it has cached nothing."""
+    inside(full_shop, empty_cache)
+    return full_shop
+
+
+@pytest.fixture
+def anyone(shop):
+    """A caller without an account."""
+    return Caller(shop)
+
+
+@pytest.fixture
+def admin(shop):
+    """A signed-in member of staff."""
+    return signed_in(shop, role="admin")
 
 
 def walks(app, asked: list[tuple[str, Any]]) -> list[str]:
