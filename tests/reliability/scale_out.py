@@ -180,8 +180,9 @@ def trade(setting: ScaledSetting, rng: random.Random, each: int = APPS) -> Outco
         outcome.served = [_until_it_serves(address) for address in setting.addresses]
     outcome.violations += check(history, read_books(setting.database_url), town.facts)
     audit = setting.flask("audit")
-    if audit.returncode != 0:
-        outcome.violations += [Violation("audit", line) for line in audit.stdout.splitlines()]
+    if audit.exit_code != 0:
+        told = audit.output or repr(audit.exception)
+        outcome.violations += [Violation("audit", line) for line in told.splitlines()]
     return outcome
 
 

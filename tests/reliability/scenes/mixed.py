@@ -79,9 +79,10 @@ def _tell(facts: WorldFacts, log: list[Fault], setting: Setting) -> None:
 def _audit(setting: Setting) -> list[Violation]:
     """What the shop itself says of its books: a second witness."""
     audit = setting.flask("audit")
-    if audit.returncode == 0:
+    if audit.exit_code == 0:
         return []
-    return [Violation("audit", line) for line in (audit.stdout + audit.stderr).splitlines()]
+    told = audit.output or repr(audit.exception)
+    return [Violation("audit", line) for line in told.splitlines()]
 
 
 def _figures(setting: Setting, history: History, log: list[Fault]) -> dict[str, int | float]:
