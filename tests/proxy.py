@@ -186,6 +186,7 @@ class _Echo(BaseHTTPRequestHandler):
     """Tells what it was asked; /lost is never answered, and a file of VERSION may be kept."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the body waits 40 ms for the head to be acknowledged
     server: "Echo"
 
     def _answer(self) -> None:

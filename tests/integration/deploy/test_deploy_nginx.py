@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
@@ -15,7 +14,10 @@ import requests
 import yaml
 from PIL import Image
 
+from app import create_app
+from app.config import Testing
 from tests import proxy, servers
+from tests.integration.conftest import migrated
 from tests.servers import LOCALHOST, free_port
 
 pytestmark = pytest.mark.slow
@@ -52,8 +54,7 @@ def gunicorn(tmp_path_factory):
         "JWT_SECRET_KEY": "j" * 40,
         "FLASK_SKIP_DOTENV": "1",
     }
-    flask("db", "upgrade", **settings)
-    flask("seed-db", **settings)
+    seed(settings)
     with servers.shop(settings, workers=1) as address:
         yield address.removeprefix("http://")
 
@@ -65,15 +66,11 @@ def shop(folder, gunicorn):
         yield f"http://{LOCALHOST}:{ports[8080]}"
 
 
-def flask(*command, **settings):
-    """A command of the shop, in a process of its own."""
-    subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "manage.py", *command],
-        env={"PATH": os.environ["PATH"], **settings},
-        cwd=proxy.ROOT,
-        check=True,
-        capture_output=True,
-    )
+def seed(settings):
+    """Migrate a database, and put the demo data in it."""
+    migrated(settings["DATABASE_URL"])
+    done = create_app(Testing(settings)).test_cli_runner().invoke(args=["seed-db"])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.fixture
