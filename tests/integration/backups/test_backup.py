@@ -35,7 +35,7 @@ def test_a_backup_under_load_is_of_one_moment(app, sold, backup, command, elsewh
     while len(told) < 10:
         done.wait(0.01)
     before = set(told)
-    made = backup(run=command)
+    made = backup()
     done.set()
     for buyer in buyers:
         buyer.join()
@@ -174,14 +174,14 @@ def test_a_shop_is_put_where_somebody_else_made_the_extensions(app, backup, run,
 
 
 @pytest.mark.only_on("sqlite")
-def test_the_oldest_backups_go(backup, tmp_path):
+def test_the_oldest_backups_go(backup, command, tmp_path):
     (tmp_path / "backups").mkdir()
     (tmp_path / "backups" / "of-somebody-else").mkdir()
     older = ["shop-20250101T000000.000000Z", "shop-20250102T000000.000000Z"]
     for name in older:
         (tmp_path / "backups" / name).mkdir()
 
-    last = backup("--keep", "2")
+    last = backup("--keep", "2", run=command)
 
     left = sorted(path.name for path in (tmp_path / "backups").glob("shop-*"))
     assert left == [older[1], last.name]

@@ -140,8 +140,8 @@ def numbers_of(url):
         connection.cursor().execute("SELECT number FROM orders")
 
 
-def test_a_backup_and_its_folder_are_for_their_owner_alone(backup):
-    made = backup()
+def test_a_backup_and_its_folder_are_for_their_owner_alone(backup, command):
+    made = backup(run=command)
 
     modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in [made, *made.rglob("*")]}
 
