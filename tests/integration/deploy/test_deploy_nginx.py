@@ -1,7 +1,6 @@
 """nginx as it is shipped, in front of the real shop: sizes, addresses, slow clients, outages."""
 
 import io
-import os
 import re
 import socket
 import subprocess
