@@ -30,7 +30,11 @@ def path(app):
     return f"/api/products/{inside(app, factories.product).id}"
 
 
-def picture(size=(1600, 1200), kind="JPEG", colour="red", **options: Any) -> bytes:
+LARGE = (1600, 1200)
+"""Larger than any width that is shown."""
+
+
+def picture(size=(160, 120), kind="JPEG", colour="red", **options: Any) -> bytes:
     """A file as a camera or a program would make it."""
     out = io.BytesIO()
     Image.new("RGBA" if kind == "PNG" else "RGB", size, colour).save(out, kind, **options)
@@ -57,7 +61,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", pictures.FORMATS)
 def test_a_picture_comes_back_as_webp_in_three_widths(anyone, admin, path, kind):
-    made = upload(admin, path, picture(kind=kind), alt="A mug")
+    made = upload(admin, path, picture(LARGE, kind), alt="A mug")
 
     assert made.status_code == 201, made.json
     assert (made.json["alt"], made.json["width"], made.json["height"]) == ("A mug", 1280, 960)
@@ -129,7 +133,13 @@ def test_an_upload_may_be_repeated(anyone, admin, path):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"GIF89a", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", picture()[:900]],
+    [
+        b"",
+        b"GIF89a",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.7",
+        picture(LARGE)[:900],
+    ],
     ids=["empty", "cut off", "svg", "pdf", "half"],
 )
 def test_what_is_no_picture_is_refused(anyone, admin, path, folder, data):
@@ -155,7 +165,7 @@ def test_a_file_beyond_the_limit_is_refused(app, admin, path):
 
 
 def test_a_large_picture_within_the_limit_is_taken(app, admin, path):
-    noise = Image.effect_noise((2400, 2000), 90)
+    noise = Image.effect_noise(LARGE, 90)
     out = io.BytesIO()
     noise.save(out, "PNG")
 
@@ -192,7 +202,7 @@ def test_a_product_that_is_not_there_gets_no_picture(admin, folder):
 
 def test_pictures_are_put_in_order_described_and_taken_away_by_an_edit(admin, path):
     red, blue, green = (
-        upload(admin, path, picture(colour=colour)).json["id"]
+        upload(admin, path, picture(LARGE, colour=colour)).json["id"]
         for colour in ("red", "blue", "green")
     )
     wishes = [{"id": green, "alt": "Green"}, {"id": red}]
