@@ -16,7 +16,14 @@ from tests.performance.measure import measure
 from tests.performance.replica import measure_replica, replicated
 from tests.performance.result import Result, describe, machine
 from tests.performance.scale import measure_scale
-from tests.performance.setting import Options, Setting, bench_setting, cold_start, flask, serving
+from tests.performance.setting import (
+    Options,
+    Setting,
+    bench_setting,
+    cold_start,
+    flask_here,
+    serving,
+)
 from tests.performance.statements import count_statements
 from tests.performance.table import as_text
 from tests.performance.workloads import Workload, workloads
@@ -60,7 +67,7 @@ def _measured(
 ) -> Result:
     figures = measure(setting, wanted, options.rounds, options.seconds)
     statements = count_statements(setting.environ, wanted, dice)
-    flask(setting.environ, "audit")
+    flask_here(setting.environ, "audit")
     names = ("products", "orders", "workers", "limits", "rounds", "seconds")
     return {
         "machine": machine(setting),
@@ -88,7 +95,7 @@ def _contention(servers: Options, options: argparse.Namespace) -> Result:
         serving(prepared, ["shop"], options.workers) as setting,
     ):
         measured = measure_contention(setting, options.rounds, options.seconds)
-        flask(setting.environ, "audit")
+        flask_here(setting.environ, "audit")
         return {"machine": machine(setting), **measured}
 
 

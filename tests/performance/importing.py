@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tests import roles, servers
 from tests.performance.cpu import cpu_seconds
 from tests.performance.result import Result
-from tests.performance.setting import Setting, flask
+from tests.performance.setting import Setting, flask, flask_here
 
 ROWS = 50_000
 
@@ -29,13 +29,13 @@ class Taken(NamedTuple):
 def measure_import(setting: Setting, rows: int) -> Result:
     """A list of new articles, and the same again with other prices and more stock, on a database of
     its own. What the command takes to start is told from that: a list of nothing shows it."""
-    catalogue = list(csv.DictReader(io.StringIO(flask(setting.environ, "export-products"))))
+    catalogue = list(csv.DictReader(io.StringIO(flask_here(setting.environ, "export-products"))))
     with (
         servers.database(setting.maintenance_url, "shopswift_bench_import") as url,
         TemporaryDirectory() as folder,
     ):
         other = replace(setting, environ={**setting.environ, **roles.settings(url)})
-        flask(other.environ, "db", "upgrade")
+        flask_here(other.environ, "db", "upgrade")
         path = Path(folder) / "list.csv"
         _write(path, catalogue, 0, 0)
         start = _timed(other, path)
@@ -43,7 +43,7 @@ def measure_import(setting: Setting, rows: int) -> Result:
         for name, more in (("new", 0), ("changed", 1)):
             _write(path, catalogue, rows, more)
             measured[name] = _row(_timed(other, path), start, rows)
-        flask(other.environ, "audit")
+        flask_here(other.environ, "audit")
     return measured
 
 

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,12 +18,9 @@ from typing import Literal
 import psycopg2
 from click.testing import Result
 
-from app import config, create_app
-from app.extensions import db
-from tests import roles, servers
+from tests import commands, roles, servers
 
 Database = Literal["sqlite", "postgresql"]
-_one_command = threading.Lock()
 
 SECRETS = {
     "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
@@ -79,17 +75,8 @@ class Setting:
         return time.monotonic() - self._began
 
     def flask(self, *arguments: str) -> Result:
-        """Run one command of the shop's command line in this process, to its end. One at a time:
-        much of a command is the process's own."""
-        with _one_command:
-            environ = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR"}
-            app = create_app(config.load(environ))
-            try:
-                return app.test_cli_runner().invoke(args=arguments)
-            finally:
-                with app.app_context():
-                    for engine in db.engines.values():
-                        engine.dispose()
+        """Run one command of the shop's command line, to its end."""
+        return commands.run(self.environ, *arguments)
 
     def start_shop(self) -> None:
         """Start gunicorn, and wait until the shop is ready and all its workers are there."""
