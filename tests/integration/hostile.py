@@ -222,14 +222,24 @@ def pages(world: World, methods: tuple[str, ...] = ("GET",)) -> Iterator[tuple[s
                 yield caller, route
 
 
+SIGN_IN_ENDS = ("/logout", "/account/password", "/account/sign-out-everywhere", "/account/close")
+
+
 def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
-    """Each form that a page shows to somebody, once, by where it is sent and what it asks."""
+    """Each form that a page shows to somebody, once, by where it is sent and what it asks; those
+    last that may end somebody's sign-in, after which the others would only be sent away."""
     found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
     for caller, route in pages(world, ("GET", "POST")):
         for form in forms_of(world.request_as(route, caller).text):
             if form.method == "post":
                 found.setdefault((form.action, " ".join(form.values)), (caller, form))
-    return list(found.values())
+    return sorted(found.values(), key=lambda entry: entry[1].action in SIGN_IN_ENDS)
+
+
+def is_sent_away(caller: str, form: HtmlForm, response: TestResponse) -> bool:
+    """Whether somebody who was signed in has to sign in again before the form is looked at."""
+    may_be = caller == "anonymous" or form.action in SIGN_IN_ENDS
+    return not may_be and response.headers.get("Location", "").startswith("/login")
 
 
 def sent_by(world: World, action: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from tests.integration.hostile import (
     forget_failures,
     forms_of,
     header_texts,
+    is_sent_away,
     line_texts,
     pages,
     put,
@@ -246,12 +247,14 @@ def test_in_every_field_of_every_form(app, world, stopwatch):
                     token = csrf_token(client, shown)
                 data = {**values, "csrf_token": token, name: text}
                 forget_failures(app, data)
-                stopwatch.check(
-                    f"{caller} {form.action} {name[:20]}: {kind}",
+                what = f"{caller} {form.action} {name[:20]}: {kind}"
+                response = stopwatch.check(
+                    what,
                     lambda c=client, f=form, d=data: c.post(
                         f.action, data=d, content_type=f.mimetype
                     ),
                 )
+                assert not is_sent_away(caller, form, response), what
 
 
 def test_in_every_cell_of_a_product_list(app, world, stopwatch):

@@ -15,6 +15,7 @@ from tests.integration.hostile import (
     csrf_token,
     forget_failures,
     forms_of,
+    is_sent_away,
     pages,
     sent_by,
 )
@@ -97,6 +98,7 @@ def test_in_every_form(app, world):
                 response = client.post(form.action, data=data, content_type=form.mimetype)
 
                 assert response.status_code < 500, f"{caller} {form.action} {number[:50]}"
+                assert not is_sent_away(caller, form, response), f"{caller} {form.action}"
                 response.close()
 
 
