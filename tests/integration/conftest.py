@@ -1,9 +1,12 @@
 """The shop in its two forms, each test on empty tables: SQLite by itself, PostgreSQL with Redis."""
 
+import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -311,7 +314,21 @@ def signed_in(app: Flask, **facts: Any) -> Caller:
 
 
 def migrated(url: str) -> str:
-    """The same database, with the schema in it."""
+    """The same database, with the schema in it. One of SQLite is a copy of the first of the run."""
+    folder = os.environ.get("TEST_TEMPLATES_FOLDER")
+    if folder is None or not url.startswith("sqlite"):
+        return _upgraded(url)
+    template, unfinished = Path(folder) / "schema.db", Path(folder) / "unfinished.db"
+    with (Path(folder) / "schema.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # others wait until the first has made it
+        if not template.exists():
+            _upgraded(f"sqlite:///{unfinished}")
+            unfinished.rename(template)
+    shutil.copy(template, str(make_url(url).database))
+    return url
+
+
+def _upgraded(url: str) -> str:
     app = create_app(Testing({**roles.settings(url), "LOG_LEVEL": "WARNING"}))
     with app.app_context():
         upgrade()
