@@ -29,12 +29,12 @@ class Forks:
     ) -> "subprocess.CompletedProcess[str]":
         """Run `scripts/<script>.py`; what came of it."""
         argv = [str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            paths = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, err)]
-            code = self._ask({"argv": argv, "env": dict(env), "files": paths})
-            for file in (out, err):
-                file.seek(0)
-            return subprocess.CompletedProcess(argv, code, out.read(), err.read())
+        with tempfile.TemporaryDirectory(prefix="shopswift-fork-") as folder:
+            files = [Path(folder, name) for name in ("out", "err")]
+            for file in files:
+                file.touch()
+            code = self._ask({"argv": argv, "env": dict(env), "files": [str(f) for f in files]})
+            return subprocess.CompletedProcess(argv, code, *(file.read_text() for file in files))
 
     def _ask(self, wanted: dict[str, object]) -> int:
         assert self._process.stdin is not None
