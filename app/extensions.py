@@ -44,12 +44,17 @@ class ShopSession(Session):
 
 
 class ShopBcrypt(Bcrypt):
-    """Flask-Bcrypt with the cost of its hashes."""
+    """Flask-Bcrypt with the current app's cost. Its own is that of the app which was created last."""
 
     @property
     def cost(self) -> int:
         """BCRYPT_LOG_ROUNDS: a hash takes 2^cost rounds."""
-        return int(self._log_rounds)
+        return int(current_app.config["BCRYPT_LOG_ROUNDS"])
+
+    def generate_password_hash(self, password: str, rounds: int | None = None) -> bytes:
+        """The hash of a password."""
+        hashed: bytes = super().generate_password_hash(password, rounds or self.cost)
+        return hashed
 
 
 # `expire_on_commit=False`: an answer's rows are loaded before the commit and stay readable after it.

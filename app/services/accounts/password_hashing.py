@@ -68,5 +68,4 @@ def _cost(password_hash: str) -> int:
 
 
 def _hash(password: str) -> str:
-    hashed: bytes = bcrypt.generate_password_hash(passwords.canonical(password))
-    return hashed.decode()
+    return bcrypt.generate_password_hash(passwords.canonical(password)).decode()

@@ -5,10 +5,11 @@ from datetime import timedelta
 import bcrypt
 import pytest
 
+from app import create_app
+from app.config import Testing
 from app.db.unit_of_work import in_transaction
-from app.extensions import bcrypt as hashing
 from app.models import LoginThrottle, User
-from app.services.accounts import auth_service
+from app.services.accounts import auth_service, password_hashing
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.people import (
@@ -37,7 +38,7 @@ def account(app):
 @pytest.fixture
 def raised(app, monkeypatch, account):
     """The operator has raised the cost since."""
-    monkeypatch.setattr(hashing, "_log_rounds", NEW_COST)
+    monkeypatch.setitem(app.config, "BCRYPT_LOG_ROUNDS", NEW_COST)
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_an_account_without_a_password_takes_the_same_work_and_lets_nobody_in(
 
 def test_ones_own_wrong_password_takes_the_present_work_too(app, account, monkeypatch, rounds):
     token = login(Caller(app)).json["access_token"]
-    monkeypatch.setattr(hashing, "_log_rounds", NEW_COST)
+    monkeypatch.setitem(app.config, "BCRYPT_LOG_ROUNDS", NEW_COST)
     rounds.clear()
 
     answer = Caller(app, **bearer(token)).delete("/api/users/me", json={"password": WRONG})
@@ -157,3 +158,11 @@ def test_of_sign_ins_at_the_same_time_all_succeed_and_one_hash_is_left(app, rais
     assert statuses(answers) == [200] * 8
     assert cost_of_hash(app) == "$2b$07$"
     assert rows(app, LoginThrottle) == []
+
+
+def test_each_app_of_a_process_has_its_own_cost(app, environ):
+    other = create_app(Testing({**environ, "BCRYPT_LOG_ROUNDS": "5"}))
+
+    costs = [inside(each, password_hashing.hash_password, PASSWORD)[:7] for each in (app, other)]
+
+    assert costs == ["$2b$04$", "$2b$05$"]
