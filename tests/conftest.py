@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_fast(item: pytest.Item) -> bool:
-    if item.get_closest_marker("slow") or item.get_closest_marker("processes"):
+    if any(item.get_closest_marker(marker) for marker in ("slow", "processes", "thorough")):
         return False
     only = item.get_closest_marker("only_on")
     parameters = item.callspec.params if hasattr(item, "callspec") else {}

@@ -17,6 +17,8 @@ from tests.reliability.pretend.patch import Patch, Plant
 from tests.reliability.pretend.run import play
 from tests.reliability.pretend.shop import PretendShop
 
+pytestmark = pytest.mark.thorough
+
 PLANTED = [
     pytest.param(name, plant, id=plant.__name__)
     for module in (planted_in_orders, planted_in_goods)

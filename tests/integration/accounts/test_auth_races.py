@@ -31,7 +31,7 @@ from tests.integration.people import (
 )
 from tests.integration.shopping import fill, order
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.thorough]
 
 ADDRESS = {"name": "Ann Lee", "line1": "Main Street 1", "city": "Springfield", "country": "US"}
 OTHER_PASSWORD = "a rather different phrase"

@@ -18,6 +18,8 @@ from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows, statuses
 from tests.integration.shopping import statements_for
 
+pytestmark = pytest.mark.thorough
+
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 WRONG = "not the password"
 

@@ -25,6 +25,8 @@ from tests.integration.people import (
     statuses,
 )
 
+pytestmark = pytest.mark.thorough
+
 WRONG = "not the password"
 HERE = "127.0.0.1"
 

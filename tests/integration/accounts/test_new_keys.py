@@ -9,6 +9,8 @@ from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, login, make_user, me, refresh
 
+pytestmark = pytest.mark.thorough
+
 NEW = "a-new-key-of-more-than-thirty-two-bytes"
 NEW_OF_TOKENS = f"{NEW}-for-tokens"
 OLDER = "an-older-key-of-more-than-thirty-two-bytes"

@@ -17,6 +17,8 @@ from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import EMAIL, inside, login, make_user, rows
 from tests.integration.shopping import ADDRESS, fill, statements_for
 
+pytestmark = pytest.mark.thorough
+
 LINES = 230
 
 

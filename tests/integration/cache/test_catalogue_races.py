@@ -14,7 +14,7 @@ from app.services.catalogue import category_service
 from tests import factories
 from tests.integration import people
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.thorough]
 URL = "/api/products"
 
 

@@ -14,6 +14,8 @@ from app.services.catalogue import pictures
 from tests import factories
 from tests.integration.people import inside
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(autouse=True)
 def folder(app, tmp_path):

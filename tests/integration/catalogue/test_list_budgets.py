@@ -14,6 +14,8 @@ from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller, empty_cache
 from tests.integration.db.test_query_counts import counted
 
+pytestmark = pytest.mark.thorough
+
 CUSTOMER, ADMIN = seed_service.DEMO_CUSTOMER, seed_service.DEMO_ADMIN
 FEW, MANY = 10, 1_000
 OF_STAFF = (

@@ -15,6 +15,8 @@ from app.services.catalogue.product_filters import ProductQuery
 from tests import factories
 from tests.integration.db.test_query_counts import counted
 
+pytestmark = pytest.mark.thorough
+
 URL = "/api/products"
 
 

@@ -10,6 +10,8 @@ from app.db import cleanup
 from tests import factories
 from tests.sql import watched
 
+pytestmark = pytest.mark.thorough
+
 
 @contextmanager
 def counted(app) -> Iterator[list[str]]:

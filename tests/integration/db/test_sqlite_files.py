@@ -12,6 +12,8 @@ from app.config import Testing
 from app.extensions import db
 from app.services.operations import doctor_service
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(autouse=True)
 def lax_umask():

@@ -16,6 +16,8 @@ from tests import factories
 from tests.figures import figure, read
 from tests.integration.conftest import Caller, signed_in
 
+pytestmark = pytest.mark.thorough
+
 SLEEP = {
     "postgresql": "SELECT pg_sleep(0.03) WHERE :name = :name",
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"

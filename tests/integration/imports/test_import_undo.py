@@ -19,6 +19,8 @@ from tests.integration.people import change, inside, only_row, rows
 from tests.integration.shopping import order
 from tests.integration.staff import signed_in_staff
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["small_batches"]
 
 

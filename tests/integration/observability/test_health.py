@@ -14,6 +14,8 @@ from app.services.operations import store_service
 from tests.integration.conftest import Caller
 from tests.integration.people import at_once
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_live_process_answers(anyone):
     assert anyone.get("/healthz/live").json == {"status": "ok"}

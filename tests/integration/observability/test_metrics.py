@@ -17,6 +17,8 @@ from tests.figures import figure, read
 from tests.integration.browsing import Browser
 from tests.integration.shopping import ADDRESS
 
+pytestmark = pytest.mark.thorough
+
 TOKEN = "scrape-me-if-you-can"
 
 

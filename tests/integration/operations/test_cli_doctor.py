@@ -11,6 +11,8 @@ from app.models import Store
 from app.services.operations.doctor_service import public_url
 from tests import factories
 
+pytestmark = pytest.mark.thorough
+
 
 def doctor(app, *options):
     return app.test_cli_runner().invoke(args=["doctor", *options])

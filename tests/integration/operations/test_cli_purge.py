@@ -21,6 +21,8 @@ from tests.integration.conftest import Caller
 from tests.integration.people import at_once, inside, rows
 from tests.integration.shopping import fill
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 PICTURE = "a" * 32
 

@@ -16,6 +16,8 @@ from tests.integration.people import at_once, inside, rows
 from tests.integration.shopping import fill, move, order, statements_for, stock
 from tests.integration.staff import signed_in_staff
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def limited(app, shops):

@@ -7,7 +7,7 @@ from app.config import Testing
 from tests.integration.people import login, make_user
 
 # Headers are the same on either database.
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.thorough]
 
 ORIGIN = "https://app.example"
 OTHERS = ["https://evil.example", "http://app.example", "https://app.example:8443", "null",

@@ -11,6 +11,8 @@ from app.config import Testing
 from app.extensions import limiter
 from app.web.limits.rate_limits import SHARES
 
+pytestmark = pytest.mark.thorough
+
 ROUTE = "/robots.txt"
 LIMIT = 4 * SHARES
 

@@ -18,6 +18,8 @@ from tests.integration.conftest import signed_in
 from tests.integration.passwords import hashing_requests
 from tests.integration.people import make_user
 
+pytestmark = pytest.mark.thorough
+
 ROUTE = "/api/openapi.json"
 
 

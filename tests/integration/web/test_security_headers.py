@@ -17,7 +17,7 @@ from tests.integration.people import EMAIL, make_user
 from tests.integration.web.test_errors import exchange
 
 # Headers are the same on either database.
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.thorough]
 
 
 def answers(app: Flask, part: str = "1", only: str | None = None, **options):

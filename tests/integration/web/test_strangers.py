@@ -17,6 +17,8 @@ from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, bearer, login, make_user, rows
 
+pytestmark = pytest.mark.thorough
+
 WRONG = "not the password"
 HOME = "192.0.2.1"
 DEVICE = "X-Device-Token"
