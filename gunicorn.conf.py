@@ -187,6 +187,10 @@ def deliver_stop_signals():
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
+# Not in `on_starting`: a server that began with an older file calls `pre_fork` after a hangup.
+os.register_at_fork(after_in_parent=deliver_stop_signals)
+
+
 def pre_fork(server, worker):
     """Freeze the loaded objects, and give the worker the first slot that no other worker has.
 

@@ -1,6 +1,7 @@
 """Several processes that run the same code at the same time."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,11 +25,19 @@ def side_by_side(
 ) -> subprocess.CompletedProcess[str]:
     """Run `code` in so many processes at once, and wait for all: the exit code of the answer is how
     many of them failed, its outputs are those of all."""
-    return subprocess.run(
-        [sys.executable, "-c", FORK, code, str(count), *arguments],
+    command = [sys.executable, "-c", FORK, code, str(count), *arguments]
+    with subprocess.Popen(
+        command,
         env={**os.environ, **(environ or {})},
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-    )
+        start_new_session=True,
+    ) as parent:
+        try:
+            out, err = parent.communicate(timeout=300)
+        except BaseException:
+            os.killpg(parent.pid, signal.SIGKILL)  # its children, too
+            raise
+    return subprocess.CompletedProcess(command, parent.returncode, out, err)

@@ -181,7 +181,7 @@ def trade(setting: ScaledSetting, rng: random.Random, each: int = APPS) -> Outco
     outcome.violations += check(history, read_books(setting.database_url), town.facts)
     audit = setting.flask("audit")
     if audit.exit_code != 0:
-        told = audit.output or repr(audit.exception)
+        told = f"{audit.output} {audit.exception!r}"
         outcome.violations += [Violation("audit", line) for line in told.splitlines()]
     return outcome
 

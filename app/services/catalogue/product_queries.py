@@ -31,8 +31,9 @@ from app.services.catalogue.product_views import ProductView
 SORTS = (*SORT_KEYS, "relevance")
 WALKED_ORDERS = ("relevance", "created_at", "-created_at")
 """Not by price or name: products of one name have much the same price, and may all come last."""
-COUNT_SECONDS = 60
-"""How long the count of a common term is used again; MIN_COMMON leaves room for what changes."""
+COUNT_SECONDS = 10
+"""How long the count of a common term is used again. In that time nothing but an import, which renews
+the planner's statistics, takes a term from the 2,500 products between MIN_COMMON and MAX_DEPTH."""
 MAX_BRANCHES = 20
 """Of more categories at once, the products are read along the order of all."""
 
@@ -197,8 +198,8 @@ def _exceeds_pages(scope: Scope, search: Search) -> bool:
     """
     if scope.forms or not product_search.is_common(search):
         return False
-    minute = int(time.monotonic() // COUNT_SECONDS)
-    return _has_many(db.engine, scope, search.match, tuple(search.parameters.items()), minute)
+    moment = int(time.monotonic() // COUNT_SECONDS)
+    return _has_many(db.engine, scope, search.match, tuple(search.parameters.items()), moment)
 
 
 @lru_cache(maxsize=256)
@@ -207,7 +208,7 @@ def _has_many(
     scope: Scope,
     match: Match,
     parameters: tuple[tuple[str, object], ...],
-    _minute: int,
+    _moment: int,
 ) -> bool:
     count = run(product_statements.count_of_common(scope, match), dict(parameters)).scalar_one()
     return bool(count > product_search.MIN_COMMON)

@@ -20,8 +20,8 @@ from tests.integration.shopping import fill, guest_order, move, order, stock
 pytestmark = [pytest.mark.processes, pytest.mark.races]
 # As many as one process has connections: more only wait for one.
 THREADS = 8
-UNITS = 100
-"""That processes sell: they contend for each of them."""
+UNITS = 200
+"""How many units there are for the processes to sell."""
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,7 @@ import requests
 import yaml
 from PIL import Image
 
-from app import create_app
-from app.config import Testing
-from tests import proxy, servers
+from tests import commands, proxy, servers
 from tests.integration.conftest import migrated
 from tests.servers import LOCALHOST, free_port
 
@@ -68,7 +66,7 @@ def shop(folder, gunicorn):
 def seed(settings):
     """Migrate a database, and put the demo data in it."""
     migrated(settings["DATABASE_URL"])
-    done = create_app(Testing(settings)).test_cli_runner().invoke(args=["seed-db"])
+    done = commands.run(settings, "seed-db")
     assert done.exit_code == 0, done.output
 
 

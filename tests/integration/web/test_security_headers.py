@@ -363,8 +363,9 @@ def test_a_forwarded_host_is_never_believed(app, shops):
 
 
 @pytest.fixture(scope="module")
-def form(environ) -> Flask:
+def form(shared_app, environ) -> Flask:
     """The shop, and one route more: a form that says how many fields it was sent."""
+    empty(shared_app)
     shop = made(environ)
 
     @shop.post("/form")
@@ -404,8 +405,9 @@ def test_a_form_of_too_many_parts_is_refused(form):
 
 
 @pytest.fixture(scope="module")
-def port(environ):
+def port(shared_app, environ):
     """Where a real gunicorn listens."""
+    empty(shared_app)
     with servers.shop(environ, workers=1) as address:
         yield int(address.rpartition(":")[2])
 

@@ -81,7 +81,7 @@ def _audit(setting: Setting) -> list[Violation]:
     audit = setting.flask("audit")
     if audit.exit_code == 0:
         return []
-    told = audit.output or repr(audit.exception)
+    told = f"{audit.output} {audit.exception!r}"
     return [Violation("audit", line) for line in told.splitlines()]
 
 
