@@ -15,7 +15,8 @@ from flask import current_app
 from app.cli.shell import command, complain, progress
 from app.db.unit_of_work import end_session, in_transaction
 from app.domain.catalogue.csv_cells import CsvWriter
-from app.domain.catalogue.csv_rows import COLUMNS, NotAProductList, ProductList, open_text
+from app.domain.catalogue.csv_lines import BYTE_ORDER_MARK, open_text
+from app.domain.catalogue.csv_rows import COLUMNS, NotAProductList, ProductList
 from app.domain.people.actor import SYSTEM
 from app.services.audit import security_log
 from app.services.imports import export_service, import_service, import_undo
@@ -33,11 +34,13 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     """Create and update products from a CSV file, by SKU; `-` reads standard input.
 
     Columns: sku, name, price and, if wanted, stock (units on hand), description, category (a name
-    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8.
+    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8, or UTF-16 with a byte order
+    mark; cells separated by commas, semicolons, tabs or bars.
 
     A column that the file leaves out stays as it is, and so does the stock where its cell is empty;
-    an empty description, category or compare_at_price takes away what was there. Of a product with
-    several variants a row changes only its own variant's price and stock.
+    an empty description, category or compare_at_price takes away what was there. A compare_at_price is
+    shown as the former price while it is higher than the price. Of a product with several variants a row
+    changes only its own variant's price and stock.
 
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.
@@ -86,13 +89,15 @@ def undo_import(reference: str, dry_run: bool) -> None:
 @command("export-products")
 @click.option("--output", type=click.File("w", encoding="utf-8", atomic=True), default="-")
 @click.option("--all", "inactive", is_flag=True, help="Also what is not active.")
-def export_products(output: TextIO, inactive: bool) -> None:
+@click.option("--spreadsheet", is_flag=True, help="Begin with the mark by which Excel knows UTF-8.")
+def export_products(output: TextIO, inactive: bool, spreadsheet: bool) -> None:
     """Write all products as CSV, one row a variant, as import-products reads it.
 
     Importing the file again changes nothing. Text that a spreadsheet would take for a formula, such
     as a name that begins with `=`, has an apostrophe in front, which the import takes away.
     """
     in_transaction(lambda: security_log.record_of(SYSTEM, security_log.EXPORTED, "products"))
+    output.write(BYTE_ORDER_MARK if spreadsheet else "")
     writer = CsvWriter(output)
     writer.write(COLUMNS)
     for row in export_service.product_rows(current_app.config["STORE_CURRENCY"], inactive):

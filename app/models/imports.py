@@ -29,9 +29,8 @@ class ImportReport(TypedDict, total=False):
 
 
 class JobMemory(TypedDict, total=False):
-    """What a check remembers from batch to batch: variants of several rows, paths of categories."""
+    """What a check remembers from batch to batch: the paths of categories that are to be created."""
 
-    articles: dict[str, dict[str, Any]]
     planned: list[list[str]]
 
 
@@ -57,10 +56,10 @@ class ImportJob(Timestamped, Base):
     lines: Mapped[int]
     line: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str] = mapped_column(String(10), default="checking", server_default="checking")
-    # The file and the SKUs of several rows; deleted at the end.
+    # The file, and of the SKUs of several rows the line of the first; deleted at the end.
     file: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
-    repeated: Mapped[list[str]] = mapped_column(
-        Json, default=list, server_default="[]", deferred=True, deferred_raiseload=True
+    repeated: Mapped[dict[str, int]] = mapped_column(
+        Json, default=dict, server_default="[]", deferred=True, deferred_raiseload=True
     )
     memory: Mapped[JobMemory] = mapped_column(Json, default=dict, server_default="{}")
     preview: Mapped[ImportReport] = mapped_column(Json, default=dict, server_default="{}")

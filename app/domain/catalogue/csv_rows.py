@@ -4,28 +4,31 @@
 
 A missing column or cell leaves the product's value as it is, and so does an empty `stock`; an empty
 description, category or compare_at_price clears it. Text is read as `csv_cells` writes it: an
-apostrophe in front of what looks like a formula is not part of the text.
+apostrophe in front of what looks like a formula is not part of the text. Cells may be separated by
+semicolons, tabs or bars as well, and prices then have a decimal comma. Rows without any text are skipped.
 """
 
 import csv
-import io
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, BinaryIO, TextIO, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from app.domain.catalogue.category_path import Path, read_path
 from app.domain.catalogue.csv_cells import unescape
+from app.domain.catalogue.csv_lines import DELIMITERS, Lines, read_delimiter
 from app.domain.catalogue.variant_rules import MAX_STOCK, clean_sku
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
 
 REQUIRED = ("sku", "name", "price")
 COLUMNS = (*REQUIRED, "stock", "description", "category", "compare_at_price", "currency")
+PRICES = frozenset(("price", "compare_at_price"))
 MAX_NAME, MAX_DESCRIPTION = 200, 20_000
+MAX_CELL = 2**31 - 1
+"""As long as a file may be: Python's own limit would end a cell, and take its rest for rows."""
+_DECIMAL_COMMA = re.compile("[0-9]+,[0-9]+")
+_NUMBER_OF_A_SPREADSHEET = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+")
 _WHOLE = re.compile("[0-9]{1,18}")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` makes of bytes that are not UTF-8."""
@@ -63,70 +66,36 @@ class BadRow:
     reason: str
 
 
-class _Lines:
-    """The lines of a file, which can be read again from the second line of a row.
-
-    A row with an unclosed quote would otherwise swallow all rows after it.
-    """
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._pushed_back: deque[str] = deque()
-        self._row: list[str] = []
-        self._lines_read = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._pushed_back.popleft() if self._pushed_back else next(self._lines)
-        self._row.append(line)
-        self._lines_read += 1
-        return line
-
-    @property
-    def next_number(self) -> int:
-        """The number of the line that comes next."""
-        return self._lines_read + 1
-
-    def begin_row(self) -> int:
-        """The number of the line on which the next row starts."""
-        self._row.clear()
-        return self.next_number
-
-    def skip_to(self, number: int) -> None:
-        """Continue with this line, which has not been read yet."""
-        deque(islice(self._lines, number - 1 - self._lines_read), maxlen=0)
-        self._lines_read = number - 1
-
-    def give_up_row(self) -> None:
-        """Push back the lines of this row, except for the first."""
-        lines = self._row[1:]
-        self._pushed_back.extendleft(reversed(lines))
-        self._lines_read -= len(lines)
-
-
-def open_text(file: BinaryIO) -> TextIO:
-    """The lines of a product list in UTF-8, as `ProductList` reads them.
-
-    Bytes that are not UTF-8 become lone surrogates, by which their row is refused.
-    """
-    return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-
-
 class ProductList:
     """An iterator over the rows of a CSV text; `unknown` names the columns that it ignores."""
 
-    def __init__(self, lines: Iterable[str], currency: str, start: int = 0) -> None:
+    def __init__(
+        self,
+        lines: Iterable[str],
+        currency: str,
+        start: int = 0,
+        first_lines: Mapping[str, int] | None = None,
+    ) -> None:
         """Read the header, and continue with the row that begins on line `start`.
+
+        `first_lines`, as `repeated` returns it, is needed to continue: rows before `start` are not
+        read again, and a SKU that one of them has is refused.
 
         Raises:
             NotAProductList: no header, a required column missing, or a column twice.
         """
-        self._lines = _Lines(lines)
-        self._reader = csv.reader(self._lines, strict=True)
+        csv.field_size_limit(MAX_CELL)
+        self._lines = Lines(lines)
+        self._delimiter = read_delimiter(self._lines, REQUIRED)
+        if self._delimiter not in DELIMITERS:
+            raise NotAProductList(
+                "The first line names no separator that is known: use sep=; or sep=,"
+            )
+        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         self._currency = currency
         self._header = self._read_header()
+        self._first_lines: dict[str, int] = dict(first_lines or {})
+        self._notes_skus = first_lines is None
         self.unknown = [_printable(name) for name in self._header if name and name not in COLUMNS]
         if start >= self.next_line:
             self._lines.skip_to(start)
@@ -140,17 +109,24 @@ class ProductList:
         for line, cells in self._rows():
             yield cells if isinstance(cells, BadRow) else self._row(line, cells)
 
-    def repeated(self) -> set[str]:
-        """The SKUs that several of the remaining rows have. It reads the file to its end."""
-        skus: set[str] = set()
-        repeated: set[str] = set()
-        place = self._header.index("sku")
-        for _line, cells in self._rows():
-            if not isinstance(cells, BadRow) and place < len(cells):
-                with suppress(NotText):  # such a row is refused, however often it comes
-                    sku = clean_sku(unescape(cells[place]))
-                    (repeated if sku in skus else skus).add(sku)
+    def repeated(self) -> dict[str, int]:
+        """The SKUs that several of the remaining rows have, each with the line of the first of them.
+        It reads the file to its end."""
+        first_lines: dict[str, int] = {}
+        repeated: dict[str, int] = {}
+        for line, cells in self._rows():
+            if not isinstance(cells, BadRow) and (sku := self._sku(cells)) is not None:
+                first = first_lines.setdefault(sku, line)
+                if first != line:
+                    repeated[sku] = first
         return repeated
+
+    def _sku(self, cells: Sequence[str]) -> str | None:
+        place = self._header.index("sku")
+        try:
+            return _read_sku(cells[place]) if place < len(cells) else None
+        except NotText:
+            return None  # such a row is refused, however often it comes
 
     def _rows(self) -> Iterator[tuple[int, list[str] | BadRow]]:
         while True:
@@ -160,21 +136,44 @@ class ProductList:
             except StopIteration:
                 return
             except csv.Error as error:
-                self._lines.give_up_row()
-                yield line, BadRow(line, f"Not readable as CSV: {error}.")
+                yield line, self._refuse_unreadable(line, error)
                 continue
-            if cells:
+            if "".join(cells).strip():
                 yield line, cells
+
+    def _refuse_unreadable(self, line: int, error: csv.Error) -> BadRow:
+        """Refuse a row with the lines that may be its text: what stands in a cell must never change a
+        product. They are taken only if the file ends within the cell and each is a whole row."""
+        is_closed = self._lines.read_to_end_of_row(self._delimiter)
+        reason = f"Not readable as CSV: {error}"
+        others = len(self._lines.row) - 1
+        if others and not is_closed and self._are_whole_rows(self._lines.row):
+            self._lines.push_back(others)
+            others = 0
+        if others:
+            last = line + others
+            lines = f"line {last}" if others == 1 else f"lines {line + 1} to {last}"
+            reason += f"; {lines} not taken, as they may be its text"
+        return BadRow(line, f"{reason}.")
+
+    def _are_whole_rows(self, lines: Sequence[str]) -> bool:
+        first, *others = lines
+        delimiters = len(self._header) - 1
+        return first.count(self._delimiter) == delimiters and all(
+            '"' not in line and line.count(self._delimiter) == delimiters
+            for line in others
+            if line.strip()
+        )
 
     def _read_header(self) -> list[str]:
         try:
-            cells: list[str] = next((cells for cells in self._reader if cells), [])
+            cells: list[str] = next((row for row in self._reader if "".join(row).strip()), [])
         except csv.Error as error:
             raise NotAProductList(f"The file is not readable as CSV: {error}.") from None
         header = [cell.strip().lower() for cell in cells]
         missing = [name for name in REQUIRED if name not in header]
         if missing:
-            hint = "" if len(header) > 1 else " Columns are separated by commas."
+            hint = "" if len(header) > 1 else " Columns are separated by commas or semicolons."
             raise NotAProductList(f"The header has no column {', '.join(missing)}.{hint}")
         repeated = [name for name in COLUMNS if header.count(name) > 1]
         if repeated:
@@ -182,13 +181,29 @@ class ProductList:
         return header
 
     def _row(self, line: int, cells: Sequence[str]) -> ImportRow | BadRow:
-        if len(cells) > len(self._header):
-            return BadRow(line, f"{len(cells)} cells under {len(self._header)} columns.")
+        cells, surplus = cells[: len(self._header)], cells[len(self._header) :]
         text = "".join(cells)
+        if "".join(surplus).strip():
+            count = len(cells) + len(surplus)
+            return BadRow(line, f"{count} cells under {len(self._header)} columns.")
         if not text.isascii() and _NOT_UTF8.search(text):
             return BadRow(line, "The text is not UTF-8.")
+        if (first := self._first_line(line, cells)) != line:
+            return BadRow(line, f"sku: The same as on line {first}.")
         by_column = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
+        if self._delimiter != ",":
+            for name in PRICES & by_column.keys():
+                by_column[name] = _with_decimal_point(by_column[name])
         return check_row(line, by_column, self._currency)
+
+    def _first_line(self, line: int, cells: Sequence[str]) -> int:
+        """The line of the first row with the SKU of this one, which may be this one."""
+        sku = self._sku(cells)
+        if sku is None:
+            return line
+        if self._notes_skus:
+            return self._first_lines.setdefault(sku, line)
+        return self._first_lines.get(sku, line)
 
 
 def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow | BadRow:
@@ -239,8 +254,20 @@ def _same_currency(cell: str, currency: str) -> None:
         raise NotText(f"This shop sells in {currency}.")
 
 
+def _with_decimal_point(cell: str) -> str:
+    """A price as it is written where cells are not separated by commas: `12,50` is 12.50."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+
+
+def _read_sku(cell: str) -> str:
+    sku = clean_sku(cell.removeprefix("'"))  # as `export_service` writes it, and people do
+    if _NUMBER_OF_A_SPREADSHEET.fullmatch(sku):
+        raise NotText("A spreadsheet has shortened this number: format the column as text")
+    return sku
+
+
 _READERS: Mapping[str, Callable[[str, str], object]] = {
-    "sku": lambda cell, _: clean_sku(unescape(cell)),
+    "sku": lambda cell, _: _read_sku(cell),
     "name": lambda cell, _: clean(unescape(cell), 1, MAX_NAME),
     "price": _price,
     "stock": _stock,

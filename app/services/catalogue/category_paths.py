@@ -1,18 +1,28 @@
 """Categories by name or path, for imports, which create those that are missing."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import select
 
-from app.domain.catalogue.category_path import Path
+from app.domain.catalogue.category_path import Path, write_path
 from app.domain.changes import Changes, differences
 from app.domain.people.actor import Actor
 from app.domain.text import fold, make_slug, with_suffix
 from app.extensions import db
 from app.models import Category
 from app.services.audit import trail
+
+
+class AmbiguousCategory(ValueError):
+    """A name that several categories have; the message has their paths."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        names = " and ".join(f"“{write_path(path)}”" for path in paths[:2])
+        others = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+        super().__init__(f"There are {names}{others}: give the whole path")
 
 
 class NewCategory(NamedTuple):
@@ -35,13 +45,20 @@ class CategoryPaths:
     def find_or_plan(self, path: Path, current: int | None) -> int | None:
         """The id of the category for a path or a lone name; of a new one where none matches.
 
-        Where several match, it is the `current` one if it is among them, else the oldest.
+        Where several match, it is the `current` one if it is among them; of several with the same path,
+        the oldest.
+
+        Raises:
+            AmbiguousCategory: a lone name that several categories have, in different places.
         """
         if not path:
             return None
         matches = self.matches(path)
         if current in matches:
             return current
+        places = {_key(self.path_of[category_id]) for category_id in matches}
+        if len(places) > 1:
+            raise AmbiguousCategory([self.path_of[category_id] for category_id in matches])
         return matches[0] if matches else self._plan(path)
 
     def matches(self, path: Path) -> list[int]:

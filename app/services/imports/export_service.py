@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from app.domain.catalogue.category_path import write_path
+from app.domain.catalogue.csv_cells import escape
 from app.domain.money import to_text
 from app.extensions import db
 from app.models import Product, Variant
@@ -37,4 +38,6 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
         sku, name, price, on_hand, description, category_id, compare_at = row
         was = "" if compare_at is None else to_text(compare_at, currency)
         path = paths.get(category_id or 0, "")
+        # The import takes one apostrophe away, by which people mean text. `CsvWriter` adds it to formulas.
+        sku = f"'{sku}" if sku.startswith("'") and escape(sku) == sku else sku
         yield sku, name, to_text(price, currency), str(on_hand), description, path, was, currency

@@ -7,7 +7,8 @@ pages take turns, and whoever opens the page again continues where the last batc
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
@@ -18,7 +19,8 @@ from sqlalchemy.orm import undefer
 
 from app.db.cleanup import delete_batch
 from app.db.unit_of_work import after_commit
-from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
+from app.domain.catalogue.csv_lines import open_text
+from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import Invalid, NotFound
@@ -27,9 +29,9 @@ from app.models import AuditEvent, ImportJob
 from app.models.imports import ImportReport, JobMemory
 from app.observability import metrics
 from app.services.catalogue import category_paths
+from app.services.catalogue.category_paths import AmbiguousCategory
 from app.services.imports import import_service, import_undo
 from app.services.imports.import_service import DryRun, Outcome
-from app.services.imports.import_state import ProductState, ProductValues, VariantState
 from app.services.imports.import_undo import ImportUndo, UndoProgress
 
 BATCH = 1000
@@ -46,10 +48,11 @@ MAX_SAMPLES = 50
 
 @dataclass(frozen=True)
 class Source:
-    """The lines of a job's file, and the SKUs of several rows; read once for many batches."""
+    """The lines of a job's file, and of the SKUs of several rows the line of the first; read once for
+    many batches."""
 
     lines: list[str]
-    repeated: frozenset[str] = frozenset()
+    first_lines: Mapping[str, int]
 
 
 def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
@@ -65,7 +68,7 @@ def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
         products = ProductList(lines, currency)
     except NotAProductList as error:
         raise Invalid({"file": [str(error)]}) from None
-    return products, Source(lines, frozenset(products.repeated()))
+    return products, Source(lines, products.repeated())
 
 
 def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: Source) -> ImportJob:
@@ -77,7 +80,7 @@ def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: S
         size=len(data),
         lines=len(source.lines),
         file=data,
-        repeated=sorted(source.repeated),
+        repeated=dict(source.first_lines),
         preview={"unknown": products.unknown},
     )
     db.session.add(job)
@@ -135,7 +138,9 @@ def source_of(job_id: int) -> Source:
     """The file of a running job."""
     options = undefer(ImportJob.file), undefer(ImportJob.repeated)
     job = _one(select(ImportJob).options(*options), job_id)
-    return Source(_lines(job.file or b""), frozenset(job.repeated))
+    # Jobs that a server of the previous release has begun have a list of SKUs.
+    first_lines = job.repeated if isinstance(job.repeated, dict) else {}
+    return Source(_lines(job.file or b""), first_lines)
 
 
 def step(job_id: int, source: Source, currency: str) -> ImportJob:
@@ -143,10 +148,10 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
     job = _locked(job_id)
     if not job.is_running:
         return job
-    products = ProductList(source.lines, currency, start=job.line)
+    products = ProductList(source.lines, currency, job.line, source.first_lines)
     rows = list(islice(products, BATCH))
     if job.status == "checking":
-        job.preview = _check(job, source, rows)
+        job.preview = _check(job, rows)
     else:
         # The trail names the person who started the import, whoever has the page open.
         actor = Actor("admin", job.user_id, interface="pages")
@@ -187,57 +192,34 @@ def _end(job: ImportJob) -> None:
     job.memory = {}
     after_commit(lambda: metrics.shop.imports.labels(job.status).inc())
     if job.status == "done":
-        job.file, job.repeated = None, []
+        job.file, job.repeated = None, {}
         import_service.update_statistics()
 
 
-def _check(job: ImportJob, source: Source, rows: Sequence[ImportRow | BadRow]) -> ImportReport:
+def _check(job: ImportJob, rows: Sequence[ImportRow | BadRow]) -> ImportReport:
     samples = job.preview.get("samples", [])
     dry_run = _restore(job.memory)
     dry_run.max_samples = MAX_SAMPLES - len(samples)
     outcome = import_service.handle_rows(
         rows, lambda good: import_service.preview_rows(good, dry_run)
     )
-    job.memory = _remember(dry_run, source)
+    job.memory = _remember(dry_run)
     samples = [*samples, *map(asdict, dry_run.samples)]
     return {**_add(job.preview, outcome), "samples": samples}
 
 
 def _restore(memory: JobMemory) -> DryRun:
-    variants = {sku: _restore_variant(state) for sku, state in memory.get("articles", {}).items()}
     tree = category_paths.load()
     for path in memory.get("planned", ()):
-        tree.find_or_plan(tuple(path), None)
-    return DryRun(variants, tree)
+        with suppress(AmbiguousCategory):  # somebody has created its like meanwhile
+            tree.find_or_plan(tuple(path), None)
+    return DryRun(tree)
 
 
-def _remember(dry_run: DryRun, source: Source) -> JobMemory:
-    """What later batches need: the variants of several rows, and the categories to be created.
-
-    Servers of the previous release read it too, so its keys stay as they are.
-    """
-    variants = {
-        sku: _store_variant(variant)
-        for sku, variant in dry_run.variants.items()
-        if sku in source.repeated
-    }
+def _remember(dry_run: DryRun) -> JobMemory:
+    """What later batches need: the categories to be created."""
     tree = dry_run.tree
-    planned = [list(tree.path_of[category.id]) for category in tree.new] if tree else []
-    return {"articles": variants, "planned": planned}
-
-
-def _store_variant(variant: VariantState) -> dict[str, Any]:
-    state = asdict(variant)
-    product = state.pop("product")
-    values, has_one_variant = product.pop("values"), product.pop("has_one_variant")
-    return {**state, "sheet": {**product, **values._asdict(), "single": has_one_variant}}
-
-
-def _restore_variant(state: dict[str, Any]) -> VariantState:
-    sheet = dict(state["sheet"])
-    values = ProductValues(*(sheet.pop(name) for name in ProductValues._fields))
-    product = ProductState(values=values, has_one_variant=sheet.pop("single"), **sheet)
-    return VariantState(**{name: state[name] for name in state if name != "sheet"}, product=product)
+    return {"planned": [list(tree.path_of[category.id]) for category in tree.new] if tree else []}
 
 
 def _add(report: ImportReport, outcome: Outcome) -> ImportReport:

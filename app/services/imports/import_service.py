@@ -1,4 +1,4 @@
-"""Product lists: batches of rows that create or update variants by SKU, in the order of the rows."""
+"""Product lists: batches of rows that create or update variants by SKU, each by one row."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,6 @@ class DryRun:
     It keeps a sample of each row that would change something, up to `max_samples`.
     """
 
-    variants: dict[str, VariantState] = field(default_factory=dict)
     tree: CategoryPaths | None = None
     max_samples: int = 0
     samples: list[Sample] = field(default_factory=list)
@@ -139,10 +138,10 @@ def handle_rows(rows: Sequence[ImportRow | BadRow], handler: RowHandler) -> Outc
 def import_rows(actor: Actor, rows: Sequence[ImportRow], reference: str) -> Outcome:
     """Import a batch in a constant number of statements, its rows locked in the order of their ids.
 
-    Of two rows with the same SKU both are applied, so the later one wins. The audit trail keeps
-    the import's `reference` with what changed, so that `import_undo` finds it.
+    No two rows have the same SKU. The audit trail keeps the import's `reference` with what changed, so
+    that `import_undo` finds it.
     """
-    skus = sorted({row.sku for row in rows})
+    skus = sorted(row.sku for row in rows)
     batch = _Batch(import_state.load(skus, lock=True), category_paths.load())
     before = {sku: variant.values for sku, variant in batch.variants.items()}
     for row in rows:
@@ -170,11 +169,10 @@ def update_statistics() -> None:
 
 def preview_rows(rows: Sequence[ImportRow], dry_run: DryRun) -> Outcome:
     """What `import_rows` would do. Changes nothing and takes no locks."""
-    skus = sorted({row.sku for row in rows} - dry_run.variants.keys())
+    skus = sorted(row.sku for row in rows)
     tree = dry_run.tree = dry_run.tree or category_paths.load()
-    dry_run.variants.update(import_state.load(skus, lock=False))
     new_before = len(tree.new)
-    batch = _Batch(dry_run.variants, tree, dry_run)
+    batch = _Batch(import_state.load(skus, lock=False), tree, dry_run)
     for row in rows:
         batch.apply(row)
     batch.outcome.categories = len(tree.new) - new_before

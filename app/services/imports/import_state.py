@@ -7,12 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from app.db.bulk import among
-from app.domain.catalogue.category_path import write_path
+from app.domain.catalogue.category_path import Path, write_path
 from app.domain.catalogue.csv_rows import ImportRow
 from app.domain.catalogue.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
-from app.services.catalogue.category_paths import CategoryPaths
+from app.services.catalogue.category_paths import AmbiguousCategory, CategoryPaths
 
 
 class ProductValues(NamedTuple):
@@ -92,18 +92,20 @@ def apply_row(row: ImportRow, variant: VariantState, tree: CategoryPaths) -> Col
     in the row differ; they are ignored.
 
     Raises:
-        RowRefused: on hand would fall below what orders were promised; nothing has changed.
+        RowRefused: on hand would fall below what orders were promised, or the category is ambiguous;
+            nothing has changed.
     """
     on_hand = row.optional.get("stock", variant.on_hand)
     if on_hand < variant.allocated:
         raise RowRefused(f"stock: {variant.allocated} are promised to orders.")
-    variant.on_hand, variant.price = on_hand, row.price
     product = variant.product
     if not (product.has_one_variant and variant.is_active):
+        variant.on_hand, variant.price = on_hand, row.price
         return _ignored_columns(row, product.values, tree)
     values, category_id = product.values, product.values.category_id
     if "category" in row.optional:
-        category_id = tree.find_or_plan(row.optional["category"], category_id)
+        category_id = _category(row.optional["category"], category_id, tree)
+    variant.on_hand, variant.price = on_hand, row.price
     product.values = ProductValues(
         row.name,
         row.optional.get("description", values.description),
@@ -111,6 +113,13 @@ def apply_row(row: ImportRow, variant: VariantState, tree: CategoryPaths) -> Col
         row.optional.get("compare_at_price", values.compare_at_price),
     )
     return ()
+
+
+def _category(path: Path, current: int | None, tree: CategoryPaths) -> int | None:
+    try:
+        return tree.find_or_plan(path, current)
+    except AmbiguousCategory as error:
+        raise RowRefused(f"category: {error}.") from None
 
 
 def _ignored_columns(row: ImportRow, values: ProductValues, tree: CategoryPaths) -> list[str]:

@@ -223,13 +223,38 @@ def test_skus_are_case_sensitive_and_names_may_repeat(run):
     assert article("15056bl")[1].slug != article("15056BL")[1].slug
 
 
-def test_of_one_sku_in_two_rows_the_later_wins(run):
-    result = run("sku,name,price,stock", "A,One,1,5", "A,Two,2,3", "A,Two,2,3")
+def test_a_sku_that_comes_again_in_a_list_is_refused_naming_the_first(run):
+    result = run("sku,name,price,stock", "A,One,1,5", "A,Two,2,3", "'A,Two,2,3")
 
     variant, product = article("A")
-    assert figures(result) == (1, 1, 1, 0, 0)
-    assert (product.name, variant.price, variant.on_hand) == ("Two", 200, 3)
-    assert ledger(variant) == [(3, "import")]
+    assert figures(result) == (1, 0, 0, 2, 0)
+    assert (product.name, variant.price, variant.on_hand) == ("One", 100, 5)
+    assert "line 3: sku: The same as on line 2." in result.stderr
+    assert ledger(variant) == [(5, "import")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ['"Parts list:', "REAL,Spare bolt,0.05,1000", 'see \\"page 3\\""'],
+            "lines 3 to 4 not taken",
+        ),
+        (['"Contents: 1/2" bolts', 'REAL,Spare bolt,0.05,1000"'], "line 3 not taken"),
+        (['"Contents:', "REAL,Spare bolt,0.05,1000"], "line 3 not taken"),
+        (['"' + "x" * 140_000, "REAL,Spare bolt,0.05,1000", '"'], "description: Between 0 and"),
+    ],
+    ids=["backslashes", "an inch", "never closed", "long"],
+)
+def test_text_in_a_broken_cell_changes_no_product(run, lines, told):
+    factories.product(sku="REAL", price=9900, stock=3, name="Real")
+
+    result = run("sku,name,price,stock,description", f"Y2,Manual,1.00,1,{lines[0]}", *lines[1:])
+
+    variant, product = article("REAL")
+    assert (product.name, variant.price, variant.on_hand) == ("Real", 9900, 3)
+    assert figures(result) == (0, 0, 0, 1, 0)
+    assert told in result.stderr
 
 
 def test_a_sku_of_a_deleted_product_is_free(run):
@@ -254,11 +279,14 @@ def test_categories_are_found_by_path_or_name_and_made_when_missing(run):
         "B,Two,1,Kitchen",
         "C,Three,1,Garden > Kitchen > Pots",
         "D,Four,1,Garden",
+        "E,Five,1,Kitchen",
     )
 
     found = {sku: article(sku)[1].category_id for sku in "ABCD"}
     assert found["A"] == found["B"] == kitchen.id
-    assert figures(result) == (4, 0, 0, 0, 3)
+    assert figures(result) == (4, 0, 0, 1, 3)
+    two = "category: There are “Home > Kitchen” and “Garden > Kitchen”: give the whole path."
+    assert f"line 6: {two}" in result.stderr
     pots = db.session.get(Category, found["C"])
     assert pots.name == "Pots"
     assert db.session.get(Category, pots.parent_id).slug.startswith("kitchen-")
@@ -278,7 +306,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(run):
     done = run(*lines)
 
     assert untouched == (1, 0, 1, "One")
-    assert figures(rehearsed) == figures(done) == (2500, 101, 1, 1, 3)
+    assert figures(rehearsed) == figures(done) == (2500, 0, 1, 102, 3)
     assert rehearsed.exit_code == done.exit_code == 1
     assert count(Product) == 2501
 
@@ -334,6 +362,7 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
     plus = factories.category(name="+1 day")
     factories.product(sku="'=B", name="'@home", description="-1\n=2", category_id=plus.id)
     factories.product(sku="'tis", name="-5", description="@me")
+    factories.product(sku="''0012", name="'0012")
     runner, path = shop.test_cli_runner(), tmp_path / "exported.csv"
 
     exported = runner.invoke(args=["export-products"])
@@ -342,10 +371,22 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
 
     assert path.read_text(encoding="utf-8") == exported.stdout
     assert r",Home \> Garden > Pots," in exported.stdout
-    assert figures(result) == (0, 0, 6, 0, 0)
+    assert figures(result) == (0, 0, 7, 0, 0)
     cells = [cell for row in csv.reader(exported.stdout.splitlines(keepends=True)) for cell in row]
-    assert {"'=A", "''=B", "''@home", "'+1 day", "'tis", "'-5", "'@me"} <= set(cells)
+    texts = {"'=A", "''=B", "''@home", "'+1 day", "''tis", "'''0012", "'0012", "'-5", "'@me"}
+    assert texts <= set(cells)
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+
+
+def test_an_export_for_a_spreadsheet_begins_with_a_byte_order_mark(shop, tmp_path):
+    factories.product(sku="A", name="Crème")
+    runner, path = shop.test_cli_runner(), tmp_path / "exported.csv"
+
+    runner.invoke(args=["export-products", "--spreadsheet", "--output", str(path)])
+    result = runner.invoke(args=["import-products", str(path)])
+
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfsku,")
+    assert figures(result) == (0, 0, 1, 0, 0)
 
 
 def test_inactive_things_are_exported_on_request_only(shop):

@@ -149,24 +149,35 @@ def test_what_rows_cannot_change_is_counted_over_all_batches(app, staff, small_b
 
 
 def test_batches_do_the_same_as_one_piece(app, staff, small_batches):
+    with app.app_context():
+        for number in range(12):
+            factories.product(sku=f"A{number}")
     lines = [
         "sku,name,price,stock,category",
-        *(f"A{n % 12},Thing {n % 12},{n // 12 + 1}.00,3,Home > Shelf {n % 3}" for n in range(30)),
+        *(f"A{n},Thing {n},{n // 12 + 1}.00,30,Home > Shelf {n % 3}" for n in range(30)),
         *(f"A{n},Thing {n},{1 + (n < 6)}.00,,Shelf 9" for n in range(12)),
         "broken,row",
-        '"never closed,1,2',
+        '"never closed,a,1,2,',
         "LAST,One more,1.00,1,",
     ]
 
     preview = looked_over(staff, *lines)
     report = import_now(staff, path_of(app))
 
-    assert figures(preview) == figures(report) == (13, 30, 0, 2, 5)
-    assert len(rows(app, Product)) == 13
+    assert figures(preview) == figures(report) == (19, 12, 0, 14, 4)
+    assert "The same as on line 2." in report
+    assert len(rows(app, Product)) == 31
     result = app.test_cli_runner().invoke(
         args=["import-products", "-"], input="\n".join(lines[-1:])
     )
     assert result.exit_code == 1  # no header: the command reads the same way
+
+
+def test_a_list_that_the_previous_release_began_is_imported_to_its_end(app, staff, small_batches):
+    looked_over(staff, *list_of(12))
+    change(app, only_row(app, ImportJob), repeated=["A1"])  # which had no lines
+
+    assert figures(import_now(staff, path_of(app))) == (12, 0, 0, 0, 0)
 
 
 def test_an_import_goes_on_where_it_was_left(app, staff, small_batches):
@@ -301,9 +312,9 @@ def test_long_reports_name_the_first_and_count_the_others(app, staff, monkeypatc
     [
         (b"", "Choose a file that is not empty."),
         (b"sku,title\nA,One\n", "The header has no column name, price."),
-        (b"sku;name;price\nA;One;1\n", "Columns are separated by commas."),
+        (b"sku/name/price\nA/One/1\n", "Columns are separated by commas or semicolons."),
         (b'sku,"name\n', "not readable as CSV"),
-        ("sku,name,price\nA,One,1\n".encode("utf-16"), "The header has no column"),
+        ("sku,name,price\nA,One,1\n".encode("utf-16-le"), "The header has no column"),
         (b"\x00\xff\xfe", "The header has no column"),
     ],
 )
@@ -397,7 +408,7 @@ def test_an_export_comes_back_unchanged(app, staff):
 
     assert response.content_type == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"].startswith("attachment; filename=products-2")
-    assert response.text.splitlines()[0] == ",".join(COLUMNS)
+    assert response.text.splitlines()[0] == "\ufeff" + ",".join(COLUMNS)
     assert figures(page) == (0, 0, 2, 0, 0)
     assert "\n'=A," in response.text
     assert "OFF," not in response.text

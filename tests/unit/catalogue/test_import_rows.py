@@ -5,14 +5,16 @@ import io
 import pytest
 
 from app.domain.catalogue.category_path import read_path, write_path
-from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList, open_text
+from app.domain.catalogue.csv_lines import open_text
+from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
 from app.domain.text import NotText
 
 HEADER = "sku,name,price,stock,description,category,compare_at_price,currency"
 
 
 def read(*lines, header=HEADER, currency="USD"):
-    return list(ProductList([f"{line}\n" for line in (header, *lines)], currency))
+    text = "".join(f"{line}\n" for line in (header, *lines))
+    return list(ProductList(io.StringIO(text, newline=""), currency))
 
 
 def test_a_full_row_becomes_values():
@@ -68,7 +70,8 @@ def test_names_of_unknown_columns_are_fit_to_be_stored_and_shown():
     ("header", "reason"),
     [
         ("", "no column sku, name, price"),
-        ("sku;name;price", "separated by commas"),
+        ("sku/name/price", "separated by commas or semicolons"),
+        ("sep=/\nsku/name/price", "names no separator that is known"),
         ("sku,name", "no column price"),
         ("sku,name,price,Price", "column price twice"),
         ('"sku"x,name', "not readable as CSV"),
@@ -89,6 +92,7 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
         ("A-1,Mug,£5", "price: Not a valid amount of money."),
         ("A-1,Mug,", "price: Not a valid amount of money."),
         ("A-1,Mug,1.999", "price: USD has 2 decimal places."),
+        ("A-1,Mug,1.500", "price: USD has 2 decimal places."),
         ("A-1,Mug,-1", "price: From 0 to 99999999.99."),
         ("A-1,Mug,1,1.5", "stock: A whole number from 0 to 1000000000."),
         ("A-1,Mug,1,-1", "stock: A whole number from 0 to 1000000000."),
@@ -97,6 +101,10 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
         ("A-1,Mug,1,1,," + ">".join("abcdefghijk"), "category: At most 10 levels."),
         ("A-1,Mug,1,1,,,x", "compare_at_price: Not a valid amount of money."),
         ("A-1,Mug,1,1,,,,EUR", "currency: This shop sells in USD."),
+        (
+            "7.1172E+11,Mug,1",
+            "sku: A spreadsheet has shortened this number: format the column as text.",
+        ),
         ("A-1,Mug\x07,1", "name: Control characters are not allowed."),
         ("A-1,M\udcfcg,1", "The text is not UTF-8."),
         ("A-1,Mug,1,1,,,,,9", "9 cells under 8 columns."),
@@ -129,34 +137,123 @@ def test_a_path_with_control_characters_is_refused():
         read_path("A > \x07")
 
 
+QUOTED = "Not readable as CSV: ',' expected after '\"'"
+
+
 @pytest.mark.parametrize(
-    "stray",
-    ['B-1,"Jug,4', 'B-1,"Jug,4\nB-2,"Pot",5', 'B-1,"Ju"g,4'],
-    ids=["never closed", "closed by another row", "closed too early"],
+    ("lines", "reason"),
+    [
+        (
+            ['Y2,Manual,1,1,"Parts list:', "REAL,Bolt,0.05,9", 'see \\"page 3\\""'],
+            "; lines 3 to 4 ",
+        ),
+        (
+            ['Y2,Manual,1,1,"Contents: 1/2" bolts', "REAL,Bolt,0.05,9", 'all in a bag"'],
+            "; lines 3 to 4 ",
+        ),
+        (['Y2,Manual,1,1,"1/2"" or 1/4" bolts', 'REAL,"1/2"" bolt",0.05,9'], "; line 3 "),
+        (['Y2,"Manual,1', 'REAL,"Bolt",0.05,9'], "; line 3 "),
+        (['Y2,"Man"ual,1', "REAL,Bolt,0.05,9", 'X,"Bowl, deep",2'], "; lines 3 to 4 "),
+        (['Y2,"Man"ual",1'], ""),
+    ],
+    ids=[
+        "backslashes",
+        "an inch",
+        "inches twice",
+        "closed by another row",
+        "too early",
+        "one line",
+    ],
 )
-def test_a_stray_quote_costs_no_row_but_its_own(stray):
-    rows = read(*stray.split("\n"), "C-1,Cup,1", 'D-1,"Bowl, deep",2')
+def test_what_may_be_the_text_of_an_unreadable_row_is_never_a_row(lines, reason):
+    told = f"{reason}not taken, as they may be its text" if reason else ""
 
-    bad, *good = rows
-    assert (type(bad), bad.line) == (BadRow, 2)
-    assert [row.line for row in good] == list(range(3, 3 + len(good)))
-    assert [row.sku for row in good][-2:] == ["C-1", "D-1"]
+    assert read(*lines) == [BadRow(2, f"{QUOTED}{told}.")]
+    bad, good = read(*lines, "C-1,Cup,1")
+    assert (bad.line, good.line, good.sku) == (2, len(lines) + 2, "C-1")
 
 
-def test_a_quote_left_open_in_a_long_file_costs_no_row_but_its_own():
+def test_a_cell_of_any_length_is_one_cell():
+    (row,) = read('Y2,Manual,1,1,"' + "x" * 140_000, "REAL,Bolt,0.05,1000,,,,", '"')
+
+    assert row == BadRow(2, "description: Between 0 and 20000 characters.")
+
+
+def test_whole_rows_after_a_quote_that_is_never_closed_are_rows():
     many = [f"C-{number},A name of some length,1" for number in range(9000)]
 
-    bad, *good = read('B-1,"Jug,4', *many)
+    bad, *good = read('B-1,"Jug,4', *many, header="sku,name,price")
 
     assert (bad.line, len(good), good[-1].line) == (2, 9000, 9002)
+    assert bad.reason == "Not readable as CSV: unexpected end of data."
+
+
+@pytest.mark.parametrize(
+    "text", ["REAL,Bolt,0.05,1000", "Parts list:\nREAL,Bolt,0.05,1000,x", "REAL,Bolt,0.05,1,,a,b"]
+)
+def test_text_after_a_quote_that_is_never_closed_is_no_row(text):
+    lines = ['Y2,Manual,1.00,1,"Parts list:', *text.split("\n")]
+
+    (bad,) = read(*lines, header="sku,name,price,stock,description")
+
+    assert bad.line == 2
+    assert "not taken, as they may be its text" in bad.reason
+
+
+def test_rows_without_text_are_skipped_and_empty_surplus_cells_ignored():
+    rows = read("A,One,1", ",,,,,,,", " , ,\t", ",,,,,,,,,,", "B,Two,2,,,,,,, ,")
+
+    assert [(row.line, row.sku) for row in rows] == [(2, "A"), (6, "B")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["sku;name;price", "sep=;\nsku;name;price", '"sep=;"\nsku;name;price', "sku\tname\tprice"],
+)
+def test_cells_may_be_separated_by_semicolons_or_tabs(header):
+    delimiter = "\t" if "\t" in header else ";"
+
+    good, refused = read(
+        delimiter.join(("A", '"Mug, large"', "12,50")),
+        delimiter.join(("B", "Jug", "1.299,00")),
+        header=header,
+    )
+
+    assert (good.sku, good.name, good.price) == ("A", "Mug, large", 1250)
+    assert refused.reason == "price: Not a valid amount of money."
+
+
+def test_a_decimal_comma_needs_another_separator():
+    (row,) = read('A,Mug,"12,50"')
+
+    assert row == BadRow(2, "price: Not a valid amount of money.")
+
+
+@pytest.mark.parametrize(("cell", "sku"), [("'0012", "0012"), ("'=A1", "=A1"), ("''x", "'x")])
+def test_an_apostrophe_before_a_sku_means_text(cell, sku):
+    (row,) = read(f"{cell},Mug,1")
+
+    assert row.sku == sku
+
+
+def test_a_sku_that_comes_again_is_refused_naming_the_first():
+    rows = read("A,One,1", "B,Two,2", "A,Three,3", "'A,Four,4", "B,Five,x")
+
+    assert [row.line for row in rows if isinstance(row, ImportRow)] == [2, 3]
+    assert [row for row in rows if isinstance(row, BadRow)] == [
+        BadRow(4, "sku: The same as on line 2."),
+        BadRow(5, "sku: The same as on line 2."),
+        BadRow(6, "sku: The same as on line 3."),
+    ]
 
 
 def test_reading_goes_on_with_any_line_on_which_a_row_begins():
-    rows = ["A,One,1", '"B,never closed,1', '"C","Two', 'lines",2', "", "D,Four,x", "E,Five,5"]
+    rows = ["A,One,1", '"B,never closed,1', '"C","Two', 'lines",2', "", "D,Four,x", "A,Five,5"]
     lines = [f"{line}\n" for line in ("sku,name,price", *rows)]
     whole, pieces, start = list(ProductList(lines, "USD")), [], 0
+    first_lines = ProductList(lines, "USD").repeated()
     for _ in whole:
-        listing = ProductList(lines, "USD", start)
+        listing = ProductList(lines, "USD", start, first_lines)
         pieces.append(next(iter(listing)))
         start = listing.next_line
 
@@ -176,14 +273,14 @@ def test_skus_of_several_rows_are_found():
         "1,Three,C",
     ]
 
-    assert ProductList(lines, "USD").repeated() == {"A", "B"}
+    assert ProductList(lines, "USD").repeated() == {"A": 2, "B": 3}
 
 
 def test_skus_that_no_article_can_have_are_not_among_them():
     lines = [*2 * ["\udce9,One,1\n"], *2 * ["A\0,One,1\n"], *2 * [",One,1\n"]]
     same = ["Caf\u00e9,One,1\n", "Cafe\u0301,One,1\n"]
 
-    assert ProductList(["sku,name,price\n", *lines, *same], "USD").repeated() == {"Caf\u00e9"}
+    assert ProductList(["sku,name,price\n", *lines, *same], "USD").repeated() == {"Caf\u00e9": 8}
 
 
 def test_text_is_utf8_with_or_without_a_mark_and_other_bytes_are_kept_to_be_refused():
@@ -193,3 +290,21 @@ def test_text_is_utf8_with_or_without_a_mark_and_other_bytes_are_kept_to_be_refu
 
     assert bad == BadRow(2, "The text is not UTF-8.")
     assert good.name == "Crème"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_with_a_mark_is_read_too(encoding):
+    text = "sku\tname\tprice\r\nA\tCrème\t1,50\r\n"
+    data = (text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding)
+
+    (row,) = ProductList(open_text(io.BytesIO(data)), "USD")
+
+    assert (row.name, row.price) == ("Crème", 150)
+
+
+def test_a_second_byte_order_mark_is_no_part_of_the_header():
+    file = io.BytesIO(2 * b"\xef\xbb\xbf" + b'"sku",name,price\nA,Mug,1\n')
+
+    (row,) = ProductList(open_text(file), "USD")
+
+    assert row.sku == "A"

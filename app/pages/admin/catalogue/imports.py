@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.db.unit_of_work import in_transaction, open_snapshot
 from app.domain.catalogue.csv_cells import CsvWriter
+from app.domain.catalogue.csv_lines import BYTE_ORDER_MARK
 from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
 from app.models import ImportJob
@@ -143,6 +144,7 @@ def _work_on(job_id: int, seconds: float) -> None:
 def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     open_snapshot()
     text = io.StringIO()
+    text.write(BYTE_ORDER_MARK)  # by which Excel knows UTF-8
     writer = CsvWriter(text)
     writer.write(COLUMNS)
     for row in rows:
