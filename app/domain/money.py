@@ -50,15 +50,20 @@ def places(currency: str) -> int:
 def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     """An amount in major units as whole minor units, never rounded.
 
+    A text with more places than the currency has is refused even where they are zeros: `1.500` may mean
+    fifteen hundred. The number 1.500 is 1.5.
+
     Raises:
         NotMoney: not a finite decimal number, more places than the currency has, or out of range.
     """
-    if isinstance(amount, str) and (digits := _all_digits(amount, places(currency))):
+    size = places(currency)
+    if isinstance(amount, str) and (digits := _all_digits(amount, size)):
         return int(digits)
     number = _decimal(amount)
+    if isinstance(amount, str) and -int(number.as_tuple().exponent) > size:
+        raise NotMoney(_too_many_places(currency))
     if not number:
         return 0
-    size = places(currency)
     if number.adjusted() + size >= 20:
         raise NotMoney("Out of range.")
     # In whole numbers: arithmetic on Decimals rounds to 28 digits.

@@ -8,7 +8,7 @@ from functools import cache, lru_cache, partial
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import NumberPattern, format_decimal, parse_decimal
+from babel.numbers import NumberPattern, format_decimal, get_decimal_symbol, parse_decimal
 from flask import Flask, current_app
 
 from app.domain.countries import COUNTRIES
@@ -16,7 +16,7 @@ from app.domain.money import NotMoney, places, read_decimal, to_text
 from app.schemas.base import store_currency
 
 _GROUPED = re.compile(r"[0-9][0-9.,'’\u00a0\u202f ]*")
-_PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
+_GROUP_MARK = re.compile("(?<=[0-9])['’\u00a0\u202f ](?=[0-9]{3}(?![0-9]))")
 
 
 def register(app: Flask) -> None:
@@ -44,14 +44,24 @@ def _format_amount(text: str, locale: str, currency: str) -> str:
 
 
 def plain_amount(text: str) -> str:
-    """A decimal string from an amount in the store's locale. Any other text is returned as it is."""
-    if _PLAIN.fullmatch(text) or not _GROUPED.fullmatch(text):
+    """A decimal string from an amount as people of the store's locale write it: `1.500` is 1500 in
+    de_DE. Any other text is returned as it is; so is `12.50`, which can mean nothing else there.
+
+    Between groups of three digits a space or an apostrophe may stand in any locale.
+    """
+    if not _GROUPED.fullmatch(text):
         return text
     try:
-        number = read_decimal(text, partial(parse_decimal, locale=_locale(), strict=True))
+        written = _GROUP_MARK.sub("", text)
+        number = read_decimal(written, partial(parse_decimal, locale=_locale(), strict=True))
     except NotMoney:
         return text
     return f"{number:f}"
+
+
+def written_amount(text: str) -> str:
+    """An amount as people of the store's locale write it, from a decimal string: `12,50` in de_DE."""
+    return text.replace(".", get_decimal_symbol(_locale()))
 
 
 @cache

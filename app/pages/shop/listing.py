@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 from app.db.paging import MAX_DEPTH
 from app.domain.money import to_text
 from app.domain.text import NotText, clean
-from app.pages.formats import amount, plain_amount
+from app.pages.formats import amount, plain_amount, written_amount
 from app.schemas.base import Money, Number, QuerySchema, Text, store_currency
 from app.services.catalogue.product_facets import Facets
 from app.services.catalogue.product_filters import FILTERS, SHOP_FLAGS, Kind, ProductQuery
@@ -36,7 +36,7 @@ SORTS = {
 
 
 class Price(Money):
-    """An amount as an address has it, or as people of the store's locale write it: `12,50`."""
+    """An amount as people of the store's locale write it, and addresses have it: `12,50` in de_DE."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         return super()._deserialize(plain_amount(value), attr, data, **kwargs)
@@ -164,9 +164,9 @@ class ProductListing:
         chosen = (self.query.min_price or 0, self.query.max_price)
         currency, links = store_currency(), []
         for low, high, number in facets.prices:
-            ends = {"min_price": to_text(low, currency)} if low else {}
+            ends = {"min_price": written_amount(to_text(low, currency))} if low else {}
             if high is not None:
-                ends["max_price"] = to_text(high, currency)
+                ends["max_price"] = written_amount(to_text(high, currency))
             is_chosen = (low, high) == chosen
             href = self.href(*PRICES, **({} if is_chosen else ends))
             links.append(Link(href, _range(low, high), number, is_chosen))
@@ -205,7 +205,8 @@ def read_listing(path: str, args: MultiDict[str, str], **fixed: str) -> ProductL
 def _canonical(texts: dict[str, str]) -> dict[str, str]:
     """Flags and prices as our own links write them, so that a link recognises what was typed."""
     flags = {name: "true" for name in SHOP_FLAGS if name in texts}
-    return flags | {name: plain_amount(texts[name]) for name in PRICES if name in texts}
+    prices = {name: plain_amount(texts[name]) for name in PRICES if name in texts}
+    return flags | {name: written_amount(text) for name, text in prices.items()}
 
 
 def _chosen_options(args: MultiDict[str, str]) -> tuple[tuple[str, str], ...]:

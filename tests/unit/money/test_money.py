@@ -18,12 +18,13 @@ from app.domain.money import NotMoney, to_minor, to_text
         (49.99, "USD", 4999),
         (Decimal("0.10"), "USD", 10),
         ("4900", "JPY", 4900),
-        ("4900.0", "JPY", 4900),
+        (4900.0, "JPY", 4900),
         ("1.234", "KWD", 1234),
         ("1e3", "USD", 100000),
         ("-5.00", "USD", -500),
         ("0", "USD", 0),
-        ("1.990", "USD", 199),
+        (1.990, "USD", 199),
+        (Decimal("1.990"), "USD", 199),
     ],
 )
 def test_amounts_become_minor_units(amount, currency, minor):
@@ -32,7 +33,7 @@ def test_amounts_become_minor_units(amount, currency, minor):
 
 @pytest.mark.parametrize(
     "amount",
-    ["1.999", "0.001", "", "abc", "NaN", "Infinity", "-inf", "1e30", "1e-30", "1_000", " 1", "١", True,
+    ["1.999", "1.500", "0.000", "0.001", "", "abc", "NaN", "Infinity", "-inf", "1e30", "1e-30", "1_000", " 1", "١", True,
      None, [], {}, "1e999999999", Decimal("1E+999999"), float("nan")],
 )  # fmt: skip
 def test_what_is_no_amount_is_refused(amount):
@@ -40,9 +41,10 @@ def test_what_is_no_amount_is_refused(amount):
         to_minor(amount, "USD")
 
 
-def test_a_currency_without_decimals_refuses_them():
+@pytest.mark.parametrize("amount", ["1.5", "1500.0", "1.500"])
+def test_a_currency_without_decimals_refuses_them(amount):
     with pytest.raises(NotMoney, match="no decimals"):
-        to_minor("1.5", "JPY")
+        to_minor(amount, "JPY")
 
 
 @given(st.integers(-(2**62), 2**62), st.sampled_from(["USD", "JPY", "KWD", "CLF"]))

@@ -42,15 +42,21 @@ def test_an_amount_is_taken_exactly_or_not_at_all(amount, currency):
 
 @given(DECIMALS, CURRENCIES)
 def test_text_and_number_say_the_same(amount, currency):
+    amount = amount.normalize()  # zeros behind it are refused in a text alone
+
     assert outcome(str(amount), currency) == outcome(amount, currency)
 
 
 @given(PRICES, st.integers(0, 6), CURRENCIES)
-def test_zeros_behind_an_amount_change_nothing(minor, zeros, currency):
+def test_zeros_beyond_the_places_are_refused_in_a_text_and_nothing_in_a_number(
+    minor, zeros, currency
+):
     text = to_text(minor, currency)
-    longer = (text if "." in text else f"{text}.0") + "0" * zeros
+    longer = (text if "." in text else f"{text}.") + "0" * (zeros + 1)
 
-    assert to_minor(longer, currency) == minor
+    assert to_minor(Decimal(longer), currency) == minor
+    with pytest.raises(NotMoney):
+        to_minor(longer, currency)
 
 
 @given(PRICES, st.integers(1, 9), CURRENCIES)
@@ -86,6 +92,7 @@ def test_digits_that_are_too_many_for_a_decimal_are_not_rounded_away(minor, zero
     text += ("" if "." in text else ".") + "0" * zeros
     assume(len(text) < 40)
 
-    assert to_minor(text + "0", currency) == minor
-    with pytest.raises(NotMoney):
-        to_minor(text + "1", currency)
+    assert to_minor(Decimal(text + "0"), currency) == minor
+    for amount in (text + "1", Decimal(text + "1")):
+        with pytest.raises(NotMoney):
+            to_minor(amount, currency)

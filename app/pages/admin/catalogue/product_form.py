@@ -16,6 +16,7 @@ from app.domain.catalogue.variant_rules import MAX_OPTIONS, MAX_VARIANTS
 from app.domain.money import to_text
 from app.errors import Invalid, ShopError
 from app.models import Product, Variant
+from app.pages.formats import plain_amount, written_amount
 from app.pages.forms import EMPTY, Form, parse_whole
 from app.schemas.base import store_currency
 
@@ -79,7 +80,8 @@ class ProductForm(Form):
         """A stored product: its variants on sale, and of the others as many as leave some room."""
         currency, compare_at = store_currency(), product.compare_at_price
         values = {name: getattr(product, name) for name in PRODUCT_FIELDS}
-        values["compare_at_price"] = None if compare_at is None else to_text(compare_at, currency)
+        if compare_at is not None:
+            values["compare_at_price"] = written_amount(to_text(compare_at, currency))
         options = [
             OptionRow(name=option["name"], values="\n".join(option["values"]))
             for option in product.options
@@ -158,7 +160,7 @@ class ProductForm(Form):
             "name": self.value("name"),
             "description": self.value("description"),
             "category_id": parse_whole(self.value("category_id")) or None,
-            "compare_at_price": self.value("compare_at_price").strip() or None,
+            "compare_at_price": plain_amount(self.value("compare_at_price").strip()) or None,
             "options": [
                 {"name": option["name"], "values": _lines(option["values"])}
                 for option in self.options
@@ -181,7 +183,7 @@ class ProductForm(Form):
             self._rows_of_inputs.append(place)
             pairs = zip(self.options, row["choices"], strict=True)
             fields: dict[str, object] = {
-                "price": row["price"].strip(),
+                "price": plain_amount(row["price"].strip()),
                 "is_active": row["on"],
                 "options": {option["name"]: choice for option, choice in pairs if choice},
             }
@@ -233,7 +235,7 @@ def _stored_row(variant: Variant, product: Product, currency: str) -> VariantRow
     return VariantRow(
         id=str(variant.id),
         sku=variant.sku,
-        price=to_text(variant.price, currency),
+        price=written_amount(to_text(variant.price, currency)),
         stock="",
         on=variant.is_active,
         choices=[variant.options.get(option["name"], "") for option in product.options],
