@@ -29,6 +29,12 @@ _MARK = "\u0300"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
+_INVISIBLE = ("Cf", "Mn", "Me", "Zs", "Zl", "Zp")
+"""Categories of characters that show nothing by themselves: formats, marks, separators."""
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and a symbol that are blank: fillers of Hangul, and Braille without a dot."""
+
+
 class NotText(ValueError):
     """A text that cannot be stored; the message says why."""
 
@@ -56,20 +62,28 @@ def normalize(form: Form, text: str, limit: int) -> str:
 def clean(text: str, low: int, high: int, lines: bool = False) -> str:
     """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF.
 
+    A text that may be empty is a note or a search, in which a tab does no harm.
+
     Raises:
-        NotText: control characters, lone surrogates, not `low` to `high` characters, or what
-            `normalize` refuses.
+        NotText: control characters, lone surrogates, not `low` to `high` characters, nothing visible
+            where there must be something, or what `normalize` refuses.
     """
     text = text.strip()
     if len(text) > MAX_EXPANSION * high:
         raise NotText(f"Between {low} and {high} characters.")
     if not (text.isascii() and text.isprintable()):  # most text is
         text = normalize("NFC", text.replace("\r\n", "\n"), high).strip()
-        if _CONTROLS.search(text) or (not lines and "\n" in text):
+        if _CONTROLS.search(text) or (not lines and ("\n" in text or (low and "\t" in text))):
             raise NotText("Control characters are not allowed.")
+        if low and text and all(map(_is_invisible, text)):
+            raise NotText("At least one visible character.")
     if not low <= len(text) <= high:
         raise NotText(f"Between {low} and {high} characters.")
     return text
+
+
+def _is_invisible(char: str) -> bool:
+    return char in _FILLERS or unicodedata.category(char) in _INVISIBLE
 
 
 def fold(text: str) -> str:

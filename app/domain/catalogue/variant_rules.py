@@ -41,17 +41,20 @@ def clean_sku(text: str) -> str:
 
 
 def check_declared(options: Sequence[Option]) -> None:
-    """Check that no two options have the same name, and no option has a value twice.
+    """Check that no two options have the same name, and no option has a value twice, in whatever case.
 
     Raises:
         Invalid: on `options`.
     """
-    names = [option["name"] for option in options]
-    if len(set(names)) < len(names):
+    if _has_repeated([option["name"] for option in options]):
         raise Invalid({"options": ["Two options have the same name."]})
     for place, option in enumerate(options):
-        if len(set(option["values"])) < len(option["values"]):
+        if _has_repeated(option["values"]):
             raise Invalid({f"options.{place}.values": ["Each value may stand here once."]})
+
+
+def _has_repeated(texts: Sequence[str]) -> bool:
+    return len({text.casefold() for text in texts}) < len(texts)
 
 
 def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str, str]]]) -> None:

@@ -140,6 +140,24 @@ def test_a_simple_product_is_made(app, clerk):
     assert (event.door, event.action) == ("pages", "product.created")
 
 
+def test_prices_are_typed_and_shown_as_the_locale_writes_them(app, clerk, monkeypatch):
+    monkeypatch.setitem(app.config, "STORE_LOCALE", "de_DE")
+    clerk.get(NEW)
+    clerk.send(
+        NEW, name="Sofa", compare_at_price="2.000,50", is_active="1",
+        **{"variants.0.price": "1.500", "variants.0.on": "1"},
+    )  # fmt: skip
+    sofa = only_row(app, Product)
+    path = f"{LIST}/{sofa.id}"
+
+    fields = fields_of(clerk.get(path).text, path)
+    clerk.send(path, **fields)
+
+    assert (fields["variants.0.price"], fields["compare_at_price"]) == ("1500,00", "2000,50")
+    for product in (sofa, only_row(app, Product)):
+        assert (product.price, product.compare_at_price) == (150_000, 200_050)
+
+
 def test_a_product_with_options_is_made_step_by_step(app, clerk):
     clerk.get(NEW)
     options = {"options.0.name": "Size", "options.0.values": "S\r\nM\r\n\r\n"}
@@ -227,6 +245,8 @@ def test_combinations_end_where_a_product_is_full(clerk):
         ({"options.2.name": "Size"}, {"options.0.values": "This is needed."}),
         ({"options.0.values": "S"}, {"options.0.name": "This is needed."}),
         ({"options.0.name": "Size", "options.0.values": "S\nS"},
+         {"options.0.values": "Each value may stand here once."}),
+        ({"options.0.name": "Size", "options.0.values": "S\ns"},
          {"options.0.values": "Each value may stand here once."}),
         ({"options.0.name": "Size", "options.0.values": "S"},
          {"variants.0.options": "A value for Size is missing."}),
