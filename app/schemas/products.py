@@ -190,7 +190,9 @@ def show_product(
     active = product.active_variants
     stock = sum(variant.available for variant in active)
     variants = product.variants if staff else active
-    compare_at = product.compare_at_price
+    # A former price is one only while it is higher (as `ProductQuery.reduced` has it, too).
+    is_reduced = (product.compare_at_price or 0) > product.price
+    compare_at = product.compare_at_price if is_reduced else None
     return {
         "id": product.id,
         "name": product.name,
