@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from flask import current_app
@@ -28,7 +29,7 @@ class ShopSchema(Schema):
 
 
 class QuerySchema(Schema):
-    """Query strings. Unknown arguments, such as campaign tags, are ignored."""
+    """Query strings. Pages ignore unknown arguments; the API refuses them before it reads these."""
 
     class Meta:
         unknown = EXCLUDE
@@ -68,7 +69,8 @@ class Text(fields.String):
 def _pattern(low: int, lines: bool) -> str:
     """The texts that `clean` accepts, as a regular expression of ECMA-262. A required text must have a
     character that is no blank."""
-    forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + ("" if lines else "\\n")
+    blanks = "" if lines else "\\n\\t" if low else "\\n"
+    forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + blanks
     least = rf"[^\s{forbidden}][^{forbidden}]*" if low else ""
     return f"^[^{forbidden}]*{least}$"
 
@@ -83,7 +85,8 @@ class Part(fields.Nested):
 
 
 class Whole(fields.Integer):
-    """A whole JSON number from `low` to `high`; strings and fractions are refused."""
+    """A whole JSON number from `low` to `high`, `1` or `1.0` (JSON Schema 2020-12); strings and fractions
+    are refused."""
 
     def __init__(self, low: int, high: int, **kwargs: Any) -> None:
         self.low, self.high = low, high
@@ -91,11 +94,19 @@ class Whole(fields.Integer):
         super().__init__(strict=True, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = _whole(value)
+        if number is None:
             raise ValidationError("Not a whole number.")
-        if not self.low <= value <= self.high:
+        if not self.low <= number <= self.high:
             raise ValidationError(f"From {self.low} to {self.high}.")
-        return value
+        return number
+
+
+def _whole(value: object) -> int | None:
+    """A number without a fraction; None where it has one, or is beyond any use."""
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 20:
+        return int(value) if int(value) == value else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 class Number(Whole):

@@ -1,6 +1,7 @@
 """The API's blueprint: strict bodies, field errors of one shape, and documented security."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, NoReturn
 
@@ -17,6 +18,9 @@ from app.web.uploads import read_form
 MAX_QUERIES = 2048
 MAX_QUERY_BYTES = 200
 """Longer query strings hardly come twice, and are not cached."""
+MAX_NAMED = 20
+"""Unknown parameters that a refusal names."""
+_CAMPAIGN = re.compile("utm_|(?:gclid|fbclid)$")
 Messages = Any
 """marshmallow's messages: a list of texts, or a mapping of fields to such messages."""
 Document = dict[str, object]
@@ -33,16 +37,23 @@ class StrictParser(FlaskParser):
     def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:
         """The request's arguments, as the schema reads them."""
         query = request.query_string
-        if options.get("location") != "query" or len(query) > MAX_QUERY_BYTES:
+        if options.get("location") != "query":
             return super().parse(argmap, req, **options)
+        if len(query) > MAX_QUERY_BYTES:
+            return self._parse_query(argmap, req, options)
         queries, key = _query_cache(), (argmap, query)
         arguments = queries.get(key)
         if arguments is None:
-            arguments = super().parse(argmap, req, **options)
+            arguments = self._parse_query(argmap, req, options)
             if len(queries) >= MAX_QUERIES:
                 queries.clear()  # safe while other threads use it: each looks up once
             queries[key] = arguments
         return dict(arguments)
+
+    def _parse_query(self, argmap: Any, req: Request | None, options: dict[str, Any]) -> Any:
+        fields = self._get_schema(argmap, request).fields.items()
+        check_parameters({field.data_key or name for name, field in fields})
+        return super().parse(argmap, req, **options)
 
     def _get_schema(self, argmap: Any, req: Request) -> Schema:
         return _instance(argmap) if isinstance(argmap, type) else argmap
@@ -79,6 +90,25 @@ class ShopBlueprint(Blueprint):
             self.after_request(forbid_storing)
         else:
             self._prepare_doc_cbks.append(_document_as_public)
+
+
+def check_parameters(names: Collection[str]) -> None:
+    """Check that the query string has no parameters but these, each at most once. A mistyped filter
+    would otherwise list everything. Campaign tags, which advertisers add to links, pass.
+
+    Raises:
+        Invalid: `unknown_parameter`, or `validation_error` on a parameter that stands twice.
+    """
+    unknown = [name for name in request.args if name not in names and not _CAMPAIGN.match(name)]
+    if unknown:
+        raise Invalid(
+            {name: ["There is no such parameter."] for name in unknown[:MAX_NAMED]},
+            code="unknown_parameter",
+            detail=f"There are parameters that this does not take; it takes {', '.join(sorted(names))}.",
+        )
+    repeated = [name for name, values in request.args.lists() if name in names and values[1:]]
+    if repeated:
+        raise Invalid({name: ["Only once."] for name in repeated})
 
 
 @cache

@@ -32,11 +32,18 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""Of every answer, after OWASP's HTTP Headers Cheat Sheet."""
+"""Of every answer, after OWASP's HTTP Headers Cheat Sheet; of files below PUBLIC_FILES with one change."""
+PUBLIC_FILES = ("/media/", "/static/")
+"""Pictures and the pages' own files, which pages of other sites may show."""
+FILE_HEADERS = {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"}
 TRANSPORT_SECURITY = "max-age=31536000"
 """One year (RFC 6797), over TLS only, without the domain's subdomains: they are not the shop's."""
-OVER_TCP = tuple(HEADERS.items())
-OVER_TLS = (*OVER_TCP, ("Strict-Transport-Security", TRANSPORT_SECURITY))
+_OVER_TLS = {"Strict-Transport-Security": TRANSPORT_SECURITY}
+_FIXED = {
+    (is_file, is_tls): tuple({**headers, **(_OVER_TLS if is_tls else {})}.items())
+    for is_file, headers in ((False, HEADERS), (True, FILE_HEADERS))
+    for is_tls in (False, True)
+}
 CREDENTIALS = ("Authorization", "Cookie", *GUEST_TOKENS.values())
 _CREDENTIALS_IN_ENVIRON = frozenset(
     f"HTTP_{name.upper().replace('-', '_')}" for name in CREDENTIALS
@@ -57,7 +64,8 @@ class FixedHeaders:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does, with the headers (PEP 3333)."""
-        fixed = OVER_TLS if environ["wsgi.url_scheme"] == "https" else OVER_TCP
+        is_file = environ["PATH_INFO"].startswith(PUBLIC_FILES)
+        fixed = _FIXED[is_file, environ["wsgi.url_scheme"] == "https"]
 
         def start(
             status: str, headers: list[tuple[str, str]], *error: OptExcInfo | None

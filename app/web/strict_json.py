@@ -68,6 +68,8 @@ def read_body(request: Request) -> Any:
         raise RequestEntityTooLarge()
     if not data:
         return {}
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Malformed("unsupported_media_type", "Send the body without a Content-Encoding.")
     mimetype = request.mimetype
     if mimetype != "application/json" and not mimetype.endswith("+json"):
         raise Malformed("unsupported_media_type", "Send the body as application/json.")

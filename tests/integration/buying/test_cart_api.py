@@ -74,6 +74,24 @@ def test_an_article_is_put_into_the_cart_at_todays_price(customer, product):
     assert customer.get("/api/cart").json == response.json
 
 
+@pytest.mark.parametrize("number", ["2.0", "2e0", "0.2e1", "2.000000000000000000000000"])
+def test_a_number_without_a_fraction_is_whole_however_it_is_written(customer, product, number):
+    body = f'{{"product_id": {product.id}, "quantity": {number}}}'
+
+    response = customer.post("/api/cart/items", data=body, content_type="application/json")
+
+    assert [item["quantity"] for item in response.json["items"]] == [2]
+
+
+@pytest.mark.parametrize("number", ["2.5", "1e-999999", "1e999999", "2.00000000000000000001"])
+def test_any_other_number_is_refused(customer, product, number):
+    body = f'{{"product_id": {product.id}, "quantity": {number}}}'
+
+    response = customer.post("/api/cart/items", data=body, content_type="application/json")
+
+    assert (response.status_code, list(response.json["errors"])) == (422, ["quantity"])
+
+
 def test_quantity_is_one_unless_said(customer, product):
     response = customer.post("/api/cart/items", json={"variant_id": product.variants[0].id})
 

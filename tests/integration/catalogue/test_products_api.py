@@ -419,7 +419,7 @@ def test_a_cursor_goes_with_words_in_another_order(anyone, shop):
         ({"name": "x", "price": "NaN"}, "price"),
         ({"name": "x", "price": 2**63}, "price"),
         ({"name": "x", "price": "1", "stock": -1}, "stock"),
-        ({"name": "x", "price": "1", "stock": 1.0}, "stock"),
+        ({"name": "x", "price": "1", "stock": 1.5}, "stock"),
         ({"name": "x", "price": "1", "stock": "1"}, "stock"),
         ({"name": "x", "price": "1", "stock": 10**9 + 1}, "stock"),
         ({"name": "x", "price": "1", "stock": 2**63}, "stock"),
@@ -542,3 +542,55 @@ def test_a_query_is_read_although_what_is_remembered_of_others_is_just_forgotten
         assert anyone.get(f"{URL}?per_page=7").json["per_page"] == 7
     finally:
         app.extensions["query_cache"] = remembered
+
+
+@pytest.mark.parametrize(("former", "shown"), [("4.01", "4.01"), ("4.00", None), ("0.00", None)])
+def test_a_former_price_is_shown_only_while_it_is_higher(app, anyone, admin, former, shown):
+    make(admin, price="4.00", stock=1, compare_at_price=former)
+
+    (product,) = anyone.get(URL).json["items"]
+    page = app.test_client().get(f"/products/{product['slug']}").text
+
+    assert product["compare_at_price"] == shown
+    assert anyone.get(f"{URL}/{product['id']}").json["compare_at_price"] == shown
+    assert ("instead of" in page, "Reduced" in app.test_client().get("/search").text) == 2 * (
+        shown is not None,
+    )
+
+
+def test_an_amount_with_more_places_than_the_currency_has_is_refused(admin):
+    text, number = (
+        admin.post(URL, json={"name": "Sofa", "price": price}) for price in ("1.500", 1.500)
+    )
+
+    assert text.status_code == 422
+    assert text.json["errors"] == {"price": ["USD has 2 decimal places."]}
+    assert (number.status_code, number.json["price"]) == (201, "1.50")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "errors"),
+    [
+        ("sku=R-1", "unknown_parameter", {"sku": ["There is no such parameter."]}),
+        ("Q=mug&page=1", "unknown_parameter", {"Q": ["There is no such parameter."]}),
+        ("q=mug&q=mug", "validation_error", {"q": ["Only once."]}),
+        ("page=1&page=2&per_page=1", "validation_error", {"page": ["Only once."]}),
+        ("q=" + "x" * 190 + "&utm_source=mail&sku=R-1", "unknown_parameter", None),
+    ],
+)
+def test_a_parameter_that_is_unknown_or_stands_twice_is_refused(anyone, query, code, errors):
+    for _ in range(2):
+        response = anyone.get(f"{URL}?{query}")
+
+        assert (response.status_code, response.json["code"]) == (422, code)
+        assert errors in (None, response.json["errors"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/categories", "/api/orders", "/api/users", "/api/users/me/addresses"]
+)
+def test_every_list_refuses_unknown_parameters(admin, path):
+    refused = admin.get(f"{path}?colour=red")
+
+    assert (refused.status_code, refused.json["code"]) == (422, "unknown_parameter")
+    assert admin.get(f"{path}?utm_source=a&utm_x=b&gclid=c&fbclid=d").status_code == 200

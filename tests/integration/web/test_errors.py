@@ -1,5 +1,6 @@
 """Refusals and failures: one shape, in the contract's order, and nothing about the inside."""
 
+import gzip
 import json
 import logging
 import socket
@@ -61,9 +62,24 @@ def test_options_and_head_are_answered(anyone):
     options = anyone.call("OPTIONS", "/api/products")
     head = anyone.call("HEAD", "/api/products")
 
-    assert options.status_code == 200
-    assert {"GET", "HEAD", "POST"} <= set(options.headers["Allow"].split(", "))
+    assert (options.status_code, options.data) == (200, b"")
+    assert options.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert "Content-Type" not in options.headers
     assert (head.status_code, head.data) == (200, b"")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "x-unknown"])
+def test_a_body_with_a_content_encoding_is_415(anyone, encoding):
+    body = gzip.compress(b'{"email": "a@example.com", "password": "x"}')
+
+    response = anyone.post(
+        "/api/auth/login",
+        data=body,
+        content_type="application/json",
+        headers={"Content-Encoding": encoding},
+    )
+
+    assert_is_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("path", ["/api/products/", "/api/cart/", "/healthz/live/"])

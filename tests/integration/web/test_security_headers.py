@@ -9,7 +9,7 @@ from flask import Flask, request
 from app import create_app
 from app.config import Production, Testing
 from app.pages import cookies
-from app.web.security_headers import CREDENTIALS, HEADERS
+from app.web.security_headers import CREDENTIALS, FILE_HEADERS, HEADERS, PUBLIC_FILES
 from tests import factories, servers
 from tests.integration.browsing import Browser
 from tests.integration.conftest import empty
@@ -37,7 +37,8 @@ def answers_to_anybody(shared_app):
 
 
 def lacking(response) -> set[str]:
-    return {name for name, value in HEADERS.items() if response.headers.get(name) != value}
+    fixed = FILE_HEADERS if response.request.path.startswith(PUBLIC_FILES) else HEADERS
+    return {name for name, value in fixed.items() if response.headers.get(name) != value}
 
 
 def is_public(endpoint: str, response) -> bool:
@@ -56,6 +57,21 @@ def test_every_route_answers_with_all_of_them(answers_to_anybody):
 
     assert answers_to_anybody
     assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("path", "policy"),
+    [
+        ("/static/shop.css", "cross-origin"),
+        ("/media/0-320.webp", "cross-origin"),
+        ("/", "same-origin"),
+        ("/api/products", "same-origin"),
+    ],
+)
+def test_pages_of_other_sites_may_show_pictures_and_public_files(anyone, path, policy):
+    response = anyone.get(path, buffered=True)
+
+    assert response.headers.getlist("Cross-Origin-Resource-Policy") == [policy]
 
 
 @pytest.mark.parametrize(
