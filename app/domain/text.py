@@ -62,8 +62,6 @@ def normalize(form: Form, text: str, limit: int) -> str:
 def clean(text: str, low: int, high: int, lines: bool = False) -> str:
     """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF.
 
-    A text that may be empty is a note or a search, in which a tab does no harm.
-
     Raises:
         NotText: control characters, lone surrogates, not `low` to `high` characters, nothing visible
             where there must be something, or what `normalize` refuses.
@@ -73,7 +71,7 @@ def clean(text: str, low: int, high: int, lines: bool = False) -> str:
         raise NotText(f"Between {low} and {high} characters.")
     if not (text.isascii() and text.isprintable()):  # most text is
         text = normalize("NFC", text.replace("\r\n", "\n"), high).strip()
-        if _CONTROLS.search(text) or (not lines and ("\n" in text or (low and "\t" in text))):
+        if _CONTROLS.search(text) or (not lines and "\n" in text):
             raise NotText("Control characters are not allowed.")
         if low and text and all(map(_is_invisible, text)):
             raise NotText("At least one visible character.")

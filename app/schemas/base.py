@@ -69,8 +69,7 @@ class Text(fields.String):
 def _pattern(low: int, lines: bool) -> str:
     """The texts that `clean` accepts, as a regular expression of ECMA-262. A required text must have a
     character that is no blank."""
-    blanks = "" if lines else "\\n\\t" if low else "\\n"
-    forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + blanks
+    forbidden = "\\u0000-\\u0008\\u000b-\\u001f\\u007f" + ("" if lines else "\\n")
     least = rf"[^\s{forbidden}][^{forbidden}]*" if low else ""
     return f"^[^{forbidden}]*{least}$"
 

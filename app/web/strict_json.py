@@ -68,12 +68,18 @@ def read_body(request: Request) -> Any:
         raise RequestEntityTooLarge()
     if not data:
         return {}
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Malformed("unsupported_media_type", "Send the body without a Content-Encoding.")
+    refuse_encoded(request)
     mimetype = request.mimetype
     if mimetype != "application/json" and not mimetype.endswith("+json"):
         raise Malformed("unsupported_media_type", "Send the body as application/json.")
     return loads(data)
+
+
+def refuse_encoded(request: Request) -> None:
+    """Refuse a compressed body, which could grow beyond any limit. Raises Malformed."""
+    encodings = request.headers.get("Content-Encoding", "").lower().split(",")
+    if {encoding.strip() for encoding in encodings} - {"", "identity"}:
+        raise Malformed("unsupported_media_type", "Send the body without a Content-Encoding.")
 
 
 def _decimal(text: str) -> Decimal:

@@ -7,6 +7,7 @@ from app.errors import Malformed
 from app.gateways import media
 from app.services.catalogue import pictures
 from app.services.catalogue.pictures import Picture
+from app.web.strict_json import refuse_encoded
 
 
 def read_form(request: Request) -> dict[str, str | FileStorage]:
@@ -16,6 +17,7 @@ def read_form(request: Request) -> dict[str, str | FileStorage]:
         Malformed: `unsupported_media_type`.
         werkzeug RequestEntityTooLarge: more than MAX_UPLOAD_BYTES.
     """
+    refuse_encoded(request)
     if request.mimetype != "multipart/form-data":
         raise Malformed("unsupported_media_type", "Send the file as multipart/form-data.")
     allow_large_body(request)

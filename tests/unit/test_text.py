@@ -45,12 +45,6 @@ def test_a_name_shows_something(text):
     assert clean(f"{text}a", 1, 10) == f"{text}a"
 
 
-def test_a_tab_may_stand_in_a_search_but_not_in_a_name():
-    assert clean("a\tb", 0, 10) == "a\tb"
-    with pytest.raises(NotText):
-        clean("a\tb", 1, 10)
-
-
 @pytest.mark.parametrize("text", ["a\x00b", "a\x07", "a\nb", "a\x7f", "\ud800", "a\rb"])
 def test_what_no_database_or_screen_should_see_is_refused(text):
     with pytest.raises(NotText, match="Control characters"):

@@ -11,7 +11,8 @@ from typing import BinaryIO, TextIO
 
 BYTE_ORDER_MARK = "\ufeff"
 DELIMITERS = (",", ";", "\t", "|")
-_SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEP = re.compile(r'"?sep=(.)"?\1*\s*', re.IGNORECASE)
+_BLANK = "".join(DELIMITERS) + " \r\n"
 _QUOTES = re.compile(r'\\"|""|"')
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -66,25 +67,36 @@ class Lines:
 
     def push_back(self, count: int) -> None:
         """Let the last lines that were read come again."""
-        self._pushed_back.extendleft(reversed(self.row[-count:]))
-        del self.row[-count:]
-        self._lines_read -= count
+        if count:
+            self._pushed_back.extendleft(reversed(self.row[-count:]))
+            del self.row[-count:]
+            self._lines_read -= count
 
     def read_to_end_of_row(self, delimiter: str) -> bool:
-        """Read on to the line with which a row that is not valid CSV must have ended: where a quote
-        stands that can be the last one of its cell. Whether there is such a line."""
+        """Read on to the line with which a row that is not valid CSV must have ended; whether there is
+        one. Its quotes are wrong, so an end is only guessed, and believed if the next quote of the file
+        opens a cell, or if there is none."""
         is_open = False
         for line in self.row:
             is_open = _is_open_after(line, is_open, delimiter)
-        while is_open and (line := next(self, "")):
+        while True:
+            while is_open:
+                line = next(self, "")
+                if not line:
+                    return False
+                is_open = _is_open_after(line, is_open, delimiter)
+            before = len(self.row)
+            line = next((line for line in self if '"' in line), "")
+            if not line or _opens_a_cell(line, delimiter):
+                self.push_back(len(self.row) - before)
+                return True
             is_open = _is_open_after(line, is_open, delimiter)
-        return not is_open
 
 
 def read_delimiter(lines: Lines, required: Sequence[str]) -> str:
     """What separates the cells: named by a first line such as `sep=;`, which Excel writes, or that
     with which the header has all required columns. Only lines before the header are used up."""
-    first = next((line for line in lines if line.strip()), "")
+    first = next((line for line in lines if line.strip(_BLANK)), "")
     if named := _SEP.fullmatch(first):
         return named[1]
     if first:
@@ -105,7 +117,7 @@ def _is_open_after(line: str, is_open: bool, delimiter: str) -> bool:
     """Whether a cell in quotes goes on in the next line. Of quotes that no valid file has, one ends the
     cell only if a delimiter or the end of the line follows; `""` and `\\"` are part of its text."""
     text, place = line.rstrip("\r\n"), 0
-    opening = re.compile(f'(?:^|{re.escape(delimiter)})"')
+    opening = re.compile(f'(?:^|{re.escape(delimiter)}) *"')
     while True:
         if is_open:
             place = _end_of_cell(text, place, delimiter)
@@ -118,8 +130,17 @@ def _is_open_after(line: str, is_open: bool, delimiter: str) -> bool:
         is_open = not is_open
 
 
+def _opens_a_cell(line: str, delimiter: str) -> bool:
+    """Whether the first quote of a line is the first of a cell that has text in this line."""
+    before, _quote, after = line.partition('"')
+    return before.rstrip(" ")[-1:] in ("", delimiter) and bool(after.strip("\r\n"))
+
+
 def _end_of_cell(text: str, start: int, delimiter: str) -> int:
     for match in _QUOTES.finditer(text, start):
-        if match[0] == '"' and text[match.end() : match.end() + 1] in ("", delimiter):
+        after = text[match.end() : match.end() + 1]
+        # At the end of a line and after a delimiter it may as well be the first quote of a cell.
+        opens = not after and text[: match.start()].rstrip(" ")[-1:] in ("", delimiter)
+        if match[0] == '"' and after in ("", delimiter) and not opens:
             return match.end()
     return -1

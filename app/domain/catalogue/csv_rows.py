@@ -5,7 +5,7 @@
 A missing column or cell leaves the product's value as it is, and so does an empty `stock`; an empty
 description, category or compare_at_price clears it. Text is read as `csv_cells` writes it: an
 apostrophe in front of what looks like a formula is not part of the text. Cells may be separated by
-semicolons, tabs or bars as well, and prices then have a decimal comma. Rows without any text are skipped.
+semicolons, tabs or bars as well; with semicolons prices may have a decimal comma. Rows without any text are skipped.
 """
 
 import csv
@@ -27,7 +27,8 @@ PRICES = frozenset(("price", "compare_at_price"))
 MAX_NAME, MAX_DESCRIPTION = 200, 20_000
 MAX_CELL = 2**31 - 1
 """As long as a file may be: Python's own limit would end a cell, and take its rest for rows."""
-_DECIMAL_COMMA = re.compile("[0-9]+,[0-9]+")
+_DECIMAL_COMMA = re.compile("[0-9]+,[0-9]{1,2}")
+"""Not with three digits behind it, which may be a thousand."""
 _NUMBER_OF_A_SPREADSHEET = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+")
 _WHOLE = re.compile("[0-9]{1,18}")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
@@ -91,7 +92,9 @@ class ProductList:
             raise NotAProductList(
                 "The first line names no separator that is known: use sep=; or sep=,"
             )
-        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
+        self._reader = csv.reader(
+            self._lines, delimiter=self._delimiter, strict=True, skipinitialspace=True
+        )
         self._currency = currency
         self._header = self._read_header()
         self._first_lines: dict[str, int] = dict(first_lines or {})
@@ -107,7 +110,8 @@ class ProductList:
 
     def __iter__(self) -> Iterator[ImportRow | BadRow]:
         for line, cells in self._rows():
-            yield cells if isinstance(cells, BadRow) else self._row(line, cells)
+            row = cells if isinstance(cells, BadRow) else self._row(line, cells)
+            yield self._with_lines(row) if isinstance(row, BadRow) else row
 
     def repeated(self) -> dict[str, int]:
         """The SKUs that several of the remaining rows have, each with the line of the first of them.
@@ -115,7 +119,9 @@ class ProductList:
         first_lines: dict[str, int] = {}
         repeated: dict[str, int] = {}
         for line, cells in self._rows():
-            if not isinstance(cells, BadRow) and (sku := self._sku(cells)) is not None:
+            if isinstance(cells, BadRow) or self._why_unreadable(cells):
+                continue
+            if (sku := self._sku(cells)) is not None:
                 first = first_lines.setdefault(sku, line)
                 if first != line:
                     repeated[sku] = first
@@ -136,34 +142,61 @@ class ProductList:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield line, self._refuse_unreadable(line, error)
+                yield line, self._refuse_unreadable(line, f"Not readable as CSV: {error}")
+                continue
+            if self._has_surplus(cells) and any('"' in part for part in self._lines.row):
+                yield line, self._refuse_unreadable(line, self._surplus_of(cells))
                 continue
             if "".join(cells).strip():
                 yield line, cells
 
-    def _refuse_unreadable(self, line: int, error: csv.Error) -> BadRow:
+    def _refuse_unreadable(self, line: int, reason: str) -> BadRow:
         """Refuse a row with the lines that may be its text: what stands in a cell must never change a
-        product. They are taken only if the file ends within the cell and each is a whole row."""
+        product. They are taken only if the file ends within a cell of one line, and each is a whole row."""
+        is_at_end = reason.endswith("unexpected end of data")
         is_closed = self._lines.read_to_end_of_row(self._delimiter)
-        reason = f"Not readable as CSV: {error}"
-        others = len(self._lines.row) - 1
-        if others and not is_closed and self._are_whole_rows(self._lines.row):
-            self._lines.push_back(others)
-            others = 0
-        if others:
-            last = line + others
-            lines = f"line {last}" if others == 1 else f"lines {line + 1} to {last}"
-            reason += f"; {lines} not taken, as they may be its text"
+        if is_at_end and not is_closed and self._are_whole_rows(self._lines.row):
+            self._lines.push_back(len(self._lines.row) - 1)
         return BadRow(line, f"{reason}.")
+
+    def _with_lines(self, row: BadRow) -> BadRow:
+        """The refusal, with the lines of the file that are refused together with its first."""
+        others = len(self._lines.row) - 1
+        if not others:
+            return row
+        last = row.line + others
+        lines = f"line {last}" if others == 1 else f"lines {row.line + 1} to {last}"
+        reason = row.reason.rstrip(".")
+        return BadRow(row.line, f"{reason}; {lines} not taken, as they may be its text.")
 
     def _are_whole_rows(self, lines: Sequence[str]) -> bool:
         first, *others = lines
         delimiters = len(self._header) - 1
-        return first.count(self._delimiter) == delimiters and all(
-            '"' not in line and line.count(self._delimiter) == delimiters
-            for line in others
-            if line.strip()
+        column = first.partition('"')[0].count(self._delimiter)
+        has_one_line = self._header[column : column + 1] not in ([], ["description"])
+        return (
+            has_one_line
+            and first.count(self._delimiter) == delimiters
+            and all(
+                '"' not in line and line.count(self._delimiter) == delimiters
+                for line in others
+                if line.strip()
+            )
         )
+
+    def _has_surplus(self, cells: Sequence[str]) -> bool:
+        surplus = cells[len(self._header) :]
+        return bool(surplus) and bool("".join(surplus).strip())
+
+    def _surplus_of(self, cells: Sequence[str]) -> str:
+        return f"{len(cells)} cells under {len(self._header)} columns"
+
+    def _why_unreadable(self, cells: Sequence[str]) -> str:
+        text = "".join(cells)
+        if self._has_surplus(cells):
+            return f"{self._surplus_of(cells)}."
+        is_utf8 = text.isascii() or not _NOT_UTF8.search(text)
+        return "" if is_utf8 else "The text is not UTF-8."
 
     def _read_header(self) -> list[str]:
         try:
@@ -181,17 +214,12 @@ class ProductList:
         return header
 
     def _row(self, line: int, cells: Sequence[str]) -> ImportRow | BadRow:
-        cells, surplus = cells[: len(self._header)], cells[len(self._header) :]
-        text = "".join(cells)
-        if "".join(surplus).strip():
-            count = len(cells) + len(surplus)
-            return BadRow(line, f"{count} cells under {len(self._header)} columns.")
-        if not text.isascii() and _NOT_UTF8.search(text):
-            return BadRow(line, "The text is not UTF-8.")
+        if reason := self._why_unreadable(cells):
+            return BadRow(line, reason)
         if (first := self._first_line(line, cells)) != line:
             return BadRow(line, f"sku: The same as on line {first}.")
         by_column = {name: cell for name, cell in zip(self._header, cells) if name in COLUMNS}  # noqa: B905 - cells at the end may be missing
-        if self._delimiter != ",":
+        if self._delimiter == ";":
             for name in PRICES & by_column.keys():
                 by_column[name] = _with_decimal_point(by_column[name])
         return check_row(line, by_column, self._currency)
@@ -255,13 +283,20 @@ def _same_currency(cell: str, currency: str) -> None:
 
 
 def _with_decimal_point(cell: str) -> str:
-    """A price as it is written where cells are not separated by commas: `12,50` is 12.50."""
+    """A price as it is written where cells are separated by semicolons: `12,50` is 12.50."""
     return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
+def is_shortened(sku: str) -> bool:
+    """Whether this is a number as spreadsheets shorten it: `7.1172E+11`."""
+    return bool(_NUMBER_OF_A_SPREADSHEET.fullmatch(sku))
+
+
 def _read_sku(cell: str) -> str:
-    sku = clean_sku(cell.removeprefix("'"))  # as `export_service` writes it, and people do
-    if _NUMBER_OF_A_SPREADSHEET.fullmatch(sku):
+    if cell.startswith("'"):  # as `export_service` writes it, and people do
+        return clean_sku(cell[1:])
+    sku = clean_sku(cell)
+    if is_shortened(sku):
         raise NotText("A spreadsheet has shortened this number: format the column as text")
     return sku
 

@@ -54,7 +54,7 @@ def check_declared(options: Sequence[Option]) -> None:
 
 
 def _has_repeated(texts: Sequence[str]) -> bool:
-    return len({text.casefold() for text in texts}) < len(texts)
+    return len({text.lower() for text in texts}) < len(texts)
 
 
 def check_fit(options: Sequence[Option], fields: Sequence[tuple[str, Mapping[str, str]]]) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from app.domain.catalogue.category_path import write_path
 from app.domain.catalogue.csv_cells import escape
+from app.domain.catalogue.csv_rows import is_shortened
 from app.domain.money import to_text
 from app.extensions import db
 from app.models import Product, Variant
@@ -39,5 +40,6 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
         was = "" if compare_at is None else to_text(compare_at, currency)
         path = paths.get(category_id or 0, "")
         # The import takes one apostrophe away, by which people mean text. `CsvWriter` adds it to formulas.
-        sku = f"'{sku}" if sku.startswith("'") and escape(sku) == sku else sku
+        is_mistaken = sku.startswith("'") or is_shortened(sku)
+        sku = f"'{sku}" if is_mistaken and escape(sku) == sku else sku
         yield sku, name, to_text(price, currency), str(on_hand), description, path, was, currency

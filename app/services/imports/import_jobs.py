@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import undefer
@@ -138,9 +138,12 @@ def source_of(job_id: int) -> Source:
     """The file of a running job."""
     options = undefer(ImportJob.file), undefer(ImportJob.repeated)
     job = _one(select(ImportJob).options(*options), job_id)
-    # Jobs that a server of the previous release has begun have a list of SKUs.
-    first_lines = job.repeated if isinstance(job.repeated, dict) else {}
-    return Source(_lines(job.file or b""), first_lines)
+    lines = _lines(job.file or b"")
+    # A server of the previous release has stored a list of SKUs.
+    first_lines = cast("dict[str, int] | list[str]", job.repeated)
+    if isinstance(first_lines, list):
+        first_lines = ProductList(lines, "").repeated()
+    return Source(lines, first_lines)
 
 
 def step(job_id: int, source: Source, currency: str) -> ImportJob:

@@ -377,10 +377,10 @@ def test_links_of_long_addresses_are_right_and_not_remembered(shop):
     kept = answers._link_header.cache_info().currsize
     long = "x." * (answers.LONGEST_REMEMBERED // 2) + "x"
 
-    by_query = shop.here.get(f"{URL}?tag={long}")
+    by_query = shop.here.get(f"{URL}?utm_tag={long}")
     by_host = shop.here.get(URL, headers={"Host": long})
 
-    assert f"tag={long}&page=1>" in by_query.headers["Link"]
+    assert f"utm_tag={long}&page=1>" in by_query.headers["Link"]
     assert by_host.headers["Link"].startswith(f"<http://{long}/api/products?page=1>")
     assert answers._link_header.cache_info().currsize == kept
 

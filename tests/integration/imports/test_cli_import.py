@@ -363,6 +363,7 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
     factories.product(sku="'=B", name="'@home", description="-1\n=2", category_id=plus.id)
     factories.product(sku="'tis", name="-5", description="@me")
     factories.product(sku="''0012", name="'0012")
+    factories.product(sku="7E+11")
     runner, path = shop.test_cli_runner(), tmp_path / "exported.csv"
 
     exported = runner.invoke(args=["export-products"])
@@ -371,9 +372,20 @@ def test_what_was_exported_changes_nothing_when_imported(shop, run, tmp_path):
 
     assert path.read_text(encoding="utf-8") == exported.stdout
     assert r",Home \> Garden > Pots," in exported.stdout
-    assert figures(result) == (0, 0, 7, 0, 0)
+    assert figures(result) == (0, 0, 8, 0, 0)
     cells = [cell for row in csv.reader(exported.stdout.splitlines(keepends=True)) for cell in row]
-    texts = {"'=A", "''=B", "''@home", "'+1 day", "''tis", "'''0012", "'0012", "'-5", "'@me"}
+    texts = {
+        "'=A",
+        "''=B",
+        "''@home",
+        "'+1 day",
+        "''tis",
+        "'''0012",
+        "'0012",
+        "'-5",
+        "'@me",
+        "'7E+11",
+    }
     assert texts <= set(cells)
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 

@@ -137,46 +137,63 @@ def test_a_path_with_control_characters_is_refused():
         read_path("A > \x07")
 
 
-QUOTED = "Not readable as CSV: ',' expected after '\"'"
+REAL = "REAL,Bolt,0.05,9,,,,"
 
 
 @pytest.mark.parametrize(
-    ("lines", "reason"),
+    "lines",
     [
-        (
-            ['Y2,Manual,1,1,"Parts list:', "REAL,Bolt,0.05,9", 'see \\"page 3\\""'],
-            "; lines 3 to 4 ",
-        ),
-        (
-            ['Y2,Manual,1,1,"Contents: 1/2" bolts', "REAL,Bolt,0.05,9", 'all in a bag"'],
-            "; lines 3 to 4 ",
-        ),
-        (['Y2,Manual,1,1,"1/2"" or 1/4" bolts', 'REAL,"1/2"" bolt",0.05,9'], "; line 3 "),
-        (['Y2,"Manual,1', 'REAL,"Bolt",0.05,9'], "; line 3 "),
-        (['Y2,"Man"ual,1', "REAL,Bolt,0.05,9", 'X,"Bowl, deep",2'], "; lines 3 to 4 "),
-        (['Y2,"Man"ual",1'], ""),
-    ],
-    ids=[
-        "backslashes",
-        "an inch",
-        "inches twice",
-        "closed by another row",
-        "too early",
-        "one line",
+        ['Y2,Manual,1,1,"Parts list:', REAL, 'see \\"page 3\\""'],
+        ['Y2,Manual,1,1,"Contents: 1/2" bolts', REAL, 'all in a bag"'],
+        ['Y2,Manual,1,1,"1/2"" or 1/4" bolts', REAL, 'all in a bag"'],
+        ['Y2,Manual,1,1,"1/2" bolts, 3/4", washers', REAL, 'more"'],
+        ['Y2,Manual,1,1,"1/2" bolts and 3/4"', REAL, 'more"'],
+        ['Y2,Manual,1,1,"Bolts 1/2", and, a, b, c, d', REAL, 'see page 3"'],
+        ['Y2,Pipe,1,1,"Best" pipe in town', 'B,Bolts,1,1,"', REAL, '"'],
+        ['Y2,"Manual,1', 'X,"Bolt",0.05,9', REAL, 'end"'],
+        ['Y2,"Man"ual,1', REAL, 'X,"Bowl, deep",2'],
+        ['Y2,Manual,1,1,"Contents: 1/2" bolts', REAL],
+        ['Y2,Manual,1,1,"Old price list:', REAL],
+        ['Y2,Manual,1,1,"Parts list:', REAL, "see page 3"],
     ],
 )
-def test_what_may_be_the_text_of_an_unreadable_row_is_never_a_row(lines, reason):
-    told = f"{reason}not taken, as they may be its text" if reason else ""
+def test_what_may_be_the_text_of_a_broken_cell_is_never_a_row(lines):
+    last = f"line {1 + len(lines)}" if len(lines) == 2 else f"lines 3 to {1 + len(lines)}"
 
-    assert read(*lines) == [BadRow(2, f"{QUOTED}{told}.")]
-    bad, good = read(*lines, "C-1,Cup,1")
-    assert (bad.line, good.line, good.sku) == (2, len(lines) + 2, "C-1")
+    (row,) = read(*lines)
+
+    assert row.line == 2
+    assert isinstance(row, BadRow)
+    assert row.reason.endswith(f"; {last} not taken, as they may be its text.")
+
+
+def test_a_blank_before_a_quote_is_no_text():
+    (row,) = read('Y2,Manual,1,1, "Parts:', REAL, 'end"')
+
+    assert (row.sku, row.optional["description"]) == ("Y2", f"Parts:\n{REAL}\nend")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['Y2,"Man"ual",1'],
+        ['Y2,Manual,1,1,"Parts list:', "some bolts", 'see \\"page 3\\""'],
+        ['Y2,Manual,1,1,"1/2" bolts"'],
+    ],
+)
+def test_rows_after_an_unreadable_one_that_has_ended_are_taken(lines):
+    bad, *good = read(*lines, "C-1,Cup,1", 'D-1,"Bowl, deep",2', "E-1,Egg,1")
+
+    assert (bad.line, [row.sku for row in good]) == (2, ["C-1", "D-1", "E-1"])
 
 
 def test_a_cell_of_any_length_is_one_cell():
     (row,) = read('Y2,Manual,1,1,"' + "x" * 140_000, "REAL,Bolt,0.05,1000,,,,", '"')
 
-    assert row == BadRow(2, "description: Between 0 and 20000 characters.")
+    assert row.line == 2
+    assert row.reason.startswith(
+        "description: Between 0 and 20000 characters; lines 3 to 4 not taken"
+    )
 
 
 def test_whole_rows_after_a_quote_that_is_never_closed_are_rows():
@@ -208,25 +225,41 @@ def test_rows_without_text_are_skipped_and_empty_surplus_cells_ignored():
 
 @pytest.mark.parametrize(
     "header",
-    ["sku;name;price", "sep=;\nsku;name;price", '"sep=;"\nsku;name;price', "sku\tname\tprice"],
+    [
+        "sku;name;price",
+        "sep=;\nsku;name;price",
+        '"sep=;"\nsku;name;price',
+        "sep=;;;\n;;\nsku;name;price",
+    ],
 )
-def test_cells_may_be_separated_by_semicolons_or_tabs(header):
-    delimiter = "\t" if "\t" in header else ";"
-
-    good, refused = read(
-        delimiter.join(("A", '"Mug, large"', "12,50")),
-        delimiter.join(("B", "Jug", "1.299,00")),
-        header=header,
-    )
+def test_cells_may_be_separated_by_semicolons_and_prices_have_a_decimal_comma(header):
+    good, refused = read('A;"Mug, large";12,50', "B;Jug;1.299,00", header=header)
 
     assert (good.sku, good.name, good.price) == ("A", "Mug, large", 1250)
     assert refused.reason == "price: Not a valid amount of money."
 
 
-def test_a_decimal_comma_needs_another_separator():
-    (row,) = read('A,Mug,"12,50"')
+@pytest.mark.parametrize(
+    ("delimiter", "price", "currency"),
+    [
+        (",", '"12,50"', "USD"),
+        ("\t", "12,50", "USD"),
+        ("\t", "1,500", "KWD"),
+        (";", "1,500", "KWD"),
+    ],
+)
+def test_a_comma_that_may_mean_thousands_is_no_decimal_comma(delimiter, price, currency):
+    header = delimiter.join(("sku", "name", "price"))
+
+    (row,) = read(delimiter.join(("A", "Mug", price)), header=header, currency=currency)
 
     assert row == BadRow(2, "price: Not a valid amount of money.")
+
+
+def test_a_shortened_number_that_is_marked_as_text_is_a_sku():
+    (row,) = read("'7E+11,Mug,1")
+
+    assert row.sku == "7E+11"
 
 
 @pytest.mark.parametrize(("cell", "sku"), [("'0012", "0012"), ("'=A1", "=A1"), ("''x", "'x")])
@@ -294,7 +327,7 @@ def test_text_is_utf8_with_or_without_a_mark_and_other_bytes_are_kept_to_be_refu
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf16_with_a_mark_is_read_too(encoding):
-    text = "sku\tname\tprice\r\nA\tCrème\t1,50\r\n"
+    text = "sku\tname\tprice\r\nA\tCrème\t1.50\r\n"
     data = (text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding)
 
     (row,) = ProductList(open_text(io.BytesIO(data)), "USD")
