@@ -331,7 +331,11 @@ def start_gunicorn(
             stdout=lines,
             stderr=lines,
         )
-    _wait_until(lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, seconds=60)
+    try:
+        _wait_until(lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, seconds=60)
+    except SystemExit as error:
+        told = log.read_text(errors="replace")[-2000:] if log.is_file() else ""
+        sys.exit(f"{error} {told}")
     return server
 
 

@@ -52,8 +52,8 @@ class Setting:
         self.folder = folder
         self._like = like
         self.log = folder / "shop.log"
-        self.port = servers.free_port()
-        self.address = f"http://{servers.LOCALHOST}:{self.port}"
+        self._take_port()
+        self._has_started = False
         self.database_url = self._prepare_servers()
         self.environ = {
             "FLASK_ENV": "testing",  # cheap password hashes
@@ -78,8 +78,19 @@ class Setting:
         """Run one command of the shop's command line, to its end."""
         return commands.run(self.environ, *arguments)
 
+    def _take_port(self) -> None:
+        self.port = servers.free_port()
+        self.address = f"http://{servers.LOCALHOST}:{self.port}"
+
     def start_shop(self) -> None:
-        """Start gunicorn, and wait until the shop is ready and all its workers are there."""
+        """Start gunicorn, and wait until the shop is ready and all its workers are there.
+
+        The first time at a port that was chosen just now: one that was free before the database was
+        made may be taken since, if only by somebody's connection.
+        """
+        if not self._has_started:
+            self._take_port()
+            self._has_started = True
         self._gunicorn = servers.start_gunicorn(
             self.environ, self._worker_count, self.port, self.log
         )
