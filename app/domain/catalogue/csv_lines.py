@@ -11,6 +11,8 @@ from typing import BinaryIO, TextIO
 
 BYTE_ORDER_MARK = "\ufeff"
 DELIMITERS = (",", ";", "\t", "|")
+NEVER_CLOSED = "unexpected end of data"
+"""What csv.Error says where a file ends within a cell."""
 _SEP = re.compile(r'"?sep=(.)"?\1*\s*', re.IGNORECASE)
 _BLANK = "".join(DELIMITERS) + " \r\n"
 _QUOTES = re.compile(r'\\"|""|"')
@@ -93,6 +95,16 @@ class Lines:
             is_open = _is_open_after(line, is_open, delimiter)
 
 
+def describe(error: csv.Error) -> str:
+    """What is wrong with a row that is not valid CSV, in other words than Python's."""
+    text = str(error)
+    if text == NEVER_CLOSED:
+        return "a quotation mark is never closed"
+    if text.endswith("expected after '\"'"):
+        return "a quotation mark is neither doubled nor the end of its cell"
+    return text
+
+
 def read_delimiter(lines: Lines, required: Sequence[str]) -> str:
     """What separates the cells: named by a first line such as `sep=;`, which Excel writes, or that
     with which the header has all required columns. Only lines before the header are used up."""
@@ -101,10 +113,10 @@ def read_delimiter(lines: Lines, required: Sequence[str]) -> str:
         return named[1]
     if first:
         lines.push_back(1)
-    return next((d for d in DELIMITERS if set(required) <= set(read_names(first, d))), ",")
+    return next((d for d in DELIMITERS if set(required) <= set(_read_names(first, d))), ",")
 
 
-def read_names(line: str, delimiter: str) -> list[str]:
+def _read_names(line: str, delimiter: str) -> list[str]:
     """The names of columns in a header's line; none where it is not valid CSV."""
     try:
         cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])

@@ -16,7 +16,13 @@ from typing import Any, TypedDict, cast
 
 from app.domain.catalogue.category_path import Path, read_path
 from app.domain.catalogue.csv_cells import unescape
-from app.domain.catalogue.csv_lines import DELIMITERS, Lines, read_delimiter
+from app.domain.catalogue.csv_lines import (
+    DELIMITERS,
+    NEVER_CLOSED,
+    Lines,
+    describe,
+    read_delimiter,
+)
 from app.domain.catalogue.variant_rules import MAX_STOCK, clean_sku
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
@@ -142,7 +148,8 @@ class ProductList:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield line, self._refuse_unreadable(line, f"Not readable as CSV: {error}")
+                reason = f"Not readable as CSV: {describe(error)}"
+                yield line, self._refuse_unreadable(line, reason, str(error) == NEVER_CLOSED)
                 continue
             if self._has_surplus(cells) and any('"' in part for part in self._lines.row):
                 yield line, self._refuse_unreadable(line, self._surplus_of(cells))
@@ -150,12 +157,11 @@ class ProductList:
             if "".join(cells).strip():
                 yield line, cells
 
-    def _refuse_unreadable(self, line: int, reason: str) -> BadRow:
+    def _refuse_unreadable(self, line: int, reason: str, is_never_closed: bool = False) -> BadRow:
         """Refuse a row with the lines that may be its text: what stands in a cell must never change a
         product. They are taken only if the file ends within a cell of one line, and each is a whole row."""
-        is_at_end = reason.endswith("unexpected end of data")
         is_closed = self._lines.read_to_end_of_row(self._delimiter)
-        if is_at_end and not is_closed and self._are_whole_rows(self._lines.row):
+        if is_never_closed and not is_closed and self._are_whole_rows(self._lines.row):
             self._lines.push_back(len(self._lines.row) - 1)
         return BadRow(line, f"{reason}.")
 
@@ -202,7 +208,7 @@ class ProductList:
         try:
             cells: list[str] = next((row for row in self._reader if "".join(row).strip()), [])
         except csv.Error as error:
-            raise NotAProductList(f"The file is not readable as CSV: {error}.") from None
+            raise NotAProductList(f"The file is not readable as CSV: {describe(error)}.") from None
         header = [cell.strip().lower() for cell in cells]
         missing = [name for name in REQUIRED if name not in header]
         if missing:

@@ -108,7 +108,10 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
         ("A-1,Mug\x07,1", "name: Control characters are not allowed."),
         ("A-1,M\udcfcg,1", "The text is not UTF-8."),
         ("A-1,Mug,1,1,,,,,9", "9 cells under 8 columns."),
-        ('A-1,"Mug" x,1', "Not readable as CSV: ',' expected after '\"'."),
+        (
+            'A-1,"Mug" x,1',
+            "Not readable as CSV: a quotation mark is neither doubled nor the end of its cell.",
+        ),
     ],
 )
 def test_a_bad_row_says_why(line, reason):
@@ -202,7 +205,7 @@ def test_whole_rows_after_a_quote_that_is_never_closed_are_rows():
     bad, *good = read('B-1,"Jug,4', *many, header="sku,name,price")
 
     assert (bad.line, len(good), good[-1].line) == (2, 9000, 9002)
-    assert bad.reason == "Not readable as CSV: unexpected end of data."
+    assert bad.reason == "Not readable as CSV: a quotation mark is never closed."
 
 
 @pytest.mark.parametrize(
