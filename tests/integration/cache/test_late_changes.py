@@ -15,9 +15,20 @@ from tests.integration.shopping import fill, inside, stock
 pytestmark = pytest.mark.only_on("postgresql")
 
 
-@pytest.fixture
-def product(app):
-    return inside(app, lambda: factories.product(price=1250, stock=10))
+@pytest.fixture(params=["alone", "before another", "after another"])
+def product(app, customer, request):
+    """The product that changes. In the cart may be another one, which is free and does not change:
+    all lines of an order are allocated, in the order of their ids, or none is."""
+
+    def make(price):
+        return inside(app, lambda: factories.product(price=price, stock=10))
+
+    if request.param == "after another":
+        fill(customer, make(0))
+    product = make(1250)
+    if request.param == "before another":
+        fill(customer, make(0))
+    return product
 
 
 @contextmanager
@@ -83,3 +94,4 @@ def test_the_last_units_that_go_late_are_not_promised_twice(app, customer, produ
 
     assert (refused.status_code, refused.json["shortages"][0]["available"]) == (409, 9)
     assert inside(app, lambda: db.session.get(Variant, product.variants[0].id)).allocated == 1
+    assert inside(app, lambda: factories.count(Order)) == 0

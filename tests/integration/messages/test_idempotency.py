@@ -18,8 +18,9 @@ from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from tests import factories
 from tests.integration.books import assert_books_balance
+from tests.integration.conftest import Caller
 from tests.integration.people import inside, only_row
-from tests.integration.shopping import change, fill
+from tests.integration.shopping import ADDRESS, change, fill
 
 BODY = {"email": "guest@example.com", "note": "Ring twice"}
 
@@ -119,15 +120,53 @@ def test_another_key_is_another_request(app, customer, product):
     assert orders(app) == 2
 
 
-def test_keys_belong_to_one_account_or_one_cart(app, customer, other_customer, anyone, product):
-    for caller in (customer, other_customer, anyone):
+def test_one_key_sent_by_several_buyers_is_a_key_of_each(
+    app, customer, other_customer, anyone, product
+):
+    buyers = [customer, other_customer, anyone, Caller(app)]
+    bodies = [{"email": f"buyer{number}@example.com"} for number in range(len(buyers))]
+    for caller in buyers:
         fill(caller, product)
 
-    answers = [send(caller) for caller in (customer, other_customer, anyone)]
+    answers = [send(caller, body=body) for caller, body in zip(buyers, bodies, strict=True)]
+    again = [send(caller, body=body) for caller, body in zip(buyers, bodies, strict=True)]
 
-    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert [answer.status_code for answer in answers] == [201] * len(buyers)
     assert not any("Idempotency-Replayed" in answer.headers for answer in answers)
-    assert orders(app) == 3
+    assert [answer.json["email"] for answer in answers] == [body["email"] for body in bodies]
+    assert [answer.data for answer in again] == [answer.data for answer in answers]
+    assert [a.headers["Location"] for a in again] == [a.headers["Location"] for a in answers]
+    assert all(answer.headers["Idempotency-Replayed"] == "true" for answer in again)
+    assert orders(app) == len(buyers)
+
+
+def test_a_guests_key_opens_nothing_for_another_guest(app, anyone, product):
+    """The other guest sends the same key and body, as clients do that number their requests."""
+    fill(anyone, product)
+    theirs = send(anyone, body={**BODY, "shipping_address": ADDRESS})
+    other = Caller(app)
+
+    without_a_cart = send(other, body={**BODY, "shipping_address": ADDRESS})
+    other.headers["X-Cart-Token"] = "invented"
+    empty_handed = send(other, body={**BODY, "shipping_address": ADDRESS})
+    fill(other, product)
+    own = send(other, body={**BODY, "shipping_address": ADDRESS})
+
+    assert without_a_cart.status_code == 401
+    assert (empty_handed.status_code, empty_handed.json["code"]) == (422, "cart_empty")
+    assert own.json["number"] != theirs.json["number"]
+    assert own.json["guest_token"] != theirs.json["guest_token"]
+    assert "Idempotency-Replayed" not in own.headers
+
+
+def test_each_key_of_a_buyer_replays_its_own_answer(customer, product):
+    firsts = {}
+    for key in ("one", "two", "three"):
+        fill(customer, product)
+        firsts[key] = send(customer, key).data
+
+    assert {key: send(customer, key).data for key in firsts} == firsts
+    assert len({*firsts.values()}) == 3
 
 
 def test_refusals_are_not_stored(app, customer, product):
@@ -140,6 +179,16 @@ def test_refusals_are_not_stored(app, customer, product):
     assert "Idempotency-Replayed" not in accepted.headers
 
 
+def test_a_key_holds_for_a_day(app, customer, product):
+    fill(customer, product)
+    first = send(customer)
+    almost_a_day = timedelta(hours=23, minutes=59)
+    change(app, only_row(app, IdempotencyKey), created_at=utc_now() - almost_a_day)
+
+    assert send(customer).data == first.data
+    assert orders(app) == 1
+
+
 def test_a_key_is_forgotten_after_a_day(app, customer, product):
     fill(customer, product)
     send(customer)
@@ -150,6 +199,24 @@ def test_a_key_is_forgotten_after_a_day(app, customer, product):
 
     assert response.status_code == 201
     assert "Idempotency-Replayed" not in response.headers
+    assert orders(app) == 2
+
+
+def test_a_key_that_is_used_anew_holds_for_a_day_again(app, customer, product):
+    """A retry of the new request is replayed, neither ordered once more nor refused."""
+    fill(customer, product)
+    send(customer)
+    change(app, only_row(app, IdempotencyKey), created_at=utc_now() - timedelta(hours=24))
+    fill(customer, product)
+    body = {**BODY, "note": "Another day"}
+    anew = send(customer, body=body)
+    fill(customer, product)
+
+    again = [send(customer, body=body) for _ in range(2)]
+
+    assert [answer.data for answer in again] == [anew.data] * 2
+    assert [answer.headers["Location"] for answer in again] == [anew.headers["Location"]] * 2
+    assert send(customer).json["code"] == "idempotency_key_reused"
     assert orders(app) == 2
 
 

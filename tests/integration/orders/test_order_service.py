@@ -11,7 +11,7 @@ from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
 from app.schemas.orders import show_order
 from app.services import order_service, user_service
-from app.services.buying import cart_service, checkout_service
+from app.services.buying import cart_contents, cart_service, checkout_service
 from app.services.buying.checkout_service import OrderRequest
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import OutOfStock, StockRequest
@@ -132,19 +132,29 @@ def test_shortages_name_every_variant_that_is_short():
     ]
 
 
-def test_stock_is_promised_to_all_lines_of_an_order_or_to_none(buyer):
-    scarce, plenty = factories.product(stock=1), factories.product(stock=9)
-    put(buyer, plenty, scarce)
-    change_stock(scarce, -1)
-    movements = factories.count(StockMovement)
+@pytest.mark.parametrize("short", [0, 1, 2])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_stock_is_promised_to_all_lines_of_an_order_or_to_none(buyer, monkeypatch, short, is_late):
+    products = [factories.product(stock=1) for _ in range(3)]
+    put(buyer, *products)
+    change_stock(products[short], -1)
+    movements, tries, check = factories.count(StockMovement), [], inventory_service.refuse_shortages
 
+    def refuse_shortages(requests):
+        tries.append("order")
+        if len(tries) > is_late:  # the first try has read the stock before the unit went
+            check(requests)
+
+    monkeypatch.setattr(inventory_service, "refuse_shortages", refuse_shortages)
     with pytest.raises(OutOfStock) as refusal:
         place(buyer)
 
-    assert [short["variant_id"] for short in refusal.value.extra["shortages"]] == [
-        scarce.variants[0].id
+    assert len(tries) == 1 + is_late
+    assert [line["variant_id"] for line in refusal.value.extra["shortages"]] == [
+        products[short].variants[0].id
     ]
-    assert factories.count(StockMovement) == movements
+    assert (factories.count(Order), factories.count(StockMovement)) == (0, movements)
+    assert cart_contents.count_units(buyer) == 3
 
 
 def change_stock(product, delta):
