@@ -169,8 +169,7 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]
         Invalid: garbage, or a cursor of another order.
     """
     try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        name, value, row_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        name, value, row_id = _content(cursor)
         kind = key.column.type.python_type
         if kind is datetime:
             value = datetime.fromisoformat(value)
@@ -188,3 +187,17 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]
     except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error):
         raise Invalid({"cursor": ["This is not a cursor of this list in this order."]}) from None
     return value, row_id
+
+
+def key_of(cursor: str, keys: Sequence[SortKey]) -> SortKey | None:
+    """Which of these orders a cursor names; None for another order, and for garbage."""
+    try:
+        name = _content(cursor)[0]
+    except (ValueError, TypeError, LookupError, RecursionError, binascii.Error):
+        return None
+    return next((key for key in keys if key.name == name), None)
+
+
+def _content(cursor: str) -> Any:
+    padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+    return json.loads(base64.b64decode(padded, b"-_", validate=True))

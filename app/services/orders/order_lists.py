@@ -5,7 +5,7 @@ takes longer than running it. Their values are parameters, so a combination is t
 parameters that it needs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,6 +35,9 @@ from app.services.orders import order_views
 from app.services.orders.order_views import OrderView
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
+BY_BEGINNING = replace(NEWEST_FIRST, name="-placed_at:beginning")
+BY_PART = replace(NEWEST_FIRST, name="-placed_at:part")
+"""The same order, in cursors of lists whose `q` was the beginning of something, or any part."""
 MAX_CACHED = 300
 """Combinations of conditions whose statements are cached."""
 Values = dict[str, object]
@@ -78,29 +81,39 @@ def slice_of_orders(
 ) -> Slice[OrderView]:
     """The same after a cursor; an empty one starts.
 
+    The cursor says what `q` stood for on the first page. Decided anew, an order that is placed in
+    between could change it, and the list would end early.
+
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    values = _values(actor, query)
+    key = paging.key_of(cursor, (BY_BEGINNING, BY_PART)) or NEWEST_FIRST
+    values = _values(actor, query, key)
     if cursor:
-        values["after"], values["after_id"] = paging.decode_cursor(cursor, NEWEST_FIRST)
+        values["after"], values["after_id"] = paging.decode_cursor(cursor, key)
     window = {"limit": per_page + 1, "offset": 0}
     orders, _ = order_views.fetch_list(_statements_for(values).slice, values | window)
-    return paging.slice_of(orders, NEWEST_FIRST, per_page)
+    return paging.slice_of(orders, _key_for(values), per_page)
 
 
-def _values(actor: Actor, query: OrderQuery) -> Values:
+def _key_for(values: Values) -> SortKey:
+    if values.keys().isdisjoint(_SEARCHES):
+        return NEWEST_FIRST
+    return BY_PART if "part" in values else BY_BEGINNING
+
+
+def _values(actor: Actor, query: OrderQuery, key: SortKey = NEWEST_FIRST) -> Values:
     """The values of the conditions that apply, by name."""
     values: Values = {} if actor.is_admin else {"owner": actor.user_id}
     for name in ("status", "user_id", "since", "before"):
         value = getattr(query, name)
         if value is not None:
             values[name] = value
-    return values | (_search_values(query, values) if query.q else {})
+    return values | (_search_values(query, values, key) if query.q else {})
 
 
-def _search_values(query: OrderQuery, others: Values) -> Values:
-    """What `q` stands for among the orders that the other conditions leave.
+def _search_values(query: OrderQuery, others: Values, key: SortKey) -> Values:
+    """What `q` stands for among the orders that the other conditions leave, unless `key` says it.
 
     An index that is in their order finds the beginning of a number or of an email at once; looking
     for a part of every email takes a hundred times as long. Customers have few orders.
@@ -110,10 +123,15 @@ def _search_values(query: OrderQuery, others: Values) -> Values:
         beginning: Values = {"number": f"{text.upper()}%"}
     else:
         beginning = {"email": f"{text.lower()}{'' if '@' in query.q else '@'}%"}
-    values = others | beginning
-    fits = "owner" not in others and run(_statements_for(values).exists, values).scalar()
     sku: Values = {"sku": query.q} if query.q_is_sku_too else {}
-    return (beginning if fits else {"part": f"%{text}%"}) | sku
+    is_part = "owner" in others or key is BY_PART
+    if not is_part and (key is BY_BEGINNING or _exists(others | beginning)):
+        return beginning | sku
+    return {"part": f"%{text}%"} | sku
+
+
+def _exists(values: Values) -> bool:
+    return bool(run(_statements_for(values).exists, values).scalar())
 
 
 class _OrderListStatements(NamedTuple):

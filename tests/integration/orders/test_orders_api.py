@@ -477,6 +477,37 @@ def test_orders_are_read_by_cursor_to_the_end(customer, product):
     assert found == placed[::-1]
 
 
+@pytest.mark.parametrize(("first", "later"), [("joann", "ann"), ("ann", "joann")])
+def test_a_search_stays_what_it_was_on_the_first_page(app, admin, product, first, later):
+    """Of `ann`, a part of `joann@` at first, or the beginning of `ann@`."""
+    caller = signed_in(app, email=f"{first}@example.com")
+    placed = [order(caller, product).json["id"] for _ in range(4)]
+    start = admin.get("/api/orders?q=ann&cursor=&per_page=2").json
+    new = order(signed_in(app, email=f"{later}@example.com"), product).json["id"]
+    if first == "ann":
+        for order_id in placed:
+            change(app, Order(id=order_id), email=None)  # erased on the customer's request
+
+    rest = admin.get(
+        "/api/orders",
+        query_string={"q": "ann", "cursor": start["next_cursor"], "per_page": 2},
+    )
+
+    assert [item["id"] for item in start["items"]] == placed[:1:-1]
+    assert ids(rest) == (placed[1::-1] if first == "joann" else [])
+    assert new not in ids(rest)
+
+
+def test_a_cursor_of_a_search_goes_on_in_other_lists(customer, admin, product):
+    for _ in range(3):
+        order(customer, product)
+    cursor = admin.get("/api/orders?q=ex&cursor=&per_page=1").json["next_cursor"]
+
+    for caller, q in ((admin, ""), (admin, "SW-"), (customer, ""), (customer, "ex")):
+        response = caller.get("/api/orders", query_string={"cursor": cursor, "q": q})
+        assert (response.status_code, len(ids(response))) == (200, 2)
+
+
 @pytest.mark.parametrize(
     "query",
     ["cursor=garbage", "cursor=&page=1", "status=lost", "page=0", "per_page=101", "from=yesterday",
