@@ -5,8 +5,13 @@ from typing import Any
 from flask import Response
 
 from app.db.unit_of_work import in_transaction
-from app.domain.catalogue.product_input import ProductInput
-from app.schemas.products import ProductListArgs, ProductListSchema, ProductSchema
+from app.domain.catalogue.product_input import ProductInput, VariantInput
+from app.schemas.products import (
+    OneVariantSchema,
+    ProductListArgs,
+    ProductListSchema,
+    ProductSchema,
+)
 from app.services import product_service
 from app.services.catalogue.product_filters import ProductQuery
 from app.utils.decorators import admin_required
@@ -24,6 +29,7 @@ IF_MATCH = header(
 LIST_ARGS = ProductListArgs()
 NEW = ProductSchema()
 CHANGES = ProductSchema(partial=True)
+VARIANT_CHANGES = OneVariantSchema(partial=True)
 
 
 @blp.get("")
@@ -73,6 +79,23 @@ def edit_product(changes: ProductInput, product: str) -> Response:
     """
     actor, expected = current_actor(), expected_versions()
     row = in_transaction(lambda: product_service.edit_product(actor, product, changes, expected))
+    return send(product_answer(row, actor))
+
+
+@blp.route("/<product>/variants/<int:variant_id>", methods=["PATCH", "PUT"])
+@blp.doc(parameters=[IF_MATCH])
+@admin_required
+@blp.arguments(VARIANT_CHANGES)
+@blp.response(200, ProductSchema)
+def edit_variant(changes: VariantInput, product: str, variant_id: int) -> Response:
+    """Change one variant, active or not, and leave the others; `If-Match` names the product's version.
+
+    An inactive variant keeps its SKU: to give it another one makes its own free for other products.
+    """
+    actor, expected = current_actor(), expected_versions()
+    row = in_transaction(
+        lambda: product_service.edit_variant(actor, product, variant_id, changes, expected)
+    )
     return send(product_answer(row, actor))
 
 

@@ -21,6 +21,18 @@ def _extra(kind: type[fields.Field[Any]], when: str, *args: Any) -> fields.Field
     return kind(*args, metadata={"description": when, "x-optional": True})
 
 
+class HolderSchema(ShopSchema):
+    """The product with its variant, or the category, that has a SKU or a slug."""
+
+    name = fields.String()
+    product_id = _extra(fields.Integer, "The product.")
+    variant_id = _extra(fields.Integer, "With `sku_taken`: the variant.")
+    category_id = _extra(fields.Integer, "The category.")
+    sku = _extra(fields.String, "With `sku_taken`.")
+    slug = fields.String()
+    is_active = _extra(fields.Boolean, "Whether the product or variant is on sale.")
+
+
 class ProblemSchema(ShopSchema):
     """A problem answer (RFC 9457)."""
 
@@ -44,6 +56,7 @@ class ProblemSchema(ShopSchema):
     allowed = _extra(
         fields.List, "With `illegal_transition`: the statuses that may follow.", fields.String()
     )
+    conflict = _extra(fields.Nested, "With `sku_taken` and `slug_taken`: who has it.", HolderSchema)
     sku = _extra(fields.String, "With `sku_taken` and `guest_limit`: the SKU.")
     maximum = _extra(fields.Integer, "With `guest_limit`: the most units or open orders.")
     total = _extra(Money, "With `total_changed`: the current total.")

@@ -166,6 +166,15 @@ def _argument(definition: ProductFilter) -> ma.Field[Any]:
     return kind(load_default=None, metadata=metadata)
 
 
+class OneVariantSchema(VariantSchema):
+    """Fields of one variant; those that are left out stay."""
+
+    class Meta(VariantSchema.Meta):
+        """The variant is named by the path."""
+
+        exclude = ("id",)
+
+
 ProductListArgs = CursorArgs.from_dict(
     {
         "q": Text(200, load_default="", metadata={"description": "All words must match."}),

@@ -118,6 +118,52 @@ def edit_locked(
     return product
 
 
+def edit_variant(
+    actor: Actor,
+    address: str,
+    variant_id: int,
+    changes: VariantInput,
+    expected: Collection[str] | None = None,
+) -> Product:
+    """Change fields of one variant, active or not, and leave the product's other variants.
+
+    Raises:
+        NotFound: there is no such product, or it has no such variant.
+        PreconditionFailed, Conflict: as `edit_product` does.
+        Invalid: as `edit_product` does, by the variant's own fields.
+    """
+    product = lock_product(address)
+    if variant_id not in [variant.id for variant in product.variants]:
+        raise NotFound("variant")
+    version = product.version
+    if changes:
+        inputs = variant_service.with_changed_variant(product, {**changes, "id": variant_id})
+        try:
+            edit_locked(actor, product, {"variants": inputs})
+        except Invalid as error:
+            errors = error.extra.get("errors", {}).items()
+            raise Invalid({name.split(".", 2)[-1]: texts for name, texts in errors}) from None
+    check_version(version, expected)
+    return product
+
+
+def free_sku(actor: Actor, address: str, sku: str) -> Product:
+    """Give an inactive variant another SKU, so that its own is free for another product.
+
+    Orders keep the SKU that they copied, and the ledger belongs to the variant.
+
+    Raises:
+        NotFound: there is no such product.
+        Invalid: it has no inactive variant with this SKU.
+    """
+    product = lock_product(address)
+    for variant in product.variants:
+        if variant.sku == sku and not variant.is_active:
+            changes = VariantInput(sku=variant_service.unused_sku(sku))
+            return edit_variant(actor, address, variant.id, changes)
+    raise Invalid({"sku": ["No variant that is off sale has this SKU."]})
+
+
 def delete_product(actor: Actor, address: str, expected: Collection[str] | None = None) -> None:
     """Take a product out of the catalogue; orders and carts still refer to it; its slug and
     SKUs are free again.

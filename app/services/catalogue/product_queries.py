@@ -22,6 +22,7 @@ from app.services.catalogue import (
     product_search,
     product_statements,
     product_views,
+    sku_holders,
 )
 from app.services.catalogue.product_filters import ProductQuery
 from app.services.catalogue.product_search import Match, Search
@@ -164,6 +165,8 @@ def _search(
 ) -> ProductList:
     """Products with these words; if none has all of them, products with similar words."""
     search = product_search.exact_search(terms)
+    if scope.is_staff:
+        search = sku_holders.with_inactive_skus(search, query.q)
     exact = _list_matches(query, scope, parameters, search)
     if exact.items or _has_any(scope._replace(forms=()), search):
         return exact

@@ -52,6 +52,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     table,
     text,
@@ -171,6 +172,23 @@ def is_common(search: Search, in_names: bool = False) -> bool:
         return False
     (plan,) = run(_ESTIMATES[in_names], query=search.parameters["query"]).scalar_one()
     return bool(plan["Plan"]["Plan Rows"] > MIN_COMMON)
+
+
+def or_these(match: Match, are_these: Condition) -> Match:
+    """The products that match, and these, which come first."""
+    fitness, conditions, scan_conditions = match.fitness, match.conditions, match.scan_conditions
+    if not is_postgresql():  # MATCH does not work beside OR, and bm25 only beside MATCH
+        in_index = select(_FTS.c.rowid).where(conditions[1]).scalar_subquery()
+        fitness = select(match.fitness).where(*conditions).correlate(Product).scalar_subquery()
+        conditions = scan_conditions = (Product.id.in_(in_index),)
+    return Match(
+        (or_(and_(*conditions), are_these),),
+        case((are_these, NAMES_FIRST), else_=fitness),
+        (or_(and_(*scan_conditions), are_these),),
+        or_(match.in_name, are_these),
+        or_(match.scan_in_name, are_these),
+        is_constant=False,
+    )
 
 
 def matches(

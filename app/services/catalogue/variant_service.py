@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.domain.catalogue.product_input import VariantInput
-from app.domain.catalogue.variant_rules import check_fit, options_key
+from app.domain.catalogue.variant_rules import MAX_VARIANTS, check_fit, options_key
 from app.domain.people.actor import Actor
 from app.domain.text import slug_words
-from app.errors import Conflict, Invalid
+from app.errors import Invalid
 from app.extensions import db
 from app.models import Product, Variant
+from app.services.catalogue import sku_holders
 from app.services.inventory import inventory_service
 
 MAX_GENERATED_SKU = 48
@@ -48,6 +49,13 @@ class _Target:
             or self.stock not in (None, old.available)
         )
 
+    @property
+    def has_to_fit(self) -> bool:
+        """Whether its options have to be among those of the product. A variant that is and stays
+        inactive may have options that the product no longer has."""
+        old = self.variant
+        return self.is_active or old is None or old.is_active or self.options != old.options
+
 
 def replace_variants(
     product: Product, inputs: Sequence[VariantInput], actor: Actor, reason: str
@@ -63,7 +71,9 @@ def replace_variants(
     by_id = {variant.id: variant for variant in product.variants}
     _check(inputs, by_id)
     targets = [_target(entry, by_id, position) for position, entry in enumerate(inputs)]
-    check_fit(product.options, [(f"variants.{t.position}.options", t.options) for t in targets])
+    check_fit(product.options, [
+        (f"variants.{t.position}.options", t.options) for t in targets if t.has_to_fit
+    ])  # fmt: skip
     _choose_skus(product, targets)
     ids = {target.variant.id for target in targets if target.variant}
     dropped = [variant for variant in product.active_variants if variant.id not in ids]
@@ -81,6 +91,20 @@ def replace_variants(
     product.variants.sort(key=lambda variant: (variant.position, variant.id))
 
 
+def with_changed_variant(product: Product, changed: VariantInput) -> list[VariantInput]:
+    """The list for `replace_variants` that changes one variant, by its `id`, and no other."""
+    ids = [variant.id for variant in product.active_variants]
+    is_active = changed["id"] in ids
+    entry: VariantInput = {"is_active": is_active, **changed}
+    all_ids = ids if is_active else [*ids, changed["id"]]
+    return [entry if id_ == changed["id"] else {"id": id_} for id_ in all_ids]
+
+
+def unused_sku(sku: str) -> str:
+    """A SKU for an inactive variant whose own SKU is to be free again."""
+    return f"{sku[:MAX_GENERATED_SKU]}-{secrets.token_hex(4).upper()}"
+
+
 def _check(inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]) -> None:
     errors: dict[str, list[str]] = {}
     ids = [entry["id"] for entry in inputs if "id" in entry]
@@ -91,8 +115,11 @@ def _check(inputs: Sequence[VariantInput], by_id: Mapping[int, Variant]) -> None
             ]
         if "id" not in entry and "price" not in entry:
             errors[f"variants.{place}.price"] = ["Missing data for required field."]
-    if not any(entry.get("is_active", True) for entry in inputs):
+    active = sum(entry.get("is_active", True) for entry in inputs)
+    if not active:
         errors["variants"] = ["At least one variant must be active."]
+    if active > MAX_VARIANTS:
+        errors["variants"] = [f"A product has at most {MAX_VARIANTS} active variants."]
     if len(by_id) + len(inputs) - len(ids) > MAX_ON_RECORD:
         errors["variants"] = [
             f"A product has at most {MAX_ON_RECORD} variants, inactive ones included."
@@ -129,11 +156,11 @@ def _choose_skus(product: Product, targets: Sequence[_Target]) -> None:
     used = _existing_skus({*requests, *(target.sku for target in nameless)}) - present
     for sku in requests:
         if sku in used:
-            raise Conflict("sku_taken", f"The SKU {sku} is taken.", sku=sku)
+            raise sku_holders.sku_taken(sku)
     used.update(skus)
     for target in nameless:
         if target.sku in used:
-            target.sku = f"{target.sku}-{secrets.token_hex(4).upper()}"
+            target.sku = unused_sku(target.sku)
         used.add(target.sku)
 
 

@@ -44,6 +44,7 @@ POST         /api/products                                   401   403   403   2
 GET          /api/products/<product>                         200   200   200   200         401     401    401
 PATCH,PUT    /api/products/<product>                         401   403   403   200         401     401    401
 DELETE       /api/products/<product>                         401   403   403   204         401     401    401
+PATCH,PUT    /api/products/<product>/variants/<variant_id>   401   403   403   200         401     401    401
 # app/api/images.py
 POST         /api/products/<product>/images                  401   403   403   201         401     401    401
 DELETE       /api/products/<product>/images/<image>          401   403   403   204         401     401    401
@@ -103,6 +104,7 @@ BODIES = {
     "PATCH,PUT /api/categories/<category>": body(name="Books"),
     "POST /api/products": body(name="Lamp", price="10.00"),
     "PATCH,PUT /api/products/<product>": body(price="0.01"),
+    "PATCH,PUT /api/products/<product>/variants/<variant_id>": body(price="0.01"),
     "POST /api/products/<product>/images": picture,
     "POST /api/products/<product>/stock": body(delta=1, reason="found one"),
     "POST /api/cart/items": lambda world: {"json": {"product_id": world.product.id}},

@@ -71,13 +71,14 @@ GET       /admin/orders/<number>/packing-slip               401   403   403   20
 # app/pages/admin/guest_orders.py
 GET       /admin/guest-orders                               401   403   403   200         401     401    401
 POST      /admin/guest-orders/release                       401   403   403   303         401     401    401
-# app/pages/admin/catalogue/products.py
+# app/pages/admin/catalogue/products.py: no variant is off sale
 GET       /admin/products                                   401   403   403   200         401     401    401
 GET       /admin/products/new                               401   403   403   200         401     401    401
 POST      /admin/products/new                               401   403   403   303         401     401    401
 GET       /admin/products/<product>                         401   403   403   200         401     401    401
 POST      /admin/products/<product>                         401   403   403   303         401     401    401
 POST      /admin/products/<product>/on-sale                 401   403   403   303         401     401    401
+POST      /admin/products/<product>/free-sku                401   403   403   422         401     401    401
 GET       /admin/products/<product>/delete                  401   403   403   200         401     401    401
 POST      /admin/products/<product>/delete                  401   403   403   303         401     401    401
 # app/pages/admin/catalogue/product_pictures.py
@@ -158,6 +159,7 @@ BODIES = {
     "POST /admin/products/<product>/stock": lambda world: {
         "data": {"number": "1", "reason": "delivery", f"seen-{_variant(world)}": "10"}
     },
+    "POST /admin/products/<product>/free-sku": form(free_sku="OLD"),
     "POST /admin/products/<product>/delete": form(version="1"),
     "POST /admin/categories/new": form(name="Another"),
     "POST /admin/categories/<category>": lambda world: {

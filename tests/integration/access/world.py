@@ -152,6 +152,7 @@ class World:
             "product": self.product.id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,
             "user_id": self.owner_id,
+            "variant_id": self.product.variants[0].id,
         }
         path = route.rule
         for name, value in places.items():

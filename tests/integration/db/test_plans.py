@@ -144,6 +144,17 @@ def test_staff_find_orders_by_email_in_an_index_made_for_that(shop, admin):
             assert any("ix_orders_search_email" in line for (line,) in plan)
 
 
+def test_staff_find_skus_of_variants_off_sale_in_an_index_made_for_that(shop, admin):
+    with noted(shop) as asked:
+        admin.get("/api/products?q=T-XL")
+
+    (asked_for,) = [each for each in asked if "lower(variants.sku)" in each[0]]
+    with shop.app_context(), db.engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.exec_driver_sql(f"EXPLAIN {asked_for[0]}", asked_for[1])
+        assert any("ix_variants_search_inactive" in line for (line,) in plan)
+
+
 def test_one_product_one_order_and_a_ledger_are_found_by_index(shop, anyone, admin):
     with shop.app_context():
         slug = db.session.query(Product.slug).order_by(Product.id.desc()).limit(1).scalar()

@@ -171,16 +171,21 @@ class ProductForm(Form):
             body["slug"] = self.value("slug")
         if not schema.partial:
             body["is_active"] = bool(self.value("is_active"))
-        if not variants:
+        if not any(entry["is_active"] for entry in variants):
             raise Invalid({"variants": ["At least one variant must be on sale, with a price."]})
         return self._read(schema, body)
 
     def _variant_inputs(self) -> Iterator[dict[str, object]]:
-        """The variants for the service, which switches off those that are missing."""
+        """The variants for the service, which switches off those that are missing. Of those that are
+        off sale only the SKU is read."""
         for place, row in enumerate(self.variants):
-            if row["id"] and not row["on"]:
+            is_off_sale = bool(row["id"]) and not row["on"]
+            if is_off_sale and not row["sku"].strip():
                 continue
             self._rows_of_inputs.append(place)
+            if is_off_sale:
+                yield {"id": parse_whole(row["id"]), "sku": row["sku"], "is_active": False}
+                continue
             pairs = zip(self.options, row["choices"], strict=True)
             fields: dict[str, object] = {
                 "price": plain_amount(row["price"].strip()),

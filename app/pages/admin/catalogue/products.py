@@ -132,6 +132,25 @@ def put_on_sale(product: str) -> Response:
     return see_other(url_for(".show_product", product=row.id))
 
 
+@blp.post("/<product>/free-sku")
+def free_sku(product: str) -> Response:
+    """Give a variant that is off sale another SKU."""
+    actor, form = current_actor(), Form.from_request()
+    sku = form.value("free_sku").strip()
+    freed = form.carry_out(
+        NOTHING,
+        lambda _nothing: in_transaction(lambda: product_service.free_sku(actor, product, sku)),
+    )
+    if freed is None:
+        row = product_queries.get_product(actor, product)
+        shown = ProductForm.of(row)
+        shown.status, shown.problem = form.status, form.problem
+        shown.errors = {"free_sku": form.errors.get("sku", [])}
+        return _one(shown, row)
+    flash(f"The SKU {sku} is free.")
+    return see_other(url_for(".show_product", product=freed.id))
+
+
 @blp.get("/<product>/delete")
 def confirm_deletion(product: str) -> Response:
     """Ask whether a product is really to be deleted."""
