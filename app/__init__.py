@@ -17,6 +17,7 @@ from app.services.accounts import bulkhead
 from app.services.cache.catalogue_cache import ProcessCache
 from app.utils import error_handlers
 from app.web import request_lifecycle
+from app.web.path_prefix import PathPrefix
 from app.web.security_headers import FixedHeaders
 from app.web.session_interface import VisitSessions
 from app.web.strict_json import StrictJSONProvider
@@ -101,9 +102,14 @@ def _refuse_problems(settings: config.Config) -> None:
 
 
 def _trust_proxies(app: Flask, hops: int) -> None:
-    # Not X-Forwarded-Host: a proxy that does not set it passes on the client's.
+    # A proxy that does not set X-Forwarded-Host passes on the client's: without TRUSTED_HOSTS, with
+    # which the routing compares it, it could be any.
     if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+        host = hops if app.config["TRUSTED_HOSTS"] else 0
+        app.wsgi_app = PathPrefix(app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=host, x_prefix=hops
+        )
 
 
 def _create_engines(app: Flask) -> None:

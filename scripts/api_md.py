@@ -18,7 +18,9 @@ Made by `scripts/api_md.py` from the OpenAPI document of the running program, wh
 
 JSON in UTF-8. Times are RFC 3339 in UTC, money is a decimal string beside a currency. Refusals are
 `application/problem+json` with a stable `code`; wrong fields are named in `errors`. Who is signed in
-sends `Authorization: Bearer <access_token>`.
+sends `Authorization: Bearer <access_token>`. Query parameters that an operation does not have are refused
+with 422 `unknown_parameter`, except `utm_*`, `gclid` and `fbclid`. `RateLimit-Policy` and `RateLimit` tell how
+many requests are left (draft-ietf-httpapi-ratelimit-headers).
 """
 CALLERS = {"cart_token": "guests with `X-Cart-Token`", "order_token": "guests with `X-Order-Token`"}
 

@@ -9,7 +9,7 @@ from app.schemas.auth import Credentials, LoginSchema, RegisterSchema, Registrat
 from app.schemas.users import UserSchema
 from app.services.accounts import auth_service, password_hashing, session_service
 from app.services.buying.sign_in import sign_in_with_cart
-from app.utils.decorators import login_required
+from app.utils.decorators import login_required, refresh_token_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN, header
 from app.web.callers.identity import current_claims
@@ -56,7 +56,7 @@ def login(credentials: Credentials) -> tuple[TokenPair, dict[str, str]]:
 
 
 @blp.post("/refresh")
-@blp.doc(security=[{"bearer": []}])
+@refresh_token_required
 @blp.response(200, TokensSchema)
 def refresh() -> TokenPair:
     """Exchange the refresh token, sent as Bearer, for a new pair. Using it twice ends the session."""

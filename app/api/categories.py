@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.schemas.categories import (
@@ -44,7 +44,7 @@ def list_categories(args: dict[str, Any]) -> Response:
 def create_category(fields: CategoryInput) -> Response:
     """Add a category."""
     entry = in_transaction(lambda: category_service.create_category(current_actor(), fields))
-    location = f"/api/categories/{entry.category.id}"
+    location = url_for("categories.get_category", category=entry.category.id)
     return send(_answer(entry), 201, {"Location": location})
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import url_for
 from flask_smorest.fields import Upload
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
@@ -53,7 +54,7 @@ def add_image(
         lambda: picture_service.add_picture(current_actor(), product, picture, fields["alt"])
     )
     image = next(show_image(image) for image in row.images if image["id"] == picture.id)
-    return image, 201, {"Location": f"/api/products/{row.id}"}
+    return image, 201, {"Location": url_for("products.get_product", product=row.id)}
 
 
 @blp.delete("/<product>/images/<image>")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.product_input import ProductInput, VariantInput
@@ -56,7 +56,11 @@ def create_product(fields: ProductInput) -> Response:
     """
     actor = current_actor()
     product = in_transaction(lambda: product_service.create_product(actor, fields))
-    return send(product_answer(product, actor), 201, {"Location": f"/api/products/{product.id}"})
+    return send(
+        product_answer(product, actor),
+        201,
+        {"Location": url_for("products.get_product", product=product.id)},
+    )
 
 
 @blp.get("/<product>")

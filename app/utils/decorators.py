@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 from flask import request
 
 from app.errors import Forbidden, Unauthenticated
-from app.web.callers.identity import current_actor
+from app.web.callers.identity import current_actor, current_claims
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +21,11 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let only staff in; anonymous callers get 401, customers 403."""
     return _guard(view, require_staff, needs="admin")
+
+
+def refresh_token_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only callers with a token in; others get 401. `auth_service.refresh` checks its session."""
+    return _guard(view, require_token, needs="login")
 
 
 def login_or_token_required(header: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -37,6 +42,11 @@ def require_account() -> None:
     """Refuse anonymous callers."""
     if current_actor().user_id is None:
         raise Unauthenticated()
+
+
+def require_token() -> None:
+    """Refuse callers without a token."""
+    current_claims()
 
 
 def require_staff() -> None:

@@ -42,7 +42,7 @@ def list_answer(page: Page[T] | Slice[T], items: list[V]) -> Answer:
 
 def link_header(answer: Answer) -> dict[str, str]:
     """The Link header of a list, for the address of this request."""
-    place, query = (request.scheme, request.host, request.path), request.query_string
+    place, query = (request.host_url, request.root_path, request.path), request.query_string
     if len(query) + sum(map(len, place)) > LONGEST_REMEMBERED:
         return _build_link_header(answer.page)
     return _link_header(place, query, answer.page)

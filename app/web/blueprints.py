@@ -1,8 +1,8 @@
 """The API's blueprint: strict bodies, field errors of one shape, and documented security."""
 
 import re
-from collections.abc import Collection, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, wraps
 from typing import Any, NoReturn
 
 from flask import Request, Response, current_app, request
@@ -26,6 +26,7 @@ Messages = Any
 Document = dict[str, object]
 """A part of the OpenAPI document."""
 QueryCache = dict[tuple[object, bytes], dict[str, object]]
+View = Callable[..., Any]
 
 
 class StrictParser(FlaskParser):
@@ -91,6 +92,26 @@ class ShopBlueprint(Blueprint):
         else:
             self._prepare_doc_cbks.append(_document_as_public)
 
+    def response(self, *arguments: Any, **options: Any) -> Callable[[View], View]:
+        """flask-smorest's decorator, for a view that is called only where the query string is valid.
+
+        A view without a schema for it takes no parameters. The check is the innermost, because what
+        the caller may do and whether the body can be read are checked before.
+        """
+        decorate = super().response(*arguments, **options)
+
+        def decorated(view: View) -> View:
+            @wraps(view)
+            def checked(*args: Any, **kwargs: Any) -> Any:
+                if request.query_string and not _takes_parameters():
+                    check_parameters(())
+                return view(*args, **kwargs)
+
+            answered: View = decorate(checked)
+            return answered
+
+        return decorated
+
 
 def check_parameters(names: Collection[str]) -> None:
     """Check that the query string has no parameters but these, each at most once. A mistyped filter
@@ -104,11 +125,19 @@ def check_parameters(names: Collection[str]) -> None:
         raise Invalid(
             {name: ["There is no such parameter."] for name in unknown[:MAX_NAMED]},
             code="unknown_parameter",
-            detail=f"There are parameters that this does not take; it takes {', '.join(sorted(names))}.",
+            detail="There are parameters that this does not take;"
+            f" it takes {', '.join(sorted(names)) or 'none'}.",
         )
     repeated = [name for name, values in request.args.lists() if name in names and values[1:]]
     if repeated:
         raise Invalid({name: ["Only once."] for name in repeated})
+
+
+def _takes_parameters() -> bool:
+    """Whether the view of this request has a schema for its query string, which checks it."""
+    view = current_app.view_functions[request.endpoint or ""]
+    parameters = vars(view).get("_apidoc", {}).get("arguments", {}).get("parameters", ())
+    return any(parameter["in"] == "query" for parameter in parameters)
 
 
 @cache

@@ -10,7 +10,7 @@ REQUEST_HEADERS = (
 )  # fmt: skip
 RESPONSE_HEADERS = (
     "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID",
-    "Idempotency-Replayed", CART_TOKEN, DEVICE_TOKEN,
+    "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", CART_TOKEN, DEVICE_TOKEN,
 )  # fmt: skip
 PREFLIGHT_SECONDS = 600
 

@@ -11,8 +11,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import Malformed
 
+BYTE_ORDER_MARK = "\ufeff"
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested; no body of the API needs more than a few levels."""
+
+
+class NotStrict(ValueError):
+    """JSON of a kind that RFC 8259 leaves open and that the shop refuses; the message says which."""
 
 
 class StrictJSONProvider(JSONProvider):
@@ -42,18 +47,33 @@ def loads(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise NotStrict("it begins with a byte order mark (RFC 8259, section 8.1)")
         value = json.loads(
             text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_unique
         )
         if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
-            raise ValueError("nested too deep")
+            raise NotStrict(f"nested deeper than {MAX_DEPTH} levels")
         # An escape like \ud800 is a lone surrogate, which UTF-8 cannot encode.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, json.JSONDecodeError) else "not valid JSON"
-        raise Malformed("malformed_json", f"The body cannot be read as JSON: {reason}.") from None
+        detail = f"The body cannot be read as JSON: {_describe(error)}."
+        raise Malformed("malformed_json", detail) from None
     return value
+
+
+def _describe(error: ValueError | RecursionError) -> str:
+    """What is wrong, in other words than Python's."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair stands alone"
+    if isinstance(error, NotStrict):
+        return str(error)
+    return "not valid JSON"
 
 
 def read_body(request: Request) -> Any:
@@ -86,7 +106,7 @@ def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except ArithmeticError:  # an exponent of twenty digits
-        raise ValueError("a number beyond any use") from None
+        raise NotStrict("a number beyond any use") from None
 
 
 def _deeper_than(levels: int, value: object) -> bool:
@@ -101,11 +121,11 @@ def _deeper_than(levels: int, value: object) -> bool:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+    raise NotStrict(f"{constant} is no number of JSON")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise NotStrict("a name stands twice in one object")
     return members

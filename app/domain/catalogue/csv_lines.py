@@ -102,7 +102,11 @@ def describe(error: csv.Error) -> str:
         return "a quotation mark is never closed"
     if text.endswith("expected after '\"'"):
         return "a quotation mark is neither doubled nor the end of its cell"
-    return text
+    if "NUL" in text:  # Python 3.10; later ones read it
+        return "it has a NUL character"
+    if "field limit" in text:
+        return "a cell is too long"
+    return "it is not valid CSV"
 
 
 def read_delimiter(lines: Lines, required: Sequence[str]) -> str:

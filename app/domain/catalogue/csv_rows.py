@@ -211,6 +211,8 @@ class ProductList:
             raise NotAProductList(f"The file is not readable as CSV: {describe(error)}.") from None
         header = [cell.strip().lower() for cell in cells]
         missing = [name for name in REQUIRED if name not in header]
+        if missing and "\0" in "".join(cells):
+            raise NotAProductList("The file is not in UTF-8, nor in UTF-16 with a byte order mark.")
         if missing:
             hint = "" if len(header) > 1 else " Columns are separated by commas or semicolons."
             raise NotAProductList(f"The header has no column {', '.join(missing)}.{hint}")

@@ -29,6 +29,7 @@ from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Page, Slice, SortKey
 from app.db.prepared import run
 from app.domain.order_status import OrderStatus
 from app.domain.people.actor import Actor
+from app.errors import Forbidden
 from app.extensions import db
 from app.models import Order, OrderLine
 from app.services.orders import order_views
@@ -64,6 +65,7 @@ def page_of_orders(actor: Actor, query: OrderQuery, page: int, per_page: int) ->
     """Orders, newest first, with lines and history: staff see all, customers their own.
 
     Raises:
+        Forbidden: a customer lists the orders of others.
         Invalid: `use_cursor`, where the page lies too deep.
     """
     paging.refuse_too_deep(page, per_page)
@@ -85,6 +87,7 @@ def slice_of_orders(
     between could change it, and the list would end early.
 
     Raises:
+        Forbidden: a customer lists the orders of others.
         Invalid: the cursor is not one of this list.
     """
     key = paging.key_of(cursor, (BY_BEGINNING, BY_PART)) or NEWEST_FIRST
@@ -103,7 +106,9 @@ def _key_for(values: Values) -> SortKey:
 
 
 def _values(actor: Actor, query: OrderQuery, key: SortKey = NEWEST_FIRST) -> Values:
-    """The values of the conditions that apply, by name."""
+    """The values of the conditions that apply, by name; raises Forbidden."""
+    if not actor.is_admin and query.user_id not in (None, actor.user_id):
+        raise Forbidden("Only staff may list the orders of others.")
     values: Values = {} if actor.is_admin else {"owner": actor.user_id}
     for name in ("status", "user_id", "since", "before"):
         value = getattr(query, name)

@@ -18,6 +18,9 @@ process counts locally and reports to Redis every `limit / SHARES` requests; Red
 count of all processes. With P processes a client can therefore exceed a limit by at most
 (P - 1) * limit / SHARES. Limits below 2 * SHARES are reported with every request, and are exact.
 
+Each answer of the API names its budgets, and how much of them is left, in `RateLimit-Policy` and
+`RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+
 Simpler, but wrong: to count in each process alone, since P processes then allow P times the limit.
 """
 
@@ -25,9 +28,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from flask import Blueprint, Flask, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 
@@ -35,6 +38,7 @@ from app.domain.people.networks import network_of
 from app.errors import RateLimited
 from app.extensions import limiter
 from app.keyed_hashes import keyed_hash
+from app.web.plain_paths import is_for_programs
 
 SHARES = 50
 MAX_CALLERS = 50_000
@@ -91,9 +95,15 @@ def register(app: Flask) -> None:
     limiter.init_app(app)
     if app.config["RATELIMIT_ENABLED"]:
         app.extensions["rate_limits"] = {
-            name: [LimitCounts(limit) for limit in parse_many(app.config[name])]
-            for name in SETTINGS
+            name: _budgets(name, parse_many(app.config[name])) for name in SETTINGS
         }
+
+
+def _budgets(setting: str, limits: list[RateLimitItem]) -> list["LimitCounts"]:
+    """The counts of a setting's limits. Of several, each has its seconds in its name."""
+    name = setting.removeprefix("RATELIMIT_").lower().replace("_", "-")
+    names = [f"{name}-{limit.get_expiry()}" if limits[1:] else name for limit in limits]
+    return [LimitCounts(limit, name) for name, limit in zip(names, limits, strict=True)]
 
 
 def name_network() -> None:
@@ -158,10 +168,37 @@ def _is_checked_here() -> bool:
 
 def _hit(setting: str, caller: str) -> None:
     budgets: dict[str, list[LimitCounts]] = current_app.extensions["rate_limits"]
+    quotas: dict[str, Quota] = g.setdefault("quotas", {})
     for counts in budgets[setting]:
-        wait = counts.hit(caller, limiter.storage)
-        if wait:
-            raise RateLimited(wait)
+        quota = counts.hit(caller, limiter.storage)
+        quotas[counts.name] = quota
+        if quota.is_exceeded:
+            raise RateLimited(quota.seconds)
+
+
+def tell_quotas(response: Response) -> Response:
+    """Add the headers that name the budgets which this request was counted against."""
+    quotas: dict[str, Quota] | None = g.get("quotas")
+    if quotas and is_for_programs(request.path):
+        # `add`, unlike assignment, compares the name with no other.
+        policies = ", ".join([quota.counts.policy for quota in quotas.values()])
+        response.headers.add("RateLimit-Policy", policies)
+        response.headers.add("RateLimit", ", ".join([quota.state for quota in quotas.values()]))
+    return response
+
+
+class Quota(NamedTuple):
+    """What is left of a budget for one caller, and in how many seconds it is renewed."""
+
+    counts: "LimitCounts"
+    remaining: int
+    seconds: int
+    is_exceeded: bool = False
+
+    @property
+    def state(self) -> str:
+        """An item of the `RateLimit` header."""
+        return f'"{self.counts.name}";r={self.remaining};t={self.seconds}'
 
 
 @dataclass
@@ -180,21 +217,26 @@ class LimitCounts:
     """The counts of all callers of this process under one limit."""
 
     limit: RateLimitItem
+    name: str
     callers: dict[str, CallerCount] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hit(self, caller: str, storage: Storage) -> int:
-        """Count a request; return 0 if it is within the limit, else the seconds to wait."""
+    def __post_init__(self) -> None:
+        """Format the item of the `RateLimit-Policy` header."""
+        self.policy = f'"{self.name}";q={self.limit.amount};w={self.limit.get_expiry()}'
+
+    def hit(self, caller: str, storage: Storage) -> Quota:
+        """Count a request, and return what is left afterwards."""
         now = time.time()
         with self.lock:
             count = self._count_of(caller, now)
             if count.reported > self.limit.amount:
-                return _whole_seconds(count.ends_at - now)
+                return self._exceeded(count, now)
             count.unreported += 1
             # Only Redis may refuse: its window may have ended before this one.
-            is_over = count.reported + count.unreported > self.limit.amount
-            if not is_over and count.unreported < self.limit.amount // SHARES:
-                return 0
+            used = count.reported + count.unreported
+            if used <= self.limit.amount and count.unreported < self.limit.amount // SHARES:
+                return self._quota(count, used, now)
             share, count.unreported = count.unreported, 0
         return self._report(caller, count, share, storage)
 
@@ -209,13 +251,20 @@ class LimitCounts:
         count = self.callers[caller] = CallerCount(now + period)
         return count
 
-    def _report(self, caller: str, count: CallerCount, share: int, storage: Storage) -> int:
+    def _report(self, caller: str, count: CallerCount, share: int, storage: Storage) -> Quota:
         key = self.limit.key_for(current_app.config["RATELIMIT_KEY_PREFIX"], caller)
         count.reported = storage.incr(key, self.limit.get_expiry(), share)
+        now = time.time()
         if count.reported <= self.limit.amount:
-            return 0
+            return self._quota(count, count.reported, now)
         count.ends_at = storage.get_expiry(key)
-        return _whole_seconds(count.ends_at - time.time())
+        return self._exceeded(count, now)
+
+    def _quota(self, count: CallerCount, used: int, now: float) -> Quota:
+        return Quota(self, self.limit.amount - used, _whole_seconds(count.ends_at - now))
+
+    def _exceeded(self, count: CallerCount, now: float) -> Quota:
+        return Quota(self, 0, _whole_seconds(count.ends_at - now), is_exceeded=True)
 
 
 def _whole_seconds(wait: float) -> int:

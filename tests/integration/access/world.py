@@ -104,7 +104,7 @@ class World:
         """An address that nobody has yet."""
         return f"new{next(_numbers)}@example.com"
 
-    def request_as(self, route: Route, name: str) -> Answer:
+    def request_as(self, route: Route, name: str, query: str = "") -> Answer:
         """What the shop answers somebody at a route, with the owner's things in path and body.
 
         A page that sends people to the sign-in page says 401 in its own way.
@@ -115,7 +115,7 @@ class World:
             sent |= self._credential(client, route, self.tokens[name])
         if route.is_page and route.method == "POST":
             sent["data"] = {**sent.get("data", {}), "csrf_token": self._csrf_token(client)}
-        response = client.open(self.path(route), method=route.method, **sent)
+        response = client.open(self.path(route), method=route.method, query_string=query, **sent)
         is_sent_away = response.headers.get("Location", "").startswith("/login")
         status = 401 if route.is_page and is_sent_away else response.status_code
         # The way back from the sign-in page repeats the address that was asked for.

@@ -462,7 +462,16 @@ def test_customers_list_their_own_orders_newest_first(customer, other_customer, 
     assert (response.json["total"], response.json["pages"]) == (3, 2)
     assert 'rel="next"' in response.headers["Link"]
     assert ids(customer.get("/api/orders?page=2&per_page=2")) == [placed[0]["id"]]
-    assert ids(customer.get(f"/api/orders?user_id={other_customer.user_id}")) == []
+    assert ids(customer.get(f"/api/orders?user_id={customer.user_id}&per_page=2")) == [
+        placed[2]["id"], placed[1]["id"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["", "&page=2", "&cursor=", "&q=SW-", "&status=pending"])
+def test_a_customer_who_asks_for_the_orders_of_another_is_refused(customer, other_customer, part):
+    refused = customer.get(f"/api/orders?user_id={other_customer.user_id}{part}")
+
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
 
 
 def test_orders_are_read_by_cursor_to_the_end(customer, product):

@@ -63,16 +63,18 @@ def test_a_guest_has_no_address_book_to_order_from(app, world, anyone):
 
 
 @pytest.mark.parametrize(
-    "query", ["user_id={owner}", "user_id={owner}&status=pending", "q={number}", "q={email}",
-              "q=SW-", "user_id={owner}&cursor=", "from=2000-01-01"]
+    ("query", "status"),
+    [("user_id={owner}", 403), ("user_id={owner}&status=pending", 403), ("q={number}", 200),
+     ("q={email}", 200), ("q=SW-", 200), ("user_id={owner}&cursor=", 403),
+     ("from=2000-01-01", 200)],
 )  # fmt: skip
-def test_no_query_shows_orders_of_somebody_else(world, b, query):
+def test_no_query_shows_orders_of_somebody_else(world, b, query, status):
     filled = query.format(owner=world.owner_id, number=world.order_number, email=world.email)
 
     answer = b.get(f"/api/orders?{filled}")
 
-    assert answer.status_code == 200
-    assert answer.json["items"] == []
+    assert answer.status_code == status
+    assert answer.json.get("items", []) == []
     assert reads_nothing_of_a(world, answer)
 
 
@@ -81,10 +83,7 @@ def test_no_query_shows_orders_of_somebody_else(world, b, query):
 def test_no_query_makes_my_own_things_somebody_elses(world, b, path, query):
     answer = b.get(f"{path}?{query.format(owner=world.owner_id)}")
 
-    is_list = path.endswith("addresses")
-    assert (answer.status_code, answer.json.get("code")) == (
-        (422, "unknown_parameter") if is_list else (200, None)
-    )
+    assert (answer.status_code, answer.json["code"]) == (422, "unknown_parameter")
     assert reads_nothing_of_a(world, answer)
 
 

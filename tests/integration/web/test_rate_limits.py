@@ -1,6 +1,7 @@
 """Rate limits: on every route, for each user or address, told as a problem."""
 
 import ast
+import re
 import time
 from pathlib import Path
 
@@ -70,6 +71,44 @@ def test_answers_within_the_limit_carry_no_retry_after(shop):
     answer = shop().test_client().get(ROUTE)
 
     assert "Retry-After" not in answer.headers
+
+
+def test_answers_name_the_budgets_and_what_is_left_of_them(shop):
+    limited = shop(RATELIMIT_NETWORK="100 per minute")
+    answers = [limited.test_client().get(ROUTE) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    for left, answer in zip((2, 1, 0, 0), answers, strict=True):
+        policy = answer.headers["RateLimit-Policy"]
+        assert policy == '"network";q=100;w=60, "default";q=3;w=3600'
+        network, own = answer.headers["RateLimit"].split(", ")
+        assert re.fullmatch(r'"network";r=9\d;t=(\d|[1-5]\d|6[01])', network)
+        assert re.fullmatch(rf'"default";r={left};t=3[56]\d\d', own)
+    assert own.endswith(f";t={answers[-1].headers['Retry-After']}")
+
+
+def test_of_several_limits_each_is_a_budget_with_a_name_of_its_own(shop):
+    limited = shop(RATELIMIT_PASSWORDS="5 per minute; 9 per hour")
+
+    answer = limited.test_client().post("/api/auth/login", json={"email": "a@b.c", "password": "x"})
+
+    assert answer.status_code == 401
+    names = re.findall(r'"([a-z0-9-]+)";q=', answer.headers["RateLimit-Policy"])
+    assert names == ["network", "auth", "passwords-60", "passwords-3600"]
+    assert re.findall(r'"([a-z0-9-]+)";r=', answer.headers["RateLimit"]) == names
+
+
+@pytest.mark.parametrize(
+    ("path", "is_told"), [("/api/nothing", True), ("/", False), ("/nothing", False)]
+)
+def test_the_budgets_are_told_to_programs(shop, path, is_told):
+    assert ("RateLimit" in shop().test_client().get(path).headers) is is_told
+
+
+def test_who_is_not_limited_reads_of_no_budget(shop):
+    limited = shop(RATELIMIT_ENABLED="false")
+
+    assert "RateLimit" not in limited.test_client().get(ROUTE).headers
 
 
 def test_each_route_counts_for_itself(shop):
@@ -318,7 +357,7 @@ def test_exactly_as_many_proxies_are_trusted_as_there_are(shop):
     assert seen_by_the_proxy("192.0.2.2", "10.0.0.1") == 200
 
 
-def test_a_proxys_word_on_the_host_is_not_taken(shop):
+def test_without_trusted_hosts_a_proxys_word_on_the_host_is_not_taken(shop):
     limited = shop(TRUSTED_PROXIES="1")
 
     answer = limited.test_client().get(

@@ -1,5 +1,6 @@
 """JSON in: what RFC 8259 leaves open is refused, what it allows is kept exact."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -42,6 +43,30 @@ def test_what_is_no_strict_json_is_malformed(body):
 
     assert refusal.value.code == "malformed_json"
     assert len(refusal.value.detail) < 200
+    words_of_python = (
+        "utf-8-sig|codec|decode|surrogates not|char |delimiter|Expecting|Extra data|Invalid"
+    )
+    assert not re.search(words_of_python, refusal.value.detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\xef\xbb\xbf{}", "it begins with a byte order mark (RFC 8259, section 8.1)"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+        ('{"a": 1}'.encode("utf-16-le"), "not valid JSON at line 1, column 2"),
+        (rb'{"a": "\ud800"}', "half of a surrogate pair stands alone"),
+        (b'{"a": 1,\n}', "not valid JSON at line 2, column 1"),
+        (b'{"a": 1, "a": 2}', "a name stands twice in one object"),
+    ],
+    ids=lambda value: repr(value[:24]),
+)
+def test_the_refusal_says_in_plain_words_what_is_wrong(body, reason):
+    with pytest.raises(Malformed) as refusal:
+        loads(body)
+
+    assert refusal.value.detail == f"The body cannot be read as JSON: {reason}."
 
 
 @pytest.mark.parametrize(
