@@ -6,6 +6,7 @@ from tests.reliability.scenes import (
     Scene,
     fuzz,
     keys,
+    meetings,
     mixed,
     orderings,
     races,
@@ -41,6 +42,7 @@ ACTS = (
     Act("orderings", orderings.run, "postgresql", quick=0.01),
     Act("races", races.run, "postgresql", quick=0.01),
     Act("races", races.run, "sqlite", quick=0.005, long=0.1),
+    Act("meetings", meetings.run, "postgresql", quick=0.1, workers=2),
     Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
     Act("fuzz", fuzz.run, "postgresql", quick=None),  # small, it is a test of its own
 )

@@ -1,55 +1,20 @@
 """The faults that are planted: each a slip that real shops have made, and who has to notice it."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Words of a file that are replaced; they stand there exactly once."""
-
-    path: str
-    old: str
-    new: str
-
-    def apply(self, text: str) -> str:
-        """The text with the fault in it.
-
-        Raises:
-            ValueError: the words are not there, or more than once: the mutant has to be mended.
-        """
-        found = text.count(self.old)
-        if found != 1:
-            raise ValueError(f"{self.path} has {self.old!r} {found} times, not once.")
-        return text.replace(self.old, self.new)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A fault, the scene that has to notice it, and what it is to call it."""
-
-    name: str
-    fault: str
-    edits: tuple[Edit, ...]
-    scene: str
-    names: frozenset[str]
-    """Violations of which one proves that the fault was noticed; others may be its echo."""
-
-
-MIGRATION = "migrations/versions/20261122_1200_0001_the_shop.py"
-INVENTORY = "app/services/inventory/inventory_service.py"
-CHECKOUT = "app/services/buying/checkout_service.py"
-CARTS = "app/services/buying/cart_service.py"
-ORDERS = "app/services/order_service.py"
-CACHE = "app/services/cache/shared_cache.py"
-UNIT_OF_WORK = "app/db/unit_of_work.py"
-
-NO_CHECK = Edit(
-    MIGRATION,
-    '"0 <= allocated AND allocated <= on_hand", name=',
-    '"1 = 1", name=',
+from tests.reliability.fault import (
+    CACHE,
+    CARTS,
+    CHECKOUT,
+    INVENTORY,
+    NO_CHECK,
+    ORDERS,
+    STOCK,
+    UNIT_OF_WORK,
+    Edit,
+    Mutant,
 )
-"""The last guard of the stock, which would turn an oversale into a refusal."""
-STOCK = frozenset({"oversold", "not_exactly_sold", "stock_does_not_add_up", "allocation_wrong"})
+from tests.reliability.planted_guards import GUARDS
+
+__all__ = ["MUTANTS", "Edit", "Mutant"]
 
 MUTANTS = (
     Mutant(
@@ -72,8 +37,7 @@ MUTANTS = (
                 "if request.available <= request.requested",
             ),
         ),
-        "last_unit",
-        frozenset({"last_unit"}),
+        "two_for_the_last",
     ),
     Mutant(
         "no_key",
@@ -92,8 +56,7 @@ MUTANTS = (
                 "where=IdempotencyKey.created_at >= bindparam",
             ),
         ),
-        "keys",
-        frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
+        "key_sent_twice",
     ),
     Mutant(
         "answer_before_commit",
@@ -117,19 +80,7 @@ MUTANTS = (
 """,
             ),
         ),
-        "mixed",
-        frozenset(
-            {
-                "order_lost",
-                "order_not_found",
-                "list_lacks_order",
-                "list_miscounts",
-                "status_misread",
-                "cart_differs",
-                "refused_against_cart",
-                "lines_not_as_in_cart",
-            }
-        ),
+        "answer_follows_commit",
     ),
     Mutant(
         "ledger_in_second_transaction",
@@ -150,56 +101,43 @@ MUTANTS = (
 """,
             ),
         ),
-        "mixed",
-        frozenset({"ledger_wrong", "order_moved_stock_wrongly"}),
+        "ledger_goes_along",
     ),
     Mutant(
         "no_order_lock",
         "Two cancels read the same status.",
-        (
-            Edit(ORDERS, "        .with_for_update()\n", ""),
-            NO_CHECK,
-        ),
-        "cancel_twice",
-        frozenset({"cancel_twice"}),
+        (Edit(ORDERS, "        .with_for_update()\n", ""),),
+        "cancelled_twice",
     ),
     Mutant(
         "cancel_again",
         "An order can be cancelled as often as one likes, and gives back its stock each time.",
-        (
-            Edit(ORDERS, "    order.move_to(target)\n", "    order.status = target\n"),
-            NO_CHECK,
-        ),
-        "cancel_twice",
-        frozenset({"cancel_twice"}),
+        (Edit(ORDERS, "    order.move_to(target)\n", "    order.status = target\n"),),
+        "shipped_goods_leave",
     ),
     Mutant(
         "cancel_keeps_stock",
         "A cancelled order gives nothing back.",
         (Edit(ORDERS, '        "cancelled": inventory_service.release,\n', ""),),
-        "cancel_twice",
-        frozenset({"cancel_twice"}),
+        "shipped_goods_leave",
     ),
     Mutant(
         "clients_price",
         "An order is charged at the price that its buyer saw when filling the cart.",
         (Edit(CHECKOUT, "        Variant.price, ", "        CartLine.price_seen, "),),
-        "mixed",
-        frozenset({"price_not_in_force"}),
+        "paid_as_shown",
     ),
     Mutant(
         "expected_total_ignored",
         "A buyer who expects another total is charged all the same.",
         (Edit(CHECKOUT, "if expected not in (None, order.total):", "if False:"),),
-        "price_or_checkout",
-        frozenset({"price_or_checkout"}),
+        "expected_total_holds",
     ),
     Mutant(
         "no_second_look",
         "A price that changes at the last moment is taken for a lack of stock.",
         (Edit(INVENTORY, "        raise TryAgain()\n", "        raise OutOfStock([])\n"),),
-        "price_or_checkout",
-        frozenset({"price_or_checkout"}),
+        "priced_at_the_last_moment",
     ),
     Mutant(
         "stale_cache_checkout",
@@ -222,8 +160,7 @@ MUTANTS = (
 """,
             ),
         ),
-        "price_or_checkout",
-        frozenset({"price_or_checkout"}),
+        "paid_as_shown",
     ),
     Mutant(
         "cache_error_after_commit",
@@ -236,8 +173,7 @@ MUTANTS = (
             ),
             Edit(UNIT_OF_WORK, "        except Exception:  #", "        except KeyError:  #"),
         ),
-        "mixed",
-        frozenset({"server_error"}),
+        "ordered_without_cache",
     ),
     Mutant(
         "lost_cart_lock",
@@ -249,22 +185,19 @@ MUTANTS = (
                 "prepared(select(Cart.id))",
             ),
         ),
-        "edit_or_checkout",
-        frozenset({"edit_or_checkout"}),
+        "edited_while_ordered",
     ),
     Mutant(
         "wrong_cart_merge",
         "Signing in keeps the larger quantity of the two carts, not both.",
         (Edit(CARTS, "min(quantity + more, limit, MAX_QUANTITY)", "max(quantity, more)"),),
-        "merge_or_checkout",
-        frozenset({"merge_or_checkout"}),
+        "carts_are_merged",
     ),
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
         (Edit(CHECKOUT, "    cart_service.clear(cart_id)\n", ""),),
-        "edit_or_checkout",
-        frozenset({"edit_or_checkout"}),
+        "carts_are_merged",
     ),
     Mutant(
         "lost_refresh_guard",
@@ -276,8 +209,7 @@ MUTANTS = (
                 "",
             ),
         ),
-        "refresh_at_once",
-        frozenset({"refresh_at_once"}),
+        "refreshed_twice",
     ),
     Mutant(
         "list_lags",
@@ -290,14 +222,13 @@ MUTANTS = (
                 '.utc_now() - __import__("datetime").timedelta(seconds=1)}',
             ),
         ),
-        "mixed",
-        frozenset({"list_lacks_order", "list_miscounts"}),
+        "own_orders_are_listed",
     ),
     Mutant(
         "anybodys_orders",
         "Everybody is shown everybody's orders.",
         (Edit(ORDERS, "        if self.actor.is_admin:\n", "        if True:\n"),),
-        "mixed",
-        frozenset({"list_shows_others", "order_of_another", "list_miscounts"}),
+        "orders_of_others",
     ),
+    *GUARDS,
 )

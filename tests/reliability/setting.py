@@ -306,6 +306,11 @@ class PostgreSQLSetting(Setting):
             while True:
                 held.append(psycopg2.connect(self._dsn, connect_timeout=2))
 
+    def connect(self) -> psycopg2.extensions.connection:
+        """A connection of the superuser to the shop's database, which waits for nobody's close."""
+        server, _slash, _name = self._postgresql.superuser_url.rpartition("/")
+        return psycopg2.connect(f"{server}/shop".replace("+psycopg2", ""), connect_timeout=10)
+
     @contextmanager
     def _connection(self) -> Iterator[psycopg2.extensions.cursor]:
         connection = psycopg2.connect(self._dsn, connect_timeout=2)

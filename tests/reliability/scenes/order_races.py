@@ -21,7 +21,7 @@ def last_unit(lane: Lane) -> str | None:
     for buyer in buyers:
         lane.contents(buyer)
     needed(lane.staff.adjust_stock(lane.rare.product_id, lane.rare.variant_id, 1))
-    return _unless(answers, {(201, None), (409, "out_of_stock")})
+    return unless(answers, {(201, None), (409, "out_of_stock")})
 
 
 def cancel_twice(lane: Lane) -> str | None:
@@ -31,7 +31,7 @@ def cancel_twice(lane: Lane) -> str | None:
 
     answers = lane.race(*[lambda: lane.ann.cancel(number)] * 2)
 
-    return _unless(answers, {DONE, ILLEGAL}) or _stock_is(lane, before)
+    return unless(answers, {DONE, ILLEGAL}) or _stock_is(lane, before)
 
 
 def status_or_cancel(lane: Lane) -> str | None:
@@ -53,7 +53,7 @@ def status_or_cancel(lane: Lane) -> str | None:
     elif not ships and not cancelled:
         wrong = "an order in processing could not be cancelled"
     else:
-        wrong = _unless(answers, {DONE, ILLEGAL})
+        wrong = unless(answers, {DONE, ILLEGAL})
     return wrong or _stock_is(lane, before if cancelled else before - quantity)
 
 
@@ -90,7 +90,7 @@ def shown(amount: int) -> str:
     return f"{amount // 10**PLACES}.{amount % 10**PLACES:0{PLACES}d}"
 
 
-def _unless(answers: list[Attempt], endings: set[tuple[int | None, str | None]]) -> str | None:
+def unless(answers: list[Attempt], endings: set[tuple[int | None, str | None]]) -> str | None:
     """What is wrong, unless each of these endings came once."""
     found = [ending(attempt) for attempt in answers]
     right = len(found) == len(endings) and set(found) == endings

@@ -1,0 +1,187 @@
+"""The pytest plugin: runs the tests once, then the mutants of each module, each in a fork."""
+
+import gc
+import importlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+from sqlalchemy import Engine
+
+from tests.mutation import equal
+from tests.mutation.coverage import LineCoverage
+from tests.mutation.memory import Memory
+from tests.mutation.operators import Mutation, mutations
+from tests.mutation.planting import Planter
+from tests.mutation.report import ModuleReport, summary
+from tests.mutation.verdicts import Verdict, verdict_on
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class MutationPlugin:
+    """Plays the mutants of some modules against the tests that pytest has collected.
+
+    Args:
+        paths: of the modules.
+        stages: the tests of the second and further ones are for those that survive the first.
+        minutes: after these no further mutant is begun.
+        budget: seconds of a processor that the tests may take on one mutant.
+        memory: the verdicts of earlier runs.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], stages: Sequence[str], minutes: float, budget: float,
+        memory: Memory,
+    ) -> None:  # fmt: skip
+        self._paths, self._stages, self._budget, self._memory = paths, stages, budget, memory
+        self._end = time.monotonic() + 60 * minutes
+        self._known = equal.read()
+        self.is_reached = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Instead of running the tests once."""
+        if session.testsfailed:
+            raise session.Interrupted("The tests cannot be collected.")
+        gc.unfreeze()  # functions are looked for among all objects
+        reports = [self._begin(path) for path in self._paths]
+        for stage in self._stages:
+            tests = [item for item in session.items if _stage_of(item) == stage]
+            self._play(reports, tests, stage)
+        line, self.is_reached = summary(reports)
+        for report in reports:
+            for told in report.lines():
+                say(told)
+        say(line)
+        return True
+
+    def _begin(self, path: str) -> ModuleReport:
+        """A report in which all mutants still survive, but for those that are equal."""
+        report = ModuleReport(path)
+        known = [one for one in self._known if one.path == path]
+        found = mutations((ROOT / path).read_text(encoding="utf-8"))
+        for mutation in found:
+            reason = next((one for one in known if one.applies_to(path, mutation)), None)
+            if reason:
+                report.equal.append((mutation, reason))
+            else:
+                report.verdicts.append((mutation, self._memory.verdict_on(path, mutation)))
+        applied = [reason for _mutation, reason in report.equal]
+        report.stale = [one for one in known if one not in applied]
+        return report
+
+    def _play(
+        self, reports: Sequence[ModuleReport], tests: Sequence[pytest.Item], stage: str
+    ) -> None:
+        if not tests or not any(report.counts["survived"] for report in reports):
+            return
+        began = time.monotonic()
+        coverage = LineCoverage([str(ROOT / report.path) for report in reports])
+        failed = _run_once(tests, coverage)
+        say(
+            f"{stage}: {len(tests)} tests run once in {time.monotonic() - began:.0f} s;"
+            f" {len(failed)} fail on the unchanged shop and are left out"
+        )
+        for test in failed:
+            say(f"  left out: {test.nodeid}")
+        usable = [test for test in tests if test not in set(failed)]
+        for report in reports:
+            if any(verdict == "survived" for _mutation, verdict in report.verdicts):
+                _Round(report, usable, coverage, self._budget, self._end).play()
+                self._memory.note(report)
+                say(f"after {stage}: " + "\n".join(report.lines()))
+
+
+class _Round:
+    """The mutants of one module that survive so far, against the tests on one database."""
+
+    def __init__(
+        self, report: ModuleReport, tests: Sequence[pytest.Item], coverage: LineCoverage,
+        budget: float, end: float,
+    ) -> None:  # fmt: skip
+        self._report, self._tests, self._coverage = report, tests, coverage
+        self._budget, self._end = budget, end
+        self._path = str(ROOT / report.path)
+        name = report.path.removesuffix(".py").replace("/", ".")
+        self._planter = Planter(importlib.import_module(name))
+        self._kills: Counter[tuple[str, pytest.Item]] = Counter()
+
+    def play(self) -> None:
+        self._leave_out_confused()
+        for index, (mutation, verdict) in enumerate(self._report.verdicts):
+            if verdict == "survived":
+                self._report.verdicts[index] = (mutation, self._judge(mutation))
+
+    def _judge(self, mutation: Mutation) -> Verdict:
+        if time.monotonic() > self._end:
+            return "untried"
+        tests = self._order(mutation)
+        if not tests:
+            return "survived"
+        verdict, test = verdict_on(
+            self._planter, mutation, tests, self._coverage.seconds, self._budget
+        )
+        if verdict == "out of time":
+            verdict = "survived"
+        if verdict == "killed" and test:
+            self._kills[mutation.function, test] += 1
+        return verdict
+
+    def _order(self, mutation: Mutation) -> list[pytest.Item]:
+        """The tests that execute the mutated statement: those first that have noticed other faults of
+        the function, then the quick ones."""
+        path, seconds = self._path, self._coverage.seconds
+        if mutation.function:
+            tests = self._coverage.of_lines(path, *mutation.span)
+        else:
+            tests = self._coverage.of_module(path)
+        usable = [test for test in self._tests if test in tests]
+        return sorted(
+            usable, key=lambda test: (-self._kills[mutation.function, test], seconds[test])
+        )
+
+    def _leave_out_confused(self) -> None:
+        """Leave out tests that fail where the module is only run again, as it is."""
+        while True:
+            covering = self._coverage.of_module(self._path)
+            tests = [test for test in self._tests if test in covering]
+            if not tests:
+                return
+            verdict, test = verdict_on(
+                self._planter, None, tests, self._coverage.seconds, 10 * self._budget
+            )
+            if verdict != "killed" or test is None:
+                return
+            say(f"  left out for {self._report.path}: {test.nodeid}")
+            self._tests = [one for one in self._tests if one is not test]
+
+
+def _run_once(tests: Sequence[pytest.Item], coverage: LineCoverage) -> list[pytest.Item]:
+    """Run the tests as they are, and return those that fail. What they share stays set up."""
+    failed = []
+    for test, following in zip(tests, [*tests[1:], *tests[-1:]], strict=True):
+        began = time.monotonic()
+        with coverage.noting(test):
+            reports = runtestprotocol(test, log=False, nextitem=following)
+        coverage.seconds[test] = time.monotonic() - began
+        if any(report.failed for report in reports):
+            failed.append(test)
+    for engine in [thing for thing in gc.get_objects() if isinstance(thing, Engine)]:
+        engine.dispose()  # connections must not be shared with forks
+    return failed
+
+
+def _stage_of(item: pytest.Item) -> str:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(parameters.get("database", "no database"))
+
+
+def say(line: str) -> None:
+    """Print a line at once, past pytest's capturing."""
+    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
+    sys.__stdout__.flush()  # type: ignore[union-attr]

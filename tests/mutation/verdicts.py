@@ -1,0 +1,82 @@
+"""Runs tests on a mutant, in a fork that ends with the first test that fails."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation.operators import Mutation
+from tests.mutation.planting import NotPlantedError, Planter
+
+Verdict = Literal["killed", "survived", "out of time", "not planted", "untried"]
+FAILED, SURVIVED, OUT_OF_TIME, NOT_PLANTED = 70, 71, 72, 73
+SECONDS_OF_A_TEST = 10.0
+"""At least; a test that takes ten times as long as before hangs, and so has failed."""
+
+
+def verdict_on(
+    planter: Planter,
+    mutation: Mutation | None,
+    tests: Sequence[pytest.Item],
+    seconds: Mapping[pytest.Item, float],
+    budget: float,
+) -> tuple[Verdict, pytest.Item | None]:
+    """What tests say of a mutant (None: of the module, run again as it is), and which one failed."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        _silence()
+        os._exit(_run(planter, mutation, tests, seconds, budget, write))
+    os.close(write)
+    _pid, status = os.waitpid(pid, 0)
+    with os.fdopen(read, "rb") as last:
+        numbers = last.read().split()
+    code = os.waitstatus_to_exitcode(status)
+    failing = tests[int(numbers[-1])] if numbers and code not in (SURVIVED, OUT_OF_TIME) else None
+    if code in (SURVIVED, OUT_OF_TIME, NOT_PLANTED):
+        names: dict[int, Verdict] = {
+            SURVIVED: "survived", OUT_OF_TIME: "out of time", NOT_PLANTED: "not planted",
+        }  # fmt: skip
+        return names[code], failing
+    return "killed", failing  # a test failed, or hung, or the process died of the mutant
+
+
+def _silence() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+
+
+def _run(
+    planter: Planter,
+    mutation: Mutation | None,
+    tests: Sequence[pytest.Item],
+    seconds: Mapping[pytest.Item, float],
+    budget: float,
+    write: int,
+) -> int:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    try:
+        if mutation is None:
+            planter.plant_original()
+        else:
+            planter.plant(mutation)
+    except NotPlantedError:
+        return NOT_PLANTED
+    except Exception:  # the module cannot be imported with it
+        return FAILED
+    end = time.process_time() + budget
+    tests[0].session._setupstate.teardown_exact(tests[0])
+    for number, (test, following) in enumerate(zip(tests, [*tests[1:], tests[-1]], strict=True)):
+        if time.process_time() > end:
+            return OUT_OF_TIME
+        os.write(write, b"%d\n" % number)
+        signal.setitimer(signal.ITIMER_REAL, max(SECONDS_OF_A_TEST, 10 * seconds[test]))
+        if any(report.failed for report in runtestprotocol(test, log=False, nextitem=following)):
+            return FAILED
+    return SURVIVED

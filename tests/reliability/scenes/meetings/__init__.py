@@ -1,0 +1,72 @@
+"""Meetings: two requests meet at a chosen point, for certain, and a few things that one request shows.
+
+A race hopes that two requests meet. Here a lock is held in the database, so that the first request
+stops where it needs it, and the next one is sent when the first waits. What must come of it is known.
+
+hold        holds a lock, sends requests into it, and lets go
+orders      stock that is promised, cancelled and shipped
+prices      what an order costs
+keys        idempotency keys, of one buyer and of several
+carts       edits and merges while a cart is ordered
+accounts    sessions, and an account that is deleted while it orders
+privacy     orders of others
+commits     what others see before a commit, and right after it
+lists       product lists, while orders hold what they would take away
+"""
+
+import random
+
+from tests.reliability.history import History
+from tests.reliability.scenes import Report
+from tests.reliability.scenes.lane import FalseStart, Lane, Race, Unheard
+from tests.reliability.scenes.meetings import (
+    accounts,
+    carts,
+    commits,
+    keys,
+    lists,
+    orders,
+    prices,
+    privacy,
+)
+from tests.reliability.scenes.stage import Stage, on_stage
+from tests.reliability.setting import Setting
+from tests.reliability.violation import Violation
+
+TRIES = 3
+"""On a busy machine a lock may time out, or Redis be skipped for a second: that tells nothing."""
+MEETINGS: tuple[Race, ...] = (
+    *orders.MEETINGS, *prices.MEETINGS, *keys.MEETINGS, *carts.MEETINGS, *accounts.MEETINGS,
+    *privacy.MEETINGS, *lists.MEETINGS, *commits.MEETINGS,
+)  # fmt: skip
+
+
+def run(
+    setting: Setting,
+    history: History,
+    rng: random.Random,
+    _scale: float = 1.0,
+    meetings: tuple[Race, ...] = MEETINGS,
+) -> Report:
+    """Every meeting ends as it must; the shop itself finds its books in order."""
+    with on_stage(setting, history, rng) as stage:
+        stage.owner.history = history
+        violations = []
+        for meeting in meetings:
+            wrong = _hold(meeting, stage)
+            violations += [Violation(meeting.__name__, wrong)] if wrong else []
+    audit = setting.flask("audit")
+    if audit.exit_code:
+        violations.append(Violation("audit", audit.output.strip()[-300:]))
+    return Report({"meetings": len(meetings)}, violations)
+
+
+def _hold(meeting: Race, stage: Stage) -> str | None:
+    for _ in range(TRIES):
+        try:
+            return meeting(Lane(stage))
+        except FalseStart as start:
+            return f"it could not begin: {start}"
+        except Unheard:
+            continue
+    return f"nothing was heard in {TRIES} tries"
