@@ -252,13 +252,13 @@ def _clause(node: ast.AST) -> Iterator[ast.AST | None]:
 
 def _call(node: ast.AST) -> Iterator[ast.AST | None]:
     """A call with two arguments changed round, or of the opposite function."""
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call) or _root(node.func) in UNTOLD:
         return
     if isinstance(node.func, ast.Name) and node.func.id in OPPOSITES:
         opposite = ast.Name(OPPOSITES[node.func.id], ast.Load())
         yield ast.Call(opposite, node.args, node.keywords)
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if name in {*OPPOSITES, "select", "where", "and_", "or_", "isinstance", *CLAUSES, *UNTOLD}:
+    if name in {*OPPOSITES, "select", "where", "and_", "or_", "isinstance", *CLAUSES}:
         return
     simple = (ast.Name, ast.Attribute, ast.Constant, ast.Subscript)
     for index, (one, other) in enumerate(zip(node.args, node.args[1:])):  # noqa: B905 - pairs

@@ -30,6 +30,7 @@ class Planter:
         self._path = str(module.__file__)
         self.source = Path(self._path).read_text(encoding="utf-8")
         self._functions: dict[CodeType, list[FunctionType]] = defaultdict(list)
+        gc.unfreeze()  # what is frozen is not among the objects
         for thing in gc.get_objects():
             if isinstance(thing, FunctionType) and thing.__code__.co_filename == self._path:
                 self._functions[thing.__code__].append(thing)

@@ -48,7 +48,6 @@ class MutationPlugin:
         """Instead of running the tests once."""
         if session.testsfailed:
             raise session.Interrupted("The tests cannot be collected.")
-        gc.unfreeze()  # functions are looked for among all objects
         reports = [self._begin(path) for path in self._paths]
         for stage in self._stages:
             tests = [item for item in session.items if _stage_of(item) == stage]
