@@ -19,6 +19,7 @@ from app.utils.decorators import admin_required
 from app.web.answers import answer, link_header, list_answer, send
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor
+from app.web.pagination import read_part
 
 blp = ShopBlueprint("categories", __name__, url_prefix="/api/categories")
 LIST_ARGS = CategoryListArgs()
@@ -75,9 +76,11 @@ def delete_category(category: str) -> None:
     in_transaction(lambda: category_service.delete_category(current_actor(), category))
 
 
-def _list(page: int, per_page: int, parent_id: int | None) -> Answer:
-    rows = category_service.list_categories(
-        page, per_page, parent_id or None, only_children=parent_id is not None
+def _list(parent_id: int | None, **args: Any) -> Answer:
+    rows = read_part(
+        {"parent_id": parent_id or None, "only_children": parent_id is not None, **args},
+        category_service.list_categories,
+        category_service.slice_of_categories,
     )
     return list_answer(rows, [show_category(entry) for entry in rows.items])
 

@@ -90,7 +90,7 @@ def _created(order: PlacedOrder, cart_token: str | None) -> Response:
 @blp.get("")
 @login_required
 @blp.arguments(OrderListArgs(), location="query")
-@blp.response(200, list_schema(OrderSchema, cursors=True))
+@blp.response(200, list_schema(OrderSchema))
 def list_orders(arguments: dict[str, Any]) -> ResponseReturnValue:
     """The caller's orders, newest first. Staff see all orders."""
     cursor, number, per_page = (arguments.pop(name) for name in ("cursor", "page", "per_page"))

@@ -1,11 +1,13 @@
 """Routes of accounts: one's own, its address book, and those that staff see and change."""
 
+from typing import Any
+
 from flask import current_app, request, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Address, User
-from app.schemas.paging import PageArgs, list_schema
+from app.schemas.paging import CursorArgs, list_schema
 from app.schemas.users import (
     AddressSchema,
     ChangePasswordSchema,
@@ -13,8 +15,7 @@ from app.schemas.users import (
     ProfileSchema,
     StaffChanges,
     StaffChangesSchema,
-    UserArgs,
-    UserFilters,
+    UserListArgs,
     UserSchema,
 )
 from app.services import user_service
@@ -24,7 +25,7 @@ from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
 from app.web.limits import rate_limits
-from app.web.pagination import list_body
+from app.web.pagination import list_body, read_part
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
 USER = "/<int:user_id>"
@@ -91,12 +92,16 @@ def sign_out_everywhere() -> None:
 
 @blp.get("/me/addresses")
 @login_required
-@blp.arguments(PageArgs, location="query")
+@blp.arguments(CursorArgs, location="query")
 @blp.response(200, list_schema(AddressSchema))
-def list_addresses(args: dict[str, int]) -> BodyAndHeaders:
+def list_addresses(args: dict[str, Any]) -> BodyAndHeaders:
     """The caller's address book, oldest entry first."""
-    page = address_service.list_addresses(current_actor(), **args)
-    return list_body(page, list(page.items))
+    part = read_part(
+        {"actor": current_actor(), **args},
+        address_service.list_addresses,
+        address_service.slice_of_addresses,
+    )
+    return list_body(part, list(part.items))
 
 
 @blp.post("/me/addresses")
@@ -137,12 +142,12 @@ def remove_address(address_id: int) -> None:
 
 @blp.get("")
 @admin_required
-@blp.arguments(UserArgs, location="query")
+@blp.arguments(UserListArgs, location="query")
 @blp.response(200, list_schema(UserSchema))
-def list_users(args: UserFilters) -> BodyAndHeaders:
+def list_users(args: dict[str, Any]) -> BodyAndHeaders:
     """All accounts, newest first."""
-    page = user_service.list_users(**args)
-    return list_body(page, list(page.items))
+    part = read_part(args, user_service.list_users, user_service.slice_of_users)
+    return list_body(part, list(part.items))
 
 
 @blp.get(USER)

@@ -64,7 +64,7 @@ class Slice(Generic[T]):
 
 @dataclass(frozen=True)
 class SortKey:
-    """The order of a list: by one column in either direction, then by ascending id."""
+    """The order of a list: by one column in either direction, then by ascending id; or by id alone."""
 
     name: str
     column: InstrumentedAttribute[Any]
@@ -73,13 +73,21 @@ class SortKey:
 
     def order_by(self) -> list[ColumnElement[Any]]:
         """The ORDER BY clause."""
-        return [self.column.desc() if self.descending else self.column.asc(), self.id.asc()]
+        first = self.column.desc() if self.descending else self.column.asc()
+        return [first] if self.column is self.id else [first, self.id.asc()]
 
     def after(self, value: ColumnElement[Any], row_id: ColumnElement[int]) -> ColumnElement[bool]:
         """The condition of the rows after this one, written so that an index on the column serves it."""
         if self.descending:
             return and_(self.column <= value, or_(self.column < value, self.id > row_id))
         return tuple_(self.column, self.id) > tuple_(value, row_id)
+
+
+class NotACursor(Invalid):
+    """A cursor that is garbage, or that belongs to another list or order."""
+
+    def __init__(self) -> None:
+        super().__init__({"cursor": ["This is not a cursor of this list in this order."]})
 
 
 def refuse_too_deep(page: int, per_page: int) -> None:
@@ -109,6 +117,20 @@ def fetch_page(
     rows = _entities(query, page_ids(query, order, per_page, (page - 1) * per_page), order, options)
     total = db.session.scalar(count_query(query)) or 0
     return Page(rows, page, per_page, total, total_is_estimate=total > MAX_DEPTH)
+
+
+def fetch_slice(query: Select[T], key: SortKey, cursor: str, per_page: int) -> Slice[T]:
+    """The entities that a query selects after a cursor; an empty one starts.
+
+    Raises:
+        Invalid: the cursor is not one of this order.
+    """
+    if cursor:
+        value, row_id = decode_cursor(cursor, key)
+        place = literal(value, key.column.type), literal(row_id, key.id.type)
+        query = query.where(key.after(*place))
+    rows = db.session.scalars(query.order_by(*key.order_by()).limit(per_page + 1))
+    return slice_of(rows.unique().all(), key, per_page)
 
 
 def page_ids(
@@ -158,8 +180,7 @@ def encode_cursor(row: object, key: SortKey) -> str:
     value, row_id = getattr(row, key.column.key), getattr(row, key.id.key)
     if isinstance(value, datetime):
         value = value.isoformat()
-    content = json.dumps([key.name, value, row_id], separators=(",", ":"))
-    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+    return encode([key.name, value, row_id])
 
 
 def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]:
@@ -169,7 +190,7 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]
         Invalid: garbage, or a cursor of another order.
     """
     try:
-        name, value, row_id = _content(cursor)
+        name, value, row_id = decode(cursor)
         kind = key.column.type.python_type
         if kind is datetime:
             value = datetime.fromisoformat(value)
@@ -185,19 +206,26 @@ def decode_cursor(cursor: str, key: SortKey) -> tuple[str | int | datetime, int]
         if kind is str:
             value.encode()
     except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error):
-        raise Invalid({"cursor": ["This is not a cursor of this list in this order."]}) from None
+        raise NotACursor() from None
     return value, row_id
 
 
 def key_of(cursor: str, keys: Sequence[SortKey]) -> SortKey | None:
     """Which of these orders a cursor names; None for another order, and for garbage."""
     try:
-        name = _content(cursor)[0]
+        name = decode(cursor)[0]
     except (ValueError, TypeError, LookupError, RecursionError, binascii.Error):
         return None
     return next((key for key in keys if key.name == name), None)
 
 
-def _content(cursor: str) -> Any:
+def encode(content: Sequence[object]) -> str:
+    """A cursor with this content, URL-safe."""
+    text = json.dumps(content, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str) -> Any:
+    """The content of a cursor, which anybody may have made up; raises ValueError, RecursionError."""
     padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
     return json.loads(base64.b64decode(padded, b"-_", validate=True))

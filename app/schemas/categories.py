@@ -3,7 +3,7 @@
 from marshmallow import fields as ma
 
 from app.schemas.base import Number, RowId, ShopSchema, Slug, Text, Whole
-from app.schemas.paging import PageArgs, list_schema
+from app.schemas.paging import CursorArgs, list_schema
 from app.services.catalogue.category_service import CategoryWithCount
 
 MAX_POSITION = 10**9
@@ -28,7 +28,7 @@ class CategorySchema(ShopSchema):
     )
 
 
-class CategoryListArgs(PageArgs):
+class CategoryListArgs(CursorArgs):
     """What a client may ask of the list of categories."""
 
     parent_id = Number(

@@ -12,14 +12,14 @@ MAX_PER_PAGE = 100
 
 
 class PageArgs(QuerySchema):
-    """`?page=1&per_page=20`."""
+    """`?page=1&per_page=20`, as pages have it."""
 
     page = Number(1, 2**63 - 1, load_default=1)
     per_page = Number(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
 
 
 class CursorArgs(PageArgs):
-    """`?page=` or `?cursor=`, never both."""
+    """`?page=` or `?cursor=`, never both, as every list of the API has them."""
 
     page = Number(1, 2**63 - 1, load_default=None)
     cursor = ma.String(load_default=None)
@@ -30,12 +30,11 @@ class CursorArgs(PageArgs):
             raise ValidationError({"cursor": ["Give page or cursor, not both."]})
 
 
-def list_schema(item: type[ShopSchema], cursors: bool = False) -> type[ShopSchema]:
+def list_schema(item: type[ShopSchema]) -> type[ShopSchema]:
     """The documented shape of a list of `item`."""
     name = item.__name__.removesuffix("Schema") + "ListSchema"
-    by_page, by_cursor = {}, {"x-optional": True, "description": "Absent when paging by number."}
-    if cursors:
-        by_page = {"x-optional": True, "description": "Absent when paging by cursor."}
+    by_page = {"x-optional": True, "description": "Absent when paging by cursor."}
+    by_cursor = {"x-optional": True, "description": "Absent when paging by number."}
     members: dict[str, ma.Field[Any]] = {
         "items": ma.List(ma.Nested(item)),
         "per_page": ma.Integer(),
@@ -45,7 +44,6 @@ def list_schema(item: type[ShopSchema], cursors: bool = False) -> type[ShopSchem
         "total_is_estimate": ma.Boolean(
             metadata={"x-optional": True, "description": "Present if total is not exact."}
         ),
+        "next_cursor": ma.String(allow_none=True, metadata=by_cursor),
     }
-    if cursors:
-        members["next_cursor"] = ma.String(allow_none=True, metadata=by_cursor)
     return type(name, (ShopSchema,), members)

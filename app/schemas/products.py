@@ -189,7 +189,7 @@ ProductListArgs = CursorArgs.from_dict(
 )
 """The arguments of the list of products."""
 
-ProductListSchema = list_schema(ProductSchema, cursors=True)
+ProductListSchema = list_schema(ProductSchema)
 
 
 def show_product(

@@ -4,7 +4,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain.catalogue.variant_rules import MAX_STOCK
 from app.schemas.base import Number, RowId, ShopSchema, Text, Time, Whole
-from app.schemas.paging import PageArgs
+from app.schemas.paging import CursorArgs, PageArgs
 
 
 class StockChangeSchema(ShopSchema):
@@ -37,6 +37,10 @@ class LedgerArgs(PageArgs):
     """The filters of the ledger."""
 
     variant_id = Number(1, 2**63 - 1, load_default=None)
+
+
+class LedgerListArgs(CursorArgs, LedgerArgs):
+    """The same with cursors, as the API has it."""
 
 
 class StockMovementSchema(ShopSchema):

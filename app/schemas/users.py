@@ -8,19 +8,9 @@ from marshmallow.validate import OneOf
 from app.domain.countries import is_country
 from app.schemas.auth import NewPassword, Password
 from app.schemas.base import Body, Flag, Name, ShopSchema, Text, Time
-from app.schemas.paging import PageArgs
+from app.schemas.paging import CursorArgs, PageArgs
 
 ROLES = ("customer", "admin")
-
-
-class UserFilters(TypedDict):
-    """What `UserArgs` loads."""
-
-    page: int
-    per_page: int
-    q: str
-    role: str | None
-    is_active: bool | None
 
 
 class StaffChanges(TypedDict, total=False):
@@ -76,6 +66,10 @@ class UserArgs(PageArgs):
     q = Text(200, load_default="", metadata={"description": "Part of the email or the name."})
     role = fields.String(load_default=None, validate=OneOf(ROLES))
     is_active = fields.Boolean(load_default=None)
+
+
+class UserListArgs(CursorArgs, UserArgs):
+    """The same with cursors, as the API has it."""
 
 
 class CloseAccountSchema(ShopSchema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select, update
 
-from app.db.paging import Page, fetch_page
+from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.domain.clock import utc_now
 from app.domain.people import emails
 from app.domain.people.actor import Actor
@@ -16,6 +16,7 @@ from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
 
+NEWEST_FIRST = SortKey("newest users", User.id, User.id, descending=True)
 NO_PASSWORD = "!"  # noqa: S105 - no password has this hash
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,18 @@ def list_users(
     page: int, per_page: int, q: str = "", role: str | None = None, is_active: bool | None = None
 ) -> Page[User]:
     """Accounts, newest first; `q` is part of the email or the name, without regard to case."""
+    query = _matching(q, role, is_active)
+    return fetch_page(query, NEWEST_FIRST.order_by(), page, per_page)
+
+
+def slice_of_users(
+    cursor: str, per_page: int, q: str = "", role: str | None = None, is_active: bool | None = None
+) -> Slice[User]:
+    """The same after a cursor; an empty one starts. Raises Invalid."""
+    return fetch_slice(_matching(q, role, is_active), NEWEST_FIRST, cursor, per_page)
+
+
+def _matching(q: str, role: str | None, is_active: bool | None) -> Select[User]:
     query = select(User).where(User.deleted_at.is_(None))
     if q:
         name = User.first_name + " " + User.last_name
@@ -91,7 +104,7 @@ def list_users(
         query = query.where(User.role == role)
     if is_active is not None:
         query = query.where(User.is_active.is_(is_active))
-    return fetch_page(query, [User.id.desc()], page, per_page)
+    return query
 
 
 def lock_caller(actor: Actor) -> User:

@@ -1,7 +1,7 @@
 """Lists over HTTP: the body of a page or a slice, and its Link header (RFC 8288)."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import request
@@ -10,6 +10,19 @@ from app.db.paging import Page, Slice
 
 T = TypeVar("T")
 V = TypeVar("V")
+
+
+def read_part(
+    args: dict[str, Any],
+    page_of: Callable[..., Page[T]],
+    slice_of: Callable[..., Slice[T]],
+) -> Page[T] | Slice[T]:
+    """The part of a list that `CursorArgs` name: a slice if there is a cursor, else a page."""
+    filters = dict(args)
+    cursor, number = filters.pop("cursor"), filters.pop("page")
+    if cursor is not None:
+        return slice_of(cursor=cursor, **filters)
+    return page_of(page=number or 1, **filters)
 
 
 def list_body(part: Page[T] | Slice[T], items: list[V]) -> tuple[dict[str, object], dict[str, str]]:

@@ -33,6 +33,16 @@ def in_tree_order(nodes: Iterable[N]) -> list[N]:
     return order
 
 
+def place(node: N, nodes: Mapping[int, N]) -> list[tuple[int, int]]:
+    """Where a category stands: position and id of its ancestors, from the root, and of itself. Places
+    compare as the categories do in tree order."""
+    steps = [(node.position, node.id)]
+    while node.parent_id is not None:
+        node = nodes[node.parent_id]
+        steps.append((node.position, node.id))
+    return steps[::-1]
+
+
 def with_descendants(root: int, nodes: Iterable[Node]) -> set[int]:
     """The ids of a category and of all categories below it."""
     children: dict[int | None, list[int]] = defaultdict(list)

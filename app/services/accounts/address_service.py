@@ -1,8 +1,8 @@
 """Address books. Each customer sees and changes their own only."""
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from app.db.paging import Page, fetch_page
+from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound
 from app.extensions import db
@@ -11,12 +11,21 @@ from app.services import user_service
 
 MAX_ADDRESSES = 100
 """So that one account cannot fill the database."""
+OLDEST_FIRST = SortKey("oldest addresses", Address.id, Address.id)
 
 
 def list_addresses(actor: Actor, page: int, per_page: int) -> Page[Address]:
     """The caller's addresses, oldest first."""
-    query = select(Address).where(Address.user_id == actor.user_id)
-    return fetch_page(query, [Address.id.asc()], page, per_page)
+    return fetch_page(_own(actor), OLDEST_FIRST.order_by(), page, per_page)
+
+
+def slice_of_addresses(actor: Actor, cursor: str, per_page: int) -> Slice[Address]:
+    """The same after a cursor; an empty one starts. Raises Invalid."""
+    return fetch_slice(_own(actor), OLDEST_FIRST, cursor, per_page)
+
+
+def _own(actor: Actor) -> Select[Address]:
+    return select(Address).where(Address.user_id == actor.user_id)
 
 
 def get_address(actor: Actor, address_id: int) -> Address:

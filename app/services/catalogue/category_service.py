@@ -1,11 +1,12 @@
 """Categories: the tree to which products belong."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Select, select, update
 
-from app.db.paging import Page, refuse_too_deep
+from app.db.paging import NotACursor, Page, Slice, decode, encode, refuse_too_deep
 from app.domain.catalogue import category_tree
 from app.domain.conditions import check_version
 from app.domain.people.actor import Actor
@@ -18,6 +19,8 @@ from app.services.audit import trail
 from app.services.cache import catalogue_cache
 from app.services.catalogue.slugs import choose_slug, refuse_other_slug
 
+_TREE = "tree"
+"""What cursors of categories call their order."""
 _UNKNOWN = "There is no such category."
 
 
@@ -55,14 +58,51 @@ def list_categories(
         Invalid: `use_cursor`, where the page lies past what pages reach.
     """
     refuse_too_deep(page, per_page)
+    rows = _in_order(parent_id, only_children)
+    return Page(rows[(page - 1) * per_page : page * per_page], page, per_page, len(rows))
+
+
+def slice_of_categories(
+    cursor: str, per_page: int, parent_id: int | None = None, only_children: bool = False
+) -> Slice[CategoryWithCount]:
+    """The same after a cursor; an empty one starts.
+
+    A cursor holds the place of a category in the tree rather than its id, and so outlives it.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    rows = _in_order(parent_id, only_children)
+
+    nodes = {node.id: node for node in _nodes()}
+
+    def place(row: CategoryWithCount) -> list[tuple[int, int]]:
+        return category_tree.place(nodes[row.category.id], nodes)
+
+    start = bisect_right(rows, _read_cursor(cursor), key=place) if cursor else 0
+    part, rest = rows[start : start + per_page], rows[start + per_page :]
+    return Slice(part, per_page, encode([_TREE, place(part[-1])]) if rest else None)
+
+
+def _read_cursor(cursor: str) -> list[tuple[int, int]]:
+    try:
+        name, steps = decode(cursor)
+        place = [(position, id_) for position, id_ in steps]
+        if name != _TREE or not all(type(number) is int for step in place for number in step):
+            raise ValueError("a cursor of another list")
+    except (ValueError, TypeError, RecursionError):
+        raise NotACursor() from None
+    return place
+
+
+def _in_order(parent_id: int | None, only_children: bool) -> list[CategoryWithCount]:
     categories = db.session.scalars(select(Category)).all()
     counts = category_tree.totals({row.id: row.offered for row in categories}, categories)
-    rows = category_tree.in_tree_order(categories)
-    if only_children:
-        rows = [row for row in rows if row.parent_id == parent_id]
-    page_rows = rows[(page - 1) * per_page : page * per_page]
-    items = [CategoryWithCount(row, counts[row.id]) for row in page_rows]
-    return Page(items, page, per_page, len(rows))
+    return [
+        CategoryWithCount(row, counts[row.id])
+        for row in category_tree.in_tree_order(categories)
+        if not only_children or row.parent_id == parent_id
+    ]
 
 
 def get_category(address: str) -> CategoryWithCount:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.db import paging
-from app.db.paging import Page
+from app.db.paging import Page, Slice, SortKey
 from app.domain.catalogue.variant_rules import MAX_STOCK, VariantRequired
 from app.domain.people.actor import Actor
 from app.errors import Conflict, Invalid, NotFound
@@ -16,6 +16,8 @@ from app.models import Order, Product, StockMovement, Variant
 from app.models.paths import at_address
 from app.services.audit import trail
 from app.services.inventory import inventory_service
+
+NEWEST_FIRST = SortKey("newest movements", StockMovement.id, StockMovement.id, descending=True)
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,30 @@ def list_movements(
     Raises:
         NotFound: there is no such product.
     """
-    ids = [v.id for v in _variants_of(product) if variant_id in (None, v.id)]
-    query = select(StockMovement).where(StockMovement.variant_id.in_(ids))
-    newest_first = [StockMovement.id.desc()]
-    movements: Page[StockMovement] = paging.fetch_page(query, newest_first, page, per_page)
+    query, order = _movements_of(product, variant_id), NEWEST_FIRST.order_by()
+    movements = paging.fetch_page(query, order, page, per_page)
     return Page(
         _entries(movements.items), page, per_page, movements.total, movements.total_is_estimate
     )
+
+
+def slice_of_movements(
+    product: str, cursor: str, per_page: int, variant_id: int | None = None
+) -> Slice[LedgerEntry]:
+    """The same after a cursor; an empty one starts.
+
+    Raises:
+        NotFound: there is no such product.
+        Invalid: the cursor is not one of this list.
+    """
+    query = _movements_of(product, variant_id)
+    movements = paging.fetch_slice(query, NEWEST_FIRST, cursor, per_page)
+    return Slice(_entries(movements.items), per_page, movements.next_cursor)
+
+
+def _movements_of(product: str, variant_id: int | None) -> Select[StockMovement]:
+    ids = [v.id for v in _variants_of(product) if variant_id in (None, v.id)]
+    return select(StockMovement).where(StockMovement.variant_id.in_(ids))
 
 
 def _variants_of(product: str) -> Sequence[Variant]:
