@@ -12,6 +12,7 @@ from app.services.buying.cart_contents import CartContents
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, current_buyer
 from app.web.limits import rate_limits
+from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("cart", __name__, url_prefix="/api/cart", private=True)
 WELCOME: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}, {}]
@@ -45,7 +46,10 @@ def add_item(values: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """
     sender = current_buyer()
     buyer, contents = in_transaction(
-        lambda: cart_service.add_item(sender, **values, may_open=rate_limits.count_new_cart)
+        without_etag(
+            lambda: cart_service.add_item(sender, **values, may_open=rate_limits.count_new_cart),
+            creates=True,
+        )
     )
     headers = {"Location": url_for("cart.get_cart")}
     if buyer.guest_token and buyer.guest_token != sender.guest_token:
@@ -60,7 +64,9 @@ def add_item(values: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
 def change_item(values: dict[str, Any], item_id: int) -> Response:
     """Set the quantity of a line; 0 removes it."""
     buyer = current_buyer()
-    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, **values)))
+    return _answer(
+        in_transaction(without_etag(lambda: cart_service.change_item(buyer, item_id, **values)))
+    )
 
 
 @blp.delete(ITEM)
@@ -69,7 +75,9 @@ def change_item(values: dict[str, Any], item_id: int) -> Response:
 def remove_item(item_id: int) -> Response:
     """Remove a line."""
     buyer = current_buyer()
-    return _answer(in_transaction(lambda: cart_service.change_item(buyer, item_id, 0)))
+    return _answer(
+        in_transaction(without_etag(lambda: cart_service.change_item(buyer, item_id, 0)))
+    )
 
 
 @blp.delete("")
@@ -77,7 +85,7 @@ def remove_item(item_id: int) -> Response:
 @blp.response(204)
 def empty_cart() -> None:
     """Remove every line."""
-    in_transaction(lambda: cart_service.empty_cart(current_buyer()))
+    in_transaction(without_etag(lambda: cart_service.empty_cart(current_buyer())))
 
 
 def _answer(contents: CartContents) -> Response:

@@ -14,12 +14,14 @@ from app.schemas.categories import (
 from app.services.cache import catalogue_cache
 from app.services.cache.catalogue_cache import Answer
 from app.services.catalogue import category_service
-from app.services.catalogue.category_service import CategoryInput, CategoryWithCount
+from app.services.catalogue.category_service import CategoryInput
 from app.utils.decorators import admin_required
-from app.web.answers import answer, link_header, list_answer, send
-from app.web.blueprints import ShopBlueprint
+from app.web.answers import link_header, list_answer, send
+from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
+from app.web.catalogue_answers import category_answer
 from app.web.pagination import read_part
+from app.web.preconditions import current_precondition, without_etag
 
 blp = ShopBlueprint("categories", __name__, url_prefix="/api/categories")
 LIST_ARGS = CategoryListArgs()
@@ -44,36 +46,43 @@ def list_categories(args: dict[str, Any]) -> Response:
 @blp.response(201, CategorySchema)
 def create_category(fields: CategoryInput) -> Response:
     """Add a category."""
-    entry = in_transaction(lambda: category_service.create_category(current_actor(), fields))
+    actor = current_actor()
+    entry = in_transaction(
+        without_etag(lambda: category_service.create_category(actor, fields), creates=True)
+    )
     location = url_for("categories.get_category", category=entry.category.id)
-    return send(_answer(entry), 201, {"Location": location})
+    return send(category_answer(entry), 201, {"Location": location})
 
 
 @blp.get("/<category>")
 @blp.response(200, CategorySchema)
 def get_category(category: str) -> Response:
-    """One category, by id or slug."""
-    return send(_answer(category_service.get_category(category)))
+    """One category, by id or slug. Its ETag begins with a version, which edits change."""
+    return send(category_answer(category_service.get_category(category)))
 
 
 @blp.route("/<category>", methods=["PATCH", "PUT"])
+@binds_to_etag
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, CategorySchema)
 def edit_category(changes: CategoryInput, category: str) -> Response:
     """Change the fields that are sent. A category cannot be moved below itself."""
+    actor, condition = current_actor(), current_precondition()
     entry = in_transaction(
-        lambda: category_service.edit_category(current_actor(), category, changes)
+        lambda: category_service.edit_category(actor, category, changes, condition)
     )
-    return send(_answer(entry))
+    return send(category_answer(entry))
 
 
 @blp.delete("/<category>")
+@binds_to_etag
 @admin_required
 @blp.response(204)
 def delete_category(category: str) -> None:
     """Delete a category that has neither subcategories nor products."""
-    in_transaction(lambda: category_service.delete_category(current_actor(), category))
+    condition = current_precondition()
+    in_transaction(lambda: category_service.delete_category(current_actor(), category, condition))
 
 
 def _list(parent_id: int | None, **args: Any) -> Answer:
@@ -83,7 +92,3 @@ def _list(parent_id: int | None, **args: Any) -> Answer:
         category_service.slice_of_categories,
     )
     return list_answer(rows, [show_category(entry) for entry in rows.items])
-
-
-def _answer(entry: CategoryWithCount) -> Answer:
-    return answer(show_category(entry))

@@ -13,8 +13,10 @@ from app.schemas.base import Body, Name, ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
 from app.services.catalogue import picture_service
 from app.utils.decorators import admin_required
-from app.web.blueprints import ShopBlueprint
+from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
+from app.web.catalogue_answers import product_etag
+from app.web.preconditions import current_precondition
 from app.web.uploads import store_picture
 
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
@@ -41,25 +43,34 @@ class NewImageSchema(ShopSchema):
 
 
 @blp.post("/<product>/images")
+@binds_to_etag
 @admin_required
 @blp.arguments(NewImageSchema, location="files", unknown=None)
 @blp.response(201, ImageSchema)
 def add_image(
     fields: dict[str, Any], product: str
 ) -> tuple[dict[str, object], int, dict[str, str]]:
-    """Add a picture at the end. It is re-encoded in three widths. Sending it again adds nothing."""
+    """Add a picture at the end. It is re-encoded in three widths. Sending it again adds nothing.
+
+    `If-Match` and the answer's ETag are those of the product.
+    """
+    actor, condition = current_actor(), current_precondition(creates=True)
     picture_service.refuse_unknown(product)
     picture = store_picture(fields["file"])
     row = in_transaction(
-        lambda: picture_service.add_picture(current_actor(), product, picture, fields["alt"])
+        lambda: picture_service.add_picture(actor, product, picture, fields["alt"], condition)
     )
     image = next(show_image(image) for image in row.images if image["id"] == picture.id)
-    return image, 201, {"Location": url_for("products.get_product", product=row.id)}
+    location = url_for("products.get_product", product=row.id)
+    return image, 201, {"Location": location, **product_etag(row, actor)}
 
 
 @blp.delete("/<product>/images/<image>")
+@binds_to_etag
 @admin_required
 @blp.response(204)
-def remove_image(product: str, image: str) -> None:
-    """Remove a picture from a product."""
-    in_transaction(lambda: picture_service.remove_picture(current_actor(), product, image))
+def remove_image(product: str, image: str) -> tuple[None, dict[str, str]]:
+    """Remove a picture from a product. `If-Match` and the answer's ETag are those of the product."""
+    actor, condition = current_actor(), current_precondition()
+    row = in_transaction(lambda: picture_service.remove_picture(actor, product, image, condition))
+    return None, product_etag(row, actor)

@@ -42,6 +42,7 @@ from app.web.callers.buyers import (
 )
 from app.web.callers.identity import current_actor
 from app.web.pagination import list_body
+from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
@@ -63,8 +64,11 @@ def place_order(values: dict[str, Any]) -> Response:
     buyer, keyed = current_buyer(), keyed_request()
     currency, origin = store_currency(), guest_origin()
     order = in_transaction(
-        lambda: checkout_service.place_once(
-            buyer, OrderRequest(**values), currency, origin, keyed, _dump
+        without_etag(
+            lambda: checkout_service.place_once(
+                buyer, OrderRequest(**values), currency, origin, keyed, _dump
+            ),
+            creates=True,
         )
     )
     return _created(order, buyer.guest_token)
@@ -121,7 +125,7 @@ def get_order(order: str) -> Response:
 def cancel_order(values: dict[str, Any], order: str) -> Response:
     """Cancel an order that has not been shipped. Its units can be sold again."""
     row = in_transaction(
-        lambda: order_service.change_status(_visitor(), order, "cancelled", **values)
+        without_etag(lambda: order_service.change_status(_visitor(), order, "cancelled", **values))
     )
     return _show(row)
 
@@ -132,8 +136,9 @@ def cancel_order(values: dict[str, Any], order: str) -> Response:
 @blp.response(200, OrderSchema)
 def change_status(values: dict[str, Any], order: str) -> Response:
     """Change the status of an order."""
+    visitor, status, note = _visitor(), values["status"], values["note"]
     row = in_transaction(
-        lambda: order_service.change_status(_visitor(), order, values["status"], values["note"])
+        without_etag(lambda: order_service.change_status(visitor, order, status, note))
     )
     return _show(row)
 

@@ -16,16 +16,13 @@ from app.services import product_service
 from app.services.catalogue.product_filters import ProductQuery
 from app.utils.decorators import admin_required
 from app.web import catalogue_answers
-from app.web.answers import expected_versions, link_header, send
-from app.web.blueprints import ShopBlueprint
-from app.web.callers.buyers import header
+from app.web.answers import link_header, send
+from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
-from app.web.catalogue_answers import product_answer
+from app.web.catalogue_answers import product_answer, product_fingerprints
+from app.web.preconditions import current_precondition, without_etag
 
 blp = ShopBlueprint("products", __name__, url_prefix="/api/products")
-IF_MATCH = header(
-    "If-Match", "The versions, as ETags or in quotes, at which the change is allowed."
-)
 LIST_ARGS = ProductListArgs()
 NEW = ProductSchema()
 CHANGES = ProductSchema(partial=True)
@@ -55,39 +52,41 @@ def create_product(fields: ProductInput) -> Response:
     With `variants`, `price` is the price of every variant that has none of its own.
     """
     actor = current_actor()
-    product = in_transaction(lambda: product_service.create_product(actor, fields))
-    return send(
-        product_answer(product, actor),
-        201,
-        {"Location": url_for("products.get_product", product=product.id)},
+    product = in_transaction(
+        without_etag(lambda: product_service.create_product(actor, fields), creates=True)
     )
+    location = url_for("products.get_product", product=product.id)
+    return send(product_answer(product, actor), 201, {"Location": location})
 
 
 @blp.get("/<product>")
 @blp.response(200, ProductSchema)
 def get_product(product: str) -> Response:
-    """One product, by id or slug. Its ETag begins with its version."""
+    """One product, by id or slug. Its ETag is its version, a hyphen and a fingerprint."""
     return send(catalogue_answers.product_at(current_actor(), product))
 
 
 @blp.route("/<product>", methods=["PATCH", "PUT"])
-@blp.doc(parameters=[IF_MATCH])
+@binds_to_etag
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, ProductSchema)
 def edit_product(changes: ProductInput, product: str) -> Response:
-    """Change the fields that are sent; with `If-Match: "<version>"`, only if that is the version.
+    """Change the fields that are sent. What is equal to what is stored leaves the version as it is.
+
+    `If-Match` takes versions in quotes and ETags. Of an ETag only the version counts, which sales do
+    not raise; where `stock` is sent, all of the ETag counts.
 
     `variants` is the whole list: those with an `id` are changed, those without one are added, and
     variants that are left out are deactivated.
     """
-    actor, expected = current_actor(), expected_versions()
-    row = in_transaction(lambda: product_service.edit_product(actor, product, changes, expected))
+    actor, condition = current_actor(), current_precondition(product_fingerprints)
+    row = in_transaction(lambda: product_service.edit_product(actor, product, changes, condition))
     return send(product_answer(row, actor))
 
 
 @blp.route("/<product>/variants/<int:variant_id>", methods=["PATCH", "PUT"])
-@blp.doc(parameters=[IF_MATCH])
+@binds_to_etag
 @admin_required
 @blp.arguments(VARIANT_CHANGES)
 @blp.response(200, ProductSchema)
@@ -96,18 +95,18 @@ def edit_variant(changes: VariantInput, product: str, variant_id: int) -> Respon
 
     An inactive variant keeps its SKU: to give it another one makes its own free for other products.
     """
-    actor, expected = current_actor(), expected_versions()
+    actor, condition = current_actor(), current_precondition(product_fingerprints)
     row = in_transaction(
-        lambda: product_service.edit_variant(actor, product, variant_id, changes, expected)
+        lambda: product_service.edit_variant(actor, product, variant_id, changes, condition)
     )
     return send(product_answer(row, actor))
 
 
 @blp.delete("/<product>")
-@blp.doc(parameters=[IF_MATCH])
+@binds_to_etag
 @admin_required
 @blp.response(204)
 def delete_product(product: str) -> None:
     """Delete a product. Its slug and SKUs can be used again."""
-    expected = expected_versions()
-    in_transaction(lambda: product_service.delete_product(current_actor(), product, expected))
+    condition = current_precondition()
+    in_transaction(lambda: product_service.delete_product(current_actor(), product, condition))

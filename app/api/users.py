@@ -26,6 +26,7 @@ from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
 from app.web.limits import rate_limits
 from app.web.pagination import list_body, read_part
+from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
 USER = "/<int:user_id>"
@@ -47,7 +48,9 @@ def get_me() -> User:
 @blp.response(200, UserSchema)
 def change_me(changes: dict[str, str]) -> User:
     """Change the fields that are sent."""
-    return in_transaction(lambda: user_service.update_profile(current_actor(), **changes))
+    return in_transaction(
+        without_etag(lambda: user_service.update_profile(current_actor(), **changes))
+    )
 
 
 @blp.delete("/me")
@@ -59,7 +62,7 @@ def close_account(proof: dict[str, str]) -> None:
     """Delete the account. All personal data is erased, also in orders; the orders stay."""
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, proof["password"])
-    unless_refused(in_transaction(lambda: auth_service.close_account(actor, attempt)))
+    unless_refused(in_transaction(without_etag(lambda: auth_service.close_account(actor, attempt))))
 
 
 @blp.post("/me/password", parameters=[DEVICE])
@@ -87,7 +90,7 @@ def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
 def sign_out_everywhere() -> None:
     """End all sessions of the caller, including this one."""
     actor = current_actor()
-    in_transaction(lambda: auth_service.sign_out_everywhere(actor))
+    in_transaction(without_etag(lambda: auth_service.sign_out_everywhere(actor)))
 
 
 @blp.get("/me/addresses")
@@ -110,7 +113,9 @@ def list_addresses(args: dict[str, Any]) -> BodyAndHeaders:
 @blp.response(201, AddressSchema)
 def add_address(fields: dict[str, str]) -> tuple[Address, dict[str, str]]:
     """Add an address to the address book."""
-    address = in_transaction(lambda: address_service.add_address(current_actor(), **fields))
+    address = in_transaction(
+        without_etag(lambda: address_service.add_address(current_actor(), **fields), creates=True)
+    )
     return address, {"Location": url_for("users.get_address", address_id=address.id)}
 
 
@@ -129,7 +134,9 @@ def get_address(address_id: int) -> Address:
 def change_address(changes: dict[str, str], address_id: int) -> Address:
     """Change the fields that are sent. Orders keep their own copy of the address."""
     actor = current_actor()
-    return in_transaction(lambda: address_service.update_address(actor, address_id, **changes))
+    return in_transaction(
+        without_etag(lambda: address_service.update_address(actor, address_id, **changes))
+    )
 
 
 @blp.delete(ADDRESS)
@@ -137,7 +144,9 @@ def change_address(changes: dict[str, str], address_id: int) -> Address:
 @blp.response(204)
 def remove_address(address_id: int) -> None:
     """Delete an address from the address book."""
-    in_transaction(lambda: address_service.remove_address(current_actor(), address_id))
+    in_transaction(
+        without_etag(lambda: address_service.remove_address(current_actor(), address_id))
+    )
 
 
 @blp.get("")
@@ -164,7 +173,9 @@ def get_user(user_id: int) -> User:
 @blp.response(200, UserSchema)
 def change_user(changes: StaffChanges, user_id: int) -> User:
     """Change `role` or `is_active`. The account's sessions end at once."""
-    return in_transaction(lambda: user_service.update_user(current_actor(), user_id, **changes))
+    return in_transaction(
+        without_etag(lambda: user_service.update_user(current_actor(), user_id, **changes))
+    )
 
 
 @blp.post(f"{USER}/release")
@@ -176,4 +187,4 @@ def release_address(user_id: int) -> None:
     Check first that the owner of the address asks for it. Answers 409 `account_in_use` if the account
     has orders.
     """
-    in_transaction(lambda: user_service.release_address(current_actor(), user_id))
+    in_transaction(without_etag(lambda: user_service.release_address(current_actor(), user_id)))

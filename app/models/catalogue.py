@@ -1,5 +1,6 @@
 """Categories, products, their variants, and the ledger of their stock."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -35,8 +36,9 @@ class Category(Timestamped, Base):
 
     @property
     def version(self) -> str:
-        """A text that every change changes."""
-        return self.updated_at.isoformat()
+        """A hash of what edits can change. Products that are added to the category do not change it."""
+        fields = (self.name, self.slug, self.description, self.parent_id, self.position)
+        return hashlib.blake2b(repr(fields).encode(), digest_size=12).hexdigest()
 
 
 class Product(Timestamped, Base):

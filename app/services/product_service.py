@@ -1,7 +1,7 @@
 """Products: created, edited and taken out of the catalogue."""
 
-from collections.abc import Collection, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
@@ -15,9 +15,9 @@ from app.domain.catalogue.product_input import (
 )
 from app.domain.catalogue.variant_rules import check_declared, copy_to_variants
 from app.domain.clock import utc_now
-from app.domain.conditions import check_version
+from app.domain.conditions import UNCONDITIONAL, Precondition
 from app.domain.people.actor import Actor
-from app.errors import Invalid, NotFound
+from app.errors import Invalid, NotFound, PreconditionFailed
 from app.extensions import db
 from app.models import Product, Variant
 from app.models.paths import at_address
@@ -26,7 +26,7 @@ from app.services.cache import catalogue_cache
 from app.services.catalogue import variant_service
 from app.services.catalogue.category_service import require_category
 from app.services.catalogue.slugs import choose_slug, refuse_other_slug
-from app.services.inventory import inventory_service
+from app.services.inventory import inventory_service, stock_service
 
 _COLUMNS: tuple[Literal["name", "description", "is_active", "compare_at_price"], ...] = (
     "name", "description", "is_active", "compare_at_price",
@@ -65,27 +65,28 @@ def create_product(actor: Actor, fields: ProductInput) -> Product:
 
 
 def edit_product(
-    actor: Actor, address: str, changes: ProductInput, expected: Collection[str] | None = None
+    actor: Actor,
+    address: str,
+    changes: ProductInput,
+    precondition: Precondition = UNCONDITIONAL,
 ) -> Product:
-    """Change the fields that are given, and raise the version; an empty change does neither.
+    """Change the fields that are given, and raise the version if any of them differs.
 
-    `images` lists the pictures that stay, in their order. `expected`: the versions at which the
-    edit may happen; None for any.
+    `images` lists the pictures that stay, in their order.
 
     Raises:
         NotFound: there is no such product.
-        PreconditionFailed: it stands at another version.
+        PreconditionFailed: it is in another state than the precondition allows.
         Invalid: an unknown category or picture; options or variants that do not fit together.
         Conflict: `slug_taken`, `sku_taken`.
     """
     product = lock_product(address)
-    version = product.version
+    refusal = _refusal(product, precondition, _writes_stock(changes))
     images = arrange_images(product.images, changes["images"]) if "images" in changes else None
     if changes:
         edit_locked(actor, product, changes, images)
-    # Checked last, so that a field that is wrong is reported first. The row was locked before its
-    # version was read, and a refusal rolls the edit back.
-    check_version(version, expected)
+    if refusal:
+        raise refusal
     return product
 
 
@@ -99,7 +100,7 @@ def edit_locked(
 
     Raises: as `edit_product` does.
     """
-    before = trail.product_state(product)
+    before, order = _state(product), _order(product)
     if "category_id" in changes:
         product.category = require_category(changes["category_id"])
     slug = changes.get("slug")
@@ -112,9 +113,11 @@ def edit_locked(
         product.images = images
     _edit_variants(actor, product, changes)
     refuse_other_slug(product, slug)
+    if (_state(product), _order(product)) == (before, order):
+        return product
     product.version += 1
     _finish(product)
-    trail.record(actor, "product.edited", product.id, before, trail.product_state(product))
+    trail.record(actor, "product.edited", product.id, before, _state(product))
     return product
 
 
@@ -123,7 +126,7 @@ def edit_variant(
     address: str,
     variant_id: int,
     changes: VariantInput,
-    expected: Collection[str] | None = None,
+    precondition: Precondition = UNCONDITIONAL,
 ) -> Product:
     """Change fields of one variant, active or not, and leave the product's other variants.
 
@@ -135,7 +138,7 @@ def edit_variant(
     product = lock_product(address)
     if variant_id not in [variant.id for variant in product.variants]:
         raise NotFound("variant")
-    version = product.version
+    refusal = _refusal(product, precondition, "stock" in changes)
     if changes:
         inputs = variant_service.with_changed_variant(product, {**changes, "id": variant_id})
         try:
@@ -143,7 +146,8 @@ def edit_variant(
         except Invalid as error:
             errors = error.extra.get("errors", {}).items()
             raise Invalid({name.split(".", 2)[-1]: texts for name, texts in errors}) from None
-    check_version(version, expected)
+    if refusal:
+        raise refusal
     return product
 
 
@@ -164,16 +168,39 @@ def free_sku(actor: Actor, address: str, sku: str) -> Product:
     raise Invalid({"sku": ["No variant that is off sale has this SKU."]})
 
 
-def delete_product(actor: Actor, address: str, expected: Collection[str] | None = None) -> None:
+def change_stock(
+    actor: Actor,
+    address: str,
+    correction: Mapping[str, Any],
+    precondition: Precondition = UNCONDITIONAL,
+) -> tuple[Variant, Product]:
+    """Correct what is on hand of a product's variant; `correction` as for `stock_service`.
+
+    The product's version stays, its ETag does not. So that of two corrections that expect the same
+    ETag only one happens, they lock the product, and with a precondition all of its variants.
+
+    Raises:
+        PreconditionFailed: the product is in another state than the precondition allows.
+        Otherwise as `stock_service.change_stock` does.
+    """
+    product = lock_product(address)
+    refusal = _refusal(product, precondition, writes_stock=True)
+    variant = stock_service.change_stock(actor, str(product.id), **correction)
+    if refusal:
+        raise refusal
+    return variant, product
+
+
+def delete_product(actor: Actor, address: str, precondition: Precondition = UNCONDITIONAL) -> None:
     """Take a product out of the catalogue; orders and carts still refer to it; its slug and
     SKUs are free again.
 
     Raises:
         NotFound: there is no such product.
-        PreconditionFailed: it stands at another version.
+        PreconditionFailed: it is in another state than the precondition allows.
     """
     product = lock_product(address)
-    check_version(product.version, expected)
+    precondition.check(product)
     inventory_service.lock_variants(variant.id for variant in product.variants)
     now = utc_now()
     product.deleted_at = now
@@ -225,6 +252,29 @@ def arrange_images(images: Sequence[StoredImage], order: Sequence[ImageInput]) -
         {**by_id[entry["id"]], "alt": entry.get("alt", by_id[entry["id"]]["alt"])}
         for entry in order
     ]
+
+
+def _refusal(
+    product: Product, precondition: Precondition, writes_stock: bool
+) -> PreconditionFailed | None:
+    """The refusal by a precondition of a write to a locked product."""
+    if writes_stock and precondition.is_set:
+        inventory_service.lock_variants(variant.id for variant in product.variants)
+    return precondition.refusal(product, writes_stock)
+
+
+def _writes_stock(changes: ProductInput) -> bool:
+    return "stock" in changes or any("stock" in entry for entry in changes.get("variants", ()))
+
+
+def _state(product: Product) -> trail.State:
+    # The relationship is set before the column, which only the flush writes.
+    category_id = product.category.id if product.category else None
+    return {**trail.product_state(product), "category_id": category_id}
+
+
+def _order(product: Product) -> list[tuple[int, int]]:
+    return [(variant.position, variant.id) for variant in product.variants]
 
 
 def _variants_of_new(fields: ProductInput) -> list[VariantInput]:

@@ -9,17 +9,12 @@ import orjson
 from flask import Response, current_app, request
 
 from app.db.paging import Page, Slice
-from app.errors import PreconditionFailed
 from app.services.cache.catalogue_cache import Answer, ListPage, etag_of
 from app.web.pagination import list_body
+from app.web.preconditions import apply_to_read
 from app.web.security_headers import CALLER
 
 JSON = "application/json"
-CONDITIONS = frozenset(
-    {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE",
-     "HTTP_RANGE"}
-)  # fmt: skip
-"""The headers that make a request conditional (RFC 9110, section 13), as WSGI names them."""
 LONGEST_REMEMBERED = 300
 """Of addresses whose Link header is cached: it repeats them up to four times, and anybody could fill
 the memory with long ones."""
@@ -61,26 +56,11 @@ def _build_link_header(page: ListPage | None) -> dict[str, str]:
 
 
 def send(answer: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The response; 304 without a body where a GET's If-None-Match names the present ETag.
+    """The response, with the conditions of a GET applied: 304 or PreconditionFailed.
 
     Caches may store it, but revalidate it each time: staff see more at the same address.
     """
     fields = {"ETag": f'"{answer.etag}"', "Cache-Control": "no-cache", "Vary": CALLER}
     fields |= headers or {}
     response = current_app.response_class(answer.body, status, fields, content_type=JSON)
-    if status == 200 and not CONDITIONS.isdisjoint(request.environ):
-        response.make_conditional(request)
-    if response.status_code == 412:
-        raise PreconditionFailed("precondition_failed", "This is not what If-Match names.")
-    return response
-
-
-def expected_versions() -> frozenset[str] | None:
-    """The versions that If-Match names; None if the caller accepts any (RFC 9110, 13.1.1).
-
-    `If-Match: "3"` names a version, and so does the ETag of a GET, which begins with it. The
-    comparison is strong: a weak tag matches nothing.
-    """
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return None
-    return frozenset(tag.partition("-")[0] for tag in request.if_match.as_set() if tag)
+    return apply_to_read(response, answer.etag)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, wraps
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from flask import Request, Response, current_app, request
 from flask_smorest import Blueprint
@@ -23,8 +23,16 @@ MAX_NAMED = 20
 _CAMPAIGN = re.compile("utm_|(?:gclid|fbclid)$")
 Messages = Any
 """marshmallow's messages: a list of texts, or a mapping of fields to such messages."""
-Document = dict[str, object]
+Document = dict[str, Any]
 """A part of the OpenAPI document."""
+V = TypeVar("V", bound=Callable[..., Any])
+IF_MATCH: Document = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "ETags, or versions in quotes, at which this may happen; otherwise it is 412.",
+    "schema": {"type": "string"},
+}
 QueryCache = dict[tuple[object, bytes], dict[str, object]]
 View = Callable[..., Any]
 
@@ -86,7 +94,7 @@ class ShopBlueprint(Blueprint):
 
     def __init__(self, name: str, import_name: str, private: bool = False, **options: Any) -> None:
         super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(_document_security)
+        self._prepare_doc_cbks += [_document_security, _document_headers]
         if private:
             self.after_request(forbid_storing)
         else:
@@ -111,6 +119,19 @@ class ShopBlueprint(Blueprint):
             return answered
 
         return decorated
+
+
+def binds_to_etag(view: V) -> V:
+    """Describe If-Match among the headers of a view, which honours it."""
+    return _takes_header(view, IF_MATCH)
+
+
+def _takes_header(view: V, header: Document) -> V:
+    # flask-smorest collects what it documents in `_apidoc`, and passes it on to `_document_headers`.
+    description = vars(view).get("_apidoc", {})
+    headers = [*description.get("request_headers", ()), header]
+    vars(view)["_apidoc"] = {**description, "request_headers": headers}
+    return view
 
 
 def check_parameters(names: Collection[str]) -> None:
@@ -176,6 +197,12 @@ def _document_security(doc: Document, doc_info: Document, **_kwargs: object) -> 
     if "needs" in doc_info:
         doc["security"] = [{"bearer": []}]
         doc["x-needs"] = doc_info["needs"]  # which of the callers with a token
+    return doc
+
+
+def _document_headers(doc: Document, doc_info: Document, **_kwargs: object) -> Document:
+    if "request_headers" in doc_info:
+        doc["parameters"] = [*doc.get("parameters", ()), *doc_info["request_headers"]]
     return doc
 
 

@@ -1,5 +1,6 @@
 """The catalogue's answers as JSON bytes: the API sends them, pages read them, one cache for both."""
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from app.schemas.products import show_product
 from app.services.cache import catalogue_cache
 from app.services.cache.catalogue_cache import Answer, ProductAnswer
 from app.services.catalogue import category_service, product_facets, product_queries
+from app.services.catalogue.category_service import CategoryWithCount
 from app.services.catalogue.product_facets import Facets
 from app.services.catalogue.product_filters import ProductQuery
 from app.services.catalogue.product_views import ProductView
@@ -52,6 +54,22 @@ def product_answer(product: Product | ProductView, actor: Actor) -> Answer:
     """One product; its ETag begins with its version."""
     view = show_product(product, store_currency(), actor.is_admin)
     return answer(view, tag_prefix=f"{product.version}-")
+
+
+def product_etag(product: Product, actor: Actor) -> dict[str, str]:
+    """The header with the ETag that a GET of the product answers to this caller."""
+    return {"ETag": f'"{product_answer(product, actor).etag}"'}
+
+
+def product_fingerprints(product: Product) -> Collection[str]:
+    """What stands behind the version in the product's ETags: staff's, and everybody else's."""
+    views = (show_product(product, store_currency(), is_admin) for is_admin in (True, False))
+    return {answer(view).etag for view in views}
+
+
+def category_answer(entry: CategoryWithCount) -> Answer:
+    """One category; its ETag begins with its version."""
+    return answer(show_category(entry), tag_prefix=f"{entry.category.version}-")
 
 
 def all_categories() -> Answer:

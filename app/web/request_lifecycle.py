@@ -17,6 +17,7 @@ from app.web.limits import (
     storage,  # noqa: F401 - registers the storage classes with the limits library
 )
 from app.web.plain_paths import is_for_programs
+from app.web.preconditions import drop_star_of_reads
 from app.web.security_headers import forbid_shared_caching
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -42,6 +43,7 @@ def _begin() -> None:
         rate_limits.check_unmatched()
         raise request.routing_exception
     read_token()
+    drop_star_of_reads()
 
 
 def _check_limits_and_caller() -> None:

@@ -1,14 +1,14 @@
 """Categories: the tree to which products belong."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Select, select, update
 
 from app.db.paging import NotACursor, Page, Slice, decode, encode, refuse_too_deep
 from app.domain.catalogue import category_tree
-from app.domain.conditions import check_version
+from app.domain.conditions import UNCONDITIONAL, Precondition
 from app.domain.people.actor import Actor
 from app.domain.text import id_or_slug
 from app.errors import Conflict, Invalid, NotFound
@@ -141,22 +141,23 @@ def create_category(actor: Actor, fields: CategoryInput) -> CategoryWithCount:
 
 
 def edit_category(
-    actor: Actor, address: str, changes: CategoryInput, expected: Collection[str] | None = None
+    actor: Actor,
+    address: str,
+    changes: CategoryInput,
+    precondition: Precondition = UNCONDITIONAL,
 ) -> CategoryWithCount:
     """Change the fields that are given: name, slug, description, parent_id, position.
 
-    `expected`: the versions at which the edit may happen; None for any.
-
     Raises:
         NotFound: there is no such category.
-        PreconditionFailed: it stands at another version.
+        PreconditionFailed: it is in another state than the precondition allows.
         Conflict: `slug_taken`.
         Invalid: an unknown parent, or one that lies in the category itself.
     """
     parent_id = changes.get("parent_id")
     categories = _lock_all() if parent_id is not None else ()
     category = _find(address, lock=True)
-    check_version(category.version, expected)
+    refusal = precondition.refusal(category)
     if parent_id is not None:
         _check_move(category, parent_id, categories)
     before = trail.category_state(category)
@@ -165,18 +166,23 @@ def edit_category(
         refuse_other_slug(category, changes["slug"])
     for column, value in changes.items():
         setattr(category, column, value)
-    db.session.flush()
-    trail.record(actor, "category.edited", category.id, before, trail.category_state(category))
-    catalogue_cache.invalidate_catalogue()
+    if refusal:
+        raise refusal
+    after = trail.category_state(category)
+    if after != before:
+        db.session.flush()
+        trail.record(actor, "category.edited", category.id, before, after)
+        catalogue_cache.invalidate_catalogue()
     return _with_count(category)
 
 
-def delete_category(actor: Actor, address: str) -> None:
+def delete_category(actor: Actor, address: str, precondition: Precondition = UNCONDITIONAL) -> None:
     """Remove an empty category, and take deleted products out of it.
 
     Raises:
         NotFound: there is no such category.
         Conflict: `category_not_empty`.
+        PreconditionFailed: it is in another state than the precondition allows.
     """
     category = _find(address, lock=True)
     children = select(Category.id).where(Category.parent_id == category.id)
@@ -185,6 +191,7 @@ def delete_category(actor: Actor, address: str) -> None:
     )
     if db.session.scalar(children.limit(1)) or db.session.scalar(products.limit(1)):
         raise Conflict("category_not_empty", f"{category.name} still has categories or products.")
+    precondition.check(category)
     db.session.execute(
         update(Product)
         .where(Product.category_id == category.id, Product.deleted_at.is_not(None))

@@ -1,5 +1,7 @@
 """Options and variants: what fits together. Ids and slugs. Versions."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from app.domain.catalogue.variant_rules import (
@@ -8,7 +10,7 @@ from app.domain.catalogue.variant_rules import (
     copy_to_variants,
     misfit,
 )
-from app.domain.conditions import check_version
+from app.domain.conditions import Precondition
 from app.domain.text import id_or_slug
 from app.errors import Invalid, PreconditionFailed
 
@@ -93,13 +95,30 @@ def test_a_path_names_a_thing_by_id_or_slug(text, meaning):
 
 
 def test_an_edit_at_another_version_is_refused():
-    check_version(3, None)
-    check_version(3, {"2", "3"})
+    row = SimpleNamespace(version=3)
+    Precondition(None).check(row)
+    Precondition({"2", "3"}).check(row)
 
     with pytest.raises(PreconditionFailed):
-        check_version(3, {"2"})
+        Precondition({"2"}).check(row)
     with pytest.raises(PreconditionFailed):
-        check_version(3, set())
+        Precondition(set()).check(row)
+
+
+@pytest.mark.parametrize(
+    ("tag", "edits", "writes_stock"),
+    [("3", True, True), ("3-a", True, True), ("3-b", True, False), ("3-", True, False),
+     ("33-a", False, False), ("-a", False, False), ("2-a", False, False), ("a", False, False)],
+)  # fmt: skip
+def test_a_fingerprint_counts_where_the_stock_is_written(tag, edits, writes_stock):
+    row = SimpleNamespace(version=3)
+    expects = Precondition({tag}, fingerprints=lambda _row: {"a"})
+    excludes = Precondition(excluded={tag}, fingerprints=lambda _row: {"a"})
+
+    assert (expects.refusal(row) is None) == edits
+    assert (expects.refusal(row, writes_stock=True) is None) == writes_stock
+    assert (excludes.refusal(row) is None) == (not edits)
+    assert (excludes.refusal(row, writes_stock=True) is None) == (not writes_stock)
 
 
 @pytest.mark.parametrize("name", ["sku", "stock"])

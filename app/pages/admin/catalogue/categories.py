@@ -5,6 +5,7 @@ from typing import Any, cast
 from flask import Response, flash, url_for
 from marshmallow import Schema
 
+from app.domain.conditions import at_version
 from app.models import Category
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, explain_conflict, once
 from app.pages.admin.catalogue.tree import tree, without_branch
@@ -74,7 +75,7 @@ def change(category: str) -> Response:
     actor, form = current_actor(), CategoryForm.from_request()
 
     def save(fields: dict[str, object]) -> int:
-        changes, version = cast(CategoryInput, fields), [form.value("version")]
+        changes, version = cast(CategoryInput, fields), at_version(form.value("version"))
         return once(
             lambda: category_service.edit_category(actor, category, changes, version).category.id
         )
@@ -97,8 +98,10 @@ def confirm_deletion(category: str) -> Response:
 def delete(category: str) -> Response:
     """Remove a category, which has to be empty."""
     actor, form = current_actor(), Form.from_request()
+    version = at_version(form.value("version"))
     deletion = form.carry_out(
-        NOTHING, lambda _nothing: once(lambda: category_service.delete_category(actor, category))
+        NOTHING,
+        lambda _nothing: once(lambda: category_service.delete_category(actor, category, version)),
     )
     if deletion is None:
         return _confirm(category, form)

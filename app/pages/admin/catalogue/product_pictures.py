@@ -8,6 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.product_input import ProductInput
+from app.domain.conditions import at_version
 from app.errors import Invalid, ShopError
 from app.models import Product
 from app.pages.admin.base import AdminBlueprint, admin_form, explain_conflict, file_too_large
@@ -86,7 +87,7 @@ def arrange(product: str) -> Response:
         ARRANGEMENT,
         lambda changes: in_transaction(
             lambda: product_service.edit_product(
-                actor, product, cast(ProductInput, changes), [form.value("version")]
+                actor, product, cast(ProductInput, changes), at_version(form.value("version"))
             )
         ),
     )

@@ -9,6 +9,7 @@ from marshmallow.validate import OneOf
 from app.db.paging import MAX_DEPTH
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.product_input import ProductInput
+from app.domain.conditions import at_version
 from app.models import Product
 from app.pages.admin.base import (
     AdminBlueprint,
@@ -111,7 +112,7 @@ def change(product: str) -> Response:
         return _one(form, product_queries.get_product(actor, product))
 
     def save(fields: dict[str, object]) -> int:
-        changes, version = cast(ProductInput, fields), [form.value("version")]
+        changes, version = cast(ProductInput, fields), at_version(form.value("version"))
         return once(lambda: product_service.edit_product(actor, product, changes, version).id)
 
     product_id = form.carry_out(CHANGES, save)
@@ -162,7 +163,7 @@ def confirm_deletion(product: str) -> Response:
 def delete(product: str) -> Response:
     """Delete a product, unless it has changed since the page was rendered."""
     actor, form = current_actor(), Form.from_request()
-    version = [form.value("version")]
+    version = at_version(form.value("version"))
     deletion = form.carry_out(
         NOTHING,
         lambda _nothing: once(lambda: product_service.delete_product(actor, product, version)),
