@@ -168,6 +168,16 @@ def test_more_than_is_available_is_refused_with_the_shortage(customer, product):
     assert customer.get("/api/cart").json["item_count"] == 8
 
 
+def test_all_that_is_available_fits_into_a_cart(customer, other_customer, product):
+    item = fill(customer, product, 2).json["items"][0]
+
+    changed = customer.patch(f"/api/cart/items/{item['id']}", json={"quantity": 10})
+
+    assert (changed.status_code, changed.json["warnings"]) == (200, [])
+    assert fill(other_customer, product, 9).status_code == 201
+    assert fill(other_customer, product, 1).json["warnings"] == []
+
+
 def test_a_refused_guest_gets_no_cart(app, anyone, product):
     response = fill(anyone, product, 11)
 
@@ -181,11 +191,14 @@ def test_a_line_holds_a_hundred_thousand_units_and_no_more(app, customer):
     with app.app_context():
         product = factories.product(stock=300_000)
 
-    assert fill(customer, product, 100_000).status_code == 201
-    response = fill(customer, product, 1)
+    filled = fill(customer, product, 100_000)
+    path = f"/api/cart/items/{filled.json['items'][0]['id']}"
+    refused = fill(customer, product, 1)
 
-    assert response.status_code == 422
-    assert list(response.json["errors"]) == ["quantity"]
+    assert (filled.status_code, refused.status_code) == (201, 422)
+    assert list(refused.json["errors"]) == ["quantity"]
+    assert customer.patch(path, json={"quantity": 100_000}).json["item_count"] == 100_000
+    assert customer.patch(path, json={"quantity": 100_001}).status_code == 422
 
 
 @pytest.mark.parametrize(

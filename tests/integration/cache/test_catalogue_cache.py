@@ -157,6 +157,56 @@ def test_what_one_worker_wrote_the_other_shows(shop, write):
     )
 
 
+def test_what_orders_take_and_give_back_the_other_worker_shows(shop):
+    """The stock of each step, and the whole answer as it would be without a cache."""
+    buyer = Caller(shop.here.app, Authorization=shop.staff.headers["Authorization"])
+    numbers = []
+
+    def place():
+        buyer.post("/api/cart/items", json={"product_id": shop.product_id, "quantity": 2})
+        numbers.append(buyer.post("/api/orders", json={}).json["number"])
+
+    def move_to(status):
+        path = f"/api/orders/{numbers[-1]}/status"
+        assert shop.staff.patch(path, json={"status": status}).status_code == 200
+
+    steps = [
+        (place, 3),
+        (lambda: buyer.post(f"/api/orders/{numbers[-1]}/cancel"), 5),
+        (place, 3),
+        (lambda: move_to("processing"), 3),
+        (lambda: move_to("shipped"), 3),
+        (lambda: move_to("delivered"), 3),
+        (place, 1),
+        (lambda: move_to("cancelled"), 3),
+    ]
+    for step, left in steps:
+        warm(shop)
+        step()
+        shown = shop.there.get(f"{URL}/lamp")
+        assert shown.json["stock"] == left
+        shop.redis.flushall()
+        assert shop.there.get(f"{URL}/lamp").data == shown.data
+    assert len(numbers) == 3
+
+
+def test_what_an_import_writes_and_its_undoing_the_other_worker_shows(shop):
+    sku = shop.here.get(f"{URL}/lamp").json["sku"]
+    commands = shop.here.app.test_cli_runner()
+
+    warm(shop)
+    imported = commands.invoke(
+        args=["import-products", "-"], input=f"sku,name,price\n{sku},Lamp,8.00\n"
+    )
+    then = shop.there.get(f"{URL}/lamp").json["price"]
+    warm(shop)
+    reference = imported.stdout.partition("undo-import ")[2].split()[0]
+    undone = commands.invoke(args=["undo-import", reference])
+
+    assert (imported.exit_code, undone.exit_code) == (0, 0)
+    assert (then, shop.there.get(f"{URL}/lamp").json["price"]) == ("8.00", "10.00")
+
+
 def test_what_a_transaction_of_another_program_wrote_is_shown(shop):
     warm(shop)
 

@@ -42,6 +42,26 @@ def test_a_guest_puts_something_into_the_cart_and_sees_it(browser, mug):
     assert "<b>2</b>" in html
 
 
+def test_the_number_in_the_header_is_of_ones_own_cart(app, browser, mug):
+    """Whether guests or customers: what others have in theirs does not count."""
+    put_in(browser, quantity="2")
+    other, ann, bob = Browser(app), Browser(app), Browser(app)
+    put_in(other, quantity="3")
+    for person, email in ((ann, "ann@example.com"), (bob, "bob@example.com")):
+        make_user(app, email=email)
+        person.sign_in(email)
+    put_in(ann, quantity="4")
+
+    shown = [number_in_header(one) for one in (browser, other, ann, bob, Browser(app))]
+
+    assert shown == ["2", "3", "4", None, None]
+
+
+def number_in_header(browser: Browser) -> str | None:
+    number = re.search(r'class="to-cart"[^>]*>Cart <b>([^<]*)</b>', browser.get("/").text)
+    return number.group(1) if number else None
+
+
 def test_the_guests_token_is_kept_out_of_reach_of_scripts(browser, mug):
     put_in(browser)
 
