@@ -81,6 +81,22 @@ def is_behind(app: Flask) -> bool:
         return store_service.is_behind(revision, app.extensions["migrate"].directory)
 
 
+def record(app: Flask, backup: str) -> None:
+    """Record the restore in the security log, which is otherwise as old as the backup.
+
+    There is no client's address: the command was run on a machine of the operator's.
+    """
+    from app.db.unit_of_work import in_transaction
+    from app.domain.people.actor import SYSTEM
+    from app.extensions import db
+    from app.services.audit import security_log
+
+    with app.app_context():
+        in_transaction(lambda: security_log.record_of(SYSTEM, security_log.RESTORED, backup))
+        db.session.remove()
+        db.engine.dispose()
+
+
 def application(shop: Shop) -> Flask:
     """The shop's application, to migrate and to audit a database."""
     from app import create_app
@@ -99,7 +115,7 @@ def _put_sqlite(backup: Path, manifest: Manifest, shop: Shop, place: Callable[[]
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=shop.file.parent) as private:
         copy = Path(private) / NAMES["sqlite"]
         _copy_database(backup, manifest, copy)
-        is_right = _prepare(copy)
+        is_right = _prepare(copy, manifest.name)
         count = place()
         sqlite.replace(copy, shop.file)
     _empty_cache(shop)
@@ -122,6 +138,7 @@ def _put_postgresql(backup: Path, manifest: Manifest, shop: Shop, place: Callabl
         postgresql.replace(shop.url, copy, lambda *state: _refuse_behind(app, *state), shop.role)
     migrate(app)
     postgresql.grant(shop.url, shop.role)
+    record(app, manifest.name)
     _empty_cache(shop)
     _refuse_wrong(audit(app))
     return count
@@ -145,13 +162,14 @@ def _copy_database(backup: Path, manifest: Manifest, target: Path) -> None:
         copy_verified(NAMES[manifest.kind], folder, target, manifest.database)
 
 
-def _prepare(copy: Path) -> bool:
+def _prepare(copy: Path, backup: str) -> bool:
     """Migrate and audit a SQLite database before anybody sees it; whether its books are right."""
     scratch = other_shop(
         **BY_ITSELF, DATABASE_URL=f"sqlite:///{copy}", STATUS_FOLDER=str(copy.parent / "status")
     )
     app = application(scratch)
     migrate(app)
+    record(app, backup)
     return audit(app)
 
 

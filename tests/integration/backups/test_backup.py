@@ -5,8 +5,9 @@ import threading
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import create_engine, make_url, text
 
+from app.config import Testing
 from app.db.database_roles import as_owner
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
@@ -64,6 +65,25 @@ def test_a_shop_is_not_written_over_unless_that_is_meant(app, sold, backup, run,
     assert meant.returncode == 0, meant.stderr
     assert len(numbers(database)) == 1
     assert Caller(app).get(f"/api/products/{sold.id}").status_code == 200
+
+
+@pytest.mark.only_on("sqlite", "postgresql")
+def test_a_restore_leaves_a_line_in_the_security_log(backup, run, elsewhere):
+    made = backup()
+
+    assert run("restore", made, url=elsewhere).returncode == 0
+
+    assert security_log(elsewhere) == [("restored", None, f"{made.name} by command")]
+
+
+def security_log(url):
+    """Kind, account and detail of each line."""
+    engine = create_engine(Testing({"DATABASE_URL": url}).SQLALCHEMY_DATABASE_URI)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT kind, user_id, detail FROM security_events"))
+        lines = [tuple(row) for row in rows]
+    engine.dispose()
+    return lines
 
 
 @pytest.mark.only_on("sqlite")
