@@ -7,6 +7,7 @@ to six digits and signs at either end, which people like to add to a word.
 
 import re
 from collections.abc import Collection, Iterator
+from itertools import groupby
 
 from app.domain.people.common_passwords import common_passwords, common_words
 from app.domain.text import fold
@@ -17,6 +18,9 @@ MAX_ADDITIONS = 6
 MAX_REST = 3
 """Letters and digits that may stand beside known words without making them harder to guess."""
 LONGEST_BLOCK = 4
+FEW_CHARACTERS = 3
+LONGEST_WORD = 12
+"""One word with a year is guessed from a dictionary: 10^5 words and 200 years are 2^24 tries."""
 SHORTEST_WORD, SHORTEST_RUN = 3, 3
 _TWICE = re.compile(r"(.{4,}?)\1+", re.S)
 _ENDS = re.compile(r"^[\W\d_]*|[\W\d_]*$")
@@ -26,6 +30,12 @@ _SUBSTITUTES = (
 )
 LONGEST_PATTERN = 32
 """Repetitions and rows of keys count as weak up to this many characters: attackers try short ones."""
+_YEAR = "(?:19|20)[0-9]{2}"
+_WORD_AND_YEAR = re.compile(
+    rf"[\W_]*(?:[^\W\d_]{{1,{LONGEST_WORD}}}[\W_]*{_YEAR}|{_YEAR}[\W_]*[^\W\d_]{{1,{LONGEST_WORD}}})[\W_]*"
+)
+_DAY_AND_MONTH = "(?:0?[1-9]|[12][0-9]|3[01])([-./ ]?)(?:0?[1-9]|[12][0-9]|3[01])"
+_DATES = [re.compile(rf"{_DAY_AND_MONTH}\1{_YEAR}"), re.compile(rf"{_YEAR}[-./ ]?{_DAY_AND_MONTH}")]
 _ROWS = ("1234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "qsdfghjklm",
          "zxcvbnm", "yxcvbnm", "abcdefghijklmnopqrstuvwxyz", "йцукенгшщзхъ", "фывапролджэ",
          "ячсмитьбю", "01234567890")  # fmt: skip
@@ -36,15 +46,26 @@ def weakness(password: str, context_words: Collection[str]) -> str | None:
     text = fold(password).strip()
     if len(password.strip()) < MIN_LENGTH:
         return f"Blanks around it do not count: {MIN_LENGTH} characters or more without them."
-    if len(text) <= LONGEST_PATTERN and (_is_repeated(text) or _is_repeated(_core(text))):
+    if len(text) <= LONGEST_PATTERN and _has_few_characters(text):
         return "It repeats the same few characters. Choose another one."
-    if len(text) <= LONGEST_PATTERN and _consists_of_runs(text):
+    if len(text) <= LONGEST_PATTERN and _is_row(text):
         return "It is a row of keys or of digits. Choose another one."
     if _consists_of_context(text, context_words):
         return "It consists of your name, your address or the shop's name. Choose another one."
     if any(_is_common(core) for core in _cores(text)):
         return "It is a common word with little added. Choose another one."
+    if _WORD_AND_YEAR.fullmatch(text):
+        return "It is a word with a year. Choose another one."
+    if any(date.fullmatch(text) for date in _DATES):
+        return "It is a date. Choose another one."
     return None
+
+
+def _has_few_characters(text: str) -> bool:
+    """Whether a text repeats a short block, or has three different characters besides blanks at most."""
+    # A fold that is shorter than a password was mostly accents, which count.
+    has_few = len(text) >= MIN_LENGTH and len({*text} - {" "}) <= FEW_CHARACTERS
+    return has_few or _is_repeated(text) or _is_repeated(_core(text))
 
 
 def _is_repeated(text: str) -> bool:
@@ -109,6 +130,13 @@ def _words_of(context_words: Collection[str]) -> set[str]:
 def _squeezed(text: str) -> str:
     """Letters and digits only."""
     return re.sub(r"[\W_]+", "", text)
+
+
+def _is_row(text: str) -> bool:
+    """Whether a password is a row of keys: `abcdefgh`, or `aabbccdd` with each key pressed twice."""
+    keys = "".join(key for key, _repeats in groupby(text))
+    is_even = bool(keys) and len(text) % len(keys) == 0
+    return _consists_of_runs(text) or (is_even and _consists_of_runs(keys))
 
 
 def _consists_of_runs(text: str) -> bool:

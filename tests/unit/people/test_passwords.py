@@ -96,6 +96,11 @@ KNOWN = ["Corner Shop", "ann.lee@mail.example.com", "Ann", "O'Hara-Smith"]
         ("ann.lee@mail.example.com", "consists"), ("annlee1984", "consists"), ("mail.example.com", "consists"),
         ("example2026", "consists"), ("leeannlee", "consists"), ("ohara-smith!", "consists"),
         ("AnnCornerShop", "consists"),
+        ("aaaa    aaaa", "repeats"), ("aabbccaabc", "repeats"), ("ab ba ab ba", "repeats"), ("1 1 1 1 1 1", "repeats"),
+        ("aabbccdd", "row"), ("112233445566", "row|guessed"), ("qqwweerrtt", "row"),
+        ("Sommer2026!", "year"), ("januar2026", "year"), ("2031Frühling", "year"), ("лето 2026", "year"), ("Kettle-1999", "year"),
+        ("!Velvet1984", "year"), ("zephyrs_2099", "year"),
+        ("1985-01-31", "date"), ("31.12.1999", "date"), ("31121999", "date"), ("20270229", "date"), ("9/11/2001", "date"),
     ],
 )  # fmt: skip
 def test_what_is_guessed_by_pattern_or_by_what_is_known_is_weak(password, reason):
@@ -108,7 +113,8 @@ def test_what_is_guessed_by_pattern_or_by_what_is_known_is_weak(password, reason
     "password",
     ["correct horse battery", "ann likes the corner table", "example of a long phrase", "my shop sells mugs",
      "leeward sailing boats", "a" * 72 + "b", "blue summer evening", "cornerstone pigeons", "tr0ub4dor&3x",
-     "4902 7715 3308", "Zq7-rT4-wB9"],
+     "4902 7715 3308", "Zq7-rT4-wB9", "velvet igloo 1984", "Kettle-2199", "Kettle19991", "unbelievableness1984",
+     "94027715", "1985-01-31-77", "31.12.1999 Rome", "aabbccddx"],
 )  # fmt: skip
 def test_what_only_has_a_known_word_in_it_is_good_enough(password):
     assert weakness(password, KNOWN) is None
