@@ -122,6 +122,15 @@ def test_what_is_installed_is_checked(path):
     assert all("--only-binary :all:" in line for line in installs)
 
 
+@pytest.mark.parametrize("path", ["README.md", "DEPLOYMENT.md", "scripts/deploy/release-systemd"])
+def test_so_is_what_people_install_by_hand_and_releases_install(path):
+    text = (ROOT / path).read_text("utf-8").replace("\\\n", " ")
+    parts = INSTALL.split(text)
+
+    assert len(parts) > 1
+    assert all(re.search(r"\bpip\b.{0,40} check\b", part[:160], re.S) for part in parts[1:])
+
+
 def test_the_locks_agree_on_every_version():
     pins = {name: set(PIN.findall((ROOT / f"{name}.lock").read_text())) for name in LOCKED}
 
