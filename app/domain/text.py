@@ -8,6 +8,8 @@ from typing import Literal
 
 from slugify import slugify
 
+from app.domain.letters import FOLDED, SEPARATED
+
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 MAX_EXPANSION = 4
 """A composed character (NFC) is at most so many decomposed ones (NFD)."""
@@ -33,6 +35,8 @@ _INVISIBLE = ("Cf", "Mn", "Me", "Zs", "Zl", "Zp")
 """Categories of characters that show nothing by themselves: formats, marks, separators."""
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 """Letters and a symbol that are blank: fillers of Hangul, and Braille without a dot."""
+_VOICED = {0x309B: "\u3099", 0x309C: "\u309a"}
+"""The voiced marks of kana as characters of their own. NFKC would put a blank before them."""
 
 
 class NotText(ValueError):
@@ -85,7 +89,8 @@ def _is_invisible(char: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """The text without case, accents and compatibility forms: `Café` and `CAFÉ` are `cafe`.
+    """The text as search compares it: without case, compatibility forms and accents, and with plain
+    letters for such as `ł` and `æ`. `Café` and `CAFÉ` are `cafe`; バス and パス stay what they are.
 
     For text that has been cleaned. One character can become eighteen, so that only the first
     80,000 folded characters are returned.
@@ -95,16 +100,33 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    folded = fold_case(text).translate(FOLDED)
+    return unicodedata.normalize("NFC", folded[: MAX_EXPANSION * LONGEST])
+
+
+def fold_case(text: str) -> str:
+    """The text without case and compatibility forms, for names: `AÑO` is `Año`, and not `Ano`.
+
+    For text that has been cleaned, with the limits of `fold`.
+
+    Raises:
+        NotText: more than 80,000 characters.
+    """
+    if text.isascii():
+        return text.lower()
     if len(text) > SHORT and _has_too_many_marks(text):  # old rows; new ones are refused
         text = _without_marks(text)
-    composed = normalize("NFKC", text, LONGEST)[: MAX_EXPANSION * LONGEST]
-    decomposed = unicodedata.normalize("NFKD", composed.casefold())[: MAX_EXPANSION * LONGEST]
-    return _without_marks(decomposed)
+    composed = normalize("NFKC", text.translate(_VOICED), LONGEST)[: MAX_EXPANSION * LONGEST]
+    return unicodedata.normalize("NFKC", composed.casefold())[: MAX_EXPANSION * LONGEST]
 
 
 def words(text: str) -> list[str]:
-    """The folded words of a text, in their order: letters and digits, split at all else."""
-    return _WORD.findall(fold(text))
+    """The folded words of a text, in their order: letters with their marks and digits, split at all
+    else."""
+    folded = fold(text)
+    if folded.isascii():
+        return _WORD.findall(folded)
+    return folded.translate(SEPARATED).split()
 
 
 def is_slug(text: str) -> bool:

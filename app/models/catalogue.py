@@ -9,13 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db.base import Base, Json, partial_index
 from app.domain.catalogue.images import StoredImage
-from app.domain.catalogue.listing import Offer, listing_columns
+from app.domain.catalogue.listing import SEARCH_KEYS_MARK, Offer, listing_columns
 from app.domain.catalogue.product_input import Option
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
 
 UNDELETED = "deleted_at IS NULL"
 ACTIVE = "deleted_at IS NULL AND is_active"
+OUTDATED_SEARCH_KEYS = f"substr(search_title, 1, {len(SEARCH_KEYS_MARK)}) <> '{SEARCH_KEYS_MARK}'"
+"""The products whose columns for search another release wrote."""
 
 
 class Category(Timestamped, Base):
@@ -62,6 +64,7 @@ class Product(Timestamped, Base):
             )
         ),
         Index("ix_products_category_id", "category_id"),
+        partial_index("ix_products_outdated_search_keys", "id", where=OUTDATED_SEARCH_KEYS),
     )
 
     name: Mapped[str] = mapped_column(String(200))

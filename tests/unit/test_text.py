@@ -13,6 +13,7 @@ from app.domain.text import (
     NotText,
     clean,
     fold,
+    fold_case,
     is_slug,
     make_slug,
     normalize,
@@ -195,11 +196,59 @@ def test_text_is_normalized_as_unicode_says_or_refused_for_its_marks(form, text)
 
 
 @given(TEXTS)
-def test_a_fold_has_no_marks_and_is_its_own_fold(text):
+def test_a_fold_has_no_accents_and_is_its_own_fold(text):
     folded = fold(text)
 
-    assert not any(unicodedata.combining(char) for char in folded)
+    marks = {char for char in folded if unicodedata.combining(char)}
+    assert marks <= {"\u3099"}  # a letter's part; half-width, it is in TEXTS
     assert fold(folded) == folded
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+def test_folds_of_any_text_are_their_own_folds(text):
+    assert fold(fold(text)) == fold(text)
+    assert fold_case(fold_case(text)) == fold_case(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Łazienkowy", "lazienkowy"),
+        ("Smørebrødkniv", "smorebrodkniv"),
+        ("Đồng hồ", "dong ho"),
+        ("kædelås", "kaedelas"),
+        ("Œuvre", "oeuvre"),
+        ("ẞþðıħŋƒɓȷĳǿ", "ssthdihngfbjijo"),
+        ("Ґанок, ЁЛКА, қазақ, Чай", "ганок, елка, казак, чаи"),
+        ("ΆΛΦΑΣ", "αλφασ"),
+        ("バス パス ハス", "バス パス ハス"),
+        ("ﾊﾟﾝﾀﾞ ハ゜ンタ゛", "パンダ パンダ"),
+        ("किताब", "किताब"),
+        ("ผู้ชาย", "ผู้ชาย".replace("ำ", "ํา")),
+        ("김치", "김치"),
+        ("أَحْمَر", "احمر"),
+        ("שָׁלוֹם", "שלום"),
+        ("葛\U000e0100城 so\u00adft", "葛城 soft"),
+    ],
+)
+def test_search_forgives_accents_and_keeps_letters(text, folded):
+    assert fold(text) == folded
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("Año", "Ano"),
+        ("バス", "パス"),
+        ("バス", "ハス"),
+        ("Øl", "Ol"),
+        ("Чай", "Чаи"),
+        ("דָג", "דג"),
+    ],
+)
+def test_names_differ_by_their_accents(text, other):
+    assert fold_case(text) != fold_case(other)
+    assert fold_case(text.upper()) == fold_case(unicodedata.normalize("NFD", text.lower()))
 
 
 def test_what_is_derived_of_a_text_with_too_many_marks_leaves_them_out():

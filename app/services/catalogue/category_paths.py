@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.domain.catalogue.category_path import Path, write_path
 from app.domain.changes import Changes, differences
 from app.domain.people.actor import Actor
-from app.domain.text import fold, make_slug, with_suffix
+from app.domain.text import fold_case, make_slug, with_suffix
 from app.extensions import db
 from app.models import Category
 from app.services.audit import trail
@@ -64,7 +64,7 @@ class CategoryPaths:
     def matches(self, path: Path) -> list[int]:
         """The ids of all categories that a path or a lone name may stand for, the oldest first.
 
-        Names compare without case and accents. A lone name is a root's, else any category's.
+        Names compare without case, but with accents: Año is not Ano. A lone name is a root's, else any category's.
         """
         key = _key(path)
         return self.ids_by_path.get(key) or (
@@ -87,7 +87,7 @@ class CategoryPaths:
 
 
 def _key(path: Path) -> Path:
-    return tuple(fold(name) for name in path)
+    return tuple(fold_case(name) for name in path)
 
 
 def load() -> CategoryPaths:

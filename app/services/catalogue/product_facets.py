@@ -28,9 +28,9 @@ from sqlalchemy import (
 from app.db.paging import MAX_DEPTH
 from app.db.prepared import run
 from app.domain.catalogue import category_tree
+from app.domain.catalogue.search_terms import search_terms
 from app.domain.money import places
 from app.domain.people.actor import ANONYMOUS
-from app.domain.text import words
 from app.models import Category, Product, Variant
 from app.models.availability import IS_IN_STOCK
 from app.services.catalogue import (
@@ -118,22 +118,23 @@ def cache_key(query: ProductQuery) -> ProductQuery:
 
 def count(query: ProductQuery, currency: str, total: int) -> Facets:
     """The counts for a query, as everybody sees it, whose list has `total` products."""
-    terms = words(query.q)
+    terms = search_terms(query.q)
     if query.q and not terms:
         return NO_FACETS
     products = _Products(query, currency, total)
     if not terms:
         return products.facets()
-    products.search(product_search.exact_search(terms))
-    products.is_common = total > MAX_DEPTH and len(terms) == 1 and not products.forms
+    search = product_search.exact_search(terms)
+    products.search(search)
+    products.is_common = total > MAX_DEPTH and search.is_one_term and not products.forms
     facets = products.facets()
     if facets != NO_FACETS:
         return facets
     # Lists show products with similar words if none has all the words.
-    search = product_queries.matching_search(ANONYMOUS, terms)
-    if search is None:
+    similar = product_queries.matching_search(ANONYMOUS, terms)
+    if similar is None:
         return facets
-    products.search(search)
+    products.search(similar)
     return products.facets()
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import joinedload
 
 from app.db.paging import MAX_DEPTH, Page, Slice, decode_cursor, refuse_too_deep, slice_of
 from app.db.prepared import run
+from app.domain.catalogue.search_terms import Term, search_terms
 from app.domain.people.actor import Actor
-from app.domain.text import id_or_slug, words
+from app.domain.text import id_or_slug
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import Product
@@ -107,7 +108,7 @@ def list_products(actor: Actor, query: ProductQuery) -> ProductList:
     parameters = query.parameters(category_ids)
     if not query.q:
         return _list_all(query, scope, parameters, category_ids)
-    terms = words(query.q)
+    terms = search_terms(query.q)
     return _search(query, scope, parameters, terms) if terms else _empty_list(query)
 
 
@@ -136,7 +137,7 @@ def scope_of(query: ProductQuery, actor: Actor) -> Scope:
     return Scope(db.engine.dialect.name, actor.is_admin, tuple(query.forms().items()))
 
 
-def matching_search(actor: Actor, terms: list[str]) -> Search | None:
+def matching_search(actor: Actor, terms: list[Term]) -> Search | None:
     """The search whose products a list of these words shows: the exact one or, if that finds nothing
     that the caller may see, the one for similar words; None if neither finds anything."""
     everything = scope_of(ProductQuery(), actor)
@@ -161,7 +162,7 @@ def _list_all(
 
 
 def _search(
-    query: ProductQuery, scope: Scope, parameters: Parameters, terms: list[str]
+    query: ProductQuery, scope: Scope, parameters: Parameters, terms: list[Term]
 ) -> ProductList:
     """Products with these words; if none has all of them, products with similar words."""
     search = product_search.exact_search(terms)

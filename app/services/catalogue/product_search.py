@@ -1,8 +1,8 @@
 """Finding products by words with the full-text index of either database.
 
 The words of names and SKUs are in `products.search_title`, those of descriptions in `search_body`,
-folded by `domain.text.words`. Search terms are folded the same way, so they consist of letters and
-digits only and need no escaping.
+as `domain.catalogue.search_terms` writes them. Search terms are written the same way, so they consist of
+letters and digits only and need no escaping.
 
 The hard part is the words that a large part of the catalogue has: to rank all products that have one
 reads them all. On the other hand, PostgreSQL's estimate can be wrong: if it takes a rare word for a
@@ -62,6 +62,7 @@ from sqlalchemy import (
 from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey
 from app.db.postgresql import is_postgresql
 from app.db.prepared import run
+from app.domain.catalogue.search_terms import Term
 from app.extensions import db
 from app.models import Product
 from app.services.catalogue import spelling
@@ -127,21 +128,23 @@ class Search(NamedTuple):
     is_one_term: bool = False
 
 
-def exact_search(terms: Sequence[str]) -> Search:
+def exact_search(terms: Sequence[Term]) -> Search:
     """Products with all the terms, the last of which may be the beginning of a word."""
     if not is_postgresql():
-        return Search(_sqlite_match(), {"query": " ".join(f'"{term}"' for term in terms) + "*"})
+        return Search(_sqlite_match(), {"query": " ".join(map(_fts5_query, terms))})
     *others, last = terms
+    begins_word = last.is_plain and last.is_beginning
+    word = last.words[0] if begins_word else ""
     parameters = {
-        "query": " & ".join(map(_quoted, terms)) + ":*",
-        "begun": " & ".join([*map(_quoted, others), "("]),
-        "first": last,
-        "last": last + _LAST_LETTER,
+        "query": " & ".join(map(_query, terms)),
+        "begun": " & ".join([*map(_query, others), "("]),
+        "first": word,
+        "last": word + _LAST_LETTER * begins_word,
     }
-    return Search(_postgresql_match(), parameters, is_one_term=not others)
+    return Search(_postgresql_match(), parameters, is_one_term=len(terms) == len(last.words) == 1)
 
 
-def similar_search(terms: Sequence[str]) -> Search | None:
+def similar_search(terms: Sequence[Term]) -> Search | None:
     """Products with words that resemble the terms: names before descriptions, then near words before
     far ones. None if the catalogue has no such words, or the database cannot compare them."""
     if not is_postgresql():
@@ -296,22 +299,28 @@ def _matches(vector: ColumnElement[str], query: ColumnElement[str]) -> Condition
 
 def _one_of_each(places: Sequence[Sequence[Candidate]], weight: str = "") -> ColumnElement[str]:
     """The query for one of the candidates in each place."""
-    queries = (" | ".join(_term(word, weight) for word in place) for place in places)
+    queries = (" | ".join(_query(word.term, weight) for word in place) for place in places)
     return func.to_tsquery("simple", " & ".join(f"({query})" for query in queries))
 
 
 def _nearness(place: Sequence[Candidate]) -> ColumnElement[float]:
     """The nearness of the nearest candidate that a product has."""
     whens = [
-        (_matches(_VECTOR, func.to_tsquery("simple", _term(word))), word.nearness) for word in place
+        (_matches(_VECTOR, func.to_tsquery("simple", _query(word.term))), word.nearness)
+        for word in place
     ]
     return case(*whens, else_=0.0)
 
 
-def _term(candidate: Candidate, weight: str = "") -> str:
-    suffix = "*" * candidate.is_beginning + weight
-    return _quoted(candidate.word) + f":{suffix}" * bool(suffix)
+def _query(term: Term, weight: str = "") -> str:
+    """A term in PostgreSQL's language of queries; of several words, as a phrase."""
+    suffixes = [weight] * (len(term.words) - 1) + ["*" * term.is_beginning + weight]
+    words = [
+        f"'{word}'" + f":{suffix}" * bool(suffix)
+        for word, suffix in zip(term.words, suffixes, strict=True)
+    ]
+    return words[0] if len(words) == 1 else f"({' <-> '.join(words)})"
 
 
-def _quoted(term: str) -> str:
-    return f"'{term}'"
+def _fts5_query(term: Term) -> str:
+    return f'"{" ".join(term.words)}"' + "*" * term.is_beginning

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from app.db.prepared import run
+from app.domain.catalogue.search_terms import Term
 
 MIN_SIMILARITY = 0.45
 """The part of a term's trigrams that a word of a name must have to be similar."""
@@ -73,38 +74,36 @@ ORDER BY number, nearness DESC, similar_word.word
 
 
 class Candidate(NamedTuple):
-    """A word to look for instead of a term, how near it is to the term (more is better), and whether
-    products may have longer words that begin with it."""
+    """What to look for instead of a term, and how near it is to the term (more is better). Products may
+    have longer words that begin with it if it is a beginning."""
 
-    word: str
+    term: Term
     nearness: float
-    is_beginning: bool = False
 
 
-def candidates(terms: Sequence[str]) -> list[list[Candidate]]:
-    """For each term the words to look for, the nearest first; one statement. Empty if nothing resembles
+def candidates(terms: Sequence[Term]) -> list[list[Candidate]]:
+    """For each term what to look for, the nearest first; one statement. Empty if nothing resembles
     one of the terms, or no term is misspelt.
 
-    Terms that are words of the catalogue stay as they are, the last one also as a beginning. A single
-    term is always corrected: the caller has already searched for it without success.
+    Terms that are words of the catalogue stay as they are. A single term is always corrected: the
+    caller has already searched for it without success.
     """
     if len(terms) > MAX_TERMS:
         return []
-    last = len(terms) - 1
-    places = [[Candidate(term, 0.0, number == last)] for number, term in enumerate(terms)]
+    places = [[Candidate(term, 0.0)] for term in terms]
     similar = _similar_words(terms)
     for number, words in similar.items():
         places[number] = words
     return places if similar and all(places) else []
 
 
-def _similar_words(terms: Sequence[str]) -> dict[int, list[Candidate]]:
+def _similar_words(terms: Sequence[Term]) -> dict[int, list[Candidate]]:
     """The words that resemble the terms that are no words of the catalogue, by their numbers."""
     numbers = [number for number, term in enumerate(terms) if _may_be_misspelt(term)]
     if not numbers:
         return {}
     parameters = {
-        "terms": [terms[number] for number in numbers],
+        "terms": [terms[number].words[0] for number in numbers],
         "numbers": numbers,
         "last": len(terms) - 1,
         "is_alone": len(terms) == 1,
@@ -114,10 +113,11 @@ def _similar_words(terms: Sequence[str]) -> dict[int, list[Candidate]]:
     for row in run(_SIMILAR_WORDS, parameters):
         words = similar.setdefault(row.number, [])
         if row.word:
-            words.append(Candidate(row.word, row.nearness))
+            words.append(Candidate(Term((row.word,)), row.nearness))
     return similar
 
 
-def _may_be_misspelt(term: str) -> bool:
-    """Numbers and codes are typed right or not."""
-    return len(term) <= MAX_LETTERS and not _DIGIT.search(term)
+def _may_be_misspelt(term: Term) -> bool:
+    """Numbers and codes are typed right or not; runs of letters without spaces are no words."""
+    word = term.words[0]
+    return term.is_plain and len(word) <= MAX_LETTERS and not _DIGIT.search(word)

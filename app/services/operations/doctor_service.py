@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import database_roles, replica, sqlite
 from app.extensions import db
 from app.services.cache import shared_cache
+from app.services.catalogue import search_keys
 from app.services.operations import store_service
 
 Status = Literal["ok", "warning", "failed"]
@@ -52,6 +53,7 @@ def examine(
         if _has_tables():
             yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
             yield _guarded("admin", _admin)
+            yield _guarded("search keys", _search_keys)
         if config["DATABASE_POOLER"]:
             yield _guarded("pooler", _pooler)
         if not config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
@@ -140,6 +142,13 @@ def _admin() -> Finding:
     if count:
         return Finding("admin", "ok", f"{count} active")
     return Finding("admin", "warning", "nobody runs the shop yet: flask create-admin")
+
+
+def _search_keys() -> Finding:
+    if not search_keys.count_outdated(limit=1):
+        return Finding("search keys", "ok", "of this release")
+    detail = "some products are searched by words of another release: flask renew-search-keys"
+    return Finding("search keys", "warning", detail)
 
 
 def _pooler() -> Finding:

@@ -5,6 +5,7 @@ from sqlalchemy import func, select, update
 
 from app.db import bulk
 from app.db.unit_of_work import in_transaction
+from app.domain.catalogue.search_terms import search_terms
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.models import Category, Product, Variant
@@ -104,7 +105,7 @@ def test_a_word_whose_products_are_mostly_inactive_has_an_exact_total(app, anyon
         in_transaction(lambda: db.session.execute(query))
         active = db.session.scalar(select(func.count()).where(is_lamp, Product.is_active))
         in_transaction(lambda: bulk.refresh_statistics(Product))
-        assert product_search.is_common(product_search.exact_search(["lamp"]))
+        assert product_search.is_common(product_search.exact_search(search_terms("lamp")))
 
     for sort in ("relevance", "created_at", "-created_at"):
         pages = [page_of(anyone, page, q="lamp", sort=sort) for page in range(1, 5)]

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app.cli.catalogue import BATCH
+from app.domain.catalogue.listing import SEARCH_KEYS_MARK
 from app.extensions import db
 from app.models import Category, Product, StockMovement, Variant
 from tests import factories
@@ -61,7 +62,7 @@ def test_a_new_sku_becomes_a_product_with_its_stock_in_the_ledger(run):
     assert (product.price, product.name_key, product.search_title, product.search_body) == (
         950,
         "cafe mug",
-        "cafe mug m 1",
+        f"{SEARCH_KEYS_MARK}cafe mug m 1",
         "holds tea",
     )
     assert ledger(variant) == [(7, "import")]
