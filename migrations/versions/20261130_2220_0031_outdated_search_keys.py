@@ -2,16 +2,16 @@
 
 `flask renew-search-keys` renews them once all servers run this release; the index is empty then.
 
-Revision ID: 0020
-Revises: 0014
+Revision ID: 0031
+Revises: 0020
 """
 
 import sqlalchemy as sa
 
 from migrations import online
 
-revision = "0020"
-down_revision = "0014"
+revision = "0031"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
