@@ -7,7 +7,7 @@ renews what a server of the release before writes in between.
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from app.db.bulk import among, update_rows
 from app.domain.catalogue.listing import Offer, listing_columns
@@ -17,7 +17,7 @@ from app.models.catalogue import OUTDATED_SEARCH_KEYS
 
 BATCH = 500
 """Products in one transaction."""
-_IS_OUTDATED = literal_column(OUTDATED_SEARCH_KEYS)
+_IS_OUTDATED: ColumnElement[bool] = literal_column(OUTDATED_SEARCH_KEYS)
 _COLUMNS = ("name_key", "search_title", "search_body", "updated_at")
 
 
