@@ -7,11 +7,13 @@ import pytest
 import time_machine
 
 from app.db import cleanup
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.models import Session, User
+from app.services.accounts import session_service
 from tests import factories
 from tests.factories import PASSWORD
-from tests.integration.conftest import Caller, signed_in
+from tests.integration.conftest import Caller
 from tests.integration.people import (
     EMAIL,
     bearer,
@@ -393,11 +395,38 @@ def test_a_refresh_token_that_cannot_be_believed_is_401(app, anyone, changes):
     assert refresh(anyone, token).status_code == 401
 
 
-def test_a_session_ends_by_itself(app):
-    caller = signed_in(app)
-    change(app, only_row(app, Session), expires_at=utc_now() - timedelta(seconds=1))
+def test_the_tokens_that_the_tests_forge_are_believed_where_nothing_is_wrong_with_them(app, anyone):
+    """Otherwise a wrong claim would not be why the others are refused."""
+    for path in ("/api/users/me", "/api/products"):
+        assert anyone.get(path, headers=bearer(forged(app))).status_code == 200
 
-    assert caller.get("/api/users/me").status_code == 401
+    assert refresh(anyone, forged(app, type="refresh", gen=0)).status_code == 200
+
+
+def test_only_sessions_that_expired_more_than_a_day_ago_are_swept_away(app):
+    """Others are still in use, or tell that a network is known to the account."""
+    user = make_user(app)
+    ends = {"long ago": -25, "yesterday": -23, "just now": -0.01, "soon": 0.01, "later": 700}
+
+    def begin(hours):
+        return in_transaction(lambda: session_service.begin(user.id, timedelta(hours=hours))).id
+
+    ids = {name: inside(app, begin, hours) for name, hours in ends.items()}
+    for _ in range(cleanup.INTERVAL):
+        inside(app, begin, 1)
+
+    left = {session.id for session in rows(app, Session)}
+    assert {name for name, id_ in ids.items() if id_ in left} == {*ends} - {"long ago"}
+    assert len(left) == len(ends) - 1 + cleanup.INTERVAL
+
+
+def test_a_session_ends_by_itself(app, anyone, account):
+    tokens = login(anyone).json
+    for session in rows(app, Session):
+        change(app, session, expires_at=utc_now() - timedelta(seconds=1))
+
+    assert me(anyone, tokens["access_token"]).status_code == 401
+    assert refresh(anyone, tokens["refresh_token"]).status_code == 401
 
 
 def test_sessions_long_expired_are_swept_by_the_next_sign_ins(app, anyone, account):

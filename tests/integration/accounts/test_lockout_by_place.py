@@ -15,7 +15,16 @@ from app.models import LoginThrottle, Session
 from app.services.accounts import auth_service, throttle_service
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
-from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows, statuses
+from tests.integration.people import (
+    EMAIL,
+    at_once,
+    change,
+    inside,
+    login,
+    make_user,
+    rows,
+    statuses,
+)
 from tests.integration.shopping import statements_for
 
 pytestmark = pytest.mark.thorough
@@ -155,6 +164,29 @@ def test_one_place_that_tries_many_accounts_is_locked_for_those_it_does_not_know
     assert status(app, HOME, "p8@example.com") == 429
     assert status(app, HOME, "p0@example.com") == 200
     assert status(app, AWAY, "p8@example.com") == 200
+
+
+def test_a_network_has_a_thousand_failures_a_day_over_all_accounts(app, account):
+    guess_from(app, [HOME], "nobody@example.com")
+    key = inside(app, throttle_service.login_guards, "any", HOME, is_known=False).keys[-1]
+    (counted,) = [row for row in rows(app, LoginThrottle) if row.key == key]
+    change(app, counted, failures=998)
+
+    answers = [status(app, HOME, f"p{number}@example.com", WRONG) for number in range(3)]
+
+    assert answers == [401, 401, 429]
+    assert status(app, HOME) == 429
+    assert status(app, AWAY) == 200
+    with later(days=1):
+        assert status(app, HOME) == 200
+
+
+def test_a_success_does_not_end_what_a_network_has_failed_today(app, account):
+    guess_from(app, [HOME] * 2, "nobody@example.com")
+    key = inside(app, throttle_service.login_guards, "any", HOME, is_known=False).keys[-1]
+    assert status(app, HOME) == 200
+
+    assert [row.failures for row in rows(app, LoginThrottle) if row.key == key] == [2]
 
 
 def test_who_registers_where_others_guess_can_sign_in_there(app, few):

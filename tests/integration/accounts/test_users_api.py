@@ -189,16 +189,16 @@ def test_strangers_who_guess_at_the_door_do_not_keep_the_owner_from_a_new_passwo
     assert response.status_code == 204
 
 
-def leave_traces(app, user_id):
+def leave_traces(app, user_id, number="ABC123"):
     """Make the shop know everything that it may know about somebody."""
     variant = inside(app, factories.product).variants[0]
-    inside(app, lambda: in_transaction(lambda: traces(user_id, variant.id)))
+    inside(app, lambda: in_transaction(lambda: traces(user_id, variant.id, number)))
 
 
-def traces(user_id, variant_id):
+def traces(user_id, variant_id, number):
     cart = Cart(user_id=user_id)
     order = Order(
-        number="ABC123", user_id=user_id, currency="USD", subtotal=1000, total=1000, email=EMAIL,
+        number=number, user_id=user_id, currency="USD", subtotal=1000, total=1000, email=EMAIL,
         shipping_address={"name": "Ann Lee"}, note="Leave it with Ann's neighbour",
     )  # fmt: skip
     db.session.add_all([cart, order])
@@ -237,6 +237,44 @@ def test_a_deleted_account_is_a_tombstone_and_its_orders_stay_without_personal_d
     for table in (Cart, CartLine, Address, IdempotencyKey, LoginThrottle):
         assert rows(app, table) == []
     assert all(session.ended_at for session in rows(app, Session))
+
+
+PERSONAL = (
+    User,
+    Order,
+    OrderEvent,
+    Cart,
+    CartLine,
+    Address,
+    IdempotencyKey,
+    LoginThrottle,
+    Session,
+)
+
+
+def stored(app):
+    """All rows that may hold something of somebody, as the database has them."""
+
+    def read():
+        tables = [table.__table__ for table in PERSONAL]
+        return [(str(table), *map(str, row)) for table in tables
+                for row in db.session.execute(db.select(table))]  # fmt: skip
+
+    return inside(app, read)
+
+
+def test_what_the_shop_knows_of_others_stays_when_somebody_leaves(app):
+    other = make_user(app, email="bob@example.com", first_name="Bob")
+    leave_traces(app, other.id, "DEF456")
+    signed_in_as(app, "bob@example.com")
+    login(Caller(app), "bob@example.com", "wrong")
+    of_others = stored(app)
+    leave_traces(app, make_user(app).id)
+
+    assert signed_in_as(app).delete(ME, json={"password": PASSWORD}).status_code == 204
+
+    assert {row[0] for row in of_others} == {table.__tablename__ for table in PERSONAL}
+    assert [row for row in of_others if row not in stored(app)] == []
 
 
 def test_an_erased_address_is_null_in_the_database_too(app):

@@ -30,6 +30,10 @@ def product(app):
         return factories.product(price=1250, stock=10, name="Mug")
 
 
+def test_the_cart_of_a_guest_without_a_token_is_empty(anyone):
+    assert anyone.get("/api/cart").json == EMPTY
+
+
 def test_a_new_customers_cart_is_empty(customer):
     response = customer.get("/api/cart")
 
@@ -421,16 +425,34 @@ def test_lines_of_what_is_gone_stay_visible_with_a_warning(app, customer, produc
     assert [warning["code"] for warning in cart["warnings"]] == ["out_of_stock"]
 
 
-def test_a_cart_warns_of_a_new_price_until_its_line_is_written_again(app, customer, product):
+@pytest.mark.parametrize(
+    ("price", "subtotal"), [(1300, "26.00"), (1249, "24.98"), (0, "0.00")], ids=str
+)
+@pytest.mark.parametrize("way", ["changed", "added to"])
+def test_a_cart_warns_of_a_new_price_until_its_line_is_written_again(
+    app, customer, product, price, subtotal, way
+):
     item = fill(customer, product, 2).json["items"][0]
-    change(app, product.variants[0], price=1300)
+    change(app, product.variants[0], price=price)
 
     cart = customer.get("/api/cart").json
-    customer.patch(f"/api/cart/items/{item['id']}", json={"quantity": 1})
+    if way == "changed":
+        customer.patch(f"/api/cart/items/{item['id']}", json={"quantity": 1})
+    else:
+        fill(customer, product)
 
     assert [warning["code"] for warning in cart["warnings"]] == ["price_changed"]
-    assert cart["subtotal"] == "26.00"
+    assert cart["subtotal"] == subtotal
     assert warnings(customer) == []
+
+
+@pytest.mark.parametrize("left", [3, 2, 1, 0])
+def test_a_cart_warns_from_one_unit_too_few(app, customer, product, left):
+    fill(customer, product, 2)
+    change(app, product.variants[0], allocated=10 - left)
+
+    told = {3: [], 2: [], 1: ["insufficient_stock"], 0: ["out_of_stock"]}
+    assert warnings(customer) == told[left]
 
 
 def test_a_cart_has_room_for_so_many_lines(app, customer, product, monkeypatch):

@@ -6,6 +6,7 @@ Two app objects on one database and one Redis stand for two workers.
 import signal
 import sys
 import time
+from threading import Event, Thread
 from typing import NamedTuple
 
 import pytest
@@ -392,10 +393,37 @@ def test_what_many_want_at_once_is_made_once(shop, kind):
 
 
 def test_nobody_waits_long_for_somebody_who_is_stuck():
-    builds = SingleFlight(seconds=0.05)
+    builds, entered = SingleFlight(seconds=0.05), Event()
 
-    with builds.enter("a"), builds.enter("a"):
-        pass  # the inner one got in, although the outer one never let go
+    def build():
+        with builds.enter("a"):
+            entered.set()
+
+    with builds.enter("a"):
+        other = Thread(target=build)
+        other.start()
+        assert entered.wait(20), "The other one waits for somebody who never lets go."
+    other.join(20)
+    assert not other.is_alive()
+
+
+def test_whoever_waits_gets_in_when_the_one_before_has_ended():
+    builds, steps, waits = SingleFlight(seconds=20), [], Event()
+
+    def build():
+        waits.set()
+        with builds.enter(1):
+            steps.append("second")
+
+    with builds.enter(1):
+        other = Thread(target=build)
+        other.start()
+        assert waits.wait(20)
+        with builds.enter(2):
+            steps.append("first")
+    other.join(20)
+
+    assert steps == ["first", "second"]
 
 
 def test_lists_that_take_too_much_room_are_forgotten():

@@ -2,12 +2,13 @@
 
 import pytest
 
+from app.domain.catalogue.variant_rules import MAX_STOCK
 from app.extensions import db
 from app.models import StockMovement, Variant
 from tests import factories
 from tests.integration.books import assert_books_balance
-from tests.integration.people import inside
-from tests.integration.shopping import change, move, order, statements_for, stock
+from tests.integration.people import inside, rows
+from tests.integration.shopping import change, guest_order, move, order, statements_for, stock
 
 
 @pytest.fixture
@@ -70,6 +71,43 @@ def test_what_is_promised_cannot_be_taken_away(app, admin, customer, product, bo
 
     assert (response.status_code, response.json["code"]) == (409, "stock_promised")
     assert stock(app, product) == (10, 3)
+
+
+@pytest.mark.parametrize("body", [{"delta": -7}, {"on_hand": 3}])
+def test_all_that_is_not_promised_can_be_taken_away(app, admin, customer, product, body):
+    order(customer, product, 3)
+
+    response = correct(admin, product, **body)
+
+    assert (response.status_code, response.json["stock"]) == (200, 0)
+    assert stock(app, product) == (3, 3)
+
+
+@pytest.mark.parametrize("body", [{"delta": MAX_STOCK - 10}, {"on_hand": MAX_STOCK}])
+def test_as_much_as_there_may_be_can_be_on_hand(app, admin, product, body):
+    full, more = correct(admin, product, **body), correct(admin, product, delta=1)
+
+    assert (full.status_code, more.status_code) == (200, 422)
+    assert stock(app, product) == (MAX_STOCK, 0)
+
+
+def test_the_ledger_holds_who_made_each_change(app, admin, customer, anyone, product):
+    placed = order(customer, product, 2).json
+    guest_order(anyone, product)
+    customer.post(f"/api/orders/{placed['id']}/cancel")
+    move(admin, order(customer, product, 3).json, "processing", "shipped")
+    correct(admin, product, delta=-1)
+    admin.patch(f"/api/products/{product.id}", json={"stock": 9})
+
+    ledger = [(row.reason, row.user_id) for row in rows(app, StockMovement)]
+    assert ledger[1:6] == [
+        ("order placed", customer.user_id),
+        ("order placed", None),
+        ("order cancelled", customer.user_id),
+        ("order placed", customer.user_id),
+        ("order shipped", admin.user_id),
+    ]
+    assert [user_id for _reason, user_id in ledger[6:]] == [admin.user_id] * 2
 
 
 def test_no_change_leaves_no_trace(app, admin, product):

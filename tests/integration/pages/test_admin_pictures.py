@@ -84,7 +84,7 @@ def test_a_picture_may_be_larger_than_other_forms(app, clerk):
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [(b"", "The picture is broken."), (b"<svg/>", "Not a picture."), (picture()[:900], "The picture is broken.")],
+    [(b"", "Not a picture."), (b"<svg/>", "Not a picture."), (picture()[:900], "The picture is broken.")],
     ids=["empty", "svg", "half"],
 )  # fmt: skip
 def test_what_is_no_picture_is_told_beside_its_field(app, clerk, folder, data, told):
@@ -94,7 +94,7 @@ def test_what_is_no_picture_is_told_beside_its_field(app, clerk, folder, data, t
 
     assert response.status_code == 422
     assert '<small id="file-said">' in response.text
-    assert any(words in response.text for words in (told, "Not a picture."))
+    assert told in response.text
     assert 'value="Kept"' in response.text
     assert not folder.exists()
 

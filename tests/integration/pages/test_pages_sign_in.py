@@ -258,6 +258,40 @@ def test_the_words_of_another_visit_do_not_fit_this_sign_in(app, ann):
     assert ann.client.post("/logout", data=theirs).status_code == 403
 
 
+PROFILE = {"first_name": "Eve", "last_name": "Eve", "email": EMAIL}
+
+
+@pytest.mark.parametrize("is_planted", [False, True])
+@pytest.mark.parametrize("is_customer", [False, True])
+def test_the_token_of_another_account_changes_nothing(app, ann, is_customer, is_planted):
+    """Not even where a neighbouring site plants the cookie that belongs to the token."""
+    stranger = Browser(app)
+    if is_customer:
+        make_user(app, email="bob@example.com")
+        stranger.sign_in("bob@example.com")
+    page = stranger.get("/account/profile" if is_customer else "/login")
+    theirs = hidden_fields(page.text)["csrf_token"]
+    if is_planted:
+        name = app.config["SESSION_COOKIE_NAME"]
+        ann.client.set_cookie(name, stranger.cookie(name).value)
+
+    response = ann.client.post("/account/profile", data={**PROFILE, "csrf_token": theirs})
+
+    assert response.status_code == 403
+    assert "Eve" not in [user.first_name for user in rows(app, User)]
+
+
+def test_ones_own_token_of_another_browser_changes_nothing(app, ann):
+    elsewhere = Browser(app)
+    elsewhere.sign_in(EMAIL)
+    token = hidden_fields(elsewhere.get("/account/profile").text)["csrf_token"]
+
+    refused = ann.client.post("/account/profile", data={**PROFILE, "csrf_token": token})
+    accepted = elsewhere.client.post("/account/profile", data={**PROFILE, "csrf_token": token})
+
+    assert (refused.status_code, accepted.status_code) == (403, 303)
+
+
 def test_every_page_masks_the_token_anew(browser):
     first = hidden_fields(browser.get("/login").text)["csrf_token"]
     second = hidden_fields(browser.get("/login").text)["csrf_token"]

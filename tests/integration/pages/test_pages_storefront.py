@@ -536,8 +536,15 @@ def test_a_page_of_24_products_weighs_little(app, browser):
     assert len(page.data) + sum(weights) <= 60_000
 
 
-def test_no_cache_keeps_a_page(browser):
-    assert browser.get("/").headers["Cache-Control"] == "no-store"
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/categories/shirts", 200), ("/products/linen-shirt", 200), ("/search?q=tee", 200),
+     ("/cart", 200), ("/login", 200), ("/register", 200), ("/account", 303), ("/nothing", 404)],
+)  # fmt: skip
+def test_no_cache_keeps_a_page(browser, shelf, path, status):
+    response = browser.get(path)
+
+    assert (response.status_code, response.headers["Cache-Control"]) == (status, "no-store")
 
 
 def test_money_is_written_as_the_store_writes_it(app, environ, shelf):

@@ -6,7 +6,16 @@ import pytest
 
 from app.domain.catalogue.category_path import read_path, write_path
 from app.domain.catalogue.csv_lines import open_text
-from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
+from app.domain.catalogue.csv_rows import (
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    BadRow,
+    ImportRow,
+    NotAProductList,
+    ProductList,
+)
+from app.domain.catalogue.variant_rules import MAX_SKU, MAX_STOCK
+from app.domain.money import MAX_PRICE, to_text
 from app.domain.text import NotText
 
 HEADER = "sku,name,price,stock,description,category,compare_at_price,currency"
@@ -116,6 +125,53 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
 )
 def test_a_bad_row_says_why(line, reason):
     assert read(line) == [BadRow(2, reason)]
+
+
+LEAST = {"sku": "A", "name": "M", "price": "0", "stock": "0", "compare_at_price": "0"}
+MOST = {
+    "sku": "A" * MAX_SKU,
+    "name": "M" * MAX_NAME,
+    "price": to_text(MAX_PRICE, "USD"),
+    "stock": str(MAX_STOCK),
+    "description": "d" * MAX_DESCRIPTION,
+    "category": " > ".join("abcdefghij"),
+    "compare_at_price": to_text(MAX_PRICE, "USD"),
+}
+TOO_MUCH = {
+    "sku": "A" * (MAX_SKU + 1),
+    "name": "M" * (MAX_NAME + 1),
+    "price": to_text(MAX_PRICE + 1, "USD"),
+    "stock": str(MAX_STOCK + 1),
+    "description": "d" * (MAX_DESCRIPTION + 1),
+    "category": " > ".join("abcdefghijk"),
+    "compare_at_price": to_text(MAX_PRICE + 1, "USD"),
+}
+
+
+def test_the_least_and_the_most_of_everything_is_taken():
+    least, most = (
+        read(",".join(cells.values()), header=",".join(cells))[0] for cells in (LEAST, MOST)
+    )
+
+    assert (least.price, least.optional) == (0, {"stock": 0, "compare_at_price": 0})
+    assert (most.sku, most.name, most.price) == (MOST["sku"], MOST["name"], MAX_PRICE)
+    assert most.optional == {
+        "stock": MAX_STOCK,
+        "description": MOST["description"],
+        "category": tuple("abcdefghij"),
+        "compare_at_price": MAX_PRICE,
+    }
+
+
+@pytest.mark.parametrize("column", TOO_MUCH)
+def test_one_more_than_the_most_is_refused(column):
+    cells = {**MOST, column: TOO_MUCH[column]}
+
+    (row,) = read(",".join(cells.values()), header=",".join(cells))
+
+    assert isinstance(row, BadRow)
+    assert row.reason.startswith(f"{column}: ")
+    assert row.reason.count(":") == 1
 
 
 def test_everything_wrong_with_a_row_is_said_at_once():

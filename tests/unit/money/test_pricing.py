@@ -1,12 +1,15 @@
 """Totals: sums of whole minor units, worked out in one place."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.money import MAX_PRICE
 from app.domain.pricing import Totals, line_total, totals
+from app.models import MAX_QUANTITY
+from app.services.buying.cart_service import MAX_LINES
 
-LINES = st.lists(st.tuples(st.integers(0, MAX_PRICE), st.integers(1, 100_000)), max_size=50)
+LINES = st.lists(st.tuples(st.integers(0, MAX_PRICE), st.integers(1, MAX_QUANTITY)), max_size=50)
 
 
 def test_nothing_costs_nothing():
@@ -18,9 +21,19 @@ def test_lines_add_up():
     assert totals([(1250, 2), (99, 3)]).subtotal == 2797
 
 
+@pytest.mark.parametrize(
+    ("price", "quantity", "total"), [(1250, 1, 1250), (99, 3, 297), (0, 100_000, 0), (1, 7, 7)]
+)
+def test_a_line_costs_the_price_of_each_unit(price, quantity, total):
+    assert line_total(price, quantity) == total
+
+
 @given(LINES)
 def test_the_total_is_the_sum_of_the_lines(lines):
-    assert totals(lines).total == sum(line_total(price, quantity) for price, quantity in lines)
+    expected = sum(price * quantity for price, quantity in lines)
+
+    assert totals(lines) == Totals(expected, 0, 0, 0)
+    assert totals(lines).total == expected
 
 
 def test_discounts_lower_and_shipping_and_tax_raise_the_total():
@@ -30,4 +43,4 @@ def test_discounts_lower_and_shipping_and_tax_raise_the_total():
 
 
 def test_the_largest_cart_fits_the_database():
-    assert 5_000 * line_total(MAX_PRICE, 100_000) < 2**63
+    assert totals([(MAX_PRICE, MAX_QUANTITY)] * MAX_LINES).total < 2**63

@@ -138,5 +138,25 @@ def test_any_text_is_judged_beside_any_words(password, known):
 
 @given(st.text(max_size=200))
 def test_any_text_is_judged(password):
-    assert is_common(password) in (True, False)
-    assert weakness(password) is None or weakness(password).endswith(".")
+    told = weakness(password)
+
+    if told is None:
+        assert MIN_LENGTH <= len(canonical(password)) <= MAX_LENGTH
+        assert not is_common(password)
+    else:
+        assert told.endswith(".")
+
+
+@given(st.sampled_from(sorted(common_passwords())), st.sampled_from(["", " ", "\u3000"]))
+def test_every_word_of_the_list_is_common_in_any_case_and_width_and_with_blanks(word, blanks):
+    wide = "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in word)
+
+    for spelling in (word, f"{blanks}{word}{blanks}", wide, word.swapcase().casefold()):
+        assert is_common(spelling), spelling
+    assert "guessed" in weakness(word)
+
+
+@given(st.sampled_from(sorted(common_passwords())), st.text("☃♞", min_size=1, max_size=3))
+def test_a_word_of_the_list_is_common_only_as_a_whole(word, more):
+    assert not is_common(word + more)
+    assert not is_common(more + word)
