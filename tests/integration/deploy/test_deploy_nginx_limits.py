@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from app.web.limits import rate_limits
 from tests import proxy
 from tests.servers import LOCALHOST
 
@@ -63,6 +64,17 @@ def test_one_address_asks_for_few_passwords_at_once(shop, number, method, path):
     assert answered == [200] * BURST + [429] * 2
     assert statuses(shop, method, path, other, 1) == [200]
     assert statuses(shop, "GET", "/api/products", guesser, 1) == [200]
+
+
+def test_every_route_of_the_shop_that_hashes_a_password_is_tried(shared_app):
+    routes = {
+        (method, rule.rule)
+        for rule in shared_app.url_map.iter_rules()
+        if rate_limits.hashes_passwords(shared_app.view_functions[rule.endpoint])
+        for method in rule.methods - {"GET", "HEAD", "OPTIONS"}
+    }
+
+    assert routes == set(PASSWORDS[:8])
 
 
 def test_all_routes_share_what_an_address_may_ask_for(shop):
