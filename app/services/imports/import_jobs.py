@@ -36,6 +36,9 @@ from app.services.imports.import_undo import ImportUndo, UndoProgress
 
 BATCH = 1000
 """Rows a transaction."""
+MAX_LINES = 500_000
+"""Of an uploaded file. They are read in one request, so a file of ten million short lines would keep a
+server busy for many seconds."""
 RETENTION = timedelta(days=7)
 """How long a job is stored after its last step."""
 MAX_REFUSALS = 200
@@ -59,11 +62,14 @@ def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
     """An uploaded file, with its header read and all rows counted.
 
     Raises:
-        Invalid: on `file`, where it is no product list.
+        Invalid: on `file`, where it is no product list, or has more than MAX_LINES lines.
     """
     if not data:
         raise Invalid({"file": ["Choose a file that is not empty."]})
-    lines = _lines(data)
+    lines = _lines(data, MAX_LINES + 1)
+    if len(lines) > MAX_LINES:
+        told = f"At most {MAX_LINES:,} lines. For larger files use the command import-products."
+        raise Invalid({"file": [told]})
     try:
         products = ProductList(lines, currency)
     except NotAProductList as error:
@@ -172,8 +178,9 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
     return job
 
 
-def _lines(data: bytes) -> list[str]:
-    return list(open_text(io.BytesIO(data)))
+def _lines(data: bytes, most: int | None = None) -> list[str]:
+    """The lines of a file; no more than `most` of them."""
+    return list(islice(open_text(io.BytesIO(data)), most))
 
 
 def _one(query: Select[Any], job_id: int) -> ImportJob:

@@ -1,6 +1,7 @@
 """Product lists in the staff's browser: looked over, taken in batch by batch, and given out."""
 
 import io
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from app.config import Config
 from app.db.unit_of_work import in_transaction
 from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
+from app.errors import Invalid
 from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
 from app.pages.admin.catalogue import imports
@@ -367,6 +369,30 @@ def test_a_file_may_be_larger_than_a_form_but_not_than_the_limit(app, staff):
     refused = send_file(staff, b"x" * (Config.MAX_UPLOAD_BYTES + 1))
     assert refused.status_code == 413
     assert "This file is too large." in refused.text
+
+
+def test_a_file_may_have_so_many_lines(app, staff, monkeypatch):
+    monkeypatch.setattr(import_jobs, "MAX_LINES", 4)
+
+    assert figures(looked_over(staff, *list_of(3))) == (3, 0, 0, 0, 0)
+    refused = send_file(staff, b"sku,name,price\n\nA,One,1\nB,Two,2\n\n")
+    assert refused.status_code == 422
+    assert "At most 4 lines. For larger files use the command import-products." in refused.text
+    assert len(rows(app, ImportJob)) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("unit", [b"\n", b"a\r", b'"\n', b'a,"1/2" b"\n'])
+def test_a_file_of_short_lines_takes_no_server_for_long(unit):
+    size = Config.MAX_UPLOAD_BYTES
+    data = b"sku,name,price\n" + unit * (size // len(unit) - 20)
+    began = time.thread_time()
+
+    with pytest.raises(Invalid) as refusal:
+        import_jobs.read(data, "USD")
+
+    assert refusal.value.extra["errors"]["file"][0].startswith("At most 500,000 lines.")
+    assert time.thread_time() - began < 1
 
 
 def test_names_of_files_are_shown_as_text(app, staff):
