@@ -32,6 +32,8 @@ def run(connection: Connection) -> None:
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:  # said to the driver itself: inside a transaction the pragma does nothing
         connection.connection.execute("PRAGMA foreign_keys = OFF")
+        # Triggers of other tables may name the table that is missing for a moment.
+        connection.connection.execute("PRAGMA legacy_alter_table = ON")
     else:
         take_time(connection)
         take_turns(connection)

@@ -83,7 +83,8 @@ class Product(Timestamped, Base):
     deleted_at: Mapped[datetime | None]
 
     # Set by `derive` at every change, for sorting, filtering and search. "C" compares bytes, as
-    # SQLite does.
+    # SQLite does. `price` is the lowest of what is in stock; triggers on `variants` also write it,
+    # where a variant sells out or is in stock again.
     price: Mapped[int] = mapped_column(default=0)
     name_key: Mapped[str] = mapped_column(
         String(200).with_variant(String(200, collation="C"), "postgresql")
@@ -98,7 +99,10 @@ class Product(Timestamped, Base):
 
     def derive(self, variants: Sequence["Variant"]) -> None:
         """Set the columns that lists sort, filter and search by: `ListingColumns`."""
-        offers = [Offer(variant.sku, variant.price, variant.is_active) for variant in variants]
+        offers = [
+            Offer(variant.sku, variant.price, variant.is_active, variant.available)
+            for variant in variants
+        ]
         columns = listing_columns(self.name, self.description, offers)
         for column, value in columns._asdict().items():
             setattr(self, column, value)
@@ -107,6 +111,11 @@ class Product(Timestamped, Base):
     def active_variants(self) -> list["Variant"]:
         """The variants that can be bought."""
         return [variant for variant in self.variants if variant.is_active]
+
+    @property
+    def lowest_price(self) -> int:
+        """The lowest price of an active variant, in stock or not."""
+        return min(variant.price for variant in self.active_variants or self.variants)
 
     @property
     def stock(self) -> int:

@@ -118,6 +118,13 @@ class ProductSchema(ShopSchema):
         }
     )
     price = Money(metadata={"description": "The lowest price of an active variant."})
+    from_price = Money(
+        dump_only=True,
+        metadata={
+            "description": "The lowest price of an active variant that is in stock; `price`, if none is."
+            " Lists are filtered and sorted by it."
+        },
+    )
     currency = ma.String(dump_only=True)
     compare_at_price = Money(allow_none=True)
     stock = Whole(0, MAX_STOCK, metadata={"description": "Units that can be sold now."})
@@ -209,7 +216,8 @@ def show_product(
         "description": product.description,
         "category": _show_category(product),
         "sku": active[0].sku if len(active) == 1 else None,
-        "price": to_text(product.price, currency),
+        "price": to_text(product.lowest_price, currency),
+        "from_price": to_text(product.price, currency),
         "currency": currency,
         "compare_at_price": None if compare_at is None else to_text(compare_at, currency),
         "stock": stock,

@@ -23,6 +23,8 @@ class Offer(NamedTuple):
     sku: str
     price: int
     is_active: bool = True
+    available: int = 0
+    """Units that can be sold now."""
 
 
 class ListingColumns(NamedTuple):
@@ -35,15 +37,22 @@ class ListingColumns(NamedTuple):
 
 
 def listing_columns(name: str, description: str, offers: Sequence[Offer]) -> ListingColumns:
-    """The lowest price, the folded name, the words of name and SKUs, those of the description.
+    """The price from which the product can be bought, the folded name, the words of name and SKUs,
+    those of the description.
 
     Only active variants count, or all of them where none is active.
     """
     active = [offer for offer in offers if offer.is_active] or offers
     return ListingColumns(
-        price=min((offer.price for offer in active), default=0),
+        price=_from_price(active),
         name_key=fold(name)[:200],
         search_title=SEARCH_KEYS_MARK
         + stored_words(" ".join([name, *(offer.sku for offer in active)])),
         search_body=stored_words(description),
     )
+
+
+def _from_price(active: Sequence[Offer]) -> int:
+    """The lowest price of what is in stock; of all, where nothing is."""
+    in_stock = [offer.price for offer in active if offer.available > 0]
+    return min(in_stock or [offer.price for offer in active], default=0)

@@ -12,6 +12,7 @@ from sqlalchemy import Table, func, select, text
 from app.domain.order_status import ALLOWED
 from app.extensions import db
 from app.models import MAX_QUANTITY, Base, Order, Product, StockMovement, Variant
+from app.models.catalogue import OUTDATED_SEARCH_KEYS
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,14 @@ CATALOGUE = (
     Check(
         "product price",
         "product {0}: listed at {1}, but its lowest price is {2}",
-        """SELECT p.id, p.price, v.price FROM products p LEFT JOIN (
-            SELECT product_id,
-                COALESCE(MIN(CASE WHEN is_active THEN price END), MIN(price)) AS price
+        # `flask renew-search-keys` renews what another release has written.
+        f"""SELECT p.id, p.price, v.price FROM products p LEFT JOIN (
+            SELECT product_id, COALESCE(
+                MIN(CASE WHEN is_active AND on_hand > allocated THEN price END),
+                MIN(CASE WHEN is_active THEN price END), MIN(price)) AS price
             FROM variants GROUP BY product_id) v ON v.product_id = p.id
-        WHERE p.deleted_at IS NULL AND (v.price IS NULL OR p.price != v.price)""",
+        WHERE p.deleted_at IS NULL AND NOT {OUTDATED_SEARCH_KEYS}
+            AND (v.price IS NULL OR p.price != v.price)""",
     ),
     Check(
         "deletions",

@@ -88,7 +88,9 @@ def change_variants(changes: Sequence[VariantChange], reason: str, at: datetime)
 
 
 def _product_row(product_id: int, product: NewProduct) -> tuple[object, ...]:
-    offers = [Offer(variant.sku, variant.price) for variant in product.variants]
+    offers = [
+        Offer(variant.sku, variant.price, available=variant.stock) for variant in product.variants
+    ]
     return (
         product_id, product.name, product.slug, product.description, product.category_id,
         product.compare_at_price, product.options, True, 1, product.created_at, product.created_at,

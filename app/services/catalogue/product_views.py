@@ -47,6 +47,7 @@ class ProductView:
     slug: str
     description: str
     price: int
+    """The lowest price of what is in stock; of all, where nothing is."""
     compare_at_price: int | None
     options: list[Option]
     images: list[StoredImage]
@@ -62,6 +63,11 @@ class ProductView:
     def active_variants(self) -> list[VariantView]:
         """The variants that are on sale."""
         return [variant for variant in self.variants if variant.is_active]
+
+    @property
+    def lowest_price(self) -> int:
+        """The lowest price of an active variant, in stock or not."""
+        return min(variant.price for variant in self.active_variants or self.variants)
 
     @property
     def stock(self) -> int:

@@ -1,4 +1,4 @@
-"""Renewal of the columns by which products are searched and sorted, where another release wrote them.
+"""Renewal of the columns by which lists search, sort and filter, where another release wrote them.
 
 Each row says by its mark whether its columns are up to date (`domain.catalogue.listing`), and a partial
 index holds those that are not. So the renewal can stop at any moment and go on later, and it also
@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, func, literal_column, select
 
 from app.db.bulk import among, update_rows
-from app.domain.catalogue.listing import Offer, listing_columns
+from app.domain.catalogue.listing import ListingColumns, Offer, listing_columns
 from app.extensions import db
 from app.models import Product, Variant
+from app.models.availability import NOT_ALLOCATED
 from app.models.catalogue import OUTDATED_SEARCH_KEYS
 
 BATCH = 500
 """Products in one transaction."""
 _IS_OUTDATED: ColumnElement[bool] = literal_column(OUTDATED_SEARCH_KEYS)
-_COLUMNS = ("name_key", "search_title", "search_body", "updated_at")
+_COLUMNS = (*ListingColumns._fields, "updated_at")
 
 
 def count_outdated(limit: int | None = None) -> int:
@@ -34,7 +35,7 @@ def renew_batch(after: int) -> Sequence[int]:
     are read, so that no edit is overwritten. Neither `version` nor `updated_at` changes, since
     products look as before.
     """
-    query = select(Product.id, Product.name, Product.description, Product.updated_at)
+    query = select(Product.id, Product.name, Product.description, Product.price, Product.updated_at)
     rows = db.session.execute(
         query.where(_IS_OUTDATED, Product.id > after)
         .order_by(Product.id)
@@ -46,15 +47,16 @@ def renew_batch(after: int) -> Sequence[int]:
     renewed = []
     for row in rows:
         columns = listing_columns(row.name, row.description, offers[row.id])
-        keys = (columns.name_key, columns.search_title, columns.search_body)
-        renewed.append((row.id, *keys, row.updated_at))
+        if not offers[row.id]:  # deleted
+            columns = columns._replace(price=row.price)
+        renewed.append((row.id, *columns, row.updated_at))
     update_rows(Product, _COLUMNS, renewed)
     return ids
 
 
 def _offers_of(product_ids: Sequence[int]) -> dict[int, list[Offer]]:
     offers: dict[int, list[Offer]] = {product_id: [] for product_id in product_ids}
-    query = select(Variant.product_id, Variant.sku, Variant.price, Variant.is_active)
+    query = select(Variant.product_id, Variant.sku, Variant.price, Variant.is_active, NOT_ALLOCATED)
     rows = db.session.execute(
         query.where(among(Variant.product_id, product_ids), Variant.deleted_at.is_(None)).order_by(
             Variant.position, Variant.id

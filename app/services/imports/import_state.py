@@ -12,6 +12,7 @@ from app.domain.catalogue.csv_rows import ImportRow
 from app.domain.catalogue.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
+from app.models.availability import NOT_ALLOCATED
 from app.services.catalogue.category_paths import AmbiguousCategory, CategoryPaths
 
 
@@ -193,9 +194,9 @@ def _has_one(offers: Sequence[Offer]) -> bool:
 def offers_of(product_ids: set[int]) -> dict[int, list[Offer]]:
     """The variants of some products, in their order."""
     offers: dict[int, list[Offer]] = {product_id: [] for product_id in product_ids}
-    query = select(Variant.product_id, Variant.sku, Variant.price, Variant.is_active).where(
-        among(Variant.product_id, product_ids), Variant.deleted_at.is_(None)
-    )
+    query = select(
+        Variant.product_id, Variant.sku, Variant.price, Variant.is_active, NOT_ALLOCATED
+    ).where(among(Variant.product_id, product_ids), Variant.deleted_at.is_(None))
     for product_id, *offer in db.session.execute(query.order_by(Variant.position, Variant.id)):
         offers[product_id].append(Offer._make(offer))
     return offers

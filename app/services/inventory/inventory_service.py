@@ -6,14 +6,14 @@ Callers hold the variant's lock: `lock_variants` first, in one order everywhere 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, String, bindparam, insert, select, update
+from sqlalchemy import BigInteger, String, bindparam, func, insert, select, update
 
 from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import Conflict, TryAgain
 from app.extensions import db
-from app.models import Order, OrderLine, StockMovement, Variant
+from app.models import Order, OrderLine, Product, StockMovement, Variant
 from app.models.availability import NOT_ALLOCATED, VARIANT_IS_ACTIVE
 from app.models.catalogue import ERASED_REASON
 from app.observability import metrics
@@ -187,11 +187,28 @@ def _invalidate_products(products: Iterable[int]) -> None:
 _OF_ORDER = OrderLine.order_id == bindparam("order_id", type_=BigInteger())
 _ON_HAND_SIGN = bindparam("on_hand_sign", type_=BigInteger())
 _ALLOCATED_SIGN = bindparam("allocated_sign", type_=BigInteger())
+_MORE = OrderLine.quantity * _ON_HAND_SIGN - OrderLine.quantity * _ALLOCATED_SIGN
+# Where a variant sells out or is in stock again, a trigger may write the price of its product (migration
+# 0032). These products are locked first, as everybody locks products before variants.
+_LOCKED_PRODUCTS = (
+    select(Product.id)
+    .where(
+        Product.id.in_(
+            select(Variant.product_id)
+            .join(OrderLine, OrderLine.variant_id == Variant.id)
+            .where(_OF_ORDER, (NOT_ALLOCATED > 0) != (NOT_ALLOCATED + _MORE > 0))
+        )
+    )
+    .order_by(Product.id)
+    .with_for_update(key_share=True)
+    .subquery("locked_products")
+)
 # Sorted before they are locked: everybody locks variants in the order of their ids.
 _LOCKED_LINES = (
     select(Variant.id, OrderLine.quantity, OrderLine.unit_price)
     .join(OrderLine, OrderLine.variant_id == Variant.id)
-    .where(_OF_ORDER)
+    # Always true. It depends on no variant, so the products are locked first.
+    .where(_OF_ORDER, select(func.count(_LOCKED_PRODUCTS.c.id)).scalar_subquery() >= 0)
     .order_by(Variant.id)
     .with_for_update(key_share=True, of=Variant)
     .subquery("locked_lines")
