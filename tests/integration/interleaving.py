@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from unittest import mock
@@ -39,9 +39,44 @@ def interleave(
         one = threads.submit(gate.run, first)
         assert gate.reached.wait(SECONDS), f"No statement contains {statement!r}."
         other = threads.submit(second)
-        _wait_until(lambda: other.done() or gate.is_waited_for(engine))
+        wait_until(lambda: other.done() or gate.is_waited_for(engine))
         gate.opened.set()
         return one.result(SECONDS), other.result(SECONDS)
+
+
+@contextmanager
+def meanwhile(
+    app: Flask, statement: str, work: Callable[[], object]
+) -> Iterator[list[Future[Any]]]:
+    """Run `work` in a thread of its own after each statement of this thread that contains
+    `statement`, until it ends or waits for a lock.
+
+    Each time adds to the list, whose work has ended when the block has.
+    """
+    with app.app_context():
+        engine = db.engine
+    runs: list[Future[Any]] = []
+    this_thread = threading.get_ident()
+
+    def interfere(_connection: Any, _cursor: Any, text_: str, *_rest: Any) -> None:
+        if statement in text_ and threading.get_ident() == this_thread:
+            runs.append(run := threads.submit(work))
+            wait_until(lambda: run.done() or is_waiting(engine))
+
+    event.listen(engine, "after_cursor_execute", interfere)
+    try:
+        with ThreadPoolExecutor() as threads:
+            yield runs
+    finally:
+        event.remove(engine, "after_cursor_execute", interfere)
+    for run in runs:
+        run.result()
+
+
+def is_waiting(engine: Engine) -> bool:
+    """Whether anybody waits for a lock in this database of PostgreSQL."""
+    with engine.connect() as connection:
+        return bool(connection.scalar(WAITING))
 
 
 class _Gate:
@@ -74,8 +109,7 @@ class _Gate:
         """Whether the second request waits for a lock."""
         if engine.dialect.name == "sqlite":
             return self.waiters > 0
-        with engine.connect() as connection:
-            return bool(connection.scalar(WAITING))
+        return is_waiting(engine)
 
     def _hold(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if self._statement in statement and threading.get_ident() == self._thread:
@@ -98,7 +132,7 @@ def _writers_noted(gate: _Gate) -> Iterator[None]:
         yield
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, "The second request neither ends nor waits."
