@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from flask import Response, jsonify, url_for
+from flask import Response, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
 from app.services.buying import cart_contents, cart_service
 from app.services.buying.cart_contents import CartContents
+from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, current_buyer
+from app.web.keyed_requests import once, takes_key
 from app.web.limits import rate_limits
 from app.web.preconditions import without_etag
 
@@ -38,23 +40,25 @@ def get_cart() -> Response:
 @blp.doc(security=WELCOME)
 @blp.arguments(AddItemSchema())
 @blp.response(201, CartSchema, headers=NEW_TOKEN)
-def add_item(values: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
+@takes_key
+def add_item(values: dict[str, Any]) -> Response:
     """Add a variant to the cart. If it is in the cart already, the quantities add up.
 
     A guest's cart holds 2,000 different articles, a customer's 5,000; beyond that it is refused with
     409 `cart_full`.
     """
     sender = current_buyer()
-    buyer, contents = in_transaction(
-        without_etag(
-            lambda: cart_service.add_item(sender, **values, may_open=rate_limits.count_new_cart),
-            creates=True,
+
+    def add() -> Response:
+        buyer, contents = cart_service.add_item(
+            sender, **values, may_open=rate_limits.count_new_cart
         )
-    )
-    headers = {"Location": url_for("cart.get_cart")}
-    if buyer.guest_token and buyer.guest_token != sender.guest_token:
-        headers[CART_TOKEN] = buyer.guest_token
-    return _answer(contents), 201, headers
+        headers = {"Location": url_for("cart.get_cart")}
+        if buyer.guest_token and buyer.guest_token != sender.guest_token:
+            headers[CART_TOKEN] = buyer.guest_token
+        return _answer(contents, 201, headers)
+
+    return once(without_etag(add, creates=True))
 
 
 @blp.route(ITEM, methods=["PATCH", "PUT"])
@@ -88,6 +92,8 @@ def empty_cart() -> None:
     in_transaction(without_etag(lambda: cart_service.empty_cart(current_buyer())))
 
 
-def _answer(contents: CartContents) -> Response:
+def _answer(
+    contents: CartContents, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     # Not dumped by CartSchema, which is slow for the hundreds of lines that a cart may have.
-    return jsonify(show_cart(contents, store_currency()))
+    return json_response(show_cart(contents, store_currency()), status, headers)

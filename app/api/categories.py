@@ -20,6 +20,7 @@ from app.web.answers import link_header, list_answer, send
 from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import category_answer
+from app.web.keyed_requests import once, takes_key
 from app.web.pagination import read_part
 from app.web.preconditions import current_precondition, without_etag
 
@@ -44,14 +45,17 @@ def list_categories(args: dict[str, Any]) -> Response:
 @admin_required
 @blp.arguments(NEW)
 @blp.response(201, CategorySchema)
+@takes_key
 def create_category(fields: CategoryInput) -> Response:
     """Add a category."""
     actor = current_actor()
-    entry = in_transaction(
-        without_etag(lambda: category_service.create_category(actor, fields), creates=True)
-    )
-    location = url_for("categories.get_category", category=entry.category.id)
-    return send(category_answer(entry), 201, {"Location": location})
+
+    def create() -> Response:
+        entry = category_service.create_category(actor, fields)
+        location = url_for("categories.get_category", category=entry.category.id)
+        return send(category_answer(entry), 201, {"Location": location})
+
+    return once(without_etag(create, creates=True))
 
 
 @blp.get("/<category>")

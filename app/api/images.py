@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import Response, url_for
 from flask_smorest.fields import Upload
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
@@ -13,13 +13,16 @@ from app.schemas.base import Body, Name, ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
 from app.services.catalogue import picture_service
 from app.utils.decorators import admin_required
+from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_etag
+from app.web.keyed_requests import once, takes_key
 from app.web.preconditions import current_precondition
 from app.web.uploads import store_picture
 
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
+IMAGE = ImageSchema()
 
 
 class UploadedFile(Upload):
@@ -46,10 +49,9 @@ class NewImageSchema(ShopSchema):
 @binds_to_etag
 @admin_required
 @blp.arguments(NewImageSchema, location="files", unknown=None)
-@blp.response(201, ImageSchema)
-def add_image(
-    fields: dict[str, Any], product: str
-) -> tuple[dict[str, object], int, dict[str, str]]:
+@blp.response(201, IMAGE)
+@takes_key
+def add_image(fields: dict[str, Any], product: str) -> Response:
     """Add a picture at the end. It is re-encoded in three widths. Sending it again adds nothing.
 
     `If-Match` and the answer's ETag are those of the product.
@@ -57,12 +59,16 @@ def add_image(
     actor, condition = current_actor(), current_precondition(creates=True)
     picture_service.refuse_unknown(product)
     picture = store_picture(fields["file"])
-    row = in_transaction(
-        lambda: picture_service.add_picture(actor, product, picture, fields["alt"], condition)
-    )
-    image = next(show_image(image) for image in row.images if image["id"] == picture.id)
-    location = url_for("products.get_product", product=row.id)
-    return image, 201, {"Location": location, **product_etag(row, actor)}
+
+    def add() -> Response:
+        row = picture_service.add_picture(actor, product, picture, fields["alt"], condition)
+        image = next(show_image(image) for image in row.images if image["id"] == picture.id)
+        location = url_for("products.get_product", product=row.id)
+        return json_response(
+            IMAGE.dump(image), 201, {"Location": location, **product_etag(row, actor)}
+        )
+
+    return once(add)
 
 
 @blp.delete("/<product>/images/<image>")

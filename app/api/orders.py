@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db.paging import Page, Slice
 from app.db.unit_of_work import in_transaction
-from app.domain.people.tokens import guest_order_token
+from app.domain.people.tokens import guest_order_token, hash_token
 from app.models import Order
 from app.schemas.base import store_currency
 from app.schemas.orders import (
@@ -24,6 +24,7 @@ from app.schemas.paging import list_schema
 from app.services import order_service
 from app.services.buying import checkout_service
 from app.services.buying.checkout_service import OrderRequest, PlacedOrder
+from app.services.messages import idempotency
 from app.services.order_service import Visitor
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
@@ -32,36 +33,30 @@ from app.utils.decorators import admin_required, login_or_token_required, login_
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import (
     CART_TOKEN,
-    IDEMPOTENCY_KEY,
     ORDER_TOKEN,
     current_buyer,
     current_order_token,
     guest_origin,
-    header,
-    keyed_request,
 )
 from app.web.callers.identity import current_actor
+from app.web.keyed_requests import REPLAYED, once, order_request, takes_key
 from app.web.pagination import list_body
 from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("orders", __name__, url_prefix="/api/orders", private=True)
 BUYERS: list[dict[str, list[str]]] = [{"bearer": []}, {"cart_token": []}]
 OWNERS: list[dict[str, list[str]]] = [{"bearer": []}, {"order_token": []}]
-KEY = header(
-    IDEMPOTENCY_KEY,
-    "A request with the same key and body is carried out once within 24 hours.",
-    255,
-)
 
 
 @blp.post("")
-@blp.doc(parameters=[KEY], security=BUYERS)
+@blp.doc(security=BUYERS)
 @login_or_token_required(CART_TOKEN)
 @blp.arguments(PlaceOrderSchema(), required=False)
 @blp.response(201, PlacedOrderSchema)
+@takes_key
 def place_order(values: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, completely or not at all."""
-    buyer, keyed = current_buyer(), keyed_request()
+    buyer, keyed = current_buyer(), order_request()
     currency, origin = store_currency(), guest_origin()
     order = in_transaction(
         without_etag(
@@ -87,7 +82,7 @@ def _created(order: PlacedOrder, cart_token: str | None) -> Response:
     response = Response(body, 201, mimetype="application/json")
     response.headers["Location"] = url_for("orders.get_order", order=order.number)
     if order.is_replay:
-        response.headers["Idempotency-Replayed"] = "true"
+        response.headers[REPLAYED] = "true"
     return response
 
 
@@ -122,12 +117,16 @@ def get_order(order: str) -> Response:
 @login_or_token_required(ORDER_TOKEN)
 @blp.arguments(CancelSchema(), required=False)
 @blp.response(200, OrderSchema)
+@takes_key
 def cancel_order(values: dict[str, Any], order: str) -> Response:
     """Cancel an order that has not been shipped. Its units can be sold again."""
-    row = in_transaction(
-        without_etag(lambda: order_service.change_status(_visitor(), order, "cancelled", **values))
-    )
-    return _show(row)
+    visitor = _visitor()
+
+    def cancel() -> tuple[Response, int]:
+        row = order_service.change_status(visitor, order, "cancelled", **values)
+        return _show(row), row.id
+
+    return once(without_etag(cancel), _scope_of(visitor))
 
 
 @blp.route("/<order>/status", methods=["PATCH", "PUT"])
@@ -141,6 +140,13 @@ def change_status(values: dict[str, Any], order: str) -> Response:
         without_etag(lambda: order_service.change_status(visitor, order, status, note))
     )
     return _show(row)
+
+
+def _scope_of(visitor: Visitor) -> str | None:
+    """Whose idempotency keys these are, where it is not the account."""
+    if visitor.actor.user_id is not None or visitor.order_token is None:
+        return None
+    return idempotency.scope_of_order(hash_token(visitor.order_token))
 
 
 def _visitor() -> Visitor:

@@ -20,6 +20,7 @@ from app.web.answers import link_header, send
 from app.web.blueprints import ShopBlueprint, binds_to_etag
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_answer, product_fingerprints
+from app.web.keyed_requests import once, takes_key
 from app.web.preconditions import current_precondition, without_etag
 
 blp = ShopBlueprint("products", __name__, url_prefix="/api/products")
@@ -46,17 +47,20 @@ def list_products(args: dict[str, Any]) -> Response:
 @admin_required
 @blp.arguments(NEW)
 @blp.response(201, ProductSchema)
+@takes_key
 def create_product(fields: ProductInput) -> Response:
     """Add a product: simple, with `price`, `sku` and `stock`; or with `options` and `variants`.
 
     With `variants`, `price` is the price of every variant that has none of its own.
     """
     actor = current_actor()
-    product = in_transaction(
-        without_etag(lambda: product_service.create_product(actor, fields), creates=True)
-    )
-    location = url_for("products.get_product", product=product.id)
-    return send(product_answer(product, actor), 201, {"Location": location})
+
+    def create() -> Response:
+        product = product_service.create_product(actor, fields)
+        location = url_for("products.get_product", product=product.id)
+        return send(product_answer(product, actor), 201, {"Location": location})
+
+    return once(without_etag(create, creates=True))
 
 
 @blp.get("/<product>")

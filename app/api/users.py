@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import Response, current_app, request, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
@@ -21,14 +21,17 @@ from app.schemas.users import (
 from app.services import user_service
 from app.services.accounts import address_service, auth_service, password_hashing
 from app.utils.decorators import admin_required, login_required
+from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
+from app.web.keyed_requests import once, refuses_key, takes_key
 from app.web.limits import rate_limits
 from app.web.pagination import list_body, read_part
 from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
+ADDRESS_BODY = AddressSchema()
 USER = "/<int:user_id>"
 ADDRESS = "/me/addresses/<int:address_id>"
 BodyAndHeaders = tuple[dict[str, object], dict[str, str]]
@@ -70,6 +73,7 @@ def close_account(proof: dict[str, str]) -> None:
 @login_required
 @blp.arguments(ChangePasswordSchema)
 @blp.response(204, headers=DEVICE_RESPONSE_HEADER)
+@refuses_key
 def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
     """Set a new password. All other sessions end, and earlier device tokens become invalid."""
     actor = current_actor()
@@ -109,14 +113,19 @@ def list_addresses(args: dict[str, Any]) -> BodyAndHeaders:
 
 @blp.post("/me/addresses")
 @login_required
-@blp.arguments(AddressSchema)
-@blp.response(201, AddressSchema)
-def add_address(fields: dict[str, str]) -> tuple[Address, dict[str, str]]:
+@blp.arguments(ADDRESS_BODY)
+@blp.response(201, ADDRESS_BODY)
+@takes_key
+def add_address(fields: dict[str, str]) -> Response:
     """Add an address to the address book."""
-    address = in_transaction(
-        without_etag(lambda: address_service.add_address(current_actor(), **fields), creates=True)
-    )
-    return address, {"Location": url_for("users.get_address", address_id=address.id)}
+    actor = current_actor()
+
+    def add() -> Response:
+        address = address_service.add_address(actor, **fields)
+        location = url_for("users.get_address", address_id=address.id)
+        return json_response(ADDRESS_BODY.dump(address), 201, {"Location": location})
+
+    return once(without_etag(add, creates=True))
 
 
 @blp.get(ADDRESS)
@@ -181,10 +190,17 @@ def change_user(changes: StaffChanges, user_id: int) -> User:
 @blp.post(f"{USER}/release")
 @admin_required
 @blp.response(204)
-def release_address(user_id: int) -> None:
+@takes_key
+def release_address(user_id: int) -> Response:
     """Free an email address: delete the customer's account that holds it and has no orders.
 
     Check first that the owner of the address asks for it. Answers 409 `account_in_use` if the account
     has orders.
     """
-    in_transaction(without_etag(lambda: user_service.release_address(current_actor(), user_id)))
+    actor = current_actor()
+
+    def release() -> Response:
+        user_service.release_address(actor, user_id)
+        return json_response(None, 204)
+
+    return once(without_etag(release))

@@ -166,13 +166,15 @@ class OrderEvent(Base):
 
 class IdempotencyKey(Base):
     """A request and its stored answer, which is replayed for 24 hours. The answer of an order is its
-    JSON, on the shop's pages its number alone; the answer of a staff form is an id."""
+    JSON, on the shop's pages its number alone; the answer of a staff form is an id; other answers are
+    written by `idempotency.StoredAnswer`."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (UniqueConstraint("scope", "key"),)
 
-    # "user:7", or "cart:" and the hash of the guest's token.
+    # "user:7"; or "cart:", "order:" or "email:" and the hash of a guest's token or address.
     scope: Mapped[str] = mapped_column(String(80))
+    # An order's key as it was sent; for other requests a hash of their path and key.
     key: Mapped[str] = mapped_column(String(255))
     request_hash: Mapped[str] = mapped_column(String(64))
     order_id: Mapped[int | None] = mapped_column(

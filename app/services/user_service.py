@@ -15,6 +15,7 @@ from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
+from app.services.messages import idempotency
 
 NEWEST_FIRST = SortKey("newest users", User.id, User.id, descending=True)
 NO_PASSWORD = "!"  # noqa: S105 - no password has this hash
@@ -215,14 +216,19 @@ def erase(user: User) -> None:
     session_service.end_all(user.id)
     db.session.execute(delete(Cart).where(Cart.user_id == user.id))
     db.session.execute(delete(Address).where(Address.user_id == user.id))
-    # Stored answers contain the addresses of orders.
-    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.scope == f"user:{user.id}"))
+    # Stored answers contain addresses: the account's own, and those of orders that staff cancelled.
+    scopes = [f"user:{user.id}", *idempotency.scopes_of_email(emails.key(user.email or ""))]
+    own_orders = select(Order.id).where(Order.user_id == user.id)
+    db.session.execute(
+        delete(IdempotencyKey)
+        .where(IdempotencyKey.scope.in_(scopes) | IdempotencyKey.order_id.in_(own_orders))
+        .execution_options(synchronize_session=False)
+    )
     db.session.execute(
         update(Order)
         .where(Order.user_id == user.id)
         .values(email=None, shipping_address=None, note="")
     )
-    own_orders = select(Order.id).where(Order.user_id == user.id)
     db.session.execute(
         update(OrderEvent)
         .where(OrderEvent.order_id.in_(own_orders))

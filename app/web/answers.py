@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import orjson
-from flask import Response, current_app, request
+from flask import Response, current_app, jsonify, request
 
 from app.db.paging import Page, Slice
 from app.services.cache.catalogue_cache import Answer, ListPage, etag_of
@@ -33,6 +33,16 @@ def answer(
 def list_answer(page: Page[T] | Slice[T], items: list[V]) -> Answer:
     """The answer of a list, with `items` as the schema shows them."""
     return answer(list_body(page, items)[0], page=replace(page, items=()))
+
+
+def json_response(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response of these values, without an ETag of its own."""
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(headers or {})
+    return response
 
 
 def link_header(answer: Answer) -> dict[str, str]:

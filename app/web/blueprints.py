@@ -35,6 +35,12 @@ IF_MATCH: Document = {
 }
 QueryCache = dict[tuple[object, bytes], dict[str, object]]
 View = Callable[..., Any]
+TAKES_KEY = "takes_key"
+"""In a view's `_apidoc`: whether it takes an idempotency key (`app.web.keyed_requests`)."""
+REPLAYED: Document = {
+    "description": "`true` where the answer to an earlier request with the key is repeated.",
+    "schema": {"type": "string", "const": "true"},
+}
 
 
 class StrictParser(FlaskParser):
@@ -100,6 +106,16 @@ class ShopBlueprint(Blueprint):
         else:
             self._prepare_doc_cbks.append(_document_as_public)
 
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Any = None, *args: Any,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        """flask-smorest's, for views that say, if they are called by POST, whether they take an
+        idempotency key. None may ignore one, because its caller relies on it."""
+        if "POST" in options.get("methods", ()) and TAKES_KEY not in vars(view_func)["_apidoc"]:
+            raise TypeError(f"{view_func.__name__} declares neither takes_key nor refuses_key.")
+        super().add_url_rule(rule, endpoint, view_func, *args, **options)
+
     def response(self, *arguments: Any, **options: Any) -> Callable[[View], View]:
         """flask-smorest's decorator, for a view that is called only where the query string is valid.
 
@@ -123,10 +139,11 @@ class ShopBlueprint(Blueprint):
 
 def binds_to_etag(view: V) -> V:
     """Describe If-Match among the headers of a view, which honours it."""
-    return _takes_header(view, IF_MATCH)
+    return takes_header(view, IF_MATCH)
 
 
-def _takes_header(view: V, header: Document) -> V:
+def takes_header(view: V, header: Document) -> V:
+    """Describe a header of requests to a view."""
     # flask-smorest collects what it documents in `_apidoc`, and passes it on to `_document_headers`.
     description = vars(view).get("_apidoc", {})
     headers = [*description.get("request_headers", ()), header]
@@ -203,6 +220,10 @@ def _document_security(doc: Document, doc_info: Document, **_kwargs: object) -> 
 def _document_headers(doc: Document, doc_info: Document, **_kwargs: object) -> Document:
     if "request_headers" in doc_info:
         doc["parameters"] = [*doc.get("parameters", ()), *doc_info["request_headers"]]
+    if doc_info.get(TAKES_KEY):
+        for status, answer in doc["responses"].items():
+            if int(status) < 300:
+                answer.setdefault("headers", {})["Idempotency-Replayed"] = REPLAYED
     return doc
 
 

@@ -42,7 +42,7 @@ MUTANTS = (
     Mutant(
         "no_key",
         "The idempotency key is not looked at.",
-        (Edit("app/api/orders.py", "current_buyer(), keyed_request()", "current_buyer(), None"),),
+        (Edit("app/api/orders.py", "current_buyer(), order_request()", "current_buyer(), None"),),
         "keys",
         frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
     ),

@@ -5,12 +5,14 @@ See the IETF draft "The Idempotency-Key HTTP Header Field".
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, bindparam, null, select, update
+import orjson
+from sqlalchemy import Executable, bindparam, delete, null, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.db import cleanup
@@ -18,6 +20,7 @@ from app.db.prepared import prepared, run, upsert
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
 from app.errors import Conflict, Invalid
+from app.keyed_hashes import keyed_hashes
 from app.models import IdempotencyKey, Order
 
 LIFETIME = timedelta(hours=24)
@@ -26,10 +29,12 @@ _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 
 @dataclass(frozen=True)
 class KeyedRequest:
-    """A request with its key; `body` is its JSON as parsed."""
+    """A request with its key; `body` is its JSON as parsed. `former_key` is the key as an earlier
+    release stored it, where that differs."""
 
     key: str
     body: object
+    former_key: str | None = None
 
     @property
     def hash(self) -> str:
@@ -47,8 +52,29 @@ class Claim(NamedTuple):
     order_number: str | None = None
 
 
-def claim(request: KeyedRequest, buyer: Buyer) -> Claim:
+class StoredAnswer(NamedTuple):
+    """A response that is stored under a key."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def dump(self) -> bytes:
+        """The answer in one text, compressed: a cart of thousands of lines has a large one."""
+        head = orjson.dumps({"status": self.status, "headers": self.headers})
+        return zlib.compress(head + b"\n" + self.body)
+
+    @classmethod
+    def load(cls, data: bytes) -> "StoredAnswer":
+        """The answer that `dump` wrote."""
+        head, _, body = zlib.decompress(data).partition(b"\n")
+        return cls(body=body, **orjson.loads(head))
+
+
+def claim(request: KeyedRequest, buyer: Buyer | str) -> Claim:
     """Claim the key for this transaction, or find the answer that is stored under it.
+
+    Keys belong to a buyer, or to the scope that is passed instead.
 
     While another request with the key runs, this waits: for its row in the unique index
     (PostgreSQL), or to begin writing at all (SQLite). If that request succeeds, its answer is
@@ -60,6 +86,10 @@ def claim(request: KeyedRequest, buyer: Buyer) -> Claim:
     """
     now = utc_now()
     scope, request_hash = scope_of(buyer), request.hash
+    if request.former_key is not None:
+        former = _find_former(scope, request.former_key, request_hash, now)
+        if former is not None:
+            return former
     new_id = _insert(scope, request.key, request_hash, now)
     if new_id is None:
         return _find(scope, request.key, request_hash)
@@ -72,6 +102,11 @@ def claim(request: KeyedRequest, buyer: Buyer) -> Claim:
 def store_answer(key: Claim, answer: bytes, order_id: int | None = None) -> None:
     """Store the answer to a request, to be replayed."""
     run(_STORE_ANSWER, claim_id=key.id, new_answer=answer, order=order_id)
+
+
+def release(claim: Claim) -> None:
+    """Give up a claim of this transaction, which stores nothing under its key."""
+    run(_RELEASE, released_id=claim.id)
 
 
 def once(request: KeyedRequest, buyer: Buyer, work: Callable[[], int | None]) -> int:
@@ -87,11 +122,29 @@ def once(request: KeyedRequest, buyer: Buyer, work: Callable[[], int | None]) ->
     return row_id
 
 
-def scope_of(buyer: Buyer) -> str:
-    """Whose keys these are: an account's, or those of a guest's cart token."""
+def scope_of(buyer: Buyer | str) -> str:
+    """Whose keys these are: an account's, or those of a guest's cart token. A scope is returned as
+    it is."""
+    if isinstance(buyer, str):
+        return buyer
     if buyer.user_id is not None:
         return f"user:{buyer.user_id}"
     return f"cart:{buyer.guest_token_hash}"
+
+
+def scope_of_cart(token_hash: str) -> str:
+    """The scope of a guest's cart."""
+    return f"cart:{token_hash}"
+
+
+def scope_of_order(token_hash: str) -> str:
+    """The scope of the holder of a guest order's token."""
+    return f"order:{token_hash}"
+
+
+def scopes_of_email(email_key: str) -> list[str]:
+    """The scopes of an email address that registers: at present, and under former keys of the shop."""
+    return [f"email:{found.hex()}" for found in keyed_hashes("idempotency scope", email_key)]
 
 
 def _insert(scope: str, key: str, request_hash: str, now: datetime) -> int | None:
@@ -108,7 +161,15 @@ def _insert(scope: str, key: str, request_hash: str, now: datetime) -> int | Non
 
 
 def _find(scope: str, key: str, request_hash: str) -> Claim:
-    row = run(_FIND, scope=scope, key=key).one()
+    return _checked(run(_FIND, scope=scope, key=key).one(), request_hash)
+
+
+def _find_former(scope: str, key: str, request_hash: str, now: datetime) -> Claim | None:
+    row = run(_FIND_VALID, scope=scope, key=key, expired=now - LIFETIME).one_or_none()
+    return _checked(row, request_hash) if row else None
+
+
+def _checked(row: Any, request_hash: str) -> Claim:
     if row.request_hash != request_hash:
         detail = "This Idempotency-Key was used with another body. Send a new key."
         raise Invalid(code="idempotency_key_reused", detail=detail)
@@ -139,6 +200,8 @@ _FIND = prepared(
     .outerjoin(Order, Order.id == IdempotencyKey.order_id)
     .where(IdempotencyKey.scope == bindparam("scope"), IdempotencyKey.key == bindparam("key"))
 )
+_FIND_VALID = _FIND.where(IdempotencyKey.created_at > bindparam("expired"))
+_RELEASE = prepared(delete(IdempotencyKey).where(IdempotencyKey.id == bindparam("released_id")))
 _STORE_ANSWER = prepared(
     update(IdempotencyKey)
     .where(IdempotencyKey.id == bindparam("claim_id"))

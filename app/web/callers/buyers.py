@@ -1,16 +1,11 @@
-"""Buyers over HTTP: the headers of guests and devices, and requests with an idempotency key."""
-
-import re
+"""Buyers over HTTP: the headers of guests and devices."""
 
 from flask import current_app, request
 
 from app.domain.people import devices
 from app.domain.people.buyer import Buyer
-from app.errors import Invalid
-from app.services.messages.idempotency import KeyedRequest
 from app.services.orders.guest_limits import GuestOrigin
 from app.web.callers.identity import current_actor
-from app.web.strict_json import read_body
 
 CART_TOKEN = "X-Cart-Token"  # noqa: S105 - a header's name
 ORDER_TOKEN = "X-Order-Token"  # noqa: S105
@@ -18,7 +13,6 @@ DEVICE_TOKEN = "X-Device-Token"  # noqa: S105
 IDEMPOTENCY_KEY = "Idempotency-Key"
 # The names that the API's docs give the headers of guests; a caller with an account needs none.
 GUEST_TOKENS = {"cart_token": CART_TOKEN, "order_token": ORDER_TOKEN}
-_KEY = re.compile(r"[ -~]{1,255}")
 
 
 def current_buyer() -> Buyer:
@@ -34,17 +28,6 @@ def guest_origin() -> GuestOrigin:
 def current_order_token() -> str | None:
     """The token of a guest's order, None if the request has none."""
     return request.headers.get(ORDER_TOKEN) or None
-
-
-def keyed_request() -> KeyedRequest | None:
-    """This request with its idempotency key, where one was sent; raises Invalid."""
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None:
-        return None
-    if not _KEY.fullmatch(key):
-        detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
-        raise Invalid(code="idempotency_key_invalid", detail=detail)
-    return KeyedRequest(key, read_body(request))
 
 
 def header(name: str, description: str, max_length: int | None = None) -> dict[str, object]:
