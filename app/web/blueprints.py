@@ -112,7 +112,8 @@ class ShopBlueprint(Blueprint):
     ) -> None:  # fmt: skip
         """flask-smorest's, for views that say, if they are called by POST, whether they take an
         idempotency key. None may ignore one, because its caller relies on it."""
-        if "POST" in options.get("methods", ()) and TAKES_KEY not in vars(view_func)["_apidoc"]:
+        description = vars(view_func).get("_apidoc", {})
+        if "POST" in options.get("methods", ()) and TAKES_KEY not in description:
             raise TypeError(f"{view_func.__name__} declares neither takes_key nor refuses_key.")
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
 
