@@ -5,6 +5,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import Testing
+from app.domain.people import guessing
 from tests.integration.browsing import Browser, form_of, hidden_fields
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, login, make_user, me, refresh
@@ -91,6 +92,35 @@ def test_a_form_that_was_opened_before_is_taken_after(ann, replaced):
     refused = moved(ann, replaced(believing=False)).client.post("/account/profile", data=fields)
 
     assert (taken.status_code, refused.status_code) == (303, 403)
+
+
+def fail(app: Flask, *emails: str) -> None:
+    """Guess wrongly, once for each address."""
+    for email in emails:
+        assert login(Caller(app), email, "not the password").status_code == 401
+
+
+def test_a_device_that_was_marked_before_is_known_after(app, replaced):
+    make_user(app)
+    device = {"X-Device-Token": login(Caller(app)).headers["X-Device-Token"]}
+    before, without = replaced(), replaced(believing=False)
+    fail(before, *[EMAIL] * 5)
+
+    assert login(Caller(before)).status_code == 429
+    assert login(Caller(without), headers=device).status_code == 429
+    assert login(Caller(before), headers=device).status_code == 200
+
+
+def test_a_network_that_was_known_to_an_account_before_is_known_after(app, replaced, monkeypatch):
+    monkeypatch.setattr(guessing, "FREE_FROM_A_NETWORK", (3, 3, 3))
+    make_user(app)
+    login(Caller(app))
+    before, without = replaced(), replaced(believing=False)
+    fail(before, "one@example.com", "two@example.com", "three@example.com")
+
+    assert login(Caller(before), "four@example.com").status_code == 429
+    assert login(Caller(without)).status_code == 429
+    assert login(Caller(before)).status_code == 200
 
 
 def test_what_is_signed_from_now_on_needs_no_old_key(app, replaced):
