@@ -11,6 +11,8 @@ from types import CodeType, FunctionType, ModuleType
 from tests.mutation.operators import Mutation
 
 CodeKey = tuple[str, int, int]
+GENERATED = {"__init__", "__repr__", "__eq__"}
+"""What `dataclass` makes of a class's fields."""
 
 
 class NotPlantedError(Exception):
@@ -89,7 +91,9 @@ class Planter:
 def _update_class(old: type, new: type) -> None:
     for name, value in list(vars(new).items()):
         former = vars(old).get(name)
-        if isinstance(value, FunctionType) and isinstance(former, FunctionType):
+        if name in GENERATED and isinstance(value, FunctionType):
+            setattr(old, name, value)
+        elif isinstance(value, FunctionType) and isinstance(former, FunctionType):
             former.__defaults__, former.__kwdefaults__ = value.__defaults__, value.__kwdefaults__
         elif _is_plain(value) and value != former and not name.startswith("__"):
             setattr(old, name, value)

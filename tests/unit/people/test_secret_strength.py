@@ -51,3 +51,43 @@ def test_a_sequence_is_refused(first, step, length):
 def test_entropy_is_measured_in_bits():
     assert entropy("a" * 32) == 0
     assert entropy("0110100110010110") == pytest.approx(16, abs=1)
+
+
+RANDOM = "kC3v9_QmZr7xWb-E1tYuH4s8LdPf0JgN6aTzoVi2"
+
+
+def test_the_shortest_signing_key_has_32_bytes_and_the_shortest_token_16():
+    assert weakness(RANDOM[:32]) is None
+    assert weakness(RANDOM[:31]) == "is shorter than 32 bytes"
+    assert MIN_TOKEN_BYTES == 16
+    assert weakness("é" * 4, 9) == "is shorter than 9 bytes"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "for-development-only", "tests-only", "only-for-a-benchmark", "change-me", "change_me",
+        "changeme", "example", "placeholder", "password", "your-secret", "your_secret",
+        "secret-key", "secret_key", "token_urlsafe", "another one", "random bytes",
+    ],
+)  # fmt: skip
+def test_a_value_that_documents_contain_is_refused(part):
+    told = "is an example that everybody can read: generate one"
+
+    assert weakness(RANDOM + part.upper()) == told
+    assert weakness(f"<{RANDOM}") == told
+    assert weakness(f"{RANDOM}<") is None
+
+
+def test_a_block_is_refused_up_to_half_the_length():
+    assert weakness(RANDOM[:16] * 2) == "repeats a short text: generate one"
+    assert weakness(RANDOM[:17] + RANDOM[:16]) is None
+
+
+def test_a_secret_needs_seven_quarters_of_a_bit_for_each_byte():
+    exactly = "abacabdaabcaadba"
+    assert entropy(exactly) == 28
+    assert weakness(exactly, 16) is None
+    few_letters = "abacaacbabcaacababbaacacaabcacab"
+    assert 34 < entropy(few_letters) < 56
+    assert weakness(few_letters) == "is easy to guess: generate one"

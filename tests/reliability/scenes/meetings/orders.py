@@ -43,11 +43,17 @@ def one_line_short(lane: Lane) -> str | None:
 
 
 def cancelled_twice(lane: Lane) -> str | None:
-    """The second cancel comes while the first one is at work."""
-    number = _order(lane)
+    """A guest cancels an order again while the first cancel is at work.
+
+    A customer's two would wait for the account's row already.
+    """
+    guest = lane.stage.guest()
+    lane.order(3)
+    needed(guest.add_item(lane.one.variant_id, 2))
+    number = needed(lane.checkout(guest)()).answer["number"]
     before = figures(lane, lane.one)
 
-    answers = meet(lane, VARIANT, lane.one.variant_id, *[lambda: lane.ann.cancel(number)] * 2)
+    answers = meet(lane, VARIANT, lane.one.variant_id, *[lambda: guest.cancel(number)] * 2)
 
     return unless(answers, {DONE, ILLEGAL}) or _figures_are(lane, lane.one, 0, -2, before)
 
