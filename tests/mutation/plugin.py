@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import sys
 import time
 from collections import Counter
@@ -9,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from _pytest.runner import runtestprotocol
 from sqlalchemy import Engine
 
 from tests.mutation import equal
@@ -18,7 +18,7 @@ from tests.mutation.memory import Memory
 from tests.mutation.operators import Mutation, mutations
 from tests.mutation.planting import Planter
 from tests.mutation.report import ModuleReport, summary
-from tests.mutation.verdicts import Verdict, verdict_on
+from tests.mutation.verdicts import Failures, Verdict, verdict_on
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +41,7 @@ class MutationPlugin:
         self._paths, self._stages, self._budget, self._memory = paths, stages, budget, memory
         self._end = time.monotonic() + 60 * minutes
         self._known = equal.read()
+        self._failures = Failures()
         self.is_reached = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -48,6 +49,8 @@ class MutationPlugin:
         """Instead of running the tests once."""
         if session.testsfailed:
             raise session.Interrupted("The tests cannot be collected.")
+        session.config.pluginmanager.register(self._failures)
+        _silence_terminal(session.config)
         reports = [self._begin(path) for path in self._paths]
         for stage in self._stages:
             tests = [item for item in session.items if _stage_of(item) == stage]
@@ -81,7 +84,7 @@ class MutationPlugin:
             return
         began = time.monotonic()
         coverage = LineCoverage([str(ROOT / report.path) for report in reports])
-        failed = _run_once(tests, coverage)
+        failed = _run_once(tests, self._failures, coverage)
         say(
             f"{stage}: {len(tests)} tests run once in {time.monotonic() - began:.0f} s;"
             f" {len(failed)} fail on the unchanged shop and are left out"
@@ -91,7 +94,7 @@ class MutationPlugin:
         usable = [test for test in tests if test not in set(failed)]
         for report in reports:
             if any(verdict == "survived" for _mutation, verdict in report.verdicts):
-                _Round(report, usable, coverage, self._budget, self._end).play()
+                _Round(report, usable, self._failures, coverage, self._budget, self._end).play()
                 self._memory.note(report)
                 say(f"after {stage}: " + "\n".join(report.lines()))
 
@@ -100,10 +103,11 @@ class _Round:
     """The mutants of one module that survive so far, against the tests on one database."""
 
     def __init__(
-        self, report: ModuleReport, tests: Sequence[pytest.Item], coverage: LineCoverage,
-        budget: float, end: float,
+        self, report: ModuleReport, tests: Sequence[pytest.Item], failures: Failures,
+        coverage: LineCoverage, budget: float, end: float,
     ) -> None:  # fmt: skip
         self._report, self._tests, self._coverage = report, tests, coverage
+        self._failures = failures
         self._budget, self._end = budget, end
         self._path = str(ROOT / report.path)
         name = report.path.removesuffix(".py").replace("/", ".")
@@ -123,7 +127,7 @@ class _Round:
         if not tests:
             return "survived"
         verdict, test = verdict_on(
-            self._planter, mutation, tests, self._coverage.seconds, self._budget
+            self._planter, mutation, tests, self._failures, self._coverage.seconds, self._budget
         )
         if verdict == "out of time":
             verdict = "survived"
@@ -152,7 +156,12 @@ class _Round:
             if not tests:
                 return
             verdict, test = verdict_on(
-                self._planter, None, tests, self._coverage.seconds, 10 * self._budget
+                self._planter,
+                None,
+                tests,
+                self._failures,
+                self._coverage.seconds,
+                10 * self._budget,
             )
             if verdict != "killed" or test is None:
                 return
@@ -160,15 +169,17 @@ class _Round:
             self._tests = [one for one in self._tests if one is not test]
 
 
-def _run_once(tests: Sequence[pytest.Item], coverage: LineCoverage) -> list[pytest.Item]:
+def _run_once(
+    tests: Sequence[pytest.Item], failures: Failures, coverage: LineCoverage
+) -> list[pytest.Item]:
     """Run the tests as they are, and return those that fail. What they share stays set up."""
     failed = []
     for test, following in zip(tests, [*tests[1:], *tests[-1:]], strict=True):
         began = time.monotonic()
         with coverage.noting(test):
-            reports = runtestprotocol(test, log=False, nextitem=following)
+            has_failed = failures.of(test, following)
         coverage.seconds[test] = time.monotonic() - began
-        if any(report.failed for report in reports):
+        if has_failed:
             failed.append(test)
     for engine in [thing for thing in gc.get_objects() if isinstance(thing, Engine)]:
         engine.dispose()  # connections must not be shared with forks
@@ -178,6 +189,12 @@ def _run_once(tests: Sequence[pytest.Item], coverage: LineCoverage) -> list[pyte
 def _stage_of(item: pytest.Item) -> str:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return str(parameters.get("database", "no database"))
+
+
+def _silence_terminal(config: pytest.Config) -> None:
+    """Drop what pytest itself prints of each test."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    reporter._tw._file = Path(os.devnull).open("w", encoding="utf-8")
 
 
 def say(line: str) -> None:

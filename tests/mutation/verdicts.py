@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from tests.mutation.operators import Mutation
 from tests.mutation.planting import NotPlantedError, Planter
@@ -18,10 +17,28 @@ SECONDS_OF_A_TEST = 10.0
 """At least; a test that takes ten times as long as before hangs, and so has failed."""
 
 
+class Failures:
+    """Runs tests as pytest does, and says whether one failed; a plugin, to hear of it."""
+
+    def __init__(self) -> None:
+        self._has_failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure of the test, or of what it needs."""
+        self._has_failed |= report.failed
+
+    def of(self, test: pytest.Item, following: pytest.Item) -> bool:
+        """Run a test and say whether it failed; what the following one shares with it stays set up."""
+        self._has_failed = False
+        test.ihook.pytest_runtest_protocol(item=test, nextitem=following)
+        return self._has_failed
+
+
 def verdict_on(
     planter: Planter,
     mutation: Mutation | None,
     tests: Sequence[pytest.Item],
+    failures: Failures,
     seconds: Mapping[pytest.Item, float],
     budget: float,
 ) -> tuple[Verdict, pytest.Item | None]:
@@ -31,7 +48,7 @@ def verdict_on(
     if pid == 0:
         os.close(read)
         _silence()
-        os._exit(_run(planter, mutation, tests, seconds, budget, write))
+        os._exit(_run(planter, mutation, tests, failures, seconds, budget, write))
     os.close(write)
     _pid, status = os.waitpid(pid, 0)
     with os.fdopen(read, "rb") as last:
@@ -56,6 +73,7 @@ def _run(
     planter: Planter,
     mutation: Mutation | None,
     tests: Sequence[pytest.Item],
+    failures: Failures,
     seconds: Mapping[pytest.Item, float],
     budget: float,
     write: int,
@@ -77,6 +95,6 @@ def _run(
             return OUT_OF_TIME
         os.write(write, b"%d\n" % number)
         signal.setitimer(signal.ITIMER_REAL, max(SECONDS_OF_A_TEST, 10 * seconds[test]))
-        if any(report.failed for report in runtestprotocol(test, log=False, nextitem=following)):
+        if failures.of(test, following):
             return FAILED
     return SURVIVED
