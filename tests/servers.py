@@ -319,15 +319,16 @@ def start_gunicorn(
     port: int,
     log: Path = Path(os.devnull),
     app: str = "manage:app",
+    root: Path = ROOT,
 ) -> subprocess.Popen[bytes]:
     """The shop on a gunicorn at `port`, once it is ready; whoever starts it ends it. Another `app`
-    tells that it is ready in the shop's way."""
+    tells that it is ready in the shop's way; `root` is where the shop's code is."""
     settings = {"HOST": LOCALHOST, "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
     with log.open("ab") as lines:
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", app],
             env={**os.environ, **environ, **settings},
-            cwd=ROOT,
+            cwd=root,
             stdout=lines,
             stderr=lines,
         )

@@ -161,7 +161,7 @@ class _Round:
                 tests,
                 self._failures,
                 self._coverage.seconds,
-                10 * self._budget,
+                self._budget,
             )
             if verdict != "killed" or test is None:
                 return
@@ -194,7 +194,7 @@ def _stage_of(item: pytest.Item) -> str:
 def _silence_terminal(config: pytest.Config) -> None:
     """Drop what pytest itself prints of each test."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    reporter._tw._file = Path(os.devnull).open("w", encoding="utf-8")
+    reporter._tw._file = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
 
 
 def say(line: str) -> None:

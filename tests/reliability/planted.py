@@ -5,9 +5,7 @@ from tests.reliability.fault import (
     CARTS,
     CHECKOUT,
     INVENTORY,
-    NO_CHECK,
     ORDERS,
-    STOCK,
     UNIT_OF_WORK,
     Edit,
     Mutant,
@@ -20,12 +18,9 @@ MUTANTS = (
     Mutant(
         "no_row_guard",
         "Stock is checked when it is read, and not again when it is promised.",
-        (
-            Edit(INVENTORY, "    _LOCKED_LINES.c.quantity <= NOT_ALLOCATED,\n", ""),
-            NO_CHECK,
-        ),
-        "rush",
-        STOCK,
+        (Edit(INVENTORY, "    _LOCKED_LINES.c.quantity <= NOT_ALLOCATED,\n", ""),),
+        "two_for_the_last",
+        without_check=True,
     ),
     Mutant(
         "last_unit_kept",
@@ -43,8 +38,7 @@ MUTANTS = (
         "no_key",
         "The idempotency key is not looked at.",
         (Edit("app/api/orders.py", "current_buyer(), order_request()", "current_buyer(), None"),),
-        "keys",
-        frozenset({"key_not_honoured", "ordered_twice", "order_lost"}),
+        "key_sent_twice",
     ),
     Mutant(
         "key_taken_over",
@@ -124,7 +118,10 @@ MUTANTS = (
     Mutant(
         "clients_price",
         "An order is charged at the price that its buyer saw when filling the cart.",
-        (Edit(CHECKOUT, "        Variant.price, ", "        CartLine.price_seen, "),),
+        (
+            Edit(CHECKOUT, "        Variant.price, ", "        CartLine.price_seen, "),
+            Edit(INVENTORY, "    Variant.price == _LOCKED_LINES.c.unit_price,\n", ""),
+        ),
         "paid_as_shown",
     ),
     Mutant(

@@ -18,6 +18,7 @@ from typing import Literal
 import psycopg2
 from click.testing import Result
 
+from app.config import ROOT
 from tests import commands, roles, servers
 
 Database = Literal["sqlite", "postgresql"]
@@ -50,6 +51,7 @@ class Setting:
     ) -> None:
         """Start servers in `folder`, with an empty database or a copy of what `save` kept."""
         self.folder = folder
+        self.root = ROOT
         self._like = like
         self.log = folder / "shop.log"
         self._take_port()
@@ -92,7 +94,7 @@ class Setting:
             self._take_port()
             self._has_started = True
         self._gunicorn = servers.start_gunicorn(
-            self.environ, self._worker_count, self.port, self.log
+            self.environ, self._worker_count, self.port, self.log, root=self.root
         )
         while len(self.workers()) < self._worker_count:
             time.sleep(0.02)

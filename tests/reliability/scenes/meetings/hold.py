@@ -19,8 +19,8 @@ VARIANT_KEY = "SELECT 1 FROM variants WHERE id = %(id)s FOR UPDATE"
 """Keeps others from referring to a variant, too."""
 GATE = 20_261_130
 """The advisory lock for which the triggers of `gate` wait."""
-WAITING = """SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+PRODUCT = "SELECT 1 FROM products WHERE id = %(id)s FOR NO KEY UPDATE"
+WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 SECONDS_TO_MEET = 4.0
 """The shop gives a lock up after five seconds."""
 MOMENT = 0.15
@@ -33,8 +33,9 @@ class Hold:
     def __init__(self, holder: Any, watcher: Any, threads: ThreadPoolExecutor) -> None:
         self._holder, self._watcher, self._threads = holder, watcher, threads
         self._sent: list[Future[Any]] = []
+        self._others = self._waiting()
 
-    def send(self, call: Callable[[], T]) -> "Future[T]":
+    def send(self, call: Callable[[], T], seconds: float = SECONDS_TO_MEET) -> "Future[T]":
         """Make a call, and come back when it waits for a lock, or is over.
 
         Raises:
@@ -42,12 +43,21 @@ class Hold:
         """
         future = self._threads.submit(call)
         self._sent.append(future)
-        deadline = time.monotonic() + SECONDS_TO_MEET
-        while self._waiting() + sum(one.done() for one in self._sent) < len(self._sent):
+        self.await_all(seconds)
+        return future
+
+    def await_all(self, seconds: float = SECONDS_TO_MEET) -> None:
+        """Wait until everybody waits for a lock, or is over.
+
+        Raises:
+            Unheard: that takes too long.
+        """
+        expected = self._others + len(self._sent)
+        deadline = time.monotonic() + seconds
+        while self._waiting() + sum(one.done() for one in self._sent) < expected:
             if time.monotonic() > deadline:
                 raise Unheard
             time.sleep(0.005)
-        return future
 
     def query(self, statement: str, **values: Any) -> Any:
         """The first row of what others see at this moment."""

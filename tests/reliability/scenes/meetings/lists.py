@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tests.reliability.scenes.lane import Lane, needed
-from tests.reliability.scenes.meetings.hold import VARIANT, hold
+from tests.reliability.scenes.meetings.hold import PRODUCT, VARIANT, hold
 from tests.reliability.scenes.meetings.orders import figures
 from tests.reliability.scenes.stage import rows
 from tests.reliability.world import Article
@@ -12,6 +12,8 @@ from tests.reliability.world import Article
 SKU = "SELECT sku FROM variants WHERE id = :id"
 BOOKED = "SELECT sum(on_hand_delta) FROM stock_movements WHERE variant_id = :id"
 IMPORTED = 500
+SECONDS_TO_START = 60
+"""For a command."""
 
 
 def promised_stock_is_not_imported_away(lane: Lane) -> str | None:
@@ -28,12 +30,15 @@ def promised_stock_is_not_imported_away(lane: Lane) -> str | None:
 def counted_while_imported(lane: Lane) -> str | None:
     """Staff add to the stock that a list is about to set: the ledger has both, and adds up."""
     one = lane.one
-    with hold(lane, VARIANT, id=one.variant_id) as held:
-        counted = held.send(lambda: lane.staff.adjust_stock(one.product_id, one.variant_id, 5))
-        imported = held.send(lambda: _import(lane, one, IMPORTED))
-        held.let_go()
-        needed(counted.result())
-        imported.result()
+    with hold(lane, PRODUCT, id=one.product_id) as first:
+        imported = first.send(lambda: _import(lane, one, IMPORTED), SECONDS_TO_START)
+        with hold(lane, VARIANT, id=one.variant_id) as held:
+            counted = held.send(lambda: lane.staff.adjust_stock(one.product_id, one.variant_id, 5))
+            first.let_go()
+            held.await_all()
+            held.let_go()
+            needed(counted.result())
+            imported.result()
 
     ((booked,),) = rows(lane.stage.setting, BOOKED, id=one.variant_id)
     found = (figures(lane, one)[0], int(booked))
