@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -22,15 +22,16 @@ from app.config import ROOT
 from tests.reliability.history import History
 from tests.reliability.planted import MUTANTS, Mutant
 from tests.reliability.scenes import meetings
+from tests.reliability.scenes.stage import Stage, on_stage
 from tests.reliability.setting import PostgreSQLSetting, fire_setting
 
 COPIED = ("app", "migrations", "manage.py", "gunicorn.conf.py", "pyproject.toml")
 TRIES = 3
 """On a busy machine a meeting may prove nothing: it is held so often before a mutant survives."""
 SECONDS_OF_A_COMMAND = 120
-_CHECK = "ck_variants_allocated_within_on_hand"
-DROP_CHECK = f"ALTER TABLE variants DROP CONSTRAINT {_CHECK}"
-ADD_CHECK = f"""ALTER TABLE variants ADD CONSTRAINT {_CHECK}
+CHECK = """SELECT conname FROM pg_constraint WHERE conrelid = 'variants'::regclass
+    AND contype = 'c' AND pg_get_constraintdef(oid) LIKE '%allocated <= on_hand%'"""
+ADD_CHECK = """ALTER TABLE variants ADD CONSTRAINT {}
     CHECK (0 <= allocated AND allocated <= on_hand) NOT VALID"""
 
 
@@ -64,22 +65,29 @@ class PlantedSetting(PostgreSQLSetting):
         for edit in mutant.edits:
             path = self.root / edit.path
             path.write_text(edit.apply(path.read_text()))
-        if mutant.without_check:
-            self._alter(DROP_CHECK)
+        with self._without_check() if mutant.without_check else nullcontext():
+            try:
+                self.restart_shop()
+                yield
+            finally:
+                for edit in mutant.edits:
+                    shutil.copy2(ROOT / edit.path, self.root / edit.path)
+
+    @contextmanager
+    def _without_check(self) -> Iterator[None]:
+        (name,) = self._execute(CHECK)[0]
+        self._execute(f"ALTER TABLE variants DROP CONSTRAINT {name}")
         try:
-            self.restart_shop()
             yield
         finally:
-            for edit in mutant.edits:
-                shutil.copy2(ROOT / edit.path, self.root / edit.path)
-            if mutant.without_check:
-                self._alter(ADD_CHECK)
+            self._execute(ADD_CHECK.format(name))
 
-    def _alter(self, statement: str) -> None:
+    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         connection = self.connect()
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
 
@@ -97,8 +105,9 @@ def run_mutants(names: Sequence[str], seed: int) -> int:
     began, rng = time.monotonic(), random.Random(seed)
     with fire_setting("postgresql", workers=1, kind=PlantedSetting) as setting:
         assert isinstance(setting, PlantedSetting)
-        is_clean = _control(setting, rng)
-        caught = [_hunt(mutant, setting, rng) for mutant in chosen]
+        with on_stage(setting, History(), rng) as stage:
+            is_clean = _control(stage)
+            caught = [_hunt(mutant, setting, stage) for mutant in chosen]
     control = "held" if is_clean else "BROKEN"
     _say(
         f"score: {sum(caught)} of {len(caught)} mutants caught; the unchanged shop {control};"
@@ -123,21 +132,21 @@ def refuse_misfit(mutant: Mutant) -> None:
         raise ValueError(f"There is no meeting {mutant.meeting}.")
 
 
-def _control(setting: PlantedSetting, rng: random.Random) -> bool:
+def _control(stage: Stage) -> bool:
     began = time.monotonic()
-    report = meetings.run(setting, History(), rng)
-    for violation in report.violations:
+    violations = meetings.hold_all(stage)
+    for violation in violations:
         _say(f"  {violation}")
-    outcome = "BROKEN" if report.violations else "held"
+    outcome = "BROKEN" if violations else "held"
     _say(f"control: {outcome}; {len(meetings.MEETINGS)} meetings; {time.monotonic() - began:.1f} s")
-    return not report.violations
+    return not violations
 
 
-def _hunt(mutant: Mutant, setting: PlantedSetting, rng: random.Random) -> bool:
+def _hunt(mutant: Mutant, setting: PlantedSetting, stage: Stage) -> bool:
     began, tries, proof = time.monotonic(), 0, None
     while proof is None and tries < TRIES:
         tries += 1
-        violations = _play(mutant, setting, rng)
+        violations = _play(mutant, setting, stage)
         proof = next((one for one in violations if one[0] == mutant.meeting), None)
     told = proof or next(iter(violations), ("nothing", "no violation"))
     outcome = "caught" if proof else "SURVIVED"
@@ -148,11 +157,11 @@ def _hunt(mutant: Mutant, setting: PlantedSetting, rng: random.Random) -> bool:
     return bool(proof)
 
 
-def _play(mutant: Mutant, setting: PlantedSetting, rng: random.Random) -> Sequence[tuple[str, str]]:
+def _play(mutant: Mutant, setting: PlantedSetting, stage: Stage) -> Sequence[tuple[str, str]]:
     """Names and details of what the meeting told."""
     try:
         with setting.planted(mutant):
-            violations = meetings.hold_one(meetings.BY_NAME[mutant.meeting], setting, rng)
+            violations = meetings.hold_one(meetings.BY_NAME[mutant.meeting], stage)
     except SystemExit as error:
         return [("not_started", str(error))]
     return [(one.name, one.detail) for one in violations]

@@ -6,7 +6,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.people.actor import SYSTEM, Actor
 from app.domain.people.buyer import Buyer
 from app.domain.people.guest_limits import GuestLimits
-from app.errors import Invalid, Unauthenticated
+from app.errors import Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Order, OrderEvent, StockMovement, User, Variant
 from app.schemas.orders import show_order
@@ -57,6 +57,28 @@ def test_an_order_is_returned_as_it_was_written(buyer):
     assert show_order(order) == show_order(
         order_service.get_order(Visitor(buyer.actor), order.number)
     )
+
+
+def test_nobody_in_particular_sees_and_cancels_no_order(buyer):
+    put(buyer, factories.product())
+    number = place(buyer).number
+    nobody = Visitor(Actor("anonymous"))
+
+    with pytest.raises(NotFound):
+        order_service.get_order(nobody, number)
+    with pytest.raises(NotFound):
+        in_transaction(lambda: order_service.change_status(nobody, number, "cancelled"))
+
+
+def test_a_step_without_a_note_has_none(buyer):
+    put(buyer, factories.product())
+    number = place(buyer).number
+
+    order = in_transaction(
+        lambda: order_service.change_status(Visitor(buyer.actor), number, "cancelled")
+    )
+
+    assert [event.note for event in order.events] == ["", ""]
 
 
 def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
