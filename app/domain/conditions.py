@@ -52,7 +52,7 @@ class Precondition:
         version = str(row.version)
         fingerprints = self.fingerprints(row) if writes_stock else None
         if self.expected is not None and not _any_names(self.expected, version, fingerprints):
-            return _changed(row.version)
+            return _changed(row.version, self.expected)
         if ANY in self.excluded or _any_names(self.excluded, version, fingerprints):
             detail = "This exists in the state that If-None-Match excludes."
             return PreconditionFailed(CODE, detail)
@@ -74,11 +74,14 @@ def at_version(version: str) -> Precondition:
     return Precondition({version})
 
 
-def _changed(version: int | str) -> PreconditionFailed:
-    if isinstance(version, int):
+def _changed(version: int | str, expected: Collection[str]) -> PreconditionFailed:
+    if not isinstance(version, int):
+        return PreconditionFailed(CODE, "This was changed in the meantime.")
+    if _any_names(expected, str(version), None):
+        detail = "The stock was changed in the meantime, by an order or a correction."
+    else:
         detail = f"This was changed in the meantime: it is now at version {version}."
-        return PreconditionFailed(CODE, detail, version=version)
-    return PreconditionFailed(CODE, "This was changed in the meantime.")
+    return PreconditionFailed(CODE, detail, version=version)
 
 
 def _any_names(tags: Collection[str], version: str, fingerprints: Collection[str] | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import selectinload
 
 from app.domain.catalogue.images import StoredImage
@@ -176,19 +176,25 @@ def change_stock(
 ) -> tuple[Variant, Product]:
     """Correct what is on hand of a product's variant; `correction` as for `stock_service`.
 
-    The product's version stays, its ETag does not. So that of two corrections that expect the same
-    ETag only one happens, they lock the product, and with a precondition all of its variants.
+    The product's version stays, its ETag does not. With a precondition the product and all of its
+    variants are locked, so that of two corrections that expect the same ETag only one happens. Without
+    one the variant alone is locked, as by orders.
+
+    Returns:
+        The variant, and its product as it is then.
 
     Raises:
         PreconditionFailed: the product is in another state than the precondition allows.
         Otherwise as `stock_service.change_stock` does.
     """
-    product = lock_product(address)
-    refusal = _refusal(product, precondition, writes_stock=True)
-    variant = stock_service.change_stock(actor, str(product.id), **correction)
+    refusal = None
+    if precondition.is_set:
+        refusal = _refusal(lock_product(address), precondition, writes_stock=True)
+    variant = stock_service.change_stock(actor, address, **correction)
     if refusal:
         raise refusal
-    return variant, product
+    # Read after the change, because a trigger may have changed the product's price.
+    return variant, _one(_query(str(variant.product_id)))
 
 
 def delete_product(actor: Actor, address: str, precondition: Precondition = UNCONDITIONAL) -> None:
@@ -220,17 +226,7 @@ def lock_product(address: str) -> Product:
     Raises:
         NotFound: there is none.
     """
-    query = (
-        select(Product)
-        .where(Product.deleted_at.is_(None), at_address(Product, address))
-        .options(selectinload(Product.category), selectinload(Product.variants))
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    product: Product | None = db.session.scalars(query).one_or_none()
-    if product is None:
-        raise NotFound("product")
-    return product
+    return _one(_query(address).with_for_update(key_share=True))
 
 
 def arrange_images(images: Sequence[StoredImage], order: Sequence[ImageInput]) -> list[StoredImage]:
@@ -252,6 +248,22 @@ def arrange_images(images: Sequence[StoredImage], order: Sequence[ImageInput]) -
         {**by_id[entry["id"]], "alt": entry.get("alt", by_id[entry["id"]]["alt"])}
         for entry in order
     ]
+
+
+def _query(address: str) -> Select[Product]:
+    return (
+        select(Product)
+        .where(Product.deleted_at.is_(None), at_address(Product, address))
+        .options(selectinload(Product.category), selectinload(Product.variants))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _one(query: Select[Product]) -> Product:
+    product: Product | None = db.session.scalars(query).one_or_none()
+    if product is None:
+        raise NotFound("product")
+    return product
 
 
 def _refusal(

@@ -247,6 +247,28 @@ def test_an_order_between_reading_and_correcting_is_noticed_at_once(app, admin, 
     assert corrected.status_code in (200, 412)
 
 
+def test_the_etag_after_a_correction_is_the_next_gets_where_the_price_follows(app, admin):
+    """What is out of stock does not count for the price that the product is shown from."""
+    inside(app, factories.product_with_variants, [
+        {"options": {"Size": "S"}, "price": 500, "stock": 0, "sku": "S"},
+        {"options": {"Size": "M"}, "price": 900, "stock": 1, "sku": "M"},
+    ], slug="shirt", options=[{"name": "Size", "values": ["S", "M"]}])  # fmt: skip
+    before = admin.get("/api/products/shirt")
+    body = {"variant_id": before.json["variants"][0]["id"], "delta": 1, "reason": "delivery"}
+
+    for headers in ({}, {"If-Match": '"1"'}):
+        corrected = admin.post("/api/products/shirt/stock", json=body, headers=headers)
+        after = admin.get("/api/products/shirt")
+
+        assert corrected.headers["ETag"] == after.headers["ETag"] != before.headers["ETag"]
+        assert (
+            admin.post(
+                "/api/products/shirt/stock", json={**body, "delta": -1}, headers=headers
+            ).headers["ETag"]
+            == before.headers["ETag"]
+        )
+
+
 SAME = [
     {"name": "Lamp"},
     {"price": "10.00", "stock": 3},
