@@ -29,6 +29,8 @@ _ODD = re.compile("[&']|[0-9],[0-9]")
 """Punctuation that `slugify` does not just replace: entities, apostrophes, commas in numbers."""
 _MARK = "\u0300"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_SEPARATORS = re.compile("[\t\x85\u2028\u2029]")
+"""What separates columns and lines beside LF. In a line of text it shows as a space, and is stored so."""
 
 
 _INVISIBLE = ("Cf", "Mn", "Me", "Zs", "Zl", "Zp")
@@ -64,7 +66,8 @@ def normalize(form: Form, text: str, limit: int) -> str:
 
 
 def clean(text: str, low: int, high: int, lines: bool = False) -> str:
-    """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF.
+    """The text trimmed and in one Unicode form (NFC); with `lines`, its line ends are LF. In a text of one
+    line, tabs and other separators become spaces: two names would otherwise look the same.
 
     Raises:
         NotText: control characters, lone surrogates, not `low` to `high` characters, nothing visible
@@ -75,6 +78,7 @@ def clean(text: str, low: int, high: int, lines: bool = False) -> str:
         raise NotText(f"Between {low} and {high} characters.")
     if not (text.isascii() and text.isprintable()):  # most text is
         text = normalize("NFC", text.replace("\r\n", "\n"), high).strip()
+        text = text if lines else _SEPARATORS.sub(" ", text)
         if _CONTROLS.search(text) or (not lines and "\n" in text):
             raise NotText("Control characters are not allowed.")
         if low and text and all(map(_is_invisible, text)):

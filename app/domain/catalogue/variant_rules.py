@@ -35,7 +35,7 @@ def clean_sku(text: str) -> str:
         NotText: nothing printable, or more than MAX_SKU characters.
     """
     sku = clean(text, 1, MAX_SKU)
-    if not sku.isprintable():
+    if not text.strip().isprintable():
         raise NotText("Only printable characters.")
     return sku
 

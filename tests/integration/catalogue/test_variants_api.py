@@ -47,6 +47,21 @@ def test_price_is_the_lowest_and_stock_the_sum_of_active_variants(shirt, admin, 
     assert without_medium["sku"] == "T-S"
 
 
+def test_tabs_in_names_of_products_categories_options_and_values_become_spaces(admin):
+    category = admin.post("/api/categories", json={"name": "Home\tware"}).json
+    option = {"name": "Si\tze", "values": ["Extra\tlarge"]}
+    variants = [{"options": {"Si\tze": "Extra\tlarge"}, "price": "1.00"}]
+    body = {"name": "Tea\tshirt", "options": [option], "variants": variants}
+
+    product = admin.post(URL, json=body).json
+
+    assert (category["name"], product["name"]) == ("Home ware", "Tea shirt")
+    assert product["options"] == [{"name": "Si ze", "values": ["Extra large"]}]
+    assert product["variants"][0]["options"] == {"Si ze": "Extra large"}
+    twice = {"name": "Size", "values": ["Extra\tlarge", "Extra large"]}
+    assert admin.post(URL, json={**body, "options": [twice]}).status_code == 422
+
+
 def test_variants_match_by_id_are_new_without_and_inactive_when_left_out(shirt, admin, anyone):
     small, medium = shirt["variants"]
     wishes = [

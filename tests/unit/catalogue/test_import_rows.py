@@ -43,6 +43,12 @@ def test_a_full_row_becomes_values():
     )
 
 
+def test_tabs_in_names_become_spaces():
+    (row,) = read("A-1,Tea\tmug,9.50,,,Home\tware > Cups\tand more")
+
+    assert (row.name, row.optional["category"]) == ("Tea mug", ("Home ware", "Cups and more"))
+
+
 def test_what_a_row_leaves_out_is_not_given():
     (row,) = read("A-1,Mug,9.50", header="sku,name,price,stock,description")
 
@@ -97,6 +103,7 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
         ("A-1,Mug", "price: missing."),
         (",Mug,1", "sku: Between 1 and 64 characters."),
         ("A\u20281,Mug,1", "sku: Only printable characters."),
+        ("A\t1,Mug,1", "sku: Only printable characters."),
         ("A-1, ,1", "name: Between 1 and 200 characters."),
         ("A-1,Mug,£5", "price: Not a valid amount of money."),
         ("A-1,Mug,", "price: Not a valid amount of money."),
