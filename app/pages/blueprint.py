@@ -5,8 +5,10 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
-from app.errors import Unauthenticated
-from app.pages.csrf import check_csrf
+from app.errors import Forbidden, Unauthenticated
+from app.pages.csrf import StaleForm, check_csrf
+from app.pages.stale_forms import ask_again, stale_form
+from app.utils.error_handlers import handle_refusal
 from app.web.blueprints import forbid_storing
 from app.web.callers.sign_in_cookie import identify_visitor, unset_invalid_cookie
 
@@ -30,12 +32,24 @@ class PageBlueprint(Blueprint):
         self.after_request(unset_invalid_cookie)
         self.after_request(forbid_storing)
         self.register_error_handler(Unauthenticated, _ask_to_sign_in)
+        self.register_error_handler(Forbidden, _forbid)
+        self.register_error_handler(StaleForm, ask_again)
 
 
 def _ask_to_sign_in(_error: Unauthenticated) -> Response:
-    """Redirect to the sign-in page, which leads back to this page afterwards."""
+    """Redirect to the sign-in page, which leads back to this page afterwards. A form of somebody who has
+    been signed out since is shown again, because it would be lost."""
+    form = stale_form()
+    if form is not None:
+        return ask_again(form)
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return see_other(url_for("sign_in.show_login", next=back))
+
+
+def _forbid(error: Forbidden) -> Response:
+    """Show a form again that was opened for an account which may send it; refuse all else."""
+    form = stale_form()
+    return handle_refusal(error) if form is None else ask_again(form, may_send=False)
 
 
 def see_other(address: str) -> Response:

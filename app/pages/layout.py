@@ -8,6 +8,7 @@ from flask import Response, g, make_response, render_template
 
 from app.domain.people.actor import Actor
 from app.pages import cookies
+from app.pages.csrf import browser_id
 from app.pages.forms import Form
 from app.services.buying import cart_contents
 from app.web.callers.identity import current_actor
@@ -25,6 +26,7 @@ class Layout:
 
 def page(template: str, status: int = 200, **context: object) -> Response:
     """Render a page with its surroundings."""
+    browser_id()
     buyer = cookies.page_buyer()
     layout = Layout(categories(), cart_contents.count_units(buyer), current_actor())
     return make_response(render_template(template, layout=layout, **context), status)

@@ -25,7 +25,13 @@ from app.domain.text import (
 
 @pytest.mark.parametrize(
     ("text", "cleaned"),
-    [("  Mug \n", "Mug"), ("Cafe\u0301", "Café"), ("a\tb", "a b"), ("a\u2028b", "a b"), ("😀", "😀")],
+    [
+        ("  Mug \n", "Mug"),
+        ("Cafe\u0301", "Café"),
+        ("a\tb", "a b"),
+        ("a\u2028b", "a b"),
+        ("😀", "😀"),
+    ],
 )
 def test_a_line_is_trimmed_and_normalized(text, cleaned):
     assert clean(text, 0, 100) == cleaned

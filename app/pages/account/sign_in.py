@@ -12,7 +12,7 @@ from app.errors import unless_refused
 from app.models import Session
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
-from app.pages.csrf import reset_csrf_token
+from app.pages.csrf import any_account, check_account
 from app.pages.forms import Form
 from app.pages.layout import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
@@ -46,6 +46,7 @@ def show_login() -> AnyResponse:
 
 
 @blp.post("/login")
+@any_account
 @rate_limits.shares_password_budget
 def login() -> AnyResponse:
     """Sign in; the guest's cart is merged into the account's."""
@@ -59,6 +60,7 @@ def show_register() -> AnyResponse:
 
 
 @blp.post("/register")
+@any_account
 @rate_limits.shares_password_budget
 def register() -> AnyResponse:
     """Create an account, and sign in to it."""
@@ -67,17 +69,19 @@ def register() -> AnyResponse:
 
 
 @blp.post("/logout")
+@any_account
 @login_required
 def logout() -> Response:
-    """End this session, also for others who hold its tokens."""
+    """End this session, also for others who hold its tokens. Whoever has signed out in another tab is asked
+    to sign in, not to send the form again."""
+    check_account()
     session_id = current_actor().session_id or 0
     in_transaction(lambda: session_service.end(session_id))
     return sign_out_browser("You are signed out.")
 
 
 def sign_out_browser(message: str) -> Response:
-    """Sign the browser out: reset the CSRF token and delete the cookies."""
-    reset_csrf_token()
+    """Sign the browser out: delete the cookies of the account and of its cart."""
     flash(message)
     response = see_other(url_for("storefront.home"))
     unset_sign_in_cookie(response)
@@ -120,12 +124,15 @@ def _open_account(account: dict[str, str]) -> SignIn:
 def _answer(
     template: str, schema: Schema, work: Callable[[dict[str, str]], SignIn], message: str
 ) -> AnyResponse:
-    """Carry out a form that opens a session; show it again if it is refused."""
+    """Carry out a form that opens a session; show it again if it is refused. Nobody signs in over a
+    session: a form that was open in another tab, or a second click, leads to the account."""
+    if current_actor().user_id is not None:
+        flash("You are signed in already. To use another account, sign out first.")
+        return _form(template, Form())
     form = Form.from_request()
     sign_in = form.carry_out(schema, work)
     if sign_in is None:
         return _form(template, form)
-    reset_csrf_token()
     flash(message)
     response = see_other(safe_target(request.form.get("next"), url_for("account.overview")))
     set_sign_in_cookie(response, sign_in.session)

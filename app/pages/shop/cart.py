@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.models import MAX_QUANTITY
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
+from app.pages.csrf import any_account
 from app.pages.formats import number
 from app.pages.forms import EMPTY, Form, parse_whole
 from app.pages.layout import page
@@ -84,6 +85,7 @@ def _page_href(number: int) -> str:
 
 
 @blp.post("/cart/items")
+@any_account
 @rate_limits.limits_guests
 def add_item() -> Response:
     """Put something into the cart."""
@@ -101,6 +103,7 @@ def add_item() -> Response:
 
 
 @blp.post(ITEM)
+@any_account
 def change_item(item_id: int) -> Response:
     """Set the quantity of a line."""
     buyer, form = cookies.page_buyer(), Form.from_request()
@@ -113,6 +116,7 @@ def change_item(item_id: int) -> Response:
 
 
 @blp.post(ITEM + "/remove")
+@any_account
 def remove_item(item_id: int) -> Response:
     """Remove a line."""
     buyer, form = cookies.page_buyer(), Form()
