@@ -7,6 +7,7 @@ from app.models.sales import (
     MAX_QUANTITY,
     Cart,
     CartLine,
+    Checkout,
     IdempotencyKey,
     Order,
     OrderEvent,
@@ -17,7 +18,7 @@ from app.models.trail import AuditEvent, SecurityEvent
 from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
-    "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "IdempotencyKey",
-    "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
+    "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
+    "IdempotencyKey", "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

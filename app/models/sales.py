@@ -57,6 +57,24 @@ class CartLine(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class Checkout(Base):
+    """What a buyer has entered to order a cart; once the order is placed, its number instead."""
+
+    __tablename__ = "checkouts"
+    __table_args__ = (
+        CheckConstraint(
+            "(details IS NULL) != (order_number IS NULL)", name="details_until_ordered"
+        ),
+    )
+
+    cart_id: Mapped[int] = mapped_column(ForeignKey("carts.id", ondelete="CASCADE"), unique=True)
+    browser_hash: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(32))
+    details: Mapped[dict[str, str] | None]
+    order_number: Mapped[str | None] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
 class Order(Base):
     """An order. Names and prices are copied into it and never looked up again."""
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.pages.csrf import csrf_token
+from app.pages.form_address import form_address
 from app.pages.formats import countries, number
 from app.pages.pictures import inline_picture
 from app.pages.shop.seo import absolute, images
@@ -16,7 +17,7 @@ LOW_STOCK = 5
 def register(app: Flask) -> None:
     """Register the functions, and remove the lines of template tags from the output."""
     app.jinja_env.globals.update(
-        absolute=absolute, countries=countries, csrf_token=csrf_token, picture=inline_picture,
+        absolute=absolute, countries=countries, csrf_token=csrf_token, form_address=form_address, picture=inline_picture,
         product_images=images, show_image=show_image, static=static, stock_words=stock_words,
     )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

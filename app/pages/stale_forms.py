@@ -4,18 +4,16 @@ Nothing is done. The page says why and has the form again with what was entered,
 view has to know of it. Passwords and files are not repeated: their forms are opened anew.
 """
 
-from urllib.parse import urlsplit
-
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.observability import metrics
 from app.pages.csrf import FIELD, CsrfFailed, StaleForm, check_csrf, csrf_token
+from app.pages.form_address import form_address
 from app.pages.forms import SECRETS
 from app.pages.layout import page
 from app.services import user_service
 from app.web.callers.identity import current_actor
-from app.web.redirects import safe_target
 
 STATUS = 409
 """The request conflicts with the present state, and can be sent again (RFC 9110, section 15.5.10)."""
@@ -36,7 +34,7 @@ def ask_again(form: StaleForm, may_send: bool = True) -> Response:
         fields=_fields(),
         token=csrf_token(form.account) if waits_for_sign_in else csrf_token(),
         address=request.full_path.rstrip("?"),
-        back=_address_of_form(),
+        back=form_address(),
         has_cookie="HTTP_COOKIE" in request.environ,
     )
 
@@ -58,10 +56,3 @@ def _fields() -> list[tuple[str, str]] | None:
     if any(name in SECRETS for name, _ in fields) or request.files:
         return None
     return [(name, value) for name, value in fields if name != FIELD]
-
-
-def _address_of_form() -> str:
-    try:
-        return safe_target(urlsplit(request.referrer or "").path, "/")
-    except ValueError:
-        return "/"

@@ -1,8 +1,9 @@
 """Checkout in three steps: contact and address, a review, and the order itself.
 
-Each form carries all values in hidden fields, none are in the session, so two tabs cannot mix and
-nothing personal is left behind. The last form carries an idempotency key: sent twice, it orders
-once.
+Each form is answered by a redirect, so that going back in the browser sends nothing again. What was entered
+is stored for an hour (`checkout_details`), for this cart and this browser, and erased by the order. The
+review's form carries all values that it shows, so of two tabs each orders what it shows. It also carries an
+idempotency key: sent twice, it orders once.
 """
 
 import uuid
@@ -22,6 +23,7 @@ from app.errors import NotFound
 from app.models import Address, User
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
+from app.pages.csrf import browser_id
 from app.pages.forms import Form
 from app.pages.layout import form_page
 from app.schemas.auth import Email
@@ -30,15 +32,16 @@ from app.schemas.orders import MAX_NOTE, MAX_TOTAL
 from app.schemas.users import AddressSchema
 from app.services import user_service
 from app.services.accounts import address_service
-from app.services.buying import cart_contents, checkout_service
-from app.services.buying.checkout_service import OrderRequest
+from app.services.buying import cart_contents, checkout_details, checkout_service
+from app.services.buying.checkout_details import CheckoutState
+from app.services.buying.checkout_service import OrderRequest, PlacedOrder
 from app.services.messages.idempotency import KeyedRequest
 from app.services.orders.order_views import OrderView
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
 
 blp = PageBlueprint("checkout_page", __name__)
-CHECKOUT = "checkout_page.show_checkout"
+CHECKOUT, REVIEW = "checkout_page.show_checkout", "checkout_page.show_review"
 
 
 class NoteForm(ShopSchema):
@@ -65,24 +68,48 @@ class BookForm(NoteForm):
     address_id = ma.Integer(required=True, validate=Range(1, 2**63 - 1))
 
 
+LOOK_AGAIN = {
+    "total_changed": "Prices have changed since you looked. Please look again before you order.",
+    "idempotency_key_reused": "This form was sent before with other contents. Please look again.",
+}
+"""Refusals after which the review shows what has changed."""
 GUEST, NEW_ADDRESS = GuestForm(unknown=EXCLUDE), NewAddressForm(unknown=EXCLUDE)
 BOOK = BookForm(unknown=EXCLUDE)
 
 
 @blp.get("/checkout")
 def show_checkout() -> AnyResponse:
-    """The form for contact and address."""
-    return _details(Form({"address_id": _first_address()}))
+    """The form for contact and address, with what was entered before."""
+    state = _state()
+    return _details(Form((state and state.details) or {"address_id": _first_address()}))
 
 
 @blp.post("/checkout")
-def review() -> AnyResponse:
-    """The review of the order before it is placed."""
-    form = Form.from_request()
-    if form.values.pop("change", ""):
-        return _details(form)
+def enter() -> AnyResponse:
+    """Store what was entered, for the review."""
+    form, buyer = Form.from_request(), cookies.page_buyer()
+    if not cart_contents.count_units(buyer):
+        return _nothing_to_order()
     order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
-    return _details(form) if order_request is None else _review(form, order_request)
+    if order_request is None:
+        return _details(form)
+    details, browser = _entered(order_request), browser_id()
+    in_transaction(lambda: checkout_details.store(buyer, browser, details))
+    return see_other(url_for(REVIEW))
+
+
+@blp.get("/checkout/review")
+def show_review() -> AnyResponse:
+    """The review of the order before it is placed; the order itself once it is."""
+    state = _state()
+    if state is None or state.details is None:
+        return _placed_already(state) or see_other(url_for(CHECKOUT))
+    form = Form(state.details)
+    order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
+    if order_request is None:
+        flash(form.problem, "error")
+        return see_other(url_for(CHECKOUT))
+    return _review(form, order_request, state.key)
 
 
 @blp.post("/checkout/order")
@@ -90,7 +117,9 @@ def place() -> AnyResponse:
     """Turn the cart into an order, once for each idempotency key."""
     form = Form.from_request()
     number = form.carry_out(_schema(form), _place, extra_refusals=(NotFound,))
-    return _refused(form) if number is None else _confirmed(number)
+    if number is None:
+        return _refused(form)
+    return _confirmed(number, "Thank you! Your order is placed.")
 
 
 @blp.get("/checkout/order")
@@ -108,7 +137,7 @@ def _details(form: Form) -> AnyResponse:
     return form_page("checkout.html", form, cart=cart, user=user, addresses=addresses)
 
 
-def _review(form: Form, order_request: OrderRequest) -> AnyResponse:
+def _review(form: Form, order_request: OrderRequest, key: str) -> AnyResponse:
     cart = cart_contents.read_cart_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
@@ -119,8 +148,8 @@ def _review(form: Form, order_request: OrderRequest) -> AnyResponse:
         address=_address(order_request),
         email=order_request.email or _user().email,
         total=to_text(cart.subtotal, store_currency()),
-        key=uuid.uuid4().hex,
-        hidden=_hidden_fields(form),
+        key=key,
+        hidden=form.values,
     )
 
 
@@ -145,10 +174,14 @@ def _place(values: dict[str, Any]) -> str:
     buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
     keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
-    order = in_transaction(
-        lambda: checkout_service.place_once(buyer, order_request, currency, origin, keyed, _dump)
-    )
-    return order.number
+
+    def work() -> PlacedOrder:
+        order = checkout_service.place_once(buyer, order_request, currency, origin, keyed, _dump)
+        if not order.is_replay:
+            checkout_details.finish(buyer, order.number)
+        return order
+
+    return in_transaction(work).number
 
 
 def _dump(order: OrderView) -> bytes:
@@ -156,8 +189,8 @@ def _dump(order: OrderView) -> bytes:
     return orjson.dumps({"number": order.number})
 
 
-def _confirmed(number: str) -> AnyResponse:
-    flash("Thank you! Your order is placed.")
+def _confirmed(number: str, message: str) -> AnyResponse:
+    flash(message)
     response = see_other(url_for("order_pages.show_order", number=number))
     token = cookies.page_buyer().guest_token
     if token is not None:
@@ -165,15 +198,23 @@ def _confirmed(number: str) -> AnyResponse:
     return response
 
 
+def _placed_already(state: CheckoutState | None) -> AnyResponse | None:
+    """The order of a checkout that was finished, by a click before this one or in another tab."""
+    if state is None or state.order_number is None:
+        return None
+    return _confirmed(state.order_number, "This order is placed.")
+
+
 def _refused(form: Form) -> AnyResponse:
-    """Show a refusal where the buyer can correct it: at the cart, or at the form."""
+    """Show a refusal where the buyer can correct it: at the cart, the review or the form."""
+    if form.code == "cart_empty" and (order := _placed_already(_state())):
+        return order
     if form.code in ("out_of_stock", "cart_empty", "cart_too_large", "guest_limit"):
         flash(form.problem, "error")
         return see_other(url_for("cart_page.show_cart"))
-    if form.code == "total_changed":
-        form.problem = "Prices have changed since you looked. Please look again before you order."
-    if form.code == "idempotency_key_reused":
-        form.problem = "This form was sent before with other contents. Please look again."
+    if form.code in LOOK_AGAIN:
+        flash(LOOK_AGAIN[form.code], "error")
+        return see_other(url_for(REVIEW))
     return _details(form)
 
 
@@ -202,7 +243,16 @@ def _address(order_request: OrderRequest) -> Address | dict[str, str] | None:
     return order_request.shipping_address
 
 
-def _hidden_fields(form: Form) -> dict[str, str]:
-    """The values that the review's form carries on to the order."""
-    left_out = ("csrf_token", "key", "expected_total", "change")
-    return {name: value for name, value in form.values.items() if name not in left_out}
+def _state() -> CheckoutState | None:
+    return checkout_details.find(cookies.page_buyer(), browser_id())
+
+
+def _entered(order_request: OrderRequest) -> dict[str, str]:
+    """The fields of the form that make this order request, of the lengths that the schema allows."""
+    fields = {
+        **(order_request.shipping_address or {}),
+        "address_id": order_request.address_id,
+        "email": order_request.email,
+        "note": order_request.note,
+    }
+    return {name: str(value) for name, value in fields.items() if value}

@@ -20,6 +20,7 @@ from app.models.catalogue import ERASED_REASON
 from app.services import user_service
 from app.services.accounts import throttle_service
 from app.services.audit import security_log, trail
+from app.services.buying import checkout_details
 from app.services.inventory import inventory_service
 
 OPEN = ("pending", "processing")
@@ -60,7 +61,8 @@ def find_personal_data(email: str, name: str = "") -> PersonalData:
 def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalData:
     """Erase what `find_personal_data` finds. Orders and stock movements stay, without the person.
 
-    Also deletes the stored answers to these orders, which repeat the email and the address. The audit
+    Also deletes the stored answers to these orders, which repeat the email and the address, and what was
+    entered to order with this address. The audit
     trail records each order.
 
     Raises:
@@ -68,6 +70,7 @@ def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalDat
     """
     data = find_personal_data(email, name)
     _erase_orders(data.order_ids)
+    checkout_details.erase(_clean(email))
     if data.reasons:
         inventory_service.erase_reasons(list(data.reasons))
     throttle_service.delete_counts(throttle_service.login_key(email))

@@ -17,6 +17,7 @@ from app.gateways.media import MediaStore
 from app.models import (
     Base,
     Cart,
+    Checkout,
     IdempotencyKey,
     ImportJob,
     LoginThrottle,
@@ -26,6 +27,7 @@ from app.models import (
 )
 from app.services.accounts import session_service
 from app.services.accounts.throttle_service import PLACE_MARK
+from app.services.buying import checkout_details
 from app.services.imports import import_jobs
 from app.services.messages import idempotency
 
@@ -53,6 +55,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
     """
     now = utc_now()
     carts_before = now - timedelta(days=cart_days)
+    entered_before = now - checkout_details.LIFETIME
     answers_before = now - idempotency.LIFETIME
     sessions_before = now - session_service.STORED_AFTER_EXPIRY
     failures_before = now - COUNT_LIFETIME
@@ -60,6 +63,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
     lines_before = now - timedelta(log_days)
     return (
         ExpiredRows("carts", Cart, Cart.user_id.is_(None) & (Cart.updated_at < carts_before)),
+        ExpiredRows("checkouts", Checkout, Checkout.created_at < entered_before),
         ExpiredRows(
             "idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before
         ),

@@ -38,7 +38,8 @@ POST      /cart/items/<item_id>                             404   303   404   40
 POST      /cart/items/<item_id>/remove                      404   303   404   404         404     404    404
 # app/pages/shop/checkout.py: with A's address; an empty cart sends back to the cart
 GET       /checkout                                         303   200   200   200         303     303    303
-POST      /checkout                                         303   200   404   404         303     303    303
+POST      /checkout                                         303   303   404   404         303     303    303
+GET       /checkout/review                                  303   303   303   303         303     303    303
 POST      /checkout/order                                   303   303   404   404         303     303    303
 GET       /checkout/order                                   303   303   303   303         303     303    303
 # app/pages/account/orders.py

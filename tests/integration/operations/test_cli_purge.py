@@ -12,7 +12,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.gateways.media import FolderStore
-from app.models import Cart, CartLine, IdempotencyKey, ImportJob, LoginThrottle, Session
+from app.models import Cart, CartLine, Checkout, IdempotencyKey, ImportJob, LoginThrottle, Session
 from app.services.accounts import session_service, throttle_service
 from app.services.operations import purge_service
 from tests import factories
@@ -51,6 +51,7 @@ def aged(app, days, *tables):
     then = utc_now() - timedelta(days=days)
     facts = {
         Cart: {"updated_at": then},
+        Checkout: {"created_at": then},
         IdempotencyKey: {"created_at": then},
         Session: {"expires_at": then},
         LoginThrottle: {"last_failed_at": then},
@@ -88,8 +89,10 @@ def add_one_of_each(app, customer):
 
     def add():
         now = utc_now()
+        cart_id = db.session.scalar(db.select(Cart.id).where(Cart.user_id.is_not(None)))
         db.session.add_all(
             [
+                Checkout(cart_id=cart_id, browser_hash="b", key="k", details={"city": "Leeds"}),
                 IdempotencyKey(scope="user:1", key="k", request_hash="", created_at=now),
                 LoginThrottle(key="k", failures=3, last_failed_at=now),
                 ImportJob(name="list.csv", size=1, lines=1, status="done"),
@@ -100,7 +103,7 @@ def add_one_of_each(app, customer):
 
 
 def left(app):
-    tables = (Cart, CartLine, IdempotencyKey, Session, LoginThrottle, ImportJob)
+    tables = (Cart, CartLine, Checkout, IdempotencyKey, Session, LoginThrottle, ImportJob)
     return inside(app, lambda: [count(table) for table in tables])
 
 
@@ -108,27 +111,28 @@ def test_nothing_of_today_goes(app, purge, customer):
     add_one_of_each(app, customer)
 
     assert purge() == (
-        "purge: 0 carts, 0 idempotency keys, 0 sessions, 0 login throttles, 0 security events, 0 imports,"
-        " 0 files of pictures removed.\n"
+        "purge: 0 carts, 0 checkouts, 0 idempotency keys, 0 sessions, 0 login throttles,"
+        " 0 security events, 0 imports, 0 files of pictures removed.\n"
     )
-    assert left(app) == [2, 2, 1, 1, 1, 1]
+    assert left(app) == [2, 2, 1, 1, 1, 1, 1]
 
 
 def test_what_is_old_goes_but_customers_keep_their_carts(app, purge, customer):
     add_one_of_each(app, customer)
-    aged(app, 31, Cart, IdempotencyKey, Session, LoginThrottle, ImportJob)
+    aged(app, 31, Cart, Checkout, IdempotencyKey, Session, LoginThrottle, ImportJob)
 
     assert purge() == (
-        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 0 security events, 1 imports,"
-        " 0 files of pictures removed.\n"
+        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 1 login throttles,"
+        " 0 security events, 1 imports, 0 files of pictures removed.\n"
     )
-    assert left(app) == [1, 1, 0, 0, 0, 0]
-    assert "purge: 0 carts, 0 idem" in purge()
+    assert left(app) == [1, 1, 0, 0, 0, 0, 0]
+    assert "purge: 0 carts, 0 checkouts, 0 idem" in purge()
 
 
 @pytest.mark.parametrize(
     ("table", "days", "stays"),
-    [(Cart, 29.9, True), (Cart, 30.1, False), (IdempotencyKey, 0.99, True),
+    [(Cart, 29.9, True), (Cart, 30.1, False), (Checkout, 0.03, True),
+     (Checkout, 0.05, False), (IdempotencyKey, 0.99, True),
      (IdempotencyKey, 1.01, False), (Session, 0.9, True), (LoginThrottle, 0.9, True),
      (ImportJob, 6.9, True), (ImportJob, 7.1, False)],
 )  # fmt: skip
@@ -152,15 +156,15 @@ def test_carts_go_sooner_where_the_shop_says_so(app, purge, monkeypatch):
 
 def test_a_dry_run_counts_the_same_and_changes_nothing(app, purge, media, customer):
     add_one_of_each(app, customer)
-    aged(app, 31, Cart, IdempotencyKey, Session, LoginThrottle, ImportJob)
+    aged(app, 31, Cart, Checkout, IdempotencyKey, Session, LoginThrottle, ImportJob)
     save_picture(app, media, days=2)
     before = left(app)
 
     told = purge("--dry-run")
 
     assert told == (
-        "purge: 1 carts, 1 idempotency keys, 1 sessions, 1 login throttles, 0 security events, 1 imports,"
-        " 1 files of pictures would go. A dry run: nothing was changed.\n"
+        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 1 login throttles,"
+        " 0 security events, 1 imports, 1 files of pictures would go. A dry run: nothing was changed.\n"
     )
     assert left(app) == before
     assert len(list(media.iterdir())) == 1

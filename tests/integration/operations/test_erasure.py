@@ -3,9 +3,10 @@
 import pytest
 
 from app.extensions import db
-from app.models import AuditEvent, IdempotencyKey, Order, OrderEvent, StockMovement, User
+from app.models import AuditEvent, Checkout, IdempotencyKey, Order, OrderEvent, StockMovement, User
 from tests import factories
 from tests.factories import PASSWORD
+from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows, signed_in_as
 from tests.integration.shopping import ADDRESS, fill
@@ -58,6 +59,19 @@ def everything(app):
         return str(found)
 
     return inside(app, read)
+
+
+def test_what_was_entered_to_order_is_erased(app, staff, mug):
+    for email in ("Gina.Guest@example.com", "other@example.com"):
+        browser = Browser(app)
+        browser.get(f"/products/{mug.slug}")
+        browser.send("/cart/items", quantity="1")
+        browser.get("/checkout")
+        assert browser.send("/checkout", **ADDRESS, email=email).status_code == 303
+
+    erase(staff, checked="on")
+
+    assert [row.details["email"] for row in rows(app, Checkout)] == ["other@example.com"]
 
 
 def test_guests_orders_are_erased_with_their_stored_answers(app, staff, mug):

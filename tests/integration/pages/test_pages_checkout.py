@@ -2,15 +2,18 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 
-from app.models import IdempotencyKey, Order
+from app.models import Checkout, IdempotencyKey, Order
 from tests import factories
+from tests.factories import PASSWORD
 from tests.integration.books import assert_books_balance
-from tests.integration.browsing import Browser, links, sell_out
+from tests.integration.browsing import Browser, hidden_fields, links, sell_out
 from tests.integration.people import EMAIL, at_once, change, inside, make_user, only_row, rows
 from tests.integration.shopping import ADDRESS, stock
 
@@ -47,8 +50,13 @@ def with_mugs(browser: Browser) -> Browser:
 def look_over(browser: Browser, **fields: Any) -> Any:
     """Fill in the checkout's form and come to the review."""
     browser.get("/checkout")
-    browser.page = browser.send("/checkout", **{**DETAILS, **fields})
-    return browser.page
+    return enter(browser, **{**DETAILS, **fields})
+
+
+def enter(browser: Browser, **fields: Any) -> Any:
+    """Send the checkout's form, and look at the review if nothing is refused."""
+    response = browser.page = browser.send("/checkout", **fields)
+    return browser.follow(response) if response.status_code == 303 else response
 
 
 def place(browser: Browser) -> Any:
@@ -183,8 +191,9 @@ def test_what_is_wrong_is_told_beside_its_field_and_the_rest_is_kept(
 def test_what_was_filled_in_can_be_changed_after_looking_it_over(app, guest):
     look_over(guest)
 
-    response = guest.send("/checkout", change="1")
+    response = guest.get("/checkout")
 
+    assert "/checkout" in links(guest.get("/checkout/review").text)
     assert response.status_code == 200
     assert 'value="1 High Street"' in response.text
     assert "Ring twice</textarea>" in response.text
@@ -207,7 +216,7 @@ def test_a_customer_orders_to_an_address_of_the_book(app, ann):
     html = ann.get("/checkout").text
     (chosen,) = re.findall(r'name="address_id" value="(\d+)"', html)
 
-    ann.page = ann.send("/checkout", address_id=chosen, note="")
+    enter(ann, address_id=chosen, note="")
     response = place(ann)
 
     order = only_row(app, Order)
@@ -243,7 +252,7 @@ def test_an_address_that_left_the_book_meanwhile_is_told_beside_the_form(app, an
     ann.get("/account/addresses/new")
     ann.send("/account/addresses/new", **ADDRESS)
     (chosen,) = re.findall(r'name="address_id" value="(\d+)"', ann.get("/checkout").text)
-    review = ann.send("/checkout", address_id=chosen, note="Ring twice")
+    review = enter(ann, address_id=chosen, note="Ring twice")
     ann.get("/account/addresses")
     ann.send(f"/account/addresses/{chosen}/remove")
     ann.page = review
@@ -266,9 +275,10 @@ def test_a_price_that_changed_meanwhile_is_shown_before_it_counts(app, guest, mu
 
     response = place(guest)
 
-    assert response.status_code == 409
-    assert "Prices have changed since you looked." in response.text
-    assert "$30.00" in response.text
+    assert response.headers["Location"] == "/checkout/review"
+    review = guest.follow(response).text
+    assert "Prices have changed since you looked." in review
+    assert "Place the order: $30.00" in review
     assert rows(app, Order) == []
 
 
@@ -291,8 +301,118 @@ def test_the_form_of_an_order_cannot_be_sent_again_with_other_contents(app, gues
 
     response = guest.send("/checkout/order", line1="2 Other Street")
 
-    assert response.headers["Location"] == "/cart" or response.status_code == 422
+    assert response.headers["Location"] == "/checkout/review"
+    order = only_row(app, Order)
+    assert guest.follow(response).headers["Location"] == f"/orders/{order.number}"
+    assert order.shipping_address["line1"] == "1 High Street"
+
+
+def test_whoever_goes_back_to_the_review_after_the_order_sees_the_order(app, guest):
+    look_over(guest)
+    place(guest)
+    number = only_row(app, Order).number
+    guest.client.delete_cookie("order", path=f"/orders/{number}")  # the answer was lost on its way
+
+    response = guest.get("/checkout/review")
+
+    assert response.headers["Location"] == f"/orders/{number}"
+    assert "This order is placed." in guest.follow(response).text
     assert len(rows(app, Order)) == 1
+
+
+def test_two_tabs_order_what_each_of_them_shows(app, guest):
+    look_over(guest)
+    first = guest.page
+    second = look_over(guest, line1="2 Other Street")
+    assert "2 Other Street" in second.text
+    guest.page = first
+
+    place(guest)
+    guest.page = second
+    again = place(guest)
+
+    order = only_row(app, Order)
+    assert order.shipping_address["line1"] == "1 High Street"
+    assert again.headers["Location"] == f"/orders/{order.number}"
+
+
+def test_the_review_shown_again_keeps_its_key(guest):
+    def key() -> str:
+        return hidden_fields(guest.get("/checkout/review").text)["key"]
+
+    look_over(guest)
+    first = key()
+
+    assert first == key()
+    look_over(guest)
+    assert first != key()
+
+
+def test_what_was_entered_is_erased_by_the_order(app, guest):
+    look_over(guest)
+    assert only_row(app, Checkout).details["email"] == DETAILS["email"]
+
+    place(guest)
+
+    row = only_row(app, Checkout)
+    assert (row.details, row.order_number) == (None, only_row(app, Order).number)
+
+
+def test_what_was_entered_is_for_this_browser_alone(app, ann):
+    look_over(ann)
+    phone = Browser(app)
+    phone.sign_in(EMAIL)
+
+    assert "1 High Street" not in phone.get("/checkout").text
+    assert phone.get("/checkout/review").headers["Location"] == "/checkout"
+    ann.client.delete_cookie("visit")  # the browser was closed
+    assert "1 High Street" not in ann.get("/checkout").text
+
+
+def test_what_was_entered_is_kept_for_an_hour(app, guest):
+    look_over(guest)
+    sent = only_row(app, Checkout).created_at
+
+    with time_machine.travel(sent + timedelta(minutes=59), tick=True):
+        assert guest.get("/checkout/review").status_code == 200
+    with time_machine.travel(sent + timedelta(minutes=61), tick=True):
+        assert guest.get("/checkout/review").headers["Location"] == "/checkout"
+        assert "1 High Street" not in guest.get("/checkout").text
+
+
+def test_the_longest_details_fit(app, guest):
+    texts = {"name": 200, "line1": 200, "line2": 200, "city": 100, "region": 100, "note": 2000}
+    longest = {name: "\U0001f600" * length for name, length in texts.items()}
+
+    review = look_over(guest, **longest)
+
+    assert review.status_code == 200
+    assert "\U0001f600" * 2000 in review.text
+    assert len(guest.cookie("visit").value) < 500
+    assert place(guest).status_code == 303
+
+
+def test_a_form_padded_with_blanks_is_stored_without_them(app, guest):
+    look_over(guest, name=" " * 10_000 + "Ada")
+
+    assert only_row(app, Checkout).details["name"] == "Ada"
+
+
+def test_what_was_entered_goes_with_the_account(app, ann):
+    look_over(ann)
+    ann.get("/account/close")
+
+    ann.send("/account/close", password=PASSWORD)
+
+    assert rows(app, Checkout) == []
+
+
+def test_no_address_of_the_checkout_names_anybody(guest):
+    guest.get("/checkout")
+
+    response = guest.send("/checkout", **DETAILS)
+
+    assert response.headers["Location"] == "/checkout/review"
 
 
 def test_an_empty_cart_has_nothing_to_order(app):
@@ -317,16 +437,19 @@ def test_a_made_up_key_orders_nothing(app, guest, key):
 def test_totals_cannot_be_made_up(app, guest):
     look_over(guest)
 
-    assert guest.send("/checkout/order", expected_total="0.01").status_code == 409
+    made_up = guest.send("/checkout/order", expected_total="0.01")
+    assert made_up.headers["Location"] == "/checkout/review"
+    assert rows(app, Order) == []
     assert guest.send("/checkout/order", total="0.01").status_code == 303
     assert only_row(app, Order).total == 2800
 
 
 def test_the_review_without_its_cart_leads_to_the_cart(app, guest):
+    guest.get("/checkout")
+    form = guest.page
     look_over(guest)
-    review = guest.page
     place(guest)
 
     assert guest.get("/checkout").headers["Location"] == "/cart"
-    guest.page = review
-    assert guest.send("/checkout").headers["Location"] == "/cart"
+    guest.page = form
+    assert guest.send("/checkout", **DETAILS).headers["Location"] == "/cart"

@@ -1,0 +1,25 @@
+"""The address of the page that has the form in this request."""
+
+from urllib.parse import urlsplit
+
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
+
+from app.web.redirects import safe_target
+
+
+def form_address() -> str:
+    """The address of this request if it can be asked for with GET, else of the page that sent the form.
+
+    Pages that answer a form put it into the browser's history (`static/posted.js`).
+    """
+    adapter = current_app.create_url_adapter(request)
+    try:
+        if adapter is not None and adapter.match(method="GET"):
+            return request.full_path.rstrip("?")
+    except HTTPException:
+        pass
+    try:
+        return safe_target(urlsplit(request.referrer or "").path, "/")
+    except ValueError:
+        return "/"
