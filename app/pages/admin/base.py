@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.models import Category, Product
 from app.pages.blueprint import PageBlueprint
 from app.pages.forms import Form
+from app.services import user_service
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from app.utils.decorators import require_staff
@@ -50,7 +51,8 @@ class AdminBlueprint(PageBlueprint):
 
 def admin_page(template: str, status: int = 200, **context: object) -> Response:
     """Render a page for staff with its surroundings."""
-    page = render_template(f"admin/{template}", navigation=NAVIGATION, **context)
+    email = user_service.get_user(current_actor().user_id or 0).email
+    page = render_template(f"admin/{template}", navigation=NAVIGATION, email=email, **context)
     return make_response(page, status)
 
 

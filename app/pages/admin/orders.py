@@ -53,7 +53,8 @@ def list_orders() -> Response:
 @blp.post("")
 def move_several() -> Response:
     """Change the status of the chosen orders, each by itself: a refusal does not stop the others."""
-    target, numbers = request.form.get("status", ""), dict.fromkeys(request.form.getlist("order"))
+    target = "cancelled" if "cancel" in request.form else request.form.get("status", "")
+    numbers = dict.fromkeys(request.form.getlist("order"))
     if target not in STATUSES or not numbers:
         flash("Choose orders, and what they become.", "error")
     else:
