@@ -7,6 +7,7 @@ import orjson
 from flask import Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.domain.catalogue.option_order import by_values
 from app.domain.people.actor import ANONYMOUS
 from app.errors import NotFound
 from app.pages.blueprint import PageBlueprint
@@ -64,6 +65,7 @@ def category(slug: str) -> AnyResponse:
 def product(slug: str) -> AnyResponse:
     """One product, with the variants to choose from."""
     product = orjson.loads(catalogue_answers.product_at(ANONYMOUS, slug).body)
+    product["variants"] = by_values(product["options"], product["variants"])
     here = url_for("storefront.product", slug=product["slug"])
     if slug != product["slug"]:
         return redirect(here, 301)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from app.db.paging import MAX_DEPTH
 from app.db.prepared import run
-from app.domain.catalogue import category_tree
+from app.domain.catalogue import category_tree, option_order
 from app.domain.catalogue.search_terms import search_terms
 from app.domain.money import places
 from app.domain.people.actor import ANONYMOUS
@@ -202,7 +202,7 @@ class _Products:
             values.setdefault(row.name, []).append((row.value, self._number(row.number, counts)))
             sizes[row.name] += row.number
         by_size = sorted(values, key=lambda name: (-sizes[name], name))
-        return [(name, values[name][:MAX_VALUES]) for name in by_size[:MAX_OPTIONS]]
+        return [(name, _in_order(values[name][:MAX_VALUES])) for name in by_size[:MAX_OPTIONS]]
 
     @property
     def _is_narrow(self) -> bool:
@@ -243,6 +243,11 @@ class _Products:
             self._is_narrow and scope == self._scope("options"),
         )
         return _read(run(_statement(key), self._parameters).all())
+
+
+def _in_order(values: list[tuple[str, Number]]) -> list[tuple[str, Number]]:
+    numbers = dict(values)
+    return [(value, numbers[value]) for value in option_order.in_order(list(numbers))]
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> _Counts:

@@ -536,6 +536,23 @@ def test_a_page_of_24_products_weighs_little(app, browser):
     assert len(page.data) + sum(weights) <= 60_000
 
 
+def test_sizes_are_listed_from_small_to_large(app, browser):
+    with app.app_context():
+        top = factories.category(name="Tops", slug="tops")
+        for sizes in (["XL", "L", "M"], ["S", "M", "L"], ["L"]):
+            factories.product_with_variants(
+                [{"options": {"Size": size}} for size in reversed(sizes)],
+                slug=f"top-{sizes[0].lower()}", category_id=top.id,
+                options=[{"name": "Size", "values": sizes}],
+            )  # fmt: skip
+
+    choices = browser.get("/categories/tops").text.partition("<h2>Size</h2>")[2]
+    product = browser.get("/products/top-xl").text
+
+    assert list(counts(choices.partition("</ul>")[0])) == ["S", "M", "L", "XL"]
+    assert re.findall(r"<span>(XL|L|M)</span>", product) == ["XL", "L", "M"]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/", 200), ("/categories/shirts", 200), ("/products/linen-shirt", 200), ("/search?q=tee", 200),
