@@ -9,14 +9,15 @@ from app.web.redirects import safe_target
 
 
 def form_address() -> str:
-    """The address of this request if it can be asked for with GET, else of the page that sent the form.
+    """The path of the page that sent the form, if the address of this request cannot be asked for with GET;
+    otherwise empty, for this address.
 
     Pages that answer a form put it into the browser's history (`static/posted.js`).
     """
-    adapter = current_app.create_url_adapter(request)
     try:
+        adapter = current_app.create_url_adapter(request)
         if adapter is not None and adapter.match(method="GET"):
-            return request.full_path.rstrip("?")
+            return ""
     except HTTPException:
         pass
     try:

@@ -34,7 +34,7 @@ def ask_again(form: StaleForm, may_send: bool = True) -> Response:
         fields=_fields(),
         token=csrf_token(form.account) if waits_for_sign_in else csrf_token(),
         address=request.full_path.rstrip("?"),
-        back=form_address(),
+        back=form_address() or request.path,
         has_cookie="HTTP_COOKIE" in request.environ,
     )
 

@@ -2,4 +2,4 @@
 // reload it or come back to it, which browsers ask about or refuse: the entry becomes the form's own page.
 "use strict";
 
-history.replaceState(history.state, "", document.currentScript.dataset.address);
+history.replaceState(history.state, "", document.currentScript.dataset.address || location.href);

@@ -11,9 +11,25 @@ from app.config import Testing
 from app.extensions import db
 from tests import factories
 from tests.e2e import shopping
-from tests.e2e.shopping import CUSTOMER, STAFF, THING
+from tests.e2e.shopping import CUSTOMER, OTHER_THING, STAFF, THING
 
 pytestmark = pytest.mark.processes
+
+RADIUS = "input => getComputedStyle(input).borderTopRightRadius"
+BOXES = """boxes => boxes.map(box =>
+  `${getComputedStyle(box).display} ${getComputedStyle(box.querySelector("td")).borderBottomWidth}`)"""
+GAPS = """rows => rows.flatMap(row => {
+  const texts = [...row.cells].map(cell => {
+    const range = document.createRange()
+    range.selectNodeContents(cell)
+    return range.getBoundingClientRect()
+  })
+  return texts.slice(1).map((text, place) => text.left - texts[place].right)
+})"""
+"""The room between the texts of neighbouring cells."""
+COLOURS = """cell => [getComputedStyle(cell).color,
+  getComputedStyle(document.documentElement).getPropertyValue("--pico-background-color")
+    .replace("#fff", "rgb(255, 255, 255)")]"""
 
 
 def test_a_list_is_checked_further_without_a_press_of_the_button(visit, shop_environ):
@@ -90,6 +106,34 @@ def test_an_uploaded_picture_is_shown_in_the_shop(visit):
 
     expect(shown).to_be_visible()
     assert shown.evaluate("image => image.decode().then(() => image.currentSrc)").endswith(".webp")
+
+
+def test_tables_are_boxes_with_lines_and_their_fields_have_corners(visit):
+    page = visit().new_page()
+    shopping.sign_in(page, STAFF, at=f"/admin/products/{OTHER_THING}")
+    assert page.locator(".cells input").first.evaluate(RADIUS) != "0px"
+
+    for path in (f"products/{OTHER_THING}", f"products/{OTHER_THING}/stock", "products", "orders"):
+        page.goto(f"/admin/{path}")
+        boxes = page.locator(".table").evaluate_all(BOXES)
+        assert boxes
+        assert set(boxes) == {"block 1px"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_packing_slip_is_black_on_white_with_its_columns_apart(visit, scheme):
+    page = visit().new_page()
+    shopping.sign_in(page, STAFF, at="/admin/orders")
+    page.locator("tbody th a").last.click()
+    page.get_by_role("link", name="Packing slip").click()
+
+    page.emulate_media(media="print", color_scheme=scheme)
+    page.set_viewport_size({"width": 720, "height": 1000})
+
+    assert min(page.locator("tr").evaluate_all(GAPS)) >= 12
+    colours = page.locator("tbody td").first.evaluate(COLOURS)
+    assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
 
 
 def test_no_other_than_staff_get_in(visit):
