@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import Response, g, make_response, render_template
+from flask import Response, make_response, render_template
 
 from app.domain.people.actor import Actor
 from app.pages import cookies
@@ -12,7 +12,10 @@ from app.pages.csrf import browser_id
 from app.pages.forms import Form
 from app.services.buying import cart_contents
 from app.web.callers.identity import current_actor
-from app.web.catalogue_answers import all_categories
+from app.web.catalogue_answers import category_branch
+
+MAX_MENU = 100
+"""How many categories of the top the menu takes. Lists link to the others."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def page(template: str, status: int = 200, **context: object) -> Response:
     """Render a page with its surroundings."""
     browser_id()
     buyer = cookies.page_buyer()
-    layout = Layout(categories(), cart_contents.count_units(buyer), current_actor())
+    layout = Layout(_menu(), cart_contents.count_units(buyer), current_actor())
     return make_response(render_template(template, layout=layout, **context), status)
 
 
@@ -39,17 +42,6 @@ def form_page(template: str, form: Form, **context: object) -> Response:
     return response
 
 
-def categories() -> list[dict[str, Any]]:
-    """All categories in tree order, as the API shows them, each with its `depth`; loaded once a
-    request."""
-    if "categories" not in g:
-        g.categories = _with_depths(orjson.loads(all_categories().body)["items"])
-    tree: list[dict[str, Any]] = g.categories
-    return tree
-
-
-def _with_depths(tree: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    depths: dict[int | None, int] = {None: -1}
-    for category in tree:
-        category["depth"] = depths[category["id"]] = depths[category["parent_id"]] + 1
-    return tree
+def _menu() -> list[dict[str, Any]]:
+    menu: list[dict[str, Any]] = orjson.loads(category_branch(None, MAX_MENU).body)["children"]
+    return menu

@@ -22,8 +22,9 @@ from app.web.answers import answer, list_answer
 
 JsonObject = dict[str, Any]
 """A JSON answer that a page has parsed: the schema that describes the answer says what is in it."""
-ALL_CATEGORIES = 1_000
-"""How many the navigation of a page takes."""
+
+MAX_CHILDREN = 500
+"""How many categories below one a page links to. Search engines find the others in the sitemap."""
 
 
 def product_list(actor: Actor, query: ProductQuery) -> Answer:
@@ -72,14 +73,20 @@ def category_answer(entry: CategoryWithCount) -> Answer:
     return answer(show_category(entry), tag_prefix=f"{entry.category.version}-")
 
 
-def all_categories() -> Answer:
-    """All categories in tree order."""
+def category_branch(address: int | str | None, most: int = MAX_CHILDREN) -> Answer:
+    """The `trail` from the root to a category, and at most so many of its `children`; None: the top of
+    the tree.
+
+    Raises:
+        NotFound: there is no such category.
+    """
 
     def build() -> Answer:
-        categories = category_service.list_categories(1, ALL_CATEGORIES)
-        return list_answer(categories, [show_category(item) for item in categories.items])
+        branch = category_service.branch(None if address is None else str(address), most)
+        parts = branch._asdict().items()
+        return answer({name: [show_category(item) for item in part] for name, part in parts})
 
-    return catalogue_cache.cached_list("all categories", (), build)
+    return catalogue_cache.cached_list("category branch", (address, most), build)
 
 
 def facets(query: ProductQuery, total: int) -> Facets:

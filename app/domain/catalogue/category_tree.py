@@ -19,10 +19,25 @@ class Node(Protocol):
 N = TypeVar("N", bound=Node)
 
 
+def position(node: Node) -> tuple[int, int]:
+    """The order of siblings: by position, then id."""
+    return node.position, node.id
+
+
+def ancestors(id_: int, nodes: Iterable[Node]) -> list[int]:
+    """The ids from the root of the tree down to a category."""
+    by_id = {node.id: node for node in nodes}
+    trail = [id_]
+    # The second condition ends the loop even if the tree had a ring.
+    while (parent_id := by_id[trail[0]].parent_id) is not None and len(trail) < len(by_id):
+        trail.insert(0, parent_id)
+    return trail
+
+
 def in_tree_order(nodes: Iterable[N]) -> list[N]:
     """Depth first; siblings by position, then id."""
     children: dict[int | None, list[N]] = defaultdict(list)
-    for node in sorted(nodes, key=lambda n: (n.position, n.id), reverse=True):
+    for node in sorted(nodes, key=position, reverse=True):
         children[node.parent_id].append(node)
     order: list[N] = []
     stack = list(children[None])

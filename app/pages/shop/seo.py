@@ -1,6 +1,7 @@
 """Pages and data for search engines: structured data (schema.org), the sitemap, and robots.txt."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
 
@@ -8,14 +9,12 @@ from flask import Blueprint, Response, current_app, request, url_for
 
 from app.domain.text import id_or_slug
 from app.errors import NotFound
-from app.pages.layout import categories
 from app.pages.pictures import picture
-from app.services.catalogue import product_queries
+from app.services.catalogue import sitemap as sitemaps
 from app.web.catalogue_answers import JsonObject
 
 blp = Blueprint("seo", __name__)
-MAX_ENTRIES = 40_000
-"""One sitemap may have 50,000 (sitemaps.org)."""
+_PART = re.compile("(?P<kind>products|categories)-(?P<number>0|[1-9][0-9]{0,13})")
 DAY = 24 * 3600
 
 
@@ -33,20 +32,26 @@ def robots() -> Response:
 
 @blp.get("/sitemap.xml")
 def sitemap() -> Response:
-    """The pages to index: the front page, categories, and the newest products."""
-    entries = [f"<url><loc>{escape(absolute('/'))}</loc></url>"]
-    for category in categories():
-        loc = absolute(url_for("storefront.category", slug=category["slug"]))
-        entries.append(f"<url><loc>{escape(loc)}</loc></url>")
-    products = escape(absolute("/products/"))  # slugs need no escaping
-    entries += [
-        f"<url><loc>{products}{slug}</loc><lastmod>{updated_at:%Y-%m-%d}</lastmod></url>"
-        for slug, updated_at in product_queries.newest_slugs(MAX_ENTRIES)
-    ]
-    head = '<?xml version="1.0" encoding="UTF-8"?>'
-    root = '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
-    text = "\n".join([head, root, *entries, "</urlset>\n"])
-    return _cacheable(Response(text, mimetype="application/xml"))
+    """The index of the sitemaps (sitemaps.org), however many products and categories there are."""
+    names = [f"{kind}-{part}" for kind in sitemaps.TABLES for part in sitemaps.parts(kind)]
+    paths = (url_for("seo.sitemap_part", part=name) for name in ("pages", *names))
+    return _xml("sitemapindex", (f"<sitemap><loc>{_loc(path)}</loc></sitemap>" for path in paths))
+
+
+@blp.get("/sitemaps/<part>.xml")
+def sitemap_part(part: str) -> Response:
+    """A part of the addresses to index: the front page, or a range of categories or of products."""
+    if part == "pages":
+        return _xml("urlset", [f"<url><loc>{_loc('/')}</loc></url>"])
+    match = _PART.fullmatch(part)
+    entries = sitemaps.entries(match["kind"], int(match["number"])) if match else ()
+    if not entries or not match:
+        raise NotFound("sitemap")
+    start = _loc(f"/{match['kind']}/")  # slugs need no escaping
+    return _xml("urlset", (
+        f"<url><loc>{start}{slug}</loc><lastmod>{updated_at:%Y-%m-%d}</lastmod></url>"
+        for slug, updated_at in entries
+    ))  # fmt: skip
 
 
 @blp.get("/pictures/<slug>.svg")
@@ -55,6 +60,17 @@ def drawn_picture(slug: str) -> Response:
     if not isinstance(id_or_slug(slug), str):
         raise NotFound("picture")
     return _cacheable(Response(picture(slug), mimetype="image/svg+xml"), 30 * DAY)
+
+
+def _xml(root: str, elements: Iterable[str]) -> Response:
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    start = f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    text = "\n".join([head, start, *elements, f"</{root}>\n"])
+    return _cacheable(Response(text, mimetype="application/xml"))
+
+
+def _loc(path: str) -> str:
+    return escape(absolute(path))
 
 
 def absolute(path: str) -> str:

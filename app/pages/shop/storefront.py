@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.domain.catalogue.option_order import by_values
 from app.domain.people.actor import ANONYMOUS
+from app.domain.text import id_or_slug
 from app.errors import NotFound
 from app.pages.blueprint import PageBlueprint
-from app.pages.layout import categories, page
+from app.pages.layout import page
 from app.pages.shop import seo
 from app.pages.shop.listing import Group, Link, ProductListing, read_listing
 from app.services.catalogue.product_filters import ProductQuery
@@ -36,28 +37,31 @@ def home() -> Response:
 def search() -> Response:
     """Products by words and filters; without any, all of them."""
     listing = read_listing(request.path, request.args)
-    within = _find_category(listing.query.category)
-    results = _results(listing, children_of=within["id"] if within else None, by_query=True)
+    try:
+        branch = _branch(listing.query.category or None)
+    except NotFound:
+        branch = _branch(None)
+    within = branch["trail"][-1] if branch["trail"] else None
+    results = _results(listing, branch["children"], by_query=True)
     return page("search.html", listing=listing, within=within, **results)
 
 
 @blp.get("/categories/<slug>")
 def category(slug: str) -> AnyResponse:
     """A category's products, with those of the categories below it."""
-    category = _find_category(slug)
-    if category is None:
-        raise NotFound("category")
+    branch = _branch(slug)
+    trail = branch["trail"]
+    category = trail[-1]
     listing = read_listing(_address(category), request.args, category=category["slug"])
     if slug != category["slug"]:
         return redirect(listing.page_href(listing.query.page or 1), 301)
-    trail = _trail(category)
     return page(
         "category.html",
         category=category,
         trail=trail,
         data=seo.breadcrumbs(_steps(trail)),
         listing=listing,
-        **_results(listing, children_of=category["id"], by_query=False),
+        **_results(listing, branch["children"], by_query=False),
     )
 
 
@@ -69,7 +73,7 @@ def product(slug: str) -> AnyResponse:
     here = url_for("storefront.product", slug=product["slug"])
     if slug != product["slug"]:
         return redirect(here, 301)
-    trail = _trail(_find_category(product["category"]["slug"])) if product["category"] else []
+    trail = _trail(product)
     steps = [*_steps(trail), (product["name"], here)]
     return page(
         "product.html",
@@ -80,7 +84,7 @@ def product(slug: str) -> AnyResponse:
     )
 
 
-def _results(listing: ProductListing, children_of: int | None, by_query: bool) -> JsonObject:
+def _results(listing: ProductListing, children: Sequence[JsonObject], by_query: bool) -> JsonObject:
     products = _list(listing.query)
     facets = catalogue_answers.facets(listing.query, products["total"])
     numbers = dict(facets.categories)
@@ -90,8 +94,8 @@ def _results(listing: ProductListing, children_of: int | None, by_query: bool) -
             child["name"],
             numbers[child["id"]],
         )
-        for child in categories()
-        if child["parent_id"] == children_of and child["id"] in numbers
+        for child in children
+        if child["id"] in numbers
     ]
     groups = [Group("Category", links)] if links else []
     return {"products": products, "groups": groups + listing.groups(facets)}
@@ -109,17 +113,27 @@ def _list(query: ProductQuery) -> JsonObject:
     return body
 
 
-def _find_category(address: str) -> JsonObject | None:
-    return next((c for c in categories() if address in (c["slug"], str(c["id"]))), None)
+def _branch(address: str | None) -> JsonObject:
+    """The `trail` from the top to a category, and its `children`; None: the top.
+
+    Raises:
+        NotFound: there is no such category.
+    """
+    key = None if address is None else id_or_slug(address)
+    if address is not None and key is None:
+        raise NotFound("category")
+    branch: JsonObject = orjson.loads(catalogue_answers.category_branch(key).body)
+    return branch
 
 
-def _trail(category: JsonObject | None) -> Sequence[JsonObject]:
-    """The categories above a category from the top, and the category itself."""
-    by_id = {c["id"]: c for c in categories()}
-    trail: list[JsonObject] = []
-    while category is not None:
-        trail.insert(0, category)
-        category = by_id.get(category["parent_id"])
+def _trail(product: JsonObject) -> Sequence[JsonObject]:
+    """The categories of a product, from the top; none while its category is being deleted."""
+    if not product["category"]:
+        return []
+    try:
+        trail: list[JsonObject] = _branch(product["category"]["slug"])["trail"]
+    except NotFound:
+        return []
     return trail
 
 

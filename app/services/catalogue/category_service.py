@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Select, select, update
 
+from app.db.bulk import among
 from app.db.paging import NotACursor, Page, Slice, decode, encode, refuse_too_deep
 from app.domain.catalogue import category_tree
 from app.domain.conditions import UNCONDITIONAL, Precondition
@@ -39,6 +40,13 @@ class CategoryWithCount(NamedTuple):
 
     category: Category
     product_count: int
+
+
+class Branch(NamedTuple):
+    """A part of the tree: the categories from the root down to one, and those right below it."""
+
+    trail: list[CategoryWithCount]
+    children: list[CategoryWithCount]
 
 
 class _Node(NamedTuple):
@@ -112,6 +120,28 @@ def get_category(address: str) -> CategoryWithCount:
         NotFound: there is none.
     """
     return _with_count(_find(address))
+
+
+def branch(address: str | None, most: int) -> Branch:
+    """The part of the tree around a category, by id or slug, with at most so many children; None: the
+    top. Two statements, however large the tree is.
+
+    Raises:
+        NotFound: there is no such category.
+    """
+    nodes = _nodes()
+    trail = [] if address is None else category_tree.ancestors(_id_at(address, nodes), nodes)
+    parent_id = trail[-1] if trail else None
+    siblings = [node for node in nodes if node.parent_id == parent_id]
+    children = sorted(siblings, key=category_tree.position)[:most]
+    ids = [*trail, *(node.id for node in children)]
+    counts = category_tree.totals({node.id: node.offered for node in nodes}, nodes)
+    rows = db.session.scalars(select(Category).where(among(Category.id, ids))) if ids else ()
+    by_id = {row.id: CategoryWithCount(row, counts[row.id]) for row in rows}
+    if not all(id_ in by_id for id_ in trail):  # deleted in between
+        raise NotFound("category")
+    loaded = [by_id[id_] for id_ in ids if id_ in by_id]
+    return Branch(loaded[: len(trail)], loaded[len(trail) :])
 
 
 def create_category(actor: Actor, fields: CategoryInput) -> CategoryWithCount:
@@ -217,12 +247,19 @@ def require_category(category_id: int | None) -> Category | None:
 
 def ids_below(address: str) -> set[int]:
     """The ids of a category and all below it; none for one that does not exist."""
-    key = id_or_slug(address)
     nodes = _nodes()
+    try:
+        return category_tree.with_descendants(_id_at(address, nodes), nodes)
+    except NotFound:
+        return set()
+
+
+def _id_at(address: str, nodes: Sequence[_Node]) -> int:
+    key = id_or_slug(address)
     for node in nodes:
         if key in (node.id, node.slug):
-            return category_tree.with_descendants(node.id, nodes)
-    return set()
+            return node.id
+    raise NotFound("category")
 
 
 def counts_on_sale() -> dict[int, int]:

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 from sqlalchemy import Engine, Executable, bindparam, select
 from sqlalchemy.orm import joinedload
@@ -49,13 +47,6 @@ _PRODUCT_BY: dict[tuple[bool, type], Executable] = {
 }
 
 
-class Newest(NamedTuple):
-    """The slug of a product, and when it was last changed."""
-
-    slug: str
-    updated_at: datetime
-
-
 def get_product(actor: Actor, address: str) -> Product:
     """A product by id or slug, with category and variants, to be changed; one statement.
 
@@ -85,13 +76,6 @@ def view_product(actor: Actor, address: str) -> ProductView:
     if product is None:
         raise NotFound("product")
     return product
-
-
-def newest_slugs(limit: int) -> list[Newest]:
-    """The newest products that everybody may see."""
-    query = select(Product.slug, Product.updated_at).where(*VISIBLE[False])
-    newest = query.order_by(Product.created_at.desc(), Product.id).limit(limit)
-    return [Newest(row.slug, row.updated_at) for row in db.session.execute(newest)]
 
 
 def list_products(actor: Actor, query: ProductQuery) -> ProductList:

@@ -25,6 +25,7 @@ GET       /search                                           200   200   200   20
 GET       /pictures/<slug>.svg                              200   200   200   200         200     200    200
 GET       /robots.txt                                       200   200   200   200         200     200    200
 GET       /sitemap.xml                                      200   200   200   200         200     200    200
+GET       /sitemaps/<part>.xml                              200   200   200   200         200     200    200
 # app/pages/account/sign_in.py: whoever is signed in is sent on to the account
 GET       /login                                            200   303   303   303         200     200    200
 POST      /login                                            303   303   303   303         303     303    303

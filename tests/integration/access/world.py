@@ -149,6 +149,7 @@ class World:
             "name": FILE if route.rule.startswith("/media") else "swagger-ui.css",
             "number": self.order_number,
             "order": self.order_number,
+            "part": "pages",
             "product": self.product.id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,
             "user_id": self.owner_id,
