@@ -29,8 +29,10 @@ _TWO_PLACES = frozenset((
 
 MAX_WRITTEN = 40
 """The most characters of a number that somebody writes."""
-MAX_PRICE = 10**10 - 1
-"""The largest price in minor units: 5,000 lines of 100,000 units each still fit a BIGINT."""
+MAX_PRICE = 10**14 - 1
+"""The largest price in minor units: 10^12 rupiahs, rials or Lebanese pounds, which have two places."""
+MAX_TOTAL = 10**18 - 1
+"""The largest total of an order in minor units. It fits a BIGINT; what a cart comes to may not."""
 
 
 class NotMoney(ValueError):

@@ -73,6 +73,8 @@ LOOK_AGAIN = {
     "idempotency_key_reused": "This form was sent before with other contents. Please look again.",
 }
 """Refusals after which the review shows what has changed."""
+TO_CART = ("out_of_stock", "cart_empty", "cart_too_large", "total_too_large", "guest_limit")
+"""Refusals that the buyer can only correct at the cart."""
 GUEST, NEW_ADDRESS = GuestForm(unknown=EXCLUDE), NewAddressForm(unknown=EXCLUDE)
 BOOK = BookForm(unknown=EXCLUDE)
 
@@ -209,7 +211,7 @@ def _refused(form: Form) -> AnyResponse:
     """Show a refusal where the buyer can correct it: at the cart, the review or the form."""
     if form.code == "cart_empty" and (order := _placed_already(_state())):
         return order
-    if form.code in ("out_of_stock", "cart_empty", "cart_too_large", "guest_limit"):
+    if form.code in TO_CART:
         flash(form.problem, "error")
         return see_other(url_for("cart_page.show_cart"))
     if form.code in LOOK_AGAIN:

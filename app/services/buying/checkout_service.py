@@ -15,7 +15,7 @@ from app.db.prepared import insert_values, prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain import pricing
 from app.domain.clock import utc_now
-from app.domain.money import places, to_text
+from app.domain.money import MAX_TOTAL, places, to_text
 from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token, hash_token, new_order_number
 from app.errors import Conflict, Invalid
@@ -96,7 +96,7 @@ def place_order(
         origin: where the request comes from, and the limits of guests.
 
     Raises:
-        Invalid: `cart_empty`, `cart_too_large`, or fields that are wrong.
+        Invalid: `cart_empty`, `cart_too_large`, `total_too_large`, or fields that are wrong.
         OutOfStock: names every line that is short.
         Conflict: `total_changed`.
         GuestLimitReached: a guest's open orders hold too much, or this one asks for too much.
@@ -208,8 +208,15 @@ def _read_lines(cart_id: int) -> list[CheckoutLine]:
 def _draft(
     buyer: Buyer, request: OrderRequest, currency: str, lines: Sequence[CheckoutLine]
 ) -> OrderView:
-    """The order as it will be written, but for its id and its lines."""
+    """The order as it will be written, but for its id and its lines.
+
+    Raises:
+        Invalid: `total_too_large`.
+    """
     totals = pricing.totals((line.price, line.quantity) for line in lines)
+    if max(totals.subtotal, totals.total) > MAX_TOTAL:
+        detail = f"An order can come to {to_text(MAX_TOTAL, currency)} {currency} at most."
+        raise Invalid(code="total_too_large", detail=detail)
     now = utc_now()
     return OrderView(
         id=0,

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import joinedload
 
+from app.db.large_sums import sum_parts, whole_sum
 from app.extensions import db
 from app.models import Order, OrderLine, Product, Variant
 from app.models.availability import IS_PURCHASABLE, NOT_ALLOCATED
@@ -52,11 +53,13 @@ def days(now: datetime) -> list[DaySales]:
     """The last DAYS days, the oldest first, including days without orders."""
     first = _first_moment(now)
     query = (
-        select(func.date(Order.placed_at), func.count(), func.sum(Order.total))
+        select(func.date(Order.placed_at), func.count(), *sum_parts(Order.total))
         .where(Order.placed_at >= first, Order.status != "cancelled")
         .group_by(func.date(Order.placed_at))
     )
-    sales = {str(day): (count, int(total)) for day, count, total in db.session.execute(query)}
+    sales = {
+        str(day): (count, whole_sum(*parts)) for day, count, *parts in db.session.execute(query)
+    }
     dates = (first.date() + timedelta(days=number) for number in range(DAYS))
     return [DaySales(day, *sales.get(day.isoformat(), (0, 0))) for day in dates]
 

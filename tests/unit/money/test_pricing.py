@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.money import MAX_PRICE
+from app.domain.money import MAX_PRICE, MAX_TOTAL
 from app.domain.pricing import Totals, line_total, totals
 from app.models import MAX_QUANTITY
 from app.services.buying.cart_service import MAX_LINES
@@ -42,5 +42,9 @@ def test_discounts_lower_and_shipping_and_tax_raise_the_total():
     assert sums.total == 957
 
 
-def test_the_largest_cart_fits_the_database():
-    assert totals([(MAX_PRICE, MAX_QUANTITY)] * MAX_LINES).total < 2**63
+def test_the_largest_total_fits_the_database():
+    assert MAX_PRICE < MAX_TOTAL < 2**63
+
+
+def test_the_largest_cart_is_added_up_exactly():
+    assert totals([(MAX_PRICE, MAX_QUANTITY)] * MAX_LINES).total == (10**14 - 1) * 10**5 * 5000
