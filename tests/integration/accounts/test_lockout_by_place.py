@@ -1,6 +1,6 @@
 """Who is locked out by whose guesses: whoever guesses, where they are, and never the owner."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import bcrypt
 import pytest
@@ -178,6 +178,17 @@ def test_a_network_has_a_thousand_failures_a_day_over_all_accounts(app, account)
     assert status(app, HOME) == 429
     assert status(app, AWAY) == 200
     with later(days=1):
+        assert status(app, HOME) == 200
+
+
+def test_the_failures_of_a_network_are_counted_for_each_day_by_itself(app, account):
+    with time_machine.travel(datetime(2030, 1, 1, 23, tzinfo=timezone.utc), tick=False):
+        guess_from(app, [HOME], "nobody@example.com")
+        for row in rows(app, LoginThrottle):
+            change(app, row, failures=guessing.FREE_FROM_A_NETWORK[0] - 1)
+    with time_machine.travel(datetime(2030, 1, 2, 1, tzinfo=timezone.utc), tick=False):
+        guess_from(app, [HOME], "somebody@example.com")
+
         assert status(app, HOME) == 200
 
 

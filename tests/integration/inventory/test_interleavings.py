@@ -2,13 +2,17 @@
 stays, and what is taken away is not promised."""
 
 import pytest
+from sqlalchemy import text
 
+from app.extensions import db
 from tests import factories
 from tests.integration.books import assert_books_balance
 from tests.integration.interleaving import interleave
 from tests.integration.people import inside
 from tests.integration.shopping import fill, move, order, stock
 
+READ = "ORDER BY variants.position"
+"""The statement that reads the variants of a product before they are locked."""
 LOCKED = "FROM variants \nWHERE variants.id IN"
 """The statement that locks the variants of a correction or an edit."""
 ALLOCATED = "UPDATE variants"
@@ -23,7 +27,9 @@ def _balanced_books(app):
 
 @pytest.fixture
 def product(app):
-    return inside(app, factories.product, stock=2)
+    """A product of which an order of 2 leaves 1: an order of all would also wait for the product's
+    row, whose number of variants in stock changes then."""
+    return inside(app, factories.product, stock=3)
 
 
 def place(caller):
@@ -51,6 +57,21 @@ def test_an_order_during_a_change_of_stock_finds_what_is_left(app, admin, custom
     assert stock(app, product) == (0, 0)
 
 
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(("way", "status"), [("correction", 409), ("edit", 200)])
+def test_a_change_of_stock_sees_what_was_ordered_since_it_read_the_product(
+    app, admin, customer, product, way, status
+):
+    fill(customer, product, 2)
+
+    changed, placed = interleave(
+        app, lambda: empty_shelf(admin, product, way), READ, lambda: place(customer)
+    )
+
+    assert (changed.status_code, placed.status_code) == (status, 201)
+    assert stock(app, product) == ((3, 2) if way == "correction" else (2, 2))
+
+
 @pytest.mark.parametrize(("way", "status"), [("correction", 409), ("edit", 200)])
 def test_a_change_of_stock_during_an_order_leaves_what_it_was_promised(
     app, admin, customer, product, way, status
@@ -63,7 +84,7 @@ def test_a_change_of_stock_during_an_order_leaves_what_it_was_promised(
     )
 
     assert (placed.status_code, changed.status_code) == (201, status)
-    assert stock(app, product) == (2, 2)
+    assert stock(app, product) == ((3, 2) if way == "correction" else (2, 2))
 
 
 def test_two_corrections_are_added_up(app, admin, product):
@@ -73,7 +94,7 @@ def test_two_corrections_are_added_up(app, admin, product):
 
     answers = interleave(app, lambda: add(5), LOCKED, lambda: add(7))
 
-    assert [answer.json["on_hand"] for answer in answers] == [7, 14]
+    assert [answer.json["on_hand"] for answer in answers] == [8, 15]
 
 
 def import_stock(app, product, units):
@@ -82,7 +103,7 @@ def import_stock(app, product, units):
     return app.test_cli_runner().invoke(args=["import-products", "-"], input=lines)
 
 
-@pytest.mark.parametrize(("units", "left"), [(1, (2, 2)), (9, (9, 2))])
+@pytest.mark.parametrize(("units", "left"), [(1, (3, 2)), (9, (9, 2))])
 def test_an_import_during_an_order_leaves_what_it_was_promised(app, customer, product, units, left):
     fill(customer, product, 2)
 
@@ -116,7 +137,7 @@ def test_an_order_is_either_shipped_or_cancelled(
 
     assert [answer.status_code for answer in answers] == [200, 409]
     assert answers[1].json["code"] == "illegal_transition"
-    assert stock(app, product) == ((0, 0) if is_shipped_first else (2, 0))
+    assert stock(app, product) == ((1, 0) if is_shipped_first else (3, 0))
 
 
 @pytest.mark.parametrize("statement", ["FROM orders", "UPDATE variants"])
@@ -128,4 +149,29 @@ def test_an_order_is_cancelled_once(app, customer, product, statement):
     )
 
     assert [answer.status_code for answer in answers] == [200, 409]
-    assert stock(app, product) == (2, 0)
+    assert stock(app, product) == (3, 0)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("is_order", [True, False])
+def test_nobody_waits_to_put_what_others_order_or_correct_into_a_cart(
+    app, admin, customer, product, is_order
+):
+    """A line of a cart refers to its variant, which takes a lock on the variant's key."""
+    fill(customer, product)
+    lock = text("SELECT id FROM variants WHERE id = :id FOR KEY SHARE NOWAIT")
+
+    def refer():
+        with app.app_context(), db.engine.connect() as connection:
+            return connection.scalar(lock, {"id": product.variants[0].id})
+
+    first, statement = (
+        (lambda: place(customer), ALLOCATED)
+        if is_order
+        else (lambda: empty_shelf(admin, product, "correction"), LOCKED)
+    )
+
+    answer, variant_id = interleave(app, first, statement, refer)
+
+    assert answer.status_code in (200, 201)
+    assert variant_id == product.variants[0].id
