@@ -37,13 +37,13 @@ class Planter:
             if isinstance(thing, FunctionType) and thing.__code__.co_filename == self._path:
                 self._functions[thing.__code__].append(thing)
 
-    def plant(self, mutation: Mutation) -> None:
-        """Plant a mutant.
+    def plant(self, mutation: Mutation, is_deep: bool) -> None:
+        """Plant a mutant; `is_deep` where it is executed as the module is imported.
 
         Raises:
             NotPlantedError
         """
-        self._plant(mutation.tree(), is_deep=not mutation.function)
+        self._plant(mutation.tree(), is_deep)
 
     def plant_original(self) -> None:
         """Run the module again as it is: no test may see a difference."""

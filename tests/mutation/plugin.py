@@ -123,26 +123,26 @@ class _Round:
     def _judge(self, mutation: Mutation) -> Verdict:
         if time.monotonic() > self._end:
             return "untried"
-        tests = self._order(mutation)
+        covering = self._coverage.of_lines(self._path, *mutation.span)
+        # What no test executes may be executed by the import.
+        is_deep = not mutation.function or not covering
+        tests = self._order(mutation, covering)
         if not tests:
             return "survived"
         verdict, test = verdict_on(
-            self._planter, mutation, tests, self._failures, self._coverage.seconds, self._budget
-        )
+            self._planter, mutation, is_deep, tests, self._failures, self._coverage.seconds,
+            self._budget,
+        )  # fmt: skip
         if verdict == "out of time":
             verdict = "survived"
         if verdict == "killed" and test:
             self._kills[mutation.function, test] += 1
         return verdict
 
-    def _order(self, mutation: Mutation) -> list[pytest.Item]:
-        """The tests that execute the mutated statement: those first that have noticed other faults of
-        the function, then the quick ones."""
-        path, seconds = self._path, self._coverage.seconds
-        if mutation.function:
-            tests = self._coverage.of_lines(path, *mutation.span)
-        else:
-            tests = self._coverage.of_module(path)
+    def _order(self, mutation: Mutation, covering: set[pytest.Item]) -> list[pytest.Item]:
+        """The tests that execute the mutated statement, or else the module: those first that have
+        noticed other faults of the function, then the quick ones."""
+        tests, seconds = covering or self._coverage.of_module(self._path), self._coverage.seconds
         usable = [test for test in self._tests if test in tests]
         return sorted(
             usable, key=lambda test: (-self._kills[mutation.function, test], seconds[test])
@@ -158,6 +158,7 @@ class _Round:
             verdict, test = verdict_on(
                 self._planter,
                 None,
+                True,
                 tests,
                 self._failures,
                 self._coverage.seconds,

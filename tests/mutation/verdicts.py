@@ -37,6 +37,7 @@ class Failures:
 def verdict_on(
     planter: Planter,
     mutation: Mutation | None,
+    is_deep: bool,
     tests: Sequence[pytest.Item],
     failures: Failures,
     seconds: Mapping[pytest.Item, float],
@@ -48,7 +49,7 @@ def verdict_on(
     if pid == 0:
         os.close(read)
         _silence()
-        os._exit(_run(planter, mutation, tests, failures, seconds, budget, write))
+        os._exit(_run(planter, mutation, is_deep, tests, failures, seconds, budget, write))
     os.close(write)
     _pid, status = os.waitpid(pid, 0)
     with os.fdopen(read, "rb") as last:
@@ -72,6 +73,7 @@ def _silence() -> None:
 def _run(
     planter: Planter,
     mutation: Mutation | None,
+    is_deep: bool,
     tests: Sequence[pytest.Item],
     failures: Failures,
     seconds: Mapping[pytest.Item, float],
@@ -83,7 +85,7 @@ def _run(
         if mutation is None:
             planter.plant_original()
         else:
-            planter.plant(mutation)
+            planter.plant(mutation, is_deep)
     except NotPlantedError:
         return NOT_PLANTED
     except Exception:  # the module cannot be imported with it

@@ -67,7 +67,8 @@ class PlantedSetting(PostgreSQLSetting):
             path.write_text(edit.apply(path.read_text()))
         with self._without_check() if mutant.without_check else nullcontext():
             try:
-                self.restart_shop()
+                self._kill_shop()
+                self.start_shop()
                 yield
             finally:
                 for edit in mutant.edits:

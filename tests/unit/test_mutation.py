@@ -86,7 +86,7 @@ def planted_function():
     times = next(
         m for m in mutations(source) if m.change == "unit_price * quantity -> unit_price + quantity"
     )
-    planter.plant(times)
+    planter.plant(times, is_deep=False)
     return line_total(21, 1)
 
 
@@ -100,7 +100,7 @@ def planted_constant():
     planter = Planter(cart_service)
     source = (ROOT / "app/services/buying/cart_service.py").read_text()
     lines = next(m for m in mutations(source) if m.source.startswith("MAX_LINES ="))
-    planter.plant(lines)
+    planter.plant(lines, is_deep=True)
     return cart_service.MAX_LINES == 5_001
 
 

@@ -20,7 +20,9 @@ VARIANT_KEY = "SELECT 1 FROM variants WHERE id = %(id)s FOR UPDATE"
 GATE = 20_261_130
 """The advisory lock for which the triggers of `gate` wait."""
 PRODUCT = "SELECT 1 FROM products WHERE id = %(id)s FOR NO KEY UPDATE"
-WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+WAITING = """SELECT count(DISTINCT pid) FROM pg_locks
+    WHERE NOT granted AND locktype IN ('transactionid', 'tuple', 'advisory')"""
+"""Who waits for a row or at a gate; other locks are held for a moment only."""
 SECONDS_TO_MEET = 4.0
 """The shop gives a lock up after five seconds."""
 MOMENT = 0.15
