@@ -30,6 +30,12 @@ def test_a_password_of_another_length_is_weak(password):
     assert weakness(password) is not None
 
 
+def test_a_password_has_8_to_128_characters():
+    assert weakness("kV9#q!zR") is None
+    assert weakness("kV9#q!z") == "Between 8 and 128 characters."
+    assert weakness("kV9#q!zR" * 16 + "x") == "Between 8 and 128 characters."
+
+
 def test_characters_are_counted_not_bytes():
     assert weakness("🦊" * 60 + "🐻" * (MAX_LENGTH - 60)) is None
     assert weakness("é" * (MIN_LENGTH - 1)) is not None
