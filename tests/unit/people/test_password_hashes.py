@@ -28,5 +28,5 @@ def test_a_hash_that_nothing_matches_has_its_cost():
 
 
 def test_what_is_too_long_for_a_password_is_not_a_common_one():
-    assert is_common("x" * 129) is False
+    assert is_common("x" * 10_000) is False
     assert is_common(" PassWord ") is True
