@@ -57,7 +57,7 @@ class Config:
     MAX_CONTENT_LENGTH = MAX_BODY_BYTES + 1
     MAX_FORM_MEMORY_SIZE = 256 * 1024  # room for the longest text, percent-encoded
     MAX_FORM_PARTS = 200
-    MAX_UPLOAD_BYTES = 10 * 1024 * 1024
+    MAX_UPLOAD_BYTES = 20 * 1024 * 1024  # a phone's picture of 48 megapixels fits
     CACHE_KEY_PREFIX = "shopswift:"
     RATELIMIT_KEY_PREFIX = "shopswift"
     JWT_ENCODE_NBF = False  # tokens are valid at once, whatever another machine's clock says

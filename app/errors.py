@@ -1,8 +1,11 @@
 """The refusals of the shop. `app/utils/error_handlers.py` turns them into HTTP answers."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""The disk or the user's share of it is full, it takes no writes, or files may not grow so large."""
 FieldErrors = Mapping[str, Sequence[str]]
 T = TypeVar("T")
 
@@ -94,6 +97,14 @@ class Busy(Unavailable):
     def __init__(self) -> None:
         super().__init__("Many people are signing in just now. Please try again in a few seconds.")
         self.code, self.retry_after = "busy", 2
+
+
+class StorageFull(Unavailable):
+    """A file could not be written: the disk is full, or takes no writes."""
+
+    def __init__(self) -> None:
+        super().__init__("The shop has no room to store this now. Nothing was stored.")
+        self.code, self.retry_after = "storage_full", 60
 
 
 class TryAgain(Unavailable):

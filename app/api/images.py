@@ -12,6 +12,7 @@ from app.domain.catalogue.images import MAX_ALT
 from app.schemas.base import Body, Name, ShopSchema, Text
 from app.schemas.products import ImageSchema, show_image
 from app.services.catalogue import picture_service
+from app.services.catalogue.pictures import LIMITS, Picture
 from app.utils.decorators import admin_required
 from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint, binds_to_etag
@@ -19,7 +20,7 @@ from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_etag
 from app.web.keyed_requests import once, takes_key
 from app.web.preconditions import current_precondition
-from app.web.uploads import store_picture
+from app.web.uploads import stored_picture
 
 blp = ShopBlueprint("images", __name__, url_prefix="/api/products")
 IMAGE = ImageSchema()
@@ -37,7 +38,9 @@ class UploadedFile(Upload):
 class NewImageSchema(ShopSchema):
     """A picture to be shown."""
 
-    file = UploadedFile(required=True, metadata={"description": "JPEG, PNG, WebP or GIF."})
+    file = UploadedFile(
+        required=True, metadata={"description": f"JPEG, PNG, WebP or GIF, {LIMITS}."}
+    )
     alt = Text(
         MAX_ALT,
         load_default="",
@@ -58,9 +61,8 @@ def add_image(fields: dict[str, Any], product: str) -> Response:
     """
     actor, condition = current_actor(), current_precondition(creates=True)
     picture_service.refuse_unknown(product)
-    picture = store_picture(fields["file"])
 
-    def add() -> Response:
+    def add(picture: Picture) -> Response:
         row = picture_service.add_picture(actor, product, picture, fields["alt"], condition)
         image = next(show_image(image) for image in row.images if image["id"] == picture.id)
         location = url_for("products.get_product", product=row.id)
@@ -68,7 +70,8 @@ def add_image(fields: dict[str, Any], product: str) -> Response:
             IMAGE.dump(image), 201, {"Location": location, **product_etag(row, actor)}
         )
 
-    return once(add)
+    with stored_picture(fields["file"]) as picture:
+        return once(lambda: add(picture))
 
 
 @blp.delete("/<product>/images/<image>")

@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import ShopError
+from app.errors import NO_ROOM, ShopError
 
 Advance = Callable[[int], None]
 
@@ -30,6 +30,10 @@ class ShopCommand(click.Command):
             raise click.ClickException(
                 f"The database refused: {reason}. `flask doctor` looks into it."
             ) from None
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise click.ClickException(f"A file could not be written: {error.strerror}.") from None
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:

@@ -25,8 +25,9 @@ _NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 class MediaStore(Protocol):
     """Files that never change: their names depend on their content."""
 
-    def save(self, name: str, data: bytes) -> None:
-        """Store a file. A file of that name has the same content."""
+    def save(self, name: str, data: bytes) -> bool:
+        """Store a file, unless there is one of that name, which has the same content; whether it
+        was written."""
 
     def read(self, name: str) -> bytes | None:
         """A file's content, or None."""
@@ -47,13 +48,13 @@ class FolderStore:
     def __init__(self, folder: Path, base_url: str) -> None:
         self._folder, self._base_url = folder, base_url.rstrip("/")
 
-    def save(self, name: str, data: bytes) -> None:
+    def save(self, name: str, data: bytes) -> bool:
         """Write the file completely or not at all: readers never see half a picture."""
         path = self._path(name)
         if not path.is_symlink():  # the shop creates none; one is replaced below
             with suppress(OSError):
                 os.utime(path)  # in use again: tells `discard` that it is not old
-                return
+                return False
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as file:
             unfinished = Path(file.name)
@@ -66,6 +67,7 @@ class FolderStore:
             except OSError:  # such as a full disk: leave no temporary file on it
                 unfinished.unlink(missing_ok=True)
                 raise
+        return True
 
     def read(self, name: str) -> bytes | None:
         """A file's content, or None. Symbolic links are not followed: a link could point to any file

@@ -49,6 +49,7 @@ def register(app: Flask) -> None:
         app.register_error_handler(kind, handle_database_unavailable)
     app.register_error_handler(DBAPIError, handle_database_failure)
     app.register_error_handler(IntegrityError, handle_constraint_violation)
+    app.register_error_handler(OSError, handle_file_failure)
     app.register_error_handler(Exception, handle_defect)
 
 
@@ -146,6 +147,14 @@ def handle_constraint_violation(error: IntegrityError) -> Response:
     log.error("A constraint refused the write: %s", _first_line(error))
     detail = "That conflicts with what is stored. Nothing was changed."
     return problem(409, "conflict", detail)
+
+
+def handle_file_failure(error: OSError) -> Response:
+    """A file could not be written, such as an upload; if it is not for lack of room, a defect."""
+    if error.errno not in errors.NO_ROOM:
+        return handle_defect(error)
+    log.error("A file could not be written: %s", error)
+    return handle_refusal(errors.StorageFull())
 
 
 def handle_defect(error: Exception) -> Response:

@@ -16,9 +16,17 @@ from app.domain.catalogue.images import WIDTHS, file_name
 from app.errors import Invalid
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+MAX_JPEG_PIXELS = 50_000_000
+"""A phone's picture of 48 megapixels is 8064 × 6048. A JPEG is decoded at a smaller size: one of 48
+megapixels takes 40 MB of memory and, if it is progressive, 150 to 290 MB."""
 MAX_PIXELS = 25_000_000
-"""Decoded, such a picture takes 75 to 100 MB of memory."""
+"""Of other pictures, which are decoded at full size: 150 to 490 MB of memory."""
 MAX_SIDE = 12_000
+LIMITS = (
+    f"up to {MAX_JPEG_PIXELS // 1_000_000} megapixels as JPEG, {MAX_PIXELS // 1_000_000} otherwise, and"
+    f" {MAX_SIDE:,} pixels in width and height"
+)
+"""The limits in words."""
 QUALITY = 80
 
 # Pillow's own limit only warns; `_open` checks MAX_PIXELS before it decodes any pixel.
@@ -56,17 +64,28 @@ def render(data: bytes) -> Picture:
 def _open(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise Invalid(
-                    {"file": [f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels."]}
-                )
+            _refuse_large(image)
             image.draft("RGB", (WIDTHS[-1], WIDTHS[-1]))  # a JPEG can be decoded at a smaller size
             return _plain(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise Invalid({"file": [f"Not a picture. Send {', '.join(FORMATS)}."]}) from None
     except _BROKEN:
         raise Invalid({"file": ["The picture is broken."]}) from None
+
+
+def _refuse_large(image: Image.Image) -> None:
+    """Check the size of a picture before its pixels are decoded."""
+    width, height = image.size
+    # Of a JPEG in CMYK, four colours are decoded.
+    is_small_to_decode = image.format == "JPEG" and image.mode in ("RGB", "L")
+    limit = MAX_JPEG_PIXELS if is_small_to_decode else MAX_PIXELS
+    size = f"The picture has {width:,} × {height:,} pixels"
+    if max(width, height) > MAX_SIDE:
+        raise Invalid({"file": [f"{size}: at most {MAX_SIDE:,} in width and height."]})
+    if width * height > limit:
+        megapixels = f"{width * height / 1_000_000:.1f} megapixels"
+        what = "a JPEG" if is_small_to_decode else f"a picture like this ({image.format})"
+        raise Invalid({"file": [f"{size}, {megapixels}: at most {limit // 1_000_000} in {what}."]})
 
 
 def _plain(image: Image.Image) -> Image.Image:

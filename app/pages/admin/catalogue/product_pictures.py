@@ -17,8 +17,9 @@ from app.pages.forms import EMPTY, Form, parse_whole
 from app.schemas.products import ImageSchema, ProductSchema, show_image
 from app.services import product_service
 from app.services.catalogue import picture_service, product_queries
+from app.services.catalogue.pictures import LIMITS
 from app.web.callers.identity import current_actor
-from app.web.uploads import store_picture
+from app.web.uploads import stored_picture
 
 blp = AdminBlueprint(
     "products_pictures", __name__, url_prefix="/admin/products/<product>/pictures", takes_files=True
@@ -73,8 +74,9 @@ def add(product: str) -> Response:
         file = request.files.get("file")
         if not file:
             raise Invalid({"file": [EMPTY]})
-        picture, alt = store_picture(file), fields.get("alt", "")
-        return in_transaction(lambda: picture_service.add_picture(actor, product, picture, alt))
+        alt = fields.get("alt", "")
+        with stored_picture(file) as picture:
+            return in_transaction(lambda: picture_service.add_picture(actor, product, picture, alt))
 
     return _answer(product, form, form.carry_out(DESCRIPTION, store), "The picture was added.")
 
@@ -111,4 +113,4 @@ def _page(product: str, form: Form) -> Response:
     row = product_queries.get_product(current_actor(), product)
     explain_conflict(form, row)
     images = [show_image(image) for image in row.images]
-    return admin_form("product_pictures.html", form, product=row, images=images)
+    return admin_form("product_pictures.html", form, product=row, images=images, limits=LIMITS)
