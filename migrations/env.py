@@ -13,7 +13,8 @@ from app.models import Base
 
 # What each database needs for search is its own business: app/services/catalogue/product_search.py.
 NOT_MODELLED = (
-    "products_fts", "ix_products_search", "ix_orders_search", "ix_variants_search",
+    "products_fts", "ix_products_search", "ix_orders_search", "ix_variants_search", "ix_orders_lookup", "ix_users_lookup",
+    "orders_fts", "users_fts",
     "search_vector", "search_words", "search_stems", "ix_search_words",
 )  # fmt: skip
 

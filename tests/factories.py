@@ -14,6 +14,7 @@ from app.domain.catalogue.variant_rules import options_key
 from app.domain.people.actor import ANONYMOUS, SYSTEM, Actor
 from app.extensions import bcrypt, db
 from app.models import Base, Category, ImportJob, Product, User, Variant
+from app.services import user_service
 from app.services.accounts import session_service
 from app.services.imports import import_jobs
 from app.services.inventory import inventory_service
@@ -27,11 +28,13 @@ def user(**facts: Any) -> User:
     """A customer with PASSWORD, unless `facts` say otherwise."""
     number = next(_numbers)
     email = facts.pop("email", f"person{number}@example.com")
+    names = {"first_name": "Pat", "last_name": f"Number {number}", **facts}
     row = User(
         email=email,
         email_key=facts.pop("email_key", email.lower()),
         password_hash=bcrypt.generate_password_hash(facts.pop("password", PASSWORD)).decode(),
-        **{"first_name": "Pat", "last_name": f"Number {number}", **facts},
+        lookup_words=user_service.name_words(names["first_name"], names["last_name"]),
+        **names,
     )
     return _saved(row)
 

@@ -17,6 +17,7 @@ from app.db.base import Base, partial_index
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus, check_transition
 from app.models.timestamps import Timestamped
+from app.models.word_index import OUTDATED_WORDS
 
 MAX_QUANTITY = 100_000
 OPEN = "status = 'pending' AND guest_{}_hash IS NOT NULL"
@@ -95,6 +96,7 @@ class Order(Base):
         Index("ix_orders_user_id_placed_at_id", "user_id", "placed_at", "id"),
         Index("ix_orders_placed_at_id", "placed_at", "id"),
         Index("ix_orders_status_placed_at_id", "status", "placed_at", "id"),
+        partial_index("ix_orders_outdated_lookup_words", "id", where=OUTDATED_WORDS),
         # Read by app.services.orders.guest_limits with every guest's order.
         *(
             partial_index(
@@ -125,6 +127,8 @@ class Order(Base):
     email: Mapped[str | None] = mapped_column(String(254))
     shipping_address: Mapped[dict[str, str] | None]
     note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # The words by which staff find it, of `order_words.words_of`: personal data, too.
+    lookup_words: Mapped[str | None] = mapped_column(Text)
     placed_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, partial_index
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
+from app.models.word_index import OUTDATED_WORDS
 
 
 class User(Timestamped, Base):
@@ -21,6 +22,7 @@ class User(Timestamped, Base):
             name="email_unless_deleted",
         ),
         Index("ix_users_role", "role"),
+        partial_index("ix_users_outdated_lookup_words", "id", where=OUTDATED_WORDS),
     )
 
     email: Mapped[str | None] = mapped_column(String(254))
@@ -34,6 +36,8 @@ class User(Timestamped, Base):
     role: Mapped[str] = mapped_column(String(20), default="customer", server_default="customer")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     deleted_at: Mapped[datetime | None]
+    # The words of the name, by which staff find it.
+    lookup_words: Mapped[str | None] = mapped_column(Text)
 
     def set_password(self, password_hash: str) -> None:
         """Store the hash of a new password. Device tokens of the old one become invalid."""

@@ -184,7 +184,9 @@ class OrderListArgs(CursorArgs):
         254,
         metadata={
             "description": "The beginning of an order number, an email, or its part before the @. If"
-            " no order matches, and for customers always, any part of an order number or an email."
+            " no order matches, for staff: beginnings of the words of the name, the address and the"
+            " articles, in any order; a SKU; or the last digits of the phone number. If still no"
+            " order matches, and for customers always, any part of an order number or an email."
         },
     )
     since = Moment(data_key="from")

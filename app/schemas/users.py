@@ -63,7 +63,13 @@ class StaffChangesSchema(ShopSchema):
 class UserArgs(PageArgs):
     """The filters of a list of accounts."""
 
-    q = Text(200, load_default="", metadata={"description": "Part of the email or the name."})
+    q = Text(
+        200,
+        load_default="",
+        metadata={
+            "description": "Part of the email or the name, or beginnings of the name's words, in any order."
+        },
+    )
     role = fields.String(load_default=None, validate=OneOf(ROLES))
     is_active = fields.Boolean(load_default=None)
 

@@ -4,15 +4,18 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, String, bindparam, delete, or_, select, update
 
+from app.db.bulk import among, update_rows
 from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.domain.clock import utc_now
 from app.domain.people import emails
 from app.domain.people.actor import Actor
+from app.domain.word_search import stored_words, word_search
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
+from app.models.word_index import has_words, match_text
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
 from app.services.messages import idempotency
@@ -49,6 +52,7 @@ def add(
         first_name=first_name,
         last_name=last_name,
         role=role,
+        lookup_words=name_words(first_name, last_name),
     )
     db.session.add(user)
     db.session.flush()
@@ -80,7 +84,8 @@ def get_user(user_id: int) -> User:
 def list_users(
     page: int, per_page: int, q: str = "", role: str | None = None, is_active: bool | None = None
 ) -> Page[User]:
-    """Accounts, newest first; `q` is part of the email or the name, without regard to case."""
+    """Accounts, newest first. `q` is part of the email or the name, without regard to case, or the
+    beginnings of the name's words, without accents and in whatever order."""
     query = _matching(q, role, is_active)
     return fetch_page(query, NEWEST_FIRST.order_by(), page, per_page)
 
@@ -97,15 +102,41 @@ def _matching(q: str, role: str | None, is_active: bool | None) -> Select[User]:
     if q:
         name = User.first_name + " " + User.last_name
         query = query.where(
-            User.email_key.contains(emails.key(q), autoescape=True)
-            | User.email_key.contains(emails.former_key(q), autoescape=True)
-            | name.icontains(q, autoescape=True)
+            or_(
+                User.email_key.contains(emails.key(q), autoescape=True),
+                User.email_key.contains(emails.former_key(q), autoescape=True),
+                name.icontains(q, autoescape=True),
+                *_has_words(q),
+            )
         )
     if role is not None:
         query = query.where(User.role == role)
     if is_active is not None:
         query = query.where(User.is_active.is_(is_active))
     return query
+
+
+def name_words(first_name: str, last_name: str) -> str:
+    """The words of a name as an account stores them."""
+    return stored_words((), (first_name, last_name))
+
+
+def renew_words(ids: Sequence[int]) -> None:
+    """Derive the words of these accounts anew from their names; the caller has locked them."""
+    query = select(User.id, User.first_name, User.last_name, User.updated_at)
+    rows = [
+        (id_, name_words(first, last), updated_at)
+        for id_, first, last, updated_at in db.session.execute(query.where(among(User.id, ids)))
+    ]
+    update_rows(User, ("lookup_words", "updated_at"), rows)
+
+
+def _has_words(q: str) -> list[ColumnElement[bool]]:
+    search, dialect = word_search(q), db.engine.dialect.name
+    if search is None:
+        return []
+    words = bindparam("words", match_text(search, dialect), type_=String())
+    return [has_words("users", User.id, dialect, words)]
 
 
 def lock_caller(actor: Actor) -> User:
@@ -127,6 +158,9 @@ def update_profile(actor: Actor, **changes: str) -> User:
     for name, value in changes.items():
         setattr(user, name, value)
     db.session.flush()
+    # On its own: a trigger clears words that stay the same while the name changes.
+    words = name_words(user.first_name, user.last_name)
+    db.session.execute(update(User).where(User.id == user.id).values(lookup_words=words))
     return user
 
 
@@ -224,7 +258,7 @@ def erase(user: User) -> None:
         .where(IdempotencyKey.scope.in_(scopes) | IdempotencyKey.order_id.in_(own_orders))
         .execution_options(synchronize_session=False)
     )
-    db.session.execute(
+    db.session.execute(  # a trigger takes the person out of `lookup_words`
         update(Order)
         .where(Order.user_id == user.id)
         .values(email=None, shipping_address=None, note="")
@@ -237,6 +271,7 @@ def erase(user: User) -> None:
     )
     user.email = user.email_key = None
     user.first_name = user.last_name = ""
+    user.lookup_words = name_words("", "")
     user.set_password(NO_PASSWORD)
     user.is_active = False
     user.deleted_at = utc_now()

@@ -178,14 +178,16 @@ PEOPLE = (
         "tombstones",
         "user {0}: deleted, but not erased",
         """SELECT id FROM users WHERE deleted_at IS NOT NULL AND
-            (email IS NOT NULL OR email_key IS NOT NULL OR first_name != '' OR last_name != '')""",
+            (email IS NOT NULL OR email_key IS NOT NULL OR first_name != '' OR last_name != ''
+                OR lookup_words LIKE '% | _%')""",
     ),
     Check(
         "erased orders",
         "order {0}: its customer {1} is deleted, but not erased here",
         """SELECT o.id, u.id FROM orders o JOIN users u ON u.id = o.user_id
         WHERE u.deleted_at IS NOT NULL AND (o.email IS NOT NULL
-            OR o.shipping_address IS NOT NULL OR o.note != '' OR EXISTS (
+            OR o.shipping_address IS NOT NULL OR o.note != ''
+            OR o.lookup_words LIKE '% | _%' OR EXISTS (
                 SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.note != ''
                     AND e.at <= u.deleted_at))""",  # a note that staff wrote later is theirs
     ),

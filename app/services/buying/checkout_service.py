@@ -29,9 +29,10 @@ from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
-from app.services.orders import guest_limits
+from app.services.orders import guest_limits, order_words
 from app.services.orders.guest_limits import GuestKeys, GuestOrigin
 from app.services.orders.order_views import LINE_COLUMNS, EventView, LineView, OrderView
+from app.services.orders.order_words import Article
 
 ADDRESS_FIELDS = (
     "name", "line1", "line2", "city", "region", "postal_code", "country", "phone",
@@ -61,6 +62,13 @@ class CheckoutLine(NamedTuple):
     available: int
     product_id: int
     name: str
+
+
+class Account(NamedTuple):
+    """What an order takes from the buyer's account; guests have none."""
+
+    email: str | None = None
+    name: str = ""
 
 
 class PlacedOrder(NamedTuple):
@@ -103,7 +111,7 @@ def place_order(
         Unauthenticated: the account was closed since the request came in.
     """
     holder = None if buyer.user_id else _guest_keys(request, origin)
-    cart_id, account_email = _lock_cart(buyer)
+    cart_id, account = _lock_cart(buyer)
     if holder is not None and is_another_try():
         guest_limits.lock(holder)  # before the variants, which another try locks when it reads them
     address = _shipping_address(buyer, request)
@@ -114,11 +122,11 @@ def place_order(
         guest_limits.refuse_large_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
-    request = replace(request, email=request.email or account_email, shipping_address=address)
+    request = replace(request, email=request.email or account.email, shipping_address=address)
     draft = _draft(buyer, request, currency, lines)
     _check_total(draft, request.expected_total)
     cart_service.clear(cart_id)
-    order = _insert(draft, buyer, holder, lines)
+    order = _insert(draft, buyer, holder, lines, account.name)
     if holder is not None:
         guest_limits.refuse_too_much(order.id, holder, origin.limits)
     product_ids = {line.product_id for line in lines}
@@ -133,9 +141,10 @@ def _guest_keys(request: OrderRequest, origin: GuestOrigin) -> GuestKeys:
     return guest_limits.guest_keys(origin, request.email)
 
 
+_NAME = (User.first_name + " " + User.last_name).label("name")
 # PostgreSQL locks the rows in the order in which `of` names their tables.
 _LOCK_CUSTOMER = prepared(
-    select(Cart.id, User.email)
+    select(Cart.id, User.email, _NAME)
     .join_from(User, Cart, Cart.user_id == User.id)
     .where(User.id == bindparam("user_id", type_=BigInteger()))
     .where(User.is_active, User.deleted_at.is_(None))
@@ -143,16 +152,16 @@ _LOCK_CUSTOMER = prepared(
 )
 
 
-def _lock_cart(buyer: Buyer) -> tuple[int | None, str | None]:
-    """The id of the buyer's cart, if there is one, and the email of a customer's account; both are
-    locked until the commit."""
+def _lock_cart(buyer: Buyer) -> tuple[int | None, Account]:
+    """The id of the buyer's cart, if there is one, and a customer's account; both are locked until
+    the commit."""
     if buyer.user_id is None:
-        return cart_service.lock_cart(buyer), None
+        return cart_service.lock_cart(buyer), Account()
     row = run(_LOCK_CUSTOMER, user_id=buyer.user_id).one_or_none()
     if row is not None:
-        return row.id, row.email
-    email = user_service.lock_caller(buyer.actor).email  # refuses a closed account
-    return cart_service.lock_cart(buyer), email
+        return row.id, Account(row.email, row.name)
+    user = user_service.lock_caller(buyer.actor)  # refuses a closed account
+    return cart_service.lock_cart(buyer), Account(user.email, f"{user.first_name} {user.last_name}")
 
 
 def _cart_empty() -> Invalid:
@@ -250,7 +259,9 @@ _COLUMNS = (
     "tax_total", "total", "email", "shipping_address", "note", "placed_at", "updated_at",
 )  # fmt: skip
 _INSERT_ORDER = prepared(
-    insert_values(Order, *_COLUMNS, "guest_token_hash", *guest_limits.COLUMNS).returning(Order.id)
+    insert_values(
+        Order, *_COLUMNS, "guest_token_hash", "lookup_words", *guest_limits.COLUMNS
+    ).returning(Order.id)
 )
 # Takes a guest's locks, right before open orders are counted.
 _INSERT_EVENT = prepared(
@@ -261,13 +272,21 @@ _INSERT_LINES = insert(OrderLine).returning(*LINE_COLUMNS)
 
 
 def _insert(
-    draft: OrderView, buyer: Buyer, holder: GuestKeys | None, lines: Sequence[CheckoutLine]
+    draft: OrderView,
+    buyer: Buyer,
+    holder: GuestKeys | None,
+    lines: Sequence[CheckoutLine],
+    customer: str,
 ) -> OrderView:
     """Write an order with its lines and the first step of its history."""
     token = buyer.guest_token
+    articles = (Article(line.name, line.sku) for line in lines)
     values = {
         **{name: getattr(draft, name) for name in _COLUMNS},
         "guest_token_hash": hash_token(guest_order_token(token, draft.number)) if token else None,
+        "lookup_words": order_words.words_of(
+            draft.number, draft.shipping_address, customer, articles
+        ),
         **guest_limits.columns(holder, max(line.quantity for line in lines)),
     }
     order_id: int = run(_INSERT_ORDER, values).scalar_one()

@@ -13,7 +13,7 @@ from app.db import database_roles, replica, sqlite
 from app.extensions import db
 from app.services.cache import shared_cache
 from app.services.catalogue import search_keys
-from app.services.operations import store_service
+from app.services.operations import lookup_words, store_service
 
 Status = Literal["ok", "warning", "failed"]
 
@@ -145,9 +145,16 @@ def _admin() -> Finding:
 
 
 def _search_keys() -> Finding:
-    if not search_keys.count_outdated(limit=1):
+    kinds = {
+        "products": search_keys.count_outdated,
+        "orders": lookup_words.ORDERS.count_outdated,
+        "customers": lookup_words.CUSTOMERS.count_outdated,
+    }
+    outdated = [name for name, count_outdated in kinds.items() if count_outdated(limit=1)]
+    if not outdated:
         return Finding("search keys", "ok", "of this release")
-    detail = "some products are searched by words of another release: flask renew-search-keys"
+    rows = ", ".join(outdated)
+    detail = f"some {rows} are searched by words of another release: flask renew-search-keys"
     return Finding("search keys", "warning", detail)
 
 

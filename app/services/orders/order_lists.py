@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Executable,
+    String,
     any_,
     bindparam,
     exists,
@@ -29,16 +30,19 @@ from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, Page, Slice, SortKey
 from app.db.prepared import run
 from app.domain.order_status import OrderStatus
 from app.domain.people.actor import Actor
+from app.domain.word_search import word_search
 from app.errors import Forbidden
 from app.extensions import db
 from app.models import Order, OrderLine
+from app.models.word_index import has_words, match_text
 from app.services.orders import order_views
 from app.services.orders.order_views import OrderView
 
 NEWEST_FIRST = SortKey("-placed_at", Order.placed_at, Order.id, descending=True)
 BY_BEGINNING = replace(NEWEST_FIRST, name="-placed_at:beginning")
+BY_WORDS = replace(NEWEST_FIRST, name="-placed_at:words")
 BY_PART = replace(NEWEST_FIRST, name="-placed_at:part")
-"""The same order, in cursors of lists whose `q` was the beginning of something, or any part."""
+"""The same order, in cursors of lists whose `q` was the beginning of something, words, or any part."""
 MAX_CACHED = 300
 """Combinations of conditions whose statements are cached."""
 Values = dict[str, object]
@@ -49,8 +53,9 @@ class OrderQuery:
     """Which orders to list: from `since`, before `before`.
 
     `q` is the beginning of a number, an email, or the part of an email before its @. Where it is
-    none of these, and for customers always, it is any part of a number or an email. With
-    `q_is_sku_too` it may be a whole SKU, too.
+    none of these, it is a whole SKU or words of the order (`order_words`): of its names, address and
+    articles, or its phone number. Where it is nothing of this either, and for customers always, it is
+    any part of a number or an email.
     """
 
     status: OrderStatus | None = None
@@ -58,7 +63,6 @@ class OrderQuery:
     q: str = ""
     since: datetime | None = None
     before: datetime | None = None
-    q_is_sku_too: bool = False
 
 
 def page_of_orders(actor: Actor, query: OrderQuery, page: int, per_page: int) -> Page[OrderView]:
@@ -90,7 +94,7 @@ def slice_of_orders(
         Forbidden: a customer lists the orders of others.
         Invalid: the cursor is not one of this list.
     """
-    key = paging.key_of(cursor, (BY_BEGINNING, BY_PART)) or NEWEST_FIRST
+    key = paging.key_of(cursor, (BY_BEGINNING, BY_WORDS, BY_PART)) or NEWEST_FIRST
     values = _values(actor, query, key)
     if cursor:
         values["after"], values["after_id"] = paging.decode_cursor(cursor, key)
@@ -100,9 +104,8 @@ def slice_of_orders(
 
 
 def _key_for(values: Values) -> SortKey:
-    if values.keys().isdisjoint(_SEARCHES):
-        return NEWEST_FIRST
-    return BY_PART if "part" in values else BY_BEGINNING
+    keys = {"number": BY_BEGINNING, "email": BY_BEGINNING, "sku": BY_WORDS, "part": BY_PART}
+    return next((key for name, key in keys.items() if name in values), NEWEST_FIRST)
 
 
 def _values(actor: Actor, query: OrderQuery, key: SortKey = NEWEST_FIRST) -> Values:
@@ -120,19 +123,31 @@ def _values(actor: Actor, query: OrderQuery, key: SortKey = NEWEST_FIRST) -> Val
 def _search_values(query: OrderQuery, others: Values, key: SortKey) -> Values:
     """What `q` stands for among the orders that the other conditions leave, unless `key` says it.
 
-    An index that is in their order finds the beginning of a number or of an email at once; looking
-    for a part of every email takes a hundred times as long. Customers have few orders.
+    Indexes find the beginning of a number or of an email, and words; looking for a part of every
+    email takes a hundred times as long. Customers have few orders.
     """
     text = query.q.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    if query.q.upper().startswith("SW-"):
-        beginning: Values = {"number": f"{text.upper()}%"}
-    else:
-        beginning = {"email": f"{text.lower()}{'' if '@' in query.q else '@'}%"}
-    sku: Values = {"sku": query.q} if query.q_is_sku_too else {}
-    is_part = "owner" in others or key is BY_PART
-    if not is_part and (key is BY_BEGINNING or _exists(others | beginning)):
+    part: Values = {"part": f"%{text}%"}
+    if "owner" in others:
+        return part
+    sku: Values = {"sku": query.q}
+    beginning, words = _beginning(query.q, text), sku | _words(query.q)
+    if key is BY_BEGINNING or (key is NEWEST_FIRST and _exists(others | beginning)):
         return beginning | sku
-    return {"part": f"%{text}%"} | sku
+    if key is BY_WORDS or (key is NEWEST_FIRST and _exists(others | words)):
+        return words
+    return part
+
+
+def _beginning(q: str, text: str) -> Values:
+    if q.upper().startswith("SW-"):
+        return {"number": f"{text.upper()}%"}
+    return {"email": f"{text.lower()}{'' if '@' in q else '@'}%"}
+
+
+def _words(q: str) -> Values:
+    search = word_search(q)
+    return {"words": match_text(search, db.engine.dialect.name)} if search else {}
 
 
 def _exists(values: Values) -> bool:
@@ -172,11 +187,13 @@ def _statements_for(values: Values) -> _OrderListStatements:
 
 @lru_cache(MAX_CACHED)
 def _statements(names: tuple[str, ...], dialect: str) -> _OrderListStatements:
-    """The statements for the conditions that have these values; a search may find a SKU instead."""
+    """The statements for the conditions that have these values; any one of the searches is enough."""
     conditions = [_CONDITIONS[name] for name in names if name in _CONDITIONS]
     searches = [_SEARCHES[name] for name in names if name in _SEARCHES]
     if "sku" in names:
         searches.append(_has_sku(dialect))
+    if "words" in names:
+        searches.append(has_words("orders", Order.id, dialect, bindparam("words", type_=String())))
     if searches:
         conditions.append(or_(*searches))
     query = select(Order).where(*conditions)

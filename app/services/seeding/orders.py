@@ -20,6 +20,8 @@ from app.domain.people.tokens import hash_token, new_order_number, new_token
 from app.extensions import db
 from app.models import Order, OrderEvent, OrderLine, Product, StockMovement, User, Variant
 from app.models.availability import IS_PURCHASABLE
+from app.services.orders import order_words
+from app.services.orders.order_words import Article
 from app.services.seeding.content import read
 
 BATCH = 1_000
@@ -223,7 +225,7 @@ def _add_to_stock(movements: Iterable[_Movement]) -> None:
 _ORDER = (
     "id", "number", "user_id", "guest_token_hash", "status", "currency", "subtotal",
     "discount_total", "shipping_total", "tax_total", "total", "email", "shipping_address", "note",
-    "placed_at", "updated_at",
+    "placed_at", "updated_at", "lookup_words",
 )  # fmt: skip
 _LINE = (
     "order_id", "product_id", "variant_id", "sku", "name", "options", "unit_price", "quantity",
@@ -234,13 +236,16 @@ _EVENT = ("order_id", "status", "at", "done_by", "note")
 
 def _order_row(order: _PastOrder, currency: str) -> tuple[object, ...]:
     sums = pricing.totals((line.variant.price, line.quantity) for line in order.lines)
+    number, address = new_order_number(), order.buyer.address
+    articles = (Article(line.variant.name, line.variant.sku) for line in order.lines)
     guest = order.buyer.user_id is None
     return (
-        order.id, new_order_number(), order.buyer.user_id,
+        order.id, number, order.buyer.user_id,
         hash_token(new_token()) if guest else None, order.status, currency, sums.subtotal,
         sums.discount_total, sums.shipping_total, sums.tax_total, sums.total, order.buyer.email,
-        {"line2": "", "region": "", "postal_code": "", "phone": "", **order.buyer.address}, "",
+        {"line2": "", "region": "", "postal_code": "", "phone": "", **address}, "",
         order.placed_at, order.steps()[-1][1],
+        order_words.words_of(number, address, address["name"], articles),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ ORDER_LISTS = [
     "/api/orders?" + query
     for query in (
         "", "page=50", "cursor=", "status=shipped", "q=SW-7K2M", "q=demo@example.com", "q=nobody",
-        "from=2026-01-01&to=2026-01-02", "user_id=1", "user_id=1&status=pending",
+        "q=harbour+street", "q=dana+demo", "q=+44+117+496+0012", "q=oak+lamp", "from=2026-01-01&to=2026-01-02", "user_id=1", "user_id=1&status=pending",
     )
 ]  # fmt: skip
 PAGES = ["/", "/search", "/search?q=oak", "/categories/kitchen"]
@@ -125,7 +125,7 @@ def test_no_page_of_the_storefront_reads_a_whole_table(shop, anyone):
 
 
 def test_staff_find_orders_by_sku_without_reading_a_whole_table(shop):
-    query = OrderQuery(q="KIT-0000100", q_is_sku_too=True)
+    query = OrderQuery(q="KIT-0000100")
 
     with noted(shop) as asked, shop.app_context():
         order_lists.page_of_orders(SYSTEM, query, 1, 25)
@@ -142,6 +142,27 @@ def test_staff_find_orders_by_email_in_an_index_made_for_that(shop, admin):
             connection.execute(text("SET LOCAL enable_seqscan = off"))
             plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
             assert any("ix_orders_search_email" in line for (line,) in plan)
+
+
+@pytest.mark.parametrize(
+    ("path", "index"),
+    [
+        ("/api/orders?q=dana+harbour", "ix_orders_lookup_words"),
+        ("/api/orders?q=0117+4960012", "ix_orders_lookup_words"),
+    ],
+)
+def test_staff_find_words_in_an_index_made_for_that(shop, admin, path, index):
+    with noted(shop) as asked:
+        assert admin.get(path).json["items"]
+
+    looked_up = [each for each in asked if "lookup_words" in each[0]]
+    assert looked_up
+    for statement, parameters in looked_up:
+        with shop.app_context(), db.engine.connect() as connection:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            lines = [line for (line,) in plan]
+            assert any(index in line for line in lines), lines
 
 
 def test_staff_find_skus_of_variants_off_sale_in_an_index_made_for_that(shop, admin):
