@@ -3,11 +3,12 @@
 Callers hold the variant's lock: `lock_variants` first, in one order everywhere (by id).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, String, bindparam, func, insert, select, update
 
+from app.db.postgresql import is_postgresql
 from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
@@ -71,7 +72,7 @@ def refuse_shortages(requests: Iterable[StockRequest]) -> None:
 def allocate(order_id: int, product_ids: Collection[int], lines: int, actor: Actor) -> None:
     """Allocate stock to all lines of a new order, at the prices that they name, or to none.
 
-    The statement itself checks figures and prices, so others wait for these variants only from
+    The statement that writes checks figures and prices, so others wait for these variants only from
     here to the commit. The ledger is written after the stock, so its rows follow the order in which
     the stock changed.
 
@@ -83,6 +84,7 @@ def allocate(order_id: int, product_ids: Collection[int], lines: int, actor: Act
         TryAgain: the stock or the price of a variant has changed since it was read.
     """
     signs = {"order_id": order_id, "on_hand_sign": 0, "allocated_sign": 1}
+    _lock_variants_of(signs)
     if run(_MOVE_IF_AVAILABLE, signs).rowcount != lines:
         raise TryAgain()
     _write_ledger(order_id, "order placed", actor, allocated=1)
@@ -165,11 +167,20 @@ def _move_lines(
 ) -> None:
     """`move` for all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0 or -1.
 
-    Two statements, however many lines there are. Variants in the session keep their old figures.
+    A constant number of statements, however many lines there are. Variants in the session keep their old figures.
     """
-    run(_MOVE, order_id=order.id, on_hand_sign=on_hand, allocated_sign=allocated)
+    signs = {"order_id": order.id, "on_hand_sign": on_hand, "allocated_sign": allocated}
+    _lock_variants_of(signs)
+    run(_MOVE, signs)
     _write_ledger(order.id, reason, actor, on_hand=on_hand, allocated=allocated)
     _invalidate_products({line.product_id for line in order.lines})
+
+
+def _lock_variants_of(signs: Mapping[str, int]) -> None:
+    """Lock the variants of an order's lines, and the products whose price the move may change.
+    SQLite has one writer at a time."""
+    if is_postgresql():
+        run(_LOCK_VARIANTS, signs)
 
 
 def _write_ledger(
@@ -204,13 +215,23 @@ _LOCKED_PRODUCTS = (
     .subquery("locked_products")
 )
 # Sorted before they are locked: everybody locks variants in the order of their ids.
-_LOCKED_LINES = (
-    select(Variant.id, OrderLine.quantity, OrderLine.unit_price)
+#
+# A statement of its own, since the one that writes has to begin after the locks are held. If one
+# statement locked and wrote, it would write to the version of a row that was current when it began,
+# and first wait for its turn at that version. Whoever waits for our lock may have the turn: a
+# deadlock. It takes a third transaction that still holds the old version, as every order that is being
+# placed does for its foreign keys.
+_LOCK_VARIANTS = prepared(
+    select(Variant.id)
     .join(OrderLine, OrderLine.variant_id == Variant.id)
     # Always true. It depends on no variant, so the products are locked first.
     .where(_OF_ORDER, select(func.count(_LOCKED_PRODUCTS.c.id)).scalar_subquery() >= 0)
     .order_by(Variant.id)
     .with_for_update(key_share=True, of=Variant)
+)
+_LOCKED_LINES = (
+    select(OrderLine.variant_id.label("id"), OrderLine.quantity, OrderLine.unit_price)
+    .where(_OF_ORDER)
     .subquery("locked_lines")
 )
 _MOVE = prepared(
@@ -221,8 +242,7 @@ _MOVE = prepared(
         allocated=Variant.allocated + _ALLOCATED_SIGN * _LOCKED_LINES.c.quantity,
     )
 )
-# PostgreSQL checks the conditions on the rows as they are once it has locked them ("Read
-# Committed" in its documentation).
+# The rows are locked by now, so the conditions are checked on them as they are.
 _MOVE_IF_AVAILABLE = _MOVE.where(
     VARIANT_IS_ACTIVE,
     Variant.price == _LOCKED_LINES.c.unit_price,
