@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.models import LoginThrottle, Product
+from tests import factories
 from tests.integration.access.page_routes import PAGE_ROUTES
 from tests.integration.access.table import Route
 from tests.integration.access.world import World
@@ -229,11 +230,24 @@ def all_forms(world: World) -> list[tuple[str, HtmlForm]]:
     """Each form that a page shows to somebody, once, by where it is sent and what it asks; those
     last that may end somebody's sign-in, after which the others would only be sent away."""
     found: dict[tuple[str, str], tuple[str, HtmlForm]] = {}
-    for caller, route in pages(world, ("GET", "POST")):
-        for form in forms_of(world.request_as(route, caller).text):
+    shown = [
+        (caller, world.request_as(route, caller).text)
+        for caller, route in pages(world, ("GET", "POST"))
+    ]
+    for caller, html in [*shown, ("owner", review_of(world))]:
+        for form in forms_of(html):
             if form.method == "post":
                 found.setdefault((form.action, " ".join(form.values)), (caller, form))
     return sorted(found.values(), key=lambda entry: entry[1].action in SIGN_IN_ENDS)
+
+
+def review_of(world: World) -> str:
+    """The review of an order, to which the owner's browser is sent from the checkout's form."""
+    client = client_of(world.app, world, PAGE_ROUTES[0], "owner")
+    token = csrf_token(client, inside(world.app, factories.product))
+    data = {**sent_by(world, "/checkout"), "csrf_token": token}
+    html: str = client.post("/checkout", data=data, follow_redirects=True).text
+    return html
 
 
 def is_sent_away(caller: str, form: HtmlForm, response: TestResponse) -> bool:
