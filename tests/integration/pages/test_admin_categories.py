@@ -149,6 +149,19 @@ def test_an_empty_category_is_deleted_once_that_is_confirmed(app, clerk, home, k
     assert only_row(app, Category).id == home.id
 
 
+def test_a_category_that_was_changed_meanwhile_is_not_deleted(app, clerk, home, kitchen):
+    path = f"{TREE}/{kitchen.id}/delete"
+    old = fields_of(clerk.get(path).text, path)
+    save(clerk, f"{TREE}/{kitchen.id}", description="Now in use")
+
+    refused = clerk.client.post(path, data=old)
+    again = clerk.client.post(path, data=fields_of(refused.text, path))
+
+    assert refused.status_code == 412
+    assert "See the category as it is now" in refused.text
+    assert "The category is deleted." in clerk.follow(again).text
+
+
 @pytest.mark.parametrize("is_active", [True, False])
 def test_what_still_holds_something_is_kept_and_says_what_to_do(app, clerk, home, is_active):
     inside(app, factories.product, category_id=home.id, is_active=is_active)
