@@ -20,7 +20,7 @@ HEADERS: dict[str, tuple[str, JsonObject]] = {
     ),
     "Location": ("The address of what was created.", {"type": "string", "format": "uri-reference"}),
     "Link": ("The first, previous, next and last page of the list (RFC 8288).", {"type": "string"}),
-    "ETag": ("Identifies this state, for If-None-Match.", {"type": "string"}),
+    "ETag": ("Identifies this state, for If-None-Match and If-Match.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": ("How to sign in (RFC 6750).", {"type": "string", "pattern": "^Bearer"}),
 }
@@ -85,25 +85,26 @@ class OperationDescriptions(BasePlugin):
             has_etag = method == "get" and is_public
             if has_etag:
                 operation.setdefault("parameters", []).append(IF_NONE_MATCH)
-            self._add_headers(operation, has_etag)
+            sends_etag = is_public or _takes_if_match(operation)
+            self._add_headers(operation, has_etag, sends_etag)
             for status in self._refusals(method, path or "", operation, has_etag):
                 operation["responses"][status] = refusal_name(status)
 
-    def _add_headers(self, operation: JsonObject, has_etag: bool) -> None:
+    def _add_headers(self, operation: JsonObject, has_etag: bool, sends_etag: bool) -> None:
         """Add the headers of each answer, and a 304 if there is an ETag."""
         for status, answer in answers(operation):
-            names = self._header_names(int(status), answer, has_etag)
+            names = self._header_names(int(status), answer, sends_etag)
             answer["headers"] = {**{n: n for n in names}, **answer.get("headers", {})}
         if has_etag:
             headers = {name: name for name in ("X-Request-ID", "ETag")}
             operation["responses"][304] = {"description": "Not Modified", "headers": headers}
 
-    def _header_names(self, status: int, answer: JsonObject, has_etag: bool) -> list[str]:
+    def _header_names(self, status: int, answer: JsonObject, sends_etag: bool) -> list[str]:
         conditions = {
             "X-Request-ID": True,
             "Location": status == 201,
             "Link": schema_name(json_schema(answer)).endswith("List"),
-            "ETag": has_etag,
+            "ETag": sends_etag and status in (200, 201),
         }
         return [name for name, applies in conditions.items() if applies]
 
@@ -111,7 +112,7 @@ class OperationDescriptions(BasePlugin):
         """The statuses of the refusals that an operation may answer."""
         parameters = operation.get("parameters", [])
         body = "requestBody" in operation
-        precondition = any(parameter["name"] == "If-Match" for parameter in parameters)
+        precondition = _takes_if_match(operation)
         conditions = {
             400: body,
             403: operation.get("x-needs") == "admin",
@@ -129,6 +130,10 @@ class OperationDescriptions(BasePlugin):
         name = schema_name(json_schema(operation.get("requestBody", {})))
         fields = self.spec.components.schemas.get(name, {}).get("properties", {})
         return any(field.endswith("_id") for field in fields)
+
+
+def _takes_if_match(operation: JsonObject) -> bool:
+    return any(header["name"] == "If-Match" for header in operation.get("parameters", ()))
 
 
 def refusal_name(status: int) -> str:

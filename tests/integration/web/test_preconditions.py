@@ -394,6 +394,22 @@ def test_a_star_lets_every_get_through(anyone, path):
     assert anyone.get("/nothing-here", headers={"If-Match": "*"}).status_code == 404
 
 
+def test_the_document_names_the_etag_of_answers_that_have_one(anyone):
+    paths = anyone.get("/api/openapi.json").json["paths"]
+
+    def has_etag(path, method, status):
+        return "ETag" in paths[path][method]["responses"][status]["headers"]
+
+    for kind in ("products/{product}", "categories/{category}"):
+        assert all(has_etag(f"/api/{kind}", method, "200") for method in ("get", "patch", "put"))
+        assert not has_etag(f"/api/{kind}", "delete", "204")
+        assert has_etag(f"/api/{kind.partition('/')[0]}", "post", "201")
+    assert has_etag("/api/products/{product}/stock", "post", "200")
+    assert has_etag("/api/products/{product}/images", "post", "201")
+    assert not has_etag("/api/products/{product}/stock", "get", "200")
+    assert not has_etag("/api/orders", "post", "201")
+
+
 # --- everything else ---
 
 SIGN_IN = ("/api/auth", "/api/users/me/password")
