@@ -1,6 +1,7 @@
 """Forms that are open while somebody signs in or out in another tab of the same browser."""
 
 import io
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -217,6 +218,25 @@ def test_the_token_of_another_browser_is_refused(app, browser, people, mug, head
     assert response.status_code == 403
     assert SENT_AGAIN not in response.text
     assert rows(app, CartLine) == []
+
+
+def test_a_token_is_for_the_account_that_it_was_made_for(app, browser, people):
+    """A token holds the account in clear under its mask: to write another one into it makes it void."""
+    guests = hidden_fields(form_of(browser.get("/login").text, "/login") or "")["csrf_token"]
+    browser.sign_in(EMAIL)
+    ann = next(user for user in rows(app, User) if user.email == EMAIL)
+    raw = bytearray(urlsafe_b64decode(guests))
+    size = len(raw) // 2
+    for place, byte in enumerate(ann.id.to_bytes(8, "big")):
+        raw[size + place] ^= byte
+    forged = urlsafe_b64encode(bytes(raw)).decode()
+
+    response = browser.client.post(
+        "/account/profile", data={"csrf_token": forged, "first_name": "X"}
+    )
+
+    assert response.status_code == 403
+    assert "X" not in [user.first_name for user in rows(app, User)]
 
 
 @pytest.mark.parametrize("headers", [OWN, {"Origin": "http://localhost"}])
