@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.money import NotMoney, to_minor, to_text
+from app.domain.money import NotMoney, places, to_minor, to_text
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,18 @@ def test_text_and_minor_units_are_the_same_amount(minor, currency):
     if abs(minor) < 10**18:
         assert to_minor(text, currency) == minor
     assert "e" not in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("currencies", "right"),
+    [
+        ("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 0),
+        ("AUD CHF EUR GBP IDR USD", 2),
+        ("BHD IQD JOD KWD LYD OMR TND", 3),
+        ("CLF UYW", 4),
+    ],
+)
+def test_a_currency_has_the_places_of_iso_4217(currencies, right):
+    assert {currency: places(currency) for currency in currencies.split()} == dict.fromkeys(
+        currencies.split(), right
+    )
