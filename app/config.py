@@ -64,8 +64,6 @@ class Config:
     API_TITLE = "ShopSwift"
     API_VERSION = "v1"
     OPENAPI_VERSION = "3.1.0"
-    OPENAPI_URL_PREFIX = "/api"
-    OPENAPI_JSON_PATH = "openapi.json"
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         env = Environment(environ)

@@ -23,7 +23,7 @@ class ShopApi(Api):
         """Leave errors to `app.utils.error_handlers`."""
 
     def _register_responses(self) -> None:
-        """Leave refusals to `app.api.openapi`."""
+        """Leave refusals to `app.api.openapi.refusals`."""
 
 
 class ShopSession(Session):

@@ -51,7 +51,8 @@ def markdown(doc: dict[str, Any]) -> str:
             if operation["tags"][0] == tag
         ]
     parts.append("## Shapes\n")
-    parts += [shape(name, schema) for name, schema in sorted(doc["components"]["schemas"].items())]
+    shapes = sorted(doc["components"]["schemas"].items())
+    parts += [shape(name, schema) for name, schema in shapes if "allOf" not in schema]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -70,7 +71,7 @@ def all_operations(doc: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
 def described(doc: dict[str, Any], methods: str, path: str, operation: dict[str, Any]) -> str:
     """One operation: what it does, for whom, what goes in, what comes out."""
     lines = [f"### {methods} {path}\n", operation.get("summary", "")]
-    if operation.get("description"):
+    if operation.get("description") not in (None, operation.get("summary")):
         lines += ["", operation["description"]]
     lines += ["", f"- For {callers(operation)}."]
     for parameter in operation["parameters"]:
@@ -82,18 +83,32 @@ def described(doc: dict[str, Any], methods: str, path: str, operation: dict[str,
         for status, answer in sorted(operation["responses"].items())
         if status.startswith(("2", "3"))
     ]
-    refusals = sorted(status for status in operation["responses"] if status.startswith(("4", "5")))
+    refusals = (
+        f"{status}{own_codes(doc, answer)}"
+        for status, answer in sorted(operation["responses"].items())
+        if status.startswith(("4", "5"))
+    )
     lines.append(f"- Refusals: {', '.join(refusals)}")
     return "\n".join(lines) + "\n"
+
+
+def own_codes(doc: dict[str, Any], answer: dict[str, Any]) -> str:
+    """The codes of a refusal, if they are this operation's own."""
+    if "$ref" in answer:
+        return ""
+    schema = answer["content"]["application/problem+json"]["schema"]["$ref"].rpartition("/")[2]
+    _problem, narrowed = doc["components"]["schemas"][schema]["allOf"]
+    codes = (f"`{code}`" for code in narrowed["properties"]["code"]["enum"])
+    return f" ({', '.join(codes)})"
 
 
 def callers(operation: dict[str, Any]) -> str:
     """Who may call it, in words."""
     if operation.get("x-needs") == "admin":
         return "staff"
-    schemes = [name for way in operation.get("security", [{}]) for name in (way or {"": []})]
-    if "" in schemes:
+    if not operation["security"] or {} in operation["security"]:
         return "everybody"
+    schemes = [name for way in operation["security"] for name in way]
     return " or ".join(CALLERS.get(name, "signed-in callers") for name in schemes)
 
 
@@ -105,6 +120,8 @@ def answer_kind(answer: dict[str, Any]) -> str:
 
 def shape(name: str, schema: dict[str, Any]) -> str:
     """The fields of a schema, as a table."""
+    if "properties" not in schema:
+        return f"### {name}\n\n{kind(schema)}. {notes(schema)}".rstrip(" .") + ".\n"
     required = set(schema.get("required", []))
     rows = [
         f"| `{name}`{' *' if name in required else ''} | {kind(field)} | {notes(field)} |"

@@ -96,5 +96,5 @@ class TokensSchema(ShopSchema):
     refresh_token = fields.String(
         metadata={"description": "Valid for one use at `/api/auth/refresh`."}
     )
-    token_type = fields.String(metadata={"example": "Bearer"})
+    token_type = fields.String(metadata={"examples": ["Bearer"]})
     expires_in = fields.Integer(metadata={"description": "Seconds until the access token expires."})

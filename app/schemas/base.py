@@ -130,7 +130,7 @@ class Money(fields.Field[int]):
 
     def __init__(self, high: int = MAX_PRICE, **kwargs: Any) -> None:
         self.high = high
-        marks = {"type": "string", "x-money": high}  # see app/api/request_response_schemas.py
+        marks = {"type": "string", "x-money": high}  # see app/api/openapi/schemas.py
         super().__init__(metadata={**marks, **kwargs.pop("metadata", {})}, **kwargs)
 
     def _serialize(

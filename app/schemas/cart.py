@@ -13,8 +13,8 @@ from app.services.buying.cart_contents import CartContents, CartItem
 class AddItemSchema(ShopSchema):
     """What to put into the cart: a product, where it has just one variant, or else a variant."""
 
-    product_id = RowId()
-    variant_id = RowId()
+    product_id = RowId(metadata={"x-choice": "any"})
+    variant_id = RowId(metadata={"x-choice": "any"})
     quantity = Whole(1, MAX_QUANTITY, load_default=1)
 
     @validates_schema

@@ -68,7 +68,7 @@ class OrderSchema(ShopSchema):
     """An order: names and prices are those of the day on which it was placed."""
 
     id = fields.Integer()
-    number = fields.String(metadata={"example": "SW-7K2M-0QXD-94TV"})
+    number = fields.String(metadata={"examples": ["SW-7K2M-0QXD-94TV"]})
     user_id = fields.Integer(allow_none=True, metadata={"description": "Null for guests."})
     status = fields.String(metadata={"enum": list(STATUSES)})
     currency = fields.String()
@@ -166,7 +166,10 @@ class Moment(fields.Field[datetime]):
 
     def __init__(self, end: bool = False, **kwargs: Any) -> None:
         self.end = end
-        super().__init__(metadata={"type": "string", "example": "2026-11-22"}, **kwargs)
+        which = "last" if end else "first"
+        description = f"The {which} day or moment: a date, or a date-time of RFC 3339."
+        metadata = {"type": "string", "description": description, "examples": ["2026-11-22"]}
+        super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> datetime:
         try:
@@ -178,8 +181,12 @@ class Moment(fields.Field[datetime]):
 class OrderListArgs(CursorArgs):
     """The filters of the list of orders; `from` and `to` are both included."""
 
-    status = fields.String(validate=OneOf(STATUSES))
-    user_id = Number(1, 2**63 - 1)
+    status = fields.String(
+        validate=OneOf(STATUSES), metadata={"description": "Only orders with this status."}
+    )
+    user_id = Number(
+        1, 2**63 - 1, metadata={"description": "Only orders of this account; for staff."}
+    )
     q = Text(
         254,
         metadata={

@@ -117,7 +117,9 @@ class ProductSchema(ShopSchema):
             "description": "Null in answers if there are several variants.",
         }
     )
-    price = Money(metadata={"description": "The lowest price of an active variant."})
+    price = Money(
+        metadata={"x-choice": "any", "description": "The lowest price of an active variant."}
+    )
     from_price = Money(
         dump_only=True,
         metadata={
@@ -134,14 +136,18 @@ class ProductSchema(ShopSchema):
     images = ma.List(
         Part(ImageSchema),
         validate=Length(0, MAX_IMAGES),
-        metadata={"description": "In an edit: the pictures to retain, in this order."},
+        metadata={
+            "x-edit-only": True,
+            "description": "The pictures; in an edit those to retain, in this order.",
+        },
     )
     options = ma.List(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
     variants = ma.List(
         ma.Nested(VariantSchema),
         validate=Length(1, MAX_VARIANTS),
         metadata={
-            "description": "In an edit: all variants; those that are left out are deactivated."
+            "x-choice": "any",
+            "description": "In an edit: all variants; those that are left out are deactivated.",
         },
     )
     created_at = Time()

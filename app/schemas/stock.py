@@ -11,8 +11,8 @@ class StockChangeSchema(ShopSchema):
     """A correction of what is on hand: a difference, or the new figure."""
 
     variant_id = RowId(metadata={"description": "Required if several variants are active."})
-    delta = Whole(-MAX_STOCK, MAX_STOCK)
-    on_hand = Whole(0, MAX_STOCK)
+    delta = Whole(-MAX_STOCK, MAX_STOCK, metadata={"x-choice": "one"})
+    on_hand = Whole(0, MAX_STOCK, metadata={"x-choice": "one"})
     reason = Text(200, low=1, required=True)
 
     @validates_schema
@@ -36,7 +36,9 @@ class StockSchema(ShopSchema):
 class LedgerArgs(PageArgs):
     """The filters of the ledger."""
 
-    variant_id = Number(1, 2**63 - 1, load_default=None)
+    variant_id = Number(
+        1, 2**63 - 1, load_default=None, metadata={"description": "Only changes of this variant."}
+    )
 
 
 class LedgerListArgs(CursorArgs, LedgerArgs):

@@ -24,7 +24,7 @@ class Country(Text):
     """An ISO 3166-1 alpha-2 code; lower case is accepted."""
 
     def __init__(self, *, required: bool = False) -> None:
-        metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "example": "DE"}
+        metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "examples": ["DE"]}
         super().__init__(2, low=2, metadata=metadata, required=required)
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
@@ -70,8 +70,12 @@ class UserArgs(PageArgs):
             "description": "Part of the email or the name, or beginnings of the name's words, in any order."
         },
     )
-    role = fields.String(load_default=None, validate=OneOf(ROLES))
-    is_active = fields.Boolean(load_default=None)
+    role = fields.String(
+        load_default=None, validate=OneOf(ROLES), metadata={"description": "Only this role."}
+    )
+    is_active = fields.Boolean(
+        load_default=None, metadata={"description": "Only accounts that are active, or are not."}
+    )
 
 
 class UserListArgs(CursorArgs, UserArgs):

@@ -229,5 +229,5 @@ def _document_headers(doc: Document, doc_info: Document, **_kwargs: object) -> D
 
 
 def _document_as_public(doc: Document, *_args: object, **_kwargs: object) -> Document:
-    doc["x-public"] = True  # `app.api.openapi` reads and removes it
+    doc["x-public"] = True  # `app.api.openapi.operations` reads and removes it
     return doc

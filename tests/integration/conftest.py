@@ -25,6 +25,7 @@ from app.extensions import cache, db, limiter
 from app.models import Base
 from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, pooler, roles, servers
+from tests.integration import contract
 
 TABLES = [table.name for table in reversed(Base.metadata.sorted_tables)]
 """Each comes before those that it refers to."""
@@ -261,10 +262,12 @@ class Caller:
         self.app, self.user_id, self.headers = app, user_id, headers
 
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
-        """One request; `headers` given here win."""
+        """One request; `headers` given here win. The answer has to be as the document says."""
         headers = {**self.headers, **options.pop("headers", {})}
         client = self.app.test_client(use_cookies=False)
-        return client.open(path, method=method, headers=headers, **options)
+        response = client.open(path, method=method, headers=headers, **options)
+        contract.check(self.app, response)
+        return response
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.call("GET", path, **options)

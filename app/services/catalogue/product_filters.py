@@ -84,13 +84,14 @@ class ProductQuery:
         Kind.CATEGORY, lambda ids: Product.category_id.in_(ids), description="Id or slug."
     ))  # fmt: skip
     min_price: int | None = _filter(None, ProductFilter(
-        Kind.PRICE, lambda price: Product.price >= price
+        Kind.PRICE, lambda price: Product.price >= price, description="The lowest price."
     ))  # fmt: skip
     max_price: int | None = _filter(None, ProductFilter(
-        Kind.PRICE, lambda price: Product.price <= price
+        Kind.PRICE, lambda price: Product.price <= price, description="The highest price."
     ))  # fmt: skip
     in_stock: bool | None = _filter(None, ProductFilter(
-        Kind.FLAG, _is_in_stock, shop_label="In stock", shop_group="Availability",
+        Kind.FLAG, _is_in_stock, description="Only products that can be bought now, or cannot.",
+        shop_label="In stock", shop_group="Availability",
         staff=StaffChoice("Stock", "Any", "In stock", "Sold out"),
     ))  # fmt: skip
     is_active: bool | None = _filter(None, ProductFilter(

@@ -141,10 +141,18 @@ def body_fields(document: dict) -> dict[tuple[str, str], list[str]]:
                 else {}
             )
             if "application/json" in content:
-                name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
-                fields = list(document["components"]["schemas"][name]["properties"])
+                fields = fields_of(document, content["application/json"]["schema"])
                 found[method.upper(), re.sub(r"{\w+}", "1", path)] = fields
     return found
+
+
+def fields_of(document: dict, schema: dict) -> list[str]:
+    """The fields of a schema, or of all of which it is a choice."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    choices = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    names = [name for choice in choices for name in fields_of(document, choice)]
+    return list(dict.fromkeys([*schema.get("properties", ()), *names]))
 
 
 def test_a_body_that_is_no_json_is_415_once_the_caller_may_enter(caller, rules, anyone):

@@ -4,13 +4,15 @@ of its path, and all its answers. Everything follows from the view's decorators 
 from typing import Any
 
 from apispec import APISpec, BasePlugin
-from marshmallow import Schema
 from werkzeug.routing import Rule
 
-from app.api.links import add_links
-from app.api.openapi_document import JsonObject, answers, json_schema, schema_name
-from app.api.request_response_schemas import split_directions
-from app.utils.error_handlers import TITLES
+from app.api.openapi import refusals
+from app.api.openapi.completion import complete
+from app.api.openapi.document import JsonObject, answers, json_schema, schema_name
+from app.api.openapi.examples import add_examples
+from app.api.openapi.links import add_links
+from app.api.openapi.schemas import split_directions
+from app.web.callers.buyers import IDEMPOTENCY_KEY
 
 PATH_PARAMETERS = {"product": "Id or slug.", "category": "Id or slug.", "order": "Id or number."}
 HEADERS: dict[str, tuple[str, JsonObject]] = {
@@ -21,10 +23,22 @@ HEADERS: dict[str, tuple[str, JsonObject]] = {
     "Location": ("The address of what was created.", {"type": "string", "format": "uri-reference"}),
     "Link": ("The first, previous, next and last page of the list (RFC 8288).", {"type": "string"}),
     "ETag": ("Identifies this state, for If-None-Match and If-Match.", {"type": "string"}),
+    "RateLimit-Policy": (
+        "The budgets of the request: how many requests `q` in `w` seconds.",
+        {"type": "string", "examples": ['"default";q=1200;w=60']},
+    ),
+    "RateLimit": (
+        "What is left of each budget: `r` requests, for `t` seconds.",
+        {"type": "string", "examples": ['"default";r=1199;t=60']},
+    ),
+    "Idempotency-Replayed": (
+        "Where the answer of an earlier request with the same key is repeated: `true`.",
+        {"type": "string", "enum": ["true"]},
+    ),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": ("How to sign in (RFC 6750).", {"type": "string", "pattern": "^Bearer"}),
 }
-HEADERS_OF_REFUSALS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+OPTIONAL = ("RateLimit-Policy", "RateLimit", "Idempotency-Replayed")
 IF_NONE_MATCH: JsonObject = {
     "in": "header",
     "name": "If-None-Match",
@@ -39,21 +53,25 @@ WRITES = frozenset({"post", "put", "patch", "delete"})
 class OperationDescriptions(BasePlugin):
     """An apispec plugin that completes operations and paths."""
 
-    def __init__(self, currency: str) -> None:
-        self.currency = currency
+    def __init__(self, currency: str, store_name: str) -> None:
+        self.currency, self.store_name = currency, store_name
 
     def init_spec(self, spec: APISpec) -> None:
-        """Register the headers, and split schemas and add links whenever the document is dumped."""
+        """Register the headers, and complete the document whenever it is dumped."""
         super().init_spec(spec)
         self.spec = spec
         original = spec.to_dict
 
         def to_dict() -> dict[str, object]:
-            return add_links(split_directions(original(), self.currency))
+            document = split_directions(original(), self.currency)
+            document = complete(refusals.add_codes(document), self.store_name)
+            return add_examples(add_links(document), self.currency)
 
         spec.to_dict = to_dict  # type: ignore[method-assign]
         for name, (description, schema) in HEADERS.items():
-            header = {"description": description, "schema": schema, "required": True}
+            header: JsonObject = {"description": description, "schema": schema}
+            if name not in OPTIONAL:
+                header["required"] = True
             spec.components.header(name, header, lazy=True)
 
     def path_helper(
@@ -88,20 +106,26 @@ class OperationDescriptions(BasePlugin):
             sends_etag = is_public or _takes_if_match(operation)
             self._add_headers(operation, has_etag, sends_etag)
             for status in self._refusals(method, path or "", operation, has_etag):
-                operation["responses"][status] = refusal_name(status)
+                operation["responses"][status] = refusals.name_of(status)
 
     def _add_headers(self, operation: JsonObject, has_etag: bool, sends_etag: bool) -> None:
         """Add the headers of each answer, and a 304 if there is an ETag."""
         for status, answer in answers(operation):
-            names = self._header_names(int(status), answer, sends_etag)
+            takes_key = any(p["name"] == IDEMPOTENCY_KEY for p in operation.get("parameters", []))
+            names = self._header_names(int(status), answer, sends_etag, takes_key)
             answer["headers"] = {**{n: n for n in names}, **answer.get("headers", {})}
         if has_etag:
             headers = {name: name for name in ("X-Request-ID", "ETag")}
             operation["responses"][304] = {"description": "Not Modified", "headers": headers}
 
-    def _header_names(self, status: int, answer: JsonObject, sends_etag: bool) -> list[str]:
+    def _header_names(
+        self, status: int, answer: JsonObject, sends_etag: bool, takes_key: bool
+    ) -> list[str]:
         conditions = {
             "X-Request-ID": True,
+            "RateLimit-Policy": True,
+            "RateLimit": True,
+            "Idempotency-Replayed": takes_key,
             "Location": status == 201,
             "Link": schema_name(json_schema(answer)).endswith("List"),
             "ETag": sends_etag and status in (200, 201),
@@ -110,18 +134,16 @@ class OperationDescriptions(BasePlugin):
 
     def _refusals(self, method: str, path: str, operation: JsonObject, has_etag: bool) -> list[int]:
         """The statuses of the refusals that an operation may answer."""
-        parameters = operation.get("parameters", [])
         body = "requestBody" in operation
-        precondition = _takes_if_match(operation)
         conditions = {
             400: body,
             403: operation.get("x-needs") == "admin",
             404: "{" in path or self._refers_by_id(operation),
             409: method in WRITES,
-            412: precondition or has_etag,
+            412: method in WRITES or has_etag,
             413: body,
             415: body,
-            422: body or any(parameter["in"] == "query" for parameter in parameters),
+            422: True,
         }
         return sorted([*ALWAYS, *(status for status, applies in conditions.items() if applies)])
 
@@ -134,20 +156,3 @@ class OperationDescriptions(BasePlugin):
 
 def _takes_if_match(operation: JsonObject) -> bool:
     return any(header["name"] == "If-Match" for header in operation.get("parameters", ()))
-
-
-def refusal_name(status: int) -> str:
-    """The name of the component for answers with this status."""
-    return TITLES[status].replace(" ", "")
-
-
-def describe_refusals(spec: APISpec, problem: type[Schema]) -> None:
-    """Register a component for each refusal: a problem (RFC 9457) with its headers."""
-    for status, title in TITLES.items():
-        names = [name for code, name in HEADERS_OF_REFUSALS.items() if code == status]
-        answer = {
-            "description": title,
-            "content": {"application/problem+json": {"schema": problem}},
-            "headers": {name: name for name in ["X-Request-ID", *names]},
-        }
-        spec.components.response(refusal_name(status), answer, lazy=True)

@@ -9,10 +9,10 @@ JsonObject = dict[str, Any]
 """A part of the document: which members there are, and of which type, depends on its kind."""
 
 
-def operations(document: JsonObject) -> Iterator[JsonObject]:
-    """Every operation of a document."""
+def operations(document: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    """Every operation of a document, with its method."""
     for item in document["paths"].values():
-        yield from (item[method] for method in METHODS if method in item)
+        yield from ((method, item[method]) for method in METHODS if method in item)
 
 
 def answers(operation: JsonObject) -> Iterator[tuple[str, JsonObject]]:

@@ -4,7 +4,7 @@ operation takes. They follow from the paths: the answers of `/things` hold the i
 
 import re
 
-from app.api.openapi_document import METHODS, JsonObject, answers, json_schema, schema_name
+from app.api.openapi.document import METHODS, JsonObject, answers, json_schema, schema_name
 
 
 def add_links(document: JsonObject) -> JsonObject:
