@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import catalogue, purge, schema, search_keys, seed, upkeep, users
+from app.cli import catalogue, purge, schema, search_keys, seed, upkeep, users, work
 
 COMMANDS = (
     seed.seed_db,
@@ -13,6 +13,7 @@ COMMANDS = (
     upkeep.audit,
     upkeep.doctor,
     purge.purge,
+    work.work,
     search_keys.renew_search_keys,
     schema.schema_state,
     upkeep.export_openapi,

@@ -11,8 +11,8 @@ from flask import current_app
 
 from app.cli.shell import command
 from app.config import DEVELOPMENT_SECRET, Config, ConfigurationError
-from app.db.unit_of_work import open_snapshot
 from app.extensions import api
+from app.jobs import upkeep
 from app.observability import task_status
 from app.services.audit import books
 from app.services.operations import doctor_service
@@ -34,11 +34,7 @@ def audit() -> None:
 
 def _audit() -> int:
     """Print every violation and how many rows were checked; returns the number of violations."""
-    open_snapshot()
-    count = 0
-    for line in books.violations():
-        click.echo(line)
-        count += 1
+    count = upkeep.audit(click.echo)
     figures = [f"{number} {name}" for name, number in books.figures().items()]
     click.echo(f"audit: {', '.join(figures)}, {count} violations.")
     return count

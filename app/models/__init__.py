@@ -3,6 +3,7 @@
 from app.db.base import Base
 from app.models.catalogue import Category, Product, StockMovement, Variant
 from app.models.imports import ImportJob
+from app.models.jobs import Job
 from app.models.sales import (
     MAX_QUANTITY,
     Cart,
@@ -19,6 +20,6 @@ from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "IdempotencyKey", "ImportJob", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
+    "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

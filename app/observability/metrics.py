@@ -23,7 +23,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.observability import request_stats, task_status
+from app.observability import request_stats, task_status, worker_status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -179,6 +179,37 @@ class TaskMetrics(Collector):
         )
 
 
+class JobMetrics(Collector):
+    """The worker's jobs, read from its file: see `app.observability.worker_status`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Read the worker's file."""
+        status = worker_status.read(self._folder)
+        jobs = GaugeMetricFamily(
+            "shop_jobs",
+            "Jobs of the worker: due, running, later (scheduled, or tried again after a pause), parked.",
+            labels=("kind", "state"),
+        )
+        oldest = GaugeMetricFamily(
+            "shop_jobs_oldest_seconds",
+            "How long the job that waits longest has been due.",
+            labels=("kind",),
+        )
+        for kind, figures in status.kinds.items():
+            for state in ("due", "running", "later", "parked"):
+                jobs.add_metric([kind, state], getattr(figures, state))
+            oldest.add_metric([kind], figures.oldest_seconds)
+        yield from (jobs, oldest)
+        yield GaugeMetricFamily(
+            "shop_worker_report_timestamp_seconds",
+            "When a worker last reported, in Unix time; 0 where none has.",
+            value=status.reported_at,
+        )
+
+
 def begin_request() -> None:
     """Count a request as in flight on this thread."""
     request = request_stats.current
@@ -253,6 +284,7 @@ def report(status_folder: Path | None = None) -> bytes:
     tasks = CollectorRegistry()
     if status_folder is not None:
         tasks.register(TaskMetrics(status_folder))
+        tasks.register(JobMetrics(status_folder))
     return generate_latest(server) + generate_latest(tasks)
 
 

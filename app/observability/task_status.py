@@ -8,17 +8,15 @@ not used here, as it may be what failed.
 import json
 import logging
 import math
-import os
-import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from app.observability import status_files
+
 TASKS = ("audit", "backup", "drill", "purge")
-MAX_STATUS_BYTES = 4096
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +55,7 @@ def recording(folder: Path, task: str) -> Iterator[TaskRun]:
 def read(folder: Path, task: str) -> TaskStatus:
     """The status of a task; an empty one where its file is missing or cannot be read."""
     try:
-        record = json.loads(_content(folder / f"{task}.json"))
+        record = json.loads(status_files.content(folder / f"{task}.json"))
         status = TaskStatus(
             float(record["succeeded_at"]), bool(record["failed"]), float(record["value"])
         )
@@ -75,32 +73,9 @@ def _record(folder: Path, task: str, run: TaskRun, failed: bool) -> None:
         value=before.value if run.value is None else run.value,
     )
     try:
-        _replace(folder / f"{task}.json", json.dumps(status._asdict()))
+        status_files.replace(folder / f"{task}.json", json.dumps(status._asdict()))
     except OSError as error:
         log.warning("The status of %s cannot be written to %s: %s.", task, folder, error.strerror)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by the servers, which may run as another user."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
-def _content(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("This is not a regular file.")
-        return file.read(MAX_STATUS_BYTES)
 
 
 def all_tasks(folder: Path) -> Mapping[str, TaskStatus]:

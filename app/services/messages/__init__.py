@@ -1,1 +1,1 @@
-"""Answers to repeated requests (idempotency keys)."""
+"""What is done once: answers to repeated requests (idempotency keys), and jobs of the worker."""

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, insert, update
 
-from app.cli import purge as purge_command
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.extensions import db
 from app.gateways.media import FolderStore
+from app.jobs import upkeep
 from app.models import Cart, CartLine, Checkout, IdempotencyKey, ImportJob, LoginThrottle, Session
 from app.services.accounts import session_service, throttle_service
 from app.services.operations import purge_service
@@ -112,7 +112,7 @@ def test_nothing_of_today_goes(app, purge, customer):
 
     assert purge() == (
         "purge: 0 carts, 0 checkouts, 0 idempotency keys, 0 sessions, 0 login throttles,"
-        " 0 security events, 0 imports, 0 files of pictures removed.\n"
+        " 0 security events, 0 imports, 0 jobs, 0 files of pictures removed.\n"
     )
     assert left(app) == [2, 2, 1, 1, 1, 1, 1]
 
@@ -123,7 +123,7 @@ def test_what_is_old_goes_but_customers_keep_their_carts(app, purge, customer):
 
     assert purge() == (
         "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 1 login throttles,"
-        " 0 security events, 1 imports, 0 files of pictures removed.\n"
+        " 0 security events, 1 imports, 0 jobs, 0 files of pictures removed.\n"
     )
     assert left(app) == [1, 1, 0, 0, 0, 0, 0]
     assert "purge: 0 carts, 0 checkouts, 0 idem" in purge()
@@ -164,7 +164,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(app, purge, media, custom
 
     assert told == (
         "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 1 login throttles,"
-        " 0 security events, 1 imports, 1 files of pictures would go. A dry run: nothing was changed.\n"
+        " 0 security events, 1 imports, 0 jobs, 1 files of pictures would go. A dry run: nothing was changed.\n"
     )
     assert left(app) == before
     assert len(list(media.iterdir())) == 1
@@ -293,7 +293,7 @@ def test_of_two_who_discard_a_picture_one_does(tmp_path):
 
 def test_plain_hashes_of_networks_are_erased_and_keyed_ones_stay(app, purge, monkeypatch):
     monkeypatch.setattr(purge_service, "BATCH", 2)
-    monkeypatch.setattr(purge_command, "BATCH", 2)
+    monkeypatch.setattr(upkeep, "BATCH", 2)
 
     def begin_sessions():
         user = factories.user()

@@ -1,0 +1,10 @@
+"""The worker, and which jobs and schedules call which service."""
+
+from app.jobs import upkeep
+from app.jobs.kinds import Kind, Schedule
+
+KINDS = (
+    Kind("purge", upkeep.carry_out_purge, max_tries=3),
+    Kind("audit", upkeep.carry_out_audit, max_tries=1),
+)
+SCHEDULES = (Schedule("purge", 3600), Schedule("audit", 86_400))
