@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from flask import Flask, current_app
@@ -21,7 +22,11 @@ THREADS = 4
     "--threads", type=click.IntRange(1, 64), default=THREADS, show_default=True,
     help="How many jobs run at the same time.",
 )  # fmt: skip
-def work(once: bool, threads: int) -> None:
+@click.option(
+    "--health-file", type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that is touched every 10 s while the worker reaches its jobs.",
+)  # fmt: skip
+def work(once: bool, threads: int, health_file: Path | None) -> None:
     """Carry out the shop's jobs: what is scheduled, such as `purge` and `audit`, and what changes
     have made necessary.
 
@@ -30,7 +35,7 @@ def work(once: bool, threads: int) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     db.session.remove()  # each job has a context of its own
-    worker = Worker(app, KINDS, SCHEDULES, threads)
+    worker = Worker(app, KINDS, SCHEDULES, threads, health_file)
     with _stopped_by_signals(worker):
         if once:
             worker.drain()

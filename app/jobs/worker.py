@@ -41,12 +41,18 @@ class Worker:
     """Carries out jobs of these kinds until it is stopped, or until none is due."""
 
     def __init__(
-        self, app: Flask, kinds: Sequence[Kind], schedules: Sequence[Schedule], threads: int = 1
+        self,
+        app: Flask,
+        kinds: Sequence[Kind],
+        schedules: Sequence[Schedule],
+        threads: int = 1,
+        health_file: Path | None = None,
     ) -> None:
         self._app = app
         self._kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
         self._schedules = schedules
         self._threads = threads
+        self._health_file = health_file
         self._turn = threading.Lock()
         self._stopping = threading.Event()
         self._running: dict[int, ClaimedJob] = {}
@@ -151,6 +157,7 @@ class Worker:
         in_transaction(partial(job_queue.complete, job))
 
     def _beat_until(self, ended: threading.Event) -> None:
+        self._beat()
         while not ended.wait(BEAT_SECONDS):
             self._beat()
 
@@ -184,6 +191,8 @@ class Worker:
     def _report(self) -> None:
         folder = Path(self._app.config["STATUS_FOLDER"])
         worker_status.write(folder, job_queue.figures())
+        if self._health_file is not None:
+            self._health_file.touch()
 
 
 def describe(error: Exception) -> str:

@@ -26,6 +26,7 @@ NAVIGATION = (
     ("admin_categories.list_categories", "Categories"),
     ("admin_customers.list_customers", "Customers"),
     ("admin_imports.show", "Import"),
+    ("admin_jobs.list_jobs", "Jobs"),
     ("admin_trail.list_events", "Audit trail"),
     ("admin_security.list_events", "Security"),
 )

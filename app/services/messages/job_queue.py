@@ -36,10 +36,12 @@ from sqlalchemy import (
 
 from app.db.moments import seconds_from_now
 from app.db.prepared import run, upsert
+from app.domain.people.actor import Actor
 from app.errors import NotFound
 from app.extensions import db
 from app.models import Job
 from app.observability.worker_status import KindFigures
+from app.services.audit import trail
 
 LEASE_SECONDS = 30
 """How long a job belongs to a worker that does not renew its lease."""
@@ -151,24 +153,25 @@ def list_parked(limit: int) -> Sequence[Job]:
     return db.session.scalars(query.order_by(Job.ended_at.desc(), Job.id.desc()).limit(limit)).all()
 
 
-def run_again(job_id: int) -> str:
-    """Make a parked job due now, with all its tries before it; returns its kind.
+def run_again(actor: Actor, job_id: int) -> None:
+    """Make a parked job due now, with all its tries before it.
 
     Raises:
         NotFound: there is no such job, or it is not parked.
     """
-    return _change_parked(
-        job_id, status="waiting", ended_at=None, tries=0, due_at=seconds_from_now(0)
-    )
+    now = seconds_from_now(0)
+    _change_parked(job_id, status="waiting", ended_at=None, tries=0, due_at=now)
+    trail.record(actor, "job.run_again", job_id, {"status": "parked"}, {"status": "waiting"})
 
 
-def drop(job_id: int) -> str:
-    """End a parked job that shall not be carried out; returns its kind. Its key stays in use.
+def drop(actor: Actor, job_id: int) -> None:
+    """End a parked job that shall not be carried out. Its key stays in use.
 
     Raises:
         NotFound: there is no such job, or it is not parked.
     """
-    return _change_parked(job_id, status="done", ended_at=seconds_from_now(0))
+    _change_parked(job_id, status="done", ended_at=seconds_from_now(0))
+    trail.record(actor, "job.dropped", job_id, {"status": "parked"}, {"status": "done"})
 
 
 def figures() -> dict[str, KindFigures]:
@@ -217,13 +220,11 @@ def _change(job: ClaimedJob, **values: object) -> None:
         raise LeaseLost()
 
 
-def _change_parked(job_id: int, **values: object) -> str:
+def _change_parked(job_id: int, **values: object) -> None:
     parked = update(Job).where(Job.id == job_id, Job.status == "parked").values(values)
-    statement = parked.returning(Job.kind).execution_options(synchronize_session=False)
-    kind = db.session.scalar(statement) if 0 < job_id < 2**63 else None
-    if kind is None:
+    statement = parked.returning(Job.id).execution_options(synchronize_session=False)
+    if not 0 < job_id < 2**63 or db.session.scalar(statement) is None:
         raise NotFound("job")
-    return kind
 
 
 def _enqueue_statement(insert_into: Any) -> Executable:

@@ -115,6 +115,10 @@ POST      /admin/import/<job_id>                            401   403   403   30
 POST      /admin/import/<job_id>/continue                   401   403   403   303         401     401    401
 POST      /admin/import/<job_id>/undo                       401   403   403   303         401     401    401
 GET       /admin/export.csv                                 401   403   403   200         401     401    401
+# app/pages/admin/jobs.py
+GET       /admin/jobs                                       401   403   403   200         401     401    401
+POST      /admin/jobs/<job_id>/run                          401   403   403   303         401     401    401
+POST      /admin/jobs/<job_id>/drop                         401   403   403   303         401     401    401
 # app/pages/admin/security.py
 GET       /admin/security                                   401   403   403   200         401     401    401
 # app/pages/admin/trail.py

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.processes
 DEVELOPMENT = "docker-compose.yml"
 PRODUCTION = "docker-compose.prod.yml"
 ON_TOP = ("-f", DEVELOPMENT, "-f", PRODUCTION)
-OURS = ("app", "migrate", "scheduler")
+OURS = ("app", "migrate", "worker")
 SECRETS = {
     "SECRET_KEY": secrets.token_urlsafe(48),
     "JWT_SECRET_KEY": secrets.token_urlsafe(48),
@@ -259,25 +259,6 @@ def healthy(port):
         env={"PORT": port},
         cwd=ROOT,
     ).returncode
-
-
-def test_the_clock_runs_its_command_again_and_again_also_where_it_fails(tmp_path):
-    mark = tmp_path / "runs"
-    script = (ROOT / "deploy/container/every").read_text("utf-8")
-    clock = tmp_path / "every"
-    clock.write_text(script.replace("/tmp/done", f"{tmp_path}/done"), "utf-8")  # noqa: S108
-
-    ran = subprocess.Popen(
-        ["sh", clock, "0.05", "sh", "-c", f"echo x >> {mark}; test $(wc -l < {mark}) -ge 2"]
-    )
-    try:
-        assert eventually(lambda: (tmp_path / "done").exists())
-    finally:
-        ran.terminate()
-        ran.wait(10)
-
-    assert ran.returncode == 0
-    assert len(mark.read_text().splitlines()) >= 2
 
 
 def eventually(condition):

@@ -36,6 +36,7 @@ pytestmark = [
     pytest.mark.only_on("postgresql"),
 ]
 
+WORKER = "shopswift-worker"
 SYSTEMCTL = '''
     """Stands in for `systemctl`: `restart shopswift@PORT` and `show … shopswift@PORT`."""
     import os, signal, subprocess, sys, time, socket
@@ -45,7 +46,8 @@ SYSTEMCTL = '''
     folder = here.parent
     verb, unit = sys.argv[1], sys.argv[-1]
     port = unit.partition("@")[2]
-    pid_file = here / f"{port}.pid"
+    is_worker = unit == "shopswift-worker"
+    pid_file = here / f"{port or unit}.pid"
     pid = int(pid_file.read_text()) if pid_file.exists() else 0
 
     def is_alive():
@@ -58,7 +60,7 @@ SYSTEMCTL = '''
     if verb == "show":
         print(pid)
         sys.exit()
-    with (here / "log").open("a") as log:
+    with (here / ("worker.log" if is_worker else "log")).open("a") as log:
         log.write(f"{verb} {port} {os.readlink(folder / 'current')}\\n")
     if pid and is_alive():
         os.kill(pid, signal.SIGTERM)
@@ -71,17 +73,20 @@ SYSTEMCTL = '''
     )
     working_directory = folder / "current"
     server = subprocess.Popen(
-        [working_directory / ".venv/bin/python", "-m", "gunicorn", "manage:app"],
+        [working_directory / ".venv/bin/python", "-m",
+         *(["flask", "work"] if is_worker else ["gunicorn", "manage:app"])],
         cwd=working_directory,
         # PWD is what makes gunicorn believe the name of the link.
         env={"PATH": os.environ["PATH"], "PWD": str(working_directory), "HOST": "127.0.0.1",
              "PORT": port, **settings},
         stdin=subprocess.DEVNULL,
-        stdout=(here / f"{port}.log").open("ab"),
+        stdout=(here / f"{port or unit}.log").open("ab"),
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     pid_file.write_text(str(server.pid))
+    if is_worker:
+        sys.exit(0)
     for _ in range(1200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", int(port))) == 0:
@@ -220,6 +225,11 @@ class Machine:
         return [Path(f"/proc/{self.pid(port)}/cwd").readlink().name for port in self.ports]
 
     @property
+    def worker(self) -> str:
+        """The release that the worker runs, by the folder of its process."""
+        return Path(f"/proc/{self.pid(WORKER)}/cwd").readlink().name
+
+    @property
     def current(self) -> str:
         return (self.folder / "current").resolve().name
 
@@ -239,8 +249,9 @@ class Machine:
         link.symlink_to(self.folder / "releases" / release)
         link.rename(self.folder / "current")
 
-    def pid(self, port: int) -> int:
-        return int((self._bin / f"{port}.pid").read_text())
+    def pid(self, unit: int | str) -> int:
+        """The process of the instance on a port, or of the worker."""
+        return int((self._bin / f"{unit}.pid").read_text())
 
     def get(self, port: int, path: str) -> requests.Response:
         return requests.get(f"http://{LOCALHOST}:{port}{path}", timeout=10)
@@ -255,10 +266,10 @@ class Machine:
             connection.close()
 
     def stop(self) -> None:
-        for port in self.ports:
+        for unit in (*self.ports, WORKER):
             with suppress(FileNotFoundError, ProcessLookupError):
-                os.kill(self.pid(port), signal.SIGKILL)
-                for pid in servers.children(self.pid(port)):
+                os.kill(self.pid(unit), signal.SIGKILL)
+                for pid in servers.children(self.pid(unit)):
                     os.kill(pid, signal.SIGKILL)
 
 
@@ -354,7 +365,7 @@ def test_releases_follow_one_another_and_back_without_a_gap(on_v1):
         forward = on_v1.release("v2")
 
     assert forward.returncode == 0, forward.stderr
-    assert (on_v1.current, on_v1.running) == ("v2", ["v2", "v2"])
+    assert (on_v1.current, on_v1.running, on_v1.worker) == ("v2", ["v2", "v2"], "v2")
     assert len(on_v1.backups) == number + 1
     assert on_v1.sql("SELECT version_num FROM alembic_version") == [("9001",)]
 
@@ -362,7 +373,7 @@ def test_releases_follow_one_another_and_back_without_a_gap(on_v1):
         back = on_v1.release("v1")
 
     assert back.returncode == 0, back.stderr
-    assert (on_v1.current, on_v1.running) == ("v1", ["v1", "v1"])
+    assert (on_v1.current, on_v1.running, on_v1.worker) == ("v1", ["v1", "v1"], "v1")
     assert on_v1.sql("SELECT version_num FROM alembic_version") == [("9001",)]
     assert len(on_v1.backups) == number + 1
     assert shopper.failures == on_return.failures == []
@@ -472,7 +483,7 @@ def test_an_instance_that_does_not_become_ready_brings_the_release_before_back(o
 
     assert failed.returncode == 1
     assert f"shopswift@{on_v1.ports[0]} does not become ready" in failed.stderr
-    assert (on_v1.current, on_v1.running) == ("v1", ["v1", "v1"])
+    assert (on_v1.current, on_v1.running, on_v1.worker) == ("v1", ["v1", "v1"], "v1")
     # The other instance was left alone.
     assert on_v1.restarts[-2:] == [f"{tag} {on_v1.ports[0]}" for tag in ("never-ready", "v1")]
     assert shopper.failures == []

@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.moments import seconds_from_now
 from app.db.unit_of_work import in_transaction
+from app.domain.people.actor import Actor
 from app.errors import NotFound
 from app.extensions import db
-from app.models import Job
+from app.models import AuditEvent, Job
 from app.services.messages import job_queue
 from app.services.messages.job_queue import LeaseLost
 from app.services.operations import purge_service
@@ -143,12 +144,16 @@ def test_staff_run_a_parked_job_again_or_drop_it(queue):
         queue(job_queue.park, queue(job_queue.claim, KINDS), "refused")
     newest, oldest = job_queue.list_parked(10)
     assert (newest.key, oldest.key, oldest.error) == ("2", "1", "refused")
-    assert queue(job_queue.run_again, oldest.id) == queue(job_queue.drop, newest.id) == "mail"
+    staff = Actor("admin", 1)
+    queue(job_queue.run_again, staff, oldest.id)
+    queue(job_queue.drop, staff, newest.id)
     for missing in (oldest.id, newest.id, 0, 2**63):
         with pytest.raises(NotFound):
-            queue(job_queue.run_again, missing)
+            queue(job_queue.run_again, staff, missing)
         with pytest.raises(NotFound):
-            queue(job_queue.drop, missing)
+            queue(job_queue.drop, staff, missing)
+    actions = db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)).all()
+    assert actions == ["job.run_again", "job.dropped"]
     assert queue(job_queue.claim, KINDS).tries == 1
     assert not queue(job_queue.enqueue, "mail", "2")
 

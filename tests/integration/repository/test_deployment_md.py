@@ -23,9 +23,8 @@ from tests.servers import free_port
 pytestmark = pytest.mark.processes
 
 TEXT = (ROOT / "DEPLOYMENT.md").read_text("utf-8")
-UNITS = ("shopswift@.service", "shopswift-purge.service", "shopswift-purge.timer",
+UNITS = ("shopswift@.service", "shopswift-worker.service",
          "shopswift-backup.service", "shopswift-backup.timer",
-         "shopswift-audit.service", "shopswift-audit.timer",
          "shopswift-drill.service", "shopswift-drill.timer", "shopswift-failed@.service")  # fmt: skip
 DOCUMENTS = sorted(path.name for path in ROOT.glob("*.md"))
 

@@ -1,15 +1,15 @@
 """Jobs of the worker.
 
-Revision ID: 0020
-Revises: 0014
+Revision ID: 0030
+Revises: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0020"
-down_revision = "0014"
+revision = "0030"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
