@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tests.reliability.scenes import (
     Scene,
     fuzz,
+    jobs,
     keys,
     meetings,
     mixed,
@@ -44,5 +45,7 @@ ACTS = (
     Act("races", races.run, "sqlite", quick=0.005, long=0.1),
     Act("meetings", meetings.run, "postgresql", quick=0.1, workers=2),
     Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
+    Act("jobs", jobs.run, "postgresql", quick=8 / 300, workers=1),
+    Act("jobs", jobs.run, "sqlite", quick=8 / 300, workers=1),
     Act("fuzz", fuzz.run, "postgresql", quick=None),  # small, it is a test of its own
 )
