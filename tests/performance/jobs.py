@@ -6,6 +6,7 @@ worker begins one.
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -101,23 +102,16 @@ def waiting() -> int:
 @contextmanager
 def working(setting: Setting, workers: int) -> Iterator[list[int]]:
     """Workers of one thread each, in processes of their own."""
+    command = [sys.executable, "-m", __spec__.name, "work"]
     environ = {**os.environ, **setting.environ}
-    pids = [fork(environ) for _ in range(workers)]
+    processes = [subprocess.Popen(command, env=environ) for _ in range(workers)]
     try:
-        yield pids
+        yield [process.pid for process in processes]
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGTERM)
-        for pid in pids:
-            os.waitpid(pid, 0)
-
-
-def fork(environ: dict[str, str]) -> int:
-    """The process of one worker."""
-    pid = os.fork()
-    if pid == 0:
-        os.execvpe(sys.executable, [sys.executable, "-m", __spec__.name, "work"], environ)
-    return pid
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)
 
 
 def work() -> None:
