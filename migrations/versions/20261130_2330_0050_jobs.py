@@ -1,15 +1,15 @@
 """Jobs of the worker.
 
-Revision ID: 0030
-Revises: 0020
+Revision ID: 0050
+Revises: 0022
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0030"
-down_revision = "0020"
+revision = "0050"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
