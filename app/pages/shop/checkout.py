@@ -88,15 +88,14 @@ def show_checkout() -> AnyResponse:
 
 @blp.post("/checkout")
 def enter() -> AnyResponse:
-    """Store what was entered, for the review."""
-    form, buyer = Form.from_request(), cookies.page_buyer()
-    if not cart_contents.count_units(buyer):
+    """Take the checkout's form, and lead to its review."""
+    form = Form.from_request()
+    if not cart_contents.count_units(cookies.page_buyer()):
         return _nothing_to_order()
     order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
     if order_request is None:
         return _details(form)
-    details, browser = _entered(order_request), browser_id()
-    in_transaction(lambda: checkout_details.store(buyer, browser, details))
+    _store(order_request)
     return see_other(url_for(REVIEW))
 
 
@@ -215,9 +214,21 @@ def _refused(form: Form) -> AnyResponse:
         flash(form.problem, "error")
         return see_other(url_for("cart_page.show_cart"))
     if form.code in LOOK_AGAIN:
-        flash(LOOK_AGAIN[form.code], "error")
-        return see_other(url_for(REVIEW))
+        return _look_again(form)
     return _details(form)
+
+
+def _look_again(form: Form) -> AnyResponse:
+    """Show the review of a refused order with what this form has entered: meanwhile another tab or another
+    browser may have entered something else, or the time to store it is over."""
+    flash(LOOK_AGAIN[form.code], "error")
+    is_placed = (state := _state()) is not None and state.order_number is not None
+    if form.code == "total_changed" or not is_placed:
+        order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
+        if order_request is None:
+            return _details(form)
+        _store(order_request)
+    return see_other(url_for(REVIEW))
 
 
 def _nothing_to_order() -> Response:
@@ -247,6 +258,12 @@ def _address(order_request: OrderRequest) -> Address | dict[str, str] | None:
 
 def _state() -> CheckoutState | None:
     return checkout_details.find(cookies.page_buyer(), browser_id())
+
+
+def _store(order_request: OrderRequest) -> None:
+    """Store what was entered, for the review."""
+    buyer, details, browser = cookies.page_buyer(), _entered(order_request), browser_id()
+    in_transaction(lambda: checkout_details.store(buyer, browser, details))
 
 
 def _entered(order_request: OrderRequest) -> dict[str, str]:

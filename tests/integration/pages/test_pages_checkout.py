@@ -282,6 +282,50 @@ def test_a_price_that_changed_meanwhile_is_shown_before_it_counts(app, guest, mu
     assert rows(app, Order) == []
 
 
+def test_a_price_that_changed_meanwhile_is_shown_with_what_this_tab_has_entered(app, guest, mug):
+    look_over(guest)
+    first = guest.page
+    look_over(guest, line1="2 Other Street")
+    guest.page = first
+    change(app, mug.variants[0], price=1500)
+
+    review = guest.follow(place(guest)).text
+
+    assert "1 High Street" in review
+    assert "2 Other Street" not in review
+
+
+def test_a_price_that_changed_does_not_cost_what_was_entered_over_an_hour_ago(app, guest, mug):
+    look_over(guest)
+    change(app, mug.variants[0], price=1500)
+
+    entered = only_row(app, Checkout).created_at
+    with time_machine.travel(entered + timedelta(hours=2), tick=True):
+        review = guest.follow(place(guest))
+
+    assert review.status_code == 200
+    assert "1 High Street" in review.text
+
+
+def test_a_tab_that_stayed_open_during_an_order_shows_the_next_cart_before_it_is_ordered(
+    app, guest
+):
+    first = look_over(guest)
+    second = look_over(guest, line1="2 Other Street")
+    guest.page = first
+    place(guest)
+    guest.get("/products/mug")
+    guest.send("/cart/items", quantity="1")
+    guest.page = second
+
+    review = guest.follow(place(guest))
+
+    assert review.status_code == 200
+    assert "2 Other Street" in review.text
+    assert "Place the order: $14.00" in review.text
+    assert len(rows(app, Order)) == 1
+
+
 def test_what_sold_out_meanwhile_leads_back_to_the_cart(app, guest, mug):
     look_over(guest)
     sell_out(app, mug, left=1)
