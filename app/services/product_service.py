@@ -117,6 +117,7 @@ def edit_locked(
         return product
     product.version += 1
     _finish(product)
+    _restore_price(product)
     trail.record(actor, "product.edited", product.id, before, _state(product))
     return product
 
@@ -315,6 +316,20 @@ def _finish(product: Product) -> None:
     product.derive(product.variants)
     db.session.flush()
     _invalidate(product)
+
+
+def _restore_price(product: Product) -> None:
+    """Write the derived price again where triggers wrote another one.
+
+    A flush writes the product first and then its variants one after the other. A trigger that runs in
+    between (migration 0032) sees stock and prices of which some are new and some are old.
+    """
+    db.session.execute(
+        update(Product)
+        .where(Product.id == product.id, Product.price != product.price)
+        .values(price=product.price, updated_at=product.updated_at),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _invalidate(product: Product) -> None:

@@ -185,3 +185,30 @@ def test_two_variants_that_sell_out_at_once_are_both_seen(app, shirt):
             second.commit()
         assert db.session.scalar(select(Product.price)) == 500
         assert db.session.scalar(select(Variant.on_hand).filter_by(sku="M")) == 2
+
+
+def test_one_edit_that_changes_stock_and_prices_of_several_variants_changes_it(
+    app, shirt, admin, anyone
+):
+    """The database writes variants one after the other, and a trigger looks at them in between."""
+    set_stock(admin, shirt, "S", 0)
+    changes = {"S": {"stock": 3}, "M": {"price": "4.00"}, "L": {}}
+    variants = [{"id": variant_id(shirt, sku), **change} for sku, change in changes.items()]
+
+    edited = admin.patch(f"{URL}/shirt", json={"variants": variants})
+
+    assert edited.status_code == 200, edited.json
+    assert edited.json["from_price"] == "4.00"
+    assert listed(anyone, max_price="4.50") == ["shirt"]
+    assert violations(app) == []
+
+
+def test_one_edit_that_leaves_it_as_it_was_leaves_it(app, shirt, admin, anyone):
+    """The trigger has written another price in between."""
+    changes = {"S": {"stock": 0}, "M": {"price": "5.00"}, "L": {}}
+    variants = [{"id": variant_id(shirt, sku), **change} for sku, change in changes.items()]
+
+    assert admin.patch(f"{URL}/shirt", json={"variants": variants}).status_code == 200
+
+    assert listed(anyone, max_price="5.00") == ["shirt"]
+    assert violations(app) == []

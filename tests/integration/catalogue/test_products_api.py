@@ -42,7 +42,7 @@ def test_a_simple_product_is_made_with_price_sku_and_stock(app, admin, anyone):
     assert made == {
         "id": made["id"], "name": "Red Lamp", "slug": "red", "description": "A\nB",
         "category": {"id": category.id, "name": "Lamps", "slug": "lamps"}, "sku": "RL-1",
-        "price": "49.00", "currency": "USD", "compare_at_price": "60.50", "stock": 7,
+        "price": "49.00", "from_price": "49.00", "currency": "USD", "compare_at_price": "60.50", "stock": 7,
         "in_stock": True, "is_active": True, "version": 1, "images": [], "options": [],
         "variants": [{"id": made["variants"][0]["id"], "sku": "RL-1", "options": {},
                       "price": "49.00", "stock": 7, "in_stock": True, "is_active": True}],
