@@ -57,6 +57,18 @@ def lock_variants(ids: Iterable[int]) -> dict[int, Variant]:
     return {variant.id: variant for variant in db.session.scalars(query)}
 
 
+def lock_variant(variant: Variant, change: int) -> Variant:
+    """One variant as it is now, locked as by `lock_variants`, before `change` units are added.
+
+    Where it sells out or is in stock again, a trigger writes the price of its product (migration 0032),
+    so the product is locked first, as by everybody who locks both.
+    """
+    if (variant.available > 0) != (variant.available + change > 0):
+        query = select(Product.id).where(Product.id == variant.product_id)
+        db.session.execute(query.with_for_update(key_share=True))
+    return lock_variants([variant.id])[variant.id]
+
+
 def refuse_shortages(requests: Iterable[StockRequest]) -> None:
     """Check that all requests of an order can be allocated.
 

@@ -52,8 +52,9 @@ def change_stock(
         Invalid: `variant_required`, a variant of another product, or more than MAX_STOCK.
         Conflict: `stock_promised`; `stock_changed`, where something else is on hand than expected.
     """
-    id_ = _choose(_variants_of(product), variant_id).id
-    variant = inventory_service.lock_variants([id_])[id_]
+    choice = _choose(_variants_of(product), variant_id)
+    change = delta if delta is not None else (on_hand or 0) - choice.on_hand
+    variant = inventory_service.lock_variant(choice, change)
     if variant.deleted_at is not None:
         raise NotFound("product")
     if expected is not None and expected.get(variant.id) != variant.on_hand:

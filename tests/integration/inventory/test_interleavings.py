@@ -4,6 +4,7 @@ stays, and what is taken away is not promised."""
 import pytest
 from sqlalchemy import text
 
+from app.db import unit_of_work
 from app.extensions import db
 from tests import factories
 from tests.integration.books import assert_books_balance
@@ -175,3 +176,22 @@ def test_nobody_waits_to_put_what_others_order_or_correct_into_a_cart(
 
     assert answer.status_code in (200, 201)
     assert variant_id == product.variants[0].id
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("body", [{"delta": -1}, {"on_hand": 0}])
+def test_a_correction_of_the_last_unit_locks_the_product_before_the_variant(
+    app, admin, monkeypatch, body
+):
+    """A trigger writes the product then, which an edit locks before it writes variants."""
+    monkeypatch.setattr(unit_of_work, "ATTEMPTS", 1)  # a deadlock is not tried again
+    path = f"/api/products/{inside(app, factories.product, stock=1).id}"
+
+    answers = interleave(
+        app,
+        lambda: admin.patch(path, json={"price": "7.00"}),
+        READ,
+        lambda: admin.post(f"{path}/stock", json={**body, "reason": "Broken"}),
+    )
+
+    assert [answer.status_code for answer in answers] == [200, 200]
