@@ -58,7 +58,8 @@ CODES: dict[str, Sequence[Codes]] = {
     "products.create_product": [_PRODUCTS],
     "products.edit_product": [_PRODUCTS, {409: ["stock_promised"]}],
     "stock.change_stock": [{409: ["stock_promised"], 422: ["variant_required"]}],
-    "images.add_image": [{409: ["too_many_images"]}],
+    "products.edit_variant": [{409: ["sku_taken", "stock_promised"]}],
+    "images.add_image": [{409: ["too_many_images"], 503: ["storage_full"]}],
     "cart.add_item": [{409: ["cart_full", "out_of_stock"], 422: ["variant_required"]}],
     "cart.change_item": [{409: ["out_of_stock"]}],
     "orders.place_order": [
