@@ -56,7 +56,7 @@ def test_staff_fulfil_an_order_and_the_customer_sees_it(visit):
 
     shopping.sign_in(page, STAFF, at="/admin")
     page.get_by_role("link", name="Orders", exact=True).click()
-    page.get_by_label("Number, email or SKU").fill(number)
+    page.get_by_label("Number, name, email, phone, address, article or SKU").fill(number)
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name=number).click()
     for step in ("Start packing", "It is shipped", "It is delivered"):

@@ -102,6 +102,7 @@ def test_the_page_finds_the_same(app, placed):
 
     assert placed["number"] in page
     assert page.count("/admin/orders/SW-") == 1
+    assert "Number, name, email, phone, address, article or SKU" in page
 
 
 @pytest.mark.parametrize("q", ["jurgen", "030 12345", "teekanne", "17 juni", "SW-", "dame"])
