@@ -14,14 +14,18 @@ _FOR_ALL = ("one size", "onesize", "one size fits all", "os", "universal")
 _RANGE = re.compile(r"\s?[/–-]\s?|\sto\s")
 _TIMES = re.compile(r"\s?[x×]\s?(?=[0-9])|\s?[/–-]\s?|\sto\s")
 _NUMBER = re.compile(
-    r"([a-z]{0,4})\s*([0-9]{1,9}(?:[.,][0-9]{1,3})?)\s*([a-zµ\"″']{0,4})", re.IGNORECASE
+    r"([a-z]{0,4})\s*([0-9]{1,9}(?:[.,][0-9]{1,3})?)\s*([a-zµ\"″']{0,8})", re.IGNORECASE
 )
 _UNITS = {
     "mm": ("m", 0.001), "cm": ("m", 0.01), "m": ("m", 1.0), "in": ("m", 0.0254), '"': ("m", 0.0254),
     "″": ("m", 0.0254), "ft": ("m", 0.3048), "ml": ("l", 0.001), "cl": ("l", 0.01), "dl": ("l", 0.1),
     "l": ("l", 1.0), "mg": ("g", 0.001), "g": ("g", 1.0), "kg": ("g", 1000.0), "oz": ("g", 28.35),
     "lb": ("g", 453.6), "mb": ("b", 1.0), "gb": ("b", 1e3), "tb": ("b", 1e6), "w": ("w", 1.0),
-    "kw": ("w", 1000.0),
+    "kw": ("w", 1000.0), "inch": ("m", 0.0254), "inches": ("m", 0.0254), "litre": ("l", 1.0),
+    "litres": ("l", 1.0), "liter": ("l", 1.0), "liters": ("l", 1.0), "month": ("month", 1.0),
+    "months": ("month", 1.0), "mth": ("month", 1.0), "mths": ("month", 1.0), "year": ("month", 12.0),
+    "years": ("month", 12.0), "yr": ("month", 12.0), "yrs": ("month", 12.0), "piece": ("piece", 1.0),
+    "pieces": ("piece", 1.0),
 }  # fmt: skip
 """What a unit measures, and how much of it."""
 

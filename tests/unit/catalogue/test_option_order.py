@@ -18,6 +18,9 @@ ORDERS = [
     ["500 g", "1 kg", "12 kg"],
     ["64 GB", "512 GB", "1 TB"],
     ['27"', '32"'],
+    ["0-3 months", "3-6 months", "12-18 months", "2 years", "10 years"],
+    ["500 ml", "1 litre", "1.5 litres"],
+    ["1 piece", "20 pieces", "100 pieces"],
 ]
 
 
