@@ -1,5 +1,7 @@
 """Behind proxies: what they say of the address that the client used holds in links."""
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 
@@ -91,3 +93,12 @@ def test_a_prefix_that_is_no_plain_path_is_dropped(shop, prefix):
 @pytest.mark.parametrize("page", ["/sitemap.xml", "/"])
 def test_pages_which_caches_may_store_have_no_prefix(shop, page):
     assert "/store" not in get(shop, page, **{"X-Forwarded-Prefix": "/store"}).text
+
+
+def test_the_documentation_reads_the_document_under_the_prefix(shop):
+    page = get(shop, "/api/docs", **{"X-Forwarded-Prefix": "/store"}).text
+    script = Path(shop.static_folder or "", "docs.js").read_text()
+
+    assert 'data-document="/store/api/openapi.json"' in page
+    assert "dataset.document" in script
+    assert "/api/" not in script
