@@ -129,6 +129,8 @@ def check() -> None:
         _hit("RATELIMIT_AUTH", f"{g.network_key}/{request.endpoint}")
     else:
         _hit("RATELIMIT_DEFAULT", f"{g.rate_limit_key}/{request.endpoint}")
+    if request.method == "OPTIONS":
+        return  # browsers ask before they send; nothing is hashed or put into a cart for that
     if "hashes_passwords" in view:
         _hit("RATELIMIT_PASSWORDS", f"{g.network_key}/passwords")
     if g.rate_limit_key == g.network_key:

@@ -254,6 +254,18 @@ def test_all_routes_that_hash_passwords_share_one_budget_of_their_network(shop, 
         assert (first.status_code < 400, then.status_code) == (True, 429), endpoint
 
 
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register", "/api/cart/items"])
+def test_a_preflight_uses_no_budget_of_what_it_asks_for(shop, path):
+    tight = {"RATELIMIT_PASSWORDS": "1 per hour", "RATELIMIT_GUEST_ITEMS": "1 per hour"}
+    limited = shop(RATELIMIT_DEFAULT="9 per hour", **tight)
+
+    answers = [limited.test_client().options(path) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert {answer.headers["RateLimit"].count(";r=") for answer in answers} == {2}
+    assert limited.test_client().post(path, json={}).status_code == 422
+
+
 def test_every_view_that_hashes_passwords_has_the_shared_budget(shared_app):
     limited = {
         endpoint
