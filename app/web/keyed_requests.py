@@ -45,10 +45,20 @@ _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')  # a string of RFC 9651, 
 
 
 def takes_key(view: V) -> V:
-    """Declare that a POST takes an idempotency key. It carries its work out by `once`."""
+    """Declare that a POST takes an idempotency key. It carries its work out by `once`.
+
+    A key that is not valid is refused before the view is called: before it looks for anything,
+    hashes a password, or stores a file.
+    """
     takes_header(view, KEY)
-    vars(view)["_apidoc"] = {**vars(view)["_apidoc"], TAKES_KEY: True}
-    return view
+
+    @wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        _read_key()
+        return view(*args, **kwargs)
+
+    vars(checked)["_apidoc"] = {**vars(view)["_apidoc"], TAKES_KEY: True}
+    return checked  # type: ignore[return-value]
 
 
 def refuses_key(view: V) -> V:

@@ -23,6 +23,7 @@ from app.models import (
     StockMovement,
     User,
 )
+from app.services.accounts import password_hashing
 from app.services.messages import idempotency
 from app.services.operations import erasure_service
 from app.web.blueprints import ShopBlueprint
@@ -358,6 +359,25 @@ def test_what_is_no_key_is_refused(app, admin, product, key):
 
     assert (refused.status_code, refused.json["code"]) == (422, "idempotency_key_invalid")
     assert stock(app, product) == (10, 0)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_key_that_is_not_valid_is_refused_before_anything_is_looked_for(
+    admin, anyone, monkeypatch
+):
+    monkeypatch.setattr(password_hashing, "hash_password", None)
+    account = {"email": "new@example.com", "password": PASSWORD}
+    requests = [
+        (admin, "/api/products/999/images", {"data": {"file": (io.BytesIO(b"x"), "x.png")}}),
+        (admin, "/api/products/999/stock", {"json": {"delta": 5, "reason": "delivery"}}),
+        (admin, "/api/orders/999/cancel", {"json": {}}),
+        (admin, "/api/users/999/release", {}),
+        (anyone, "/api/auth/register", {"json": account}),
+    ]
+
+    for caller, path, options in requests:
+        refused = keyed(caller, path, "x" * 256, **options)
+        assert (refused.status_code, refused.json["code"]) == (422, "idempotency_key_invalid"), path
 
 
 @pytest.mark.parametrize("hours", [1, 25])
