@@ -16,7 +16,8 @@ down_revision = "0041"
 branch_labels = None
 depends_on = None
 
-PERSON = {"orders": ("email", "shipping_address"), "users": ("first_name", "last_name")}
+# Accounts before orders, as everybody locks them.
+PERSON = {"users": ("first_name", "last_name"), "orders": ("email", "shipping_address")}
 # An order's words are "| things | person".
 REST_ON_POSTGRESQL = {"orders": "substring(NEW.lookup_words FROM '^(.*?) [|]( |$)')", "users": "NULL"}
 REST_ON_SQLITE = {
@@ -38,7 +39,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     is_postgresql = op.get_context().dialect.name == "postgresql"
-    for table in reversed(PERSON):
+    for table in PERSON:
         if is_postgresql:
             op.execute(f"DROP TRIGGER {table}_lookup_words ON {table}")
             op.execute(f"DROP FUNCTION {table}_lookup_words()")

@@ -1,10 +1,12 @@
 """The check of migrations: what would keep a running shop waiting is found, by planting it."""
 
 import importlib.util
+import re
 import textwrap
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from app.config import ROOT
 
@@ -130,3 +132,23 @@ def test_a_constraint_is_not_validated_where_it_is_added(rules):
 
 def test_the_migrations_of_the_shop_keep_the_rules():
     assert list(check.broken_rules(ROOT / "migrations", check.OLD)) == []
+
+
+LOCK_ORDER = ("users", "carts", "orders", "products", "variants")
+
+
+def test_migrations_lock_tables_in_the_order_in_which_the_shop_locks_rows(monkeypatch):
+    """An order that holds its customer's row and needs the table of orders would otherwise deadlock with
+    a migration that holds that table and waits for the customers'."""
+    monkeypatch.syspath_prepend(ROOT)
+    scripts = ScriptDirectory(str(ROOT / "migrations")).iterate_revisions("heads", check.OLD)
+    wrong = {}
+    for script in scripts:
+        tables = re.findall(
+            r"^(?:ALTER TABLE|CREATE TRIGGER .* ON) (\w+)", check.as_sql(script), re.M
+        )
+        locked = [table for table in dict.fromkeys(tables) if table in LOCK_ORDER]
+        if locked != sorted(locked, key=LOCK_ORDER.index):
+            wrong[script.revision] = locked
+
+    assert wrong == {}
