@@ -28,11 +28,13 @@ def user(**facts: Any) -> User:
     """A customer with PASSWORD, unless `facts` say otherwise."""
     number = next(_numbers)
     email = facts.pop("email", f"person{number}@example.com")
+    email_key = facts.pop("email_key", email.lower())
+    password = facts.pop("password", PASSWORD)
     names = {"first_name": "Pat", "last_name": f"Number {number}", **facts}
     row = User(
         email=email,
-        email_key=facts.pop("email_key", email.lower()),
-        password_hash=bcrypt.generate_password_hash(facts.pop("password", PASSWORD)).decode(),
+        email_key=email_key,
+        password_hash=bcrypt.generate_password_hash(password).decode(),
         lookup_words=user_service.name_words(names["first_name"], names["last_name"]),
         **names,
     )

@@ -84,6 +84,11 @@ def browser_id() -> str:
     return stored
 
 
+def reset_browser_id() -> None:
+    """Invalidate the open forms of this browser: whoever knew their tokens knows none any more."""
+    session.pop(_ID, None)
+
+
 def check_csrf() -> None:
     """Refuse a form that did not come from this shop, or not for this account.
 

@@ -10,6 +10,7 @@ from app.models import Session, User
 from app.pages import cookies
 from app.pages.account.sign_in import sign_out_browser
 from app.pages.blueprint import PageBlueprint, see_other
+from app.pages.csrf import reset_browser_id
 from app.pages.forms import Form
 from app.pages.layout import form_page, page
 from app.schemas.paging import PageArgs
@@ -86,6 +87,7 @@ def change_password() -> Response:
     if outcome is None:
         return form_page("password.html", form)
     user, session = outcome
+    reset_browser_id()
     response = _to_overview("Your password is changed. Everywhere else you are signed out.")
     set_sign_in_cookie(response, session)
     device = cookies.device_tokens()

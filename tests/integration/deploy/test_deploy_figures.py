@@ -23,8 +23,10 @@ def told() -> dict[str, set[str]]:
             for suffix in SUFFIXES[family.type]:
                 more = {"le"} if suffix == "_bucket" else set()
                 found[f"{family.name}{suffix}"] = {*figure._labelnames, *more}
-    tasks = metrics.TaskMetrics(Path("nowhere")).collect()
-    return found | {family.name: set(family._labelnames) for family in tasks}
+    nowhere = Path("nowhere")
+    files = (metrics.TaskMetrics(nowhere), metrics.JobMetrics(nowhere))
+    families = (family for file in files for family in file.collect())
+    return found | {family.name: set(family._labelnames) for family in families}
 
 
 def rules() -> list[dict]:

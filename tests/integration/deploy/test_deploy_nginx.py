@@ -149,7 +149,7 @@ def test_json_that_is_too_large_is_refused_in_the_shops_shape(shop, size):
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [(10 * MIB - 500, 422), (10 * MIB, 413), (11 * MIB, 413)]
+    ("size", "status"), [(20 * MIB - 500, 422), (20 * MIB, 413), (21 * MIB, 413)]
 )
 def test_a_file_reaches_the_shop_up_to_its_limit(shop, staff, size, status):
     listed = requests.get(f"{shop}/api/products", params={"per_page": 1}, timeout=10).json()

@@ -165,11 +165,11 @@ def test_a_body_may_be_large_only_where_staff_upload(shop, path, headers, status
         assert answer.json()["detail"] == "The body is larger than 1 MiB."
 
 
-def test_where_staff_upload_it_may_have_eleven_mebibytes(shop):
-    answer = requests.post(f"{shop}{IMAGES}", data=b"x" * 12 * MIB, headers=BEARER, timeout=20)
+def test_where_staff_upload_it_may_have_21_mebibytes(shop):
+    answer = requests.post(f"{shop}{IMAGES}", data=b"x" * 22 * MIB, headers=BEARER, timeout=20)
 
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "The body is larger than 11 MiB."
+    assert answer.json()["detail"] == "The body is larger than 21 MiB."
 
 
 def test_what_is_small_reaches_the_shop_under_its_address_without_a_sign_in(shop, echo):

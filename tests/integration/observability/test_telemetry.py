@@ -88,7 +88,7 @@ def test_a_request_is_traced_with_its_statements_below_it(traced, collector):
     caller = signed_in(traced)
     headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Request-ID": "mine"}
 
-    caller.get("/api/users/me?q=hidden", headers=headers)
+    caller.get("/api/users/me?utm_source=hidden", headers=headers)
 
     spans = [span for span in sent(traced, collector) if span.trace_id.hex() == TRACE]
     (request,) = [span for span in spans if span.name == "GET /api/users/me"]
