@@ -65,7 +65,7 @@ CODES: dict[str, Sequence[Codes]] = {
     "orders.place_order": [
         {
             409: ["guest_limit", "out_of_stock", "total_changed"],
-            422: ["cart_empty", "cart_too_large"],
+            422: ["cart_empty", "cart_too_large", "total_too_large"],
         }
     ],
     "orders.list_orders": [{403: []}],

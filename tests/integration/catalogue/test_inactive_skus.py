@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.domain.catalogue.search_terms import search_terms
 from app.extensions import db
 from app.models import Product, StockMovement, Variant
 from app.services.catalogue import product_search, sku_holders
@@ -227,7 +228,7 @@ def test_the_page_leads_to_the_product_that_has_the_sku(app, shirt):
 @pytest.mark.only_on("sqlite")
 def test_sqlite_finds_skus_of_variants_off_sale_in_an_index(app, shirt):
     with app.app_context(), counted(app) as statements:
-        sku_holders.with_inactive_skus(product_search.exact_search(["t"]), "T-X")
+        sku_holders.with_inactive_skus(product_search.exact_search(search_terms("t")), "T-X")
         (statement,) = statements
         plan = db.session.connection().exec_driver_sql(
             f"EXPLAIN QUERY PLAN {statement}", ("t-x", "t-x\U0010ffff", 100, 0)
