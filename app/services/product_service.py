@@ -100,7 +100,7 @@ def edit_locked(
 
     Raises: as `edit_product` does.
     """
-    before, order = _state(product), _order(product)
+    before, order, on_hand = _state(product), _order(product), _on_hand(product)
     if "category_id" in changes:
         product.category = require_category(changes["category_id"])
     slug = changes.get("slug")
@@ -117,7 +117,8 @@ def edit_locked(
         return product
     product.version += 1
     _finish(product)
-    _restore_price(product)
+    if _on_hand(product) != on_hand:
+        _restore_price(product)
     trail.record(actor, "product.edited", product.id, before, _state(product))
     return product
 
@@ -290,6 +291,10 @@ def _order(product: Product) -> list[tuple[int, int]]:
     return [(variant.position, variant.id) for variant in product.variants]
 
 
+def _on_hand(product: Product) -> dict[int, int]:
+    return {variant.id: variant.on_hand for variant in product.variants}
+
+
 def _variants_of_new(fields: ProductInput) -> list[VariantInput]:
     if "variants" not in fields and fields.get("options"):
         raise Invalid({"variants": ["A product with options needs variants."]})
@@ -319,7 +324,7 @@ def _finish(product: Product) -> None:
 
 
 def _restore_price(product: Product) -> None:
-    """Write the derived price again where triggers wrote another one.
+    """Write the derived price again where triggers wrote another one, after stock was written.
 
     A flush writes the product first and then its variants one after the other. A trigger that runs in
     between (migration 0032) sees stock and prices of which some are new and some are old.

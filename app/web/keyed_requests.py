@@ -38,7 +38,8 @@ MAX_KEY = 255
 KEY = header(
     IDEMPOTENCY_KEY,
     'A request with the same key and body is carried out once within 24 hours. `k` and `"k"` are one.',
-    2 * MAX_KEY + 2,
+    MAX_KEY,
+    "^[!-~]([ -~]*[!-~])?$",  # spaces around it are not a part of a header's value
 )
 _KEY = re.compile(rf"[ -~]{{1,{MAX_KEY}}}")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')  # a string of RFC 9651, section 3.3.3

@@ -30,11 +30,15 @@ def current_order_token() -> str | None:
     return request.headers.get(ORDER_TOKEN) or None
 
 
-def header(name: str, description: str, max_length: int | None = None) -> dict[str, object]:
+def header(
+    name: str, description: str, max_length: int | None = None, pattern: str | None = None
+) -> dict[str, object]:
     """The OpenAPI description of a request header."""
     schema: dict[str, object] = {"type": "string"}
     if max_length:
         schema["maxLength"] = max_length
+    if pattern:
+        schema["pattern"] = pattern
     return {
         "in": "header",
         "name": name,

@@ -109,7 +109,7 @@ def test_a_file_without_the_columns_is_refused_whole(header, reason):
         ("A-1,Mug,", "price: Not a valid amount of money."),
         ("A-1,Mug,1.999", "price: USD has 2 decimal places."),
         ("A-1,Mug,1.500", "price: USD has 2 decimal places."),
-        ("A-1,Mug,-1", "price: From 0 to 99999999.99."),
+        ("A-1,Mug,-1", "price: From 0 to 999999999999.99."),
         ("A-1,Mug,1,1.5", "stock: A whole number from 0 to 1000000000."),
         ("A-1,Mug,1,-1", "stock: A whole number from 0 to 1000000000."),
         ("A-1,Mug,1,9999999999999999999", "stock: A whole number from 0 to 1000000000."),
