@@ -3,7 +3,9 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
+from app.domain.clock import rfc3339
 from app.services.messages.job_queue import ClaimedJob
 
 JITTER = 0.2
@@ -40,7 +42,7 @@ class Kind:
 class Schedule:
     """Makes one job of a kind in every slot of `seconds`, counted from the Unix epoch (UTC).
 
-    The key of the job is the slot's begin, so that any number of workers make one.
+    The key of the job is `slot_key`, so that any number of workers make one.
     """
 
     kind: str
@@ -49,3 +51,8 @@ class Schedule:
     def slot(self, epoch_seconds: float) -> int:
         """The begin of the slot that holds a moment, in Unix time."""
         return int(epoch_seconds // self.seconds) * self.seconds
+
+
+def slot_key(slot: int) -> str:
+    """The key of a scheduled job: when its slot begins, as staff read it."""
+    return rfc3339(datetime.fromtimestamp(slot, timezone.utc))

@@ -23,7 +23,7 @@ from app.db.moments import seconds_from_now
 from app.db.unit_of_work import end_session, in_transaction
 from app.errors import ShopError
 from app.extensions import db
-from app.jobs.kinds import Kind, Schedule
+from app.jobs.kinds import Kind, Schedule, slot_key
 from app.observability import worker_status
 from app.services.messages import job_queue
 from app.services.messages.job_queue import LEASE_SECONDS, ClaimedJob, LeaseLost
@@ -55,6 +55,7 @@ class Worker:
         self._health_file = health_file
         self._turn = threading.Lock()
         self._stopping = threading.Event()
+        self._failure: BaseException | None = None
         self._running: dict[int, ClaimedJob] = {}
         self._slots: dict[str, int] = {}
 
@@ -70,6 +71,8 @@ class Worker:
                 thread.start()
             for thread in threads:
                 thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def drain(self) -> None:
         """Carry out what is due, and what becomes due meanwhile, then return."""
@@ -92,11 +95,18 @@ class Worker:
             thread.join()
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
-            with self._turn:
-                job = self._wait_for_job()
-            if job is not None:
-                self._finish(job)
+        """Carry out jobs. What no job may raise ends the whole worker: its supervisor starts it anew,
+        while a worker with fewer threads would seem healthy."""
+        try:
+            while not self._stopping.is_set():
+                with self._turn:
+                    job = self._wait_for_job()
+                if job is not None:
+                    self._finish(job)
+        except BaseException as error:
+            log.exception("A thread of the worker failed.")
+            self._failure = error
+            self.stop()
 
     def _wait_for_job(self) -> ClaimedJob | None:
         """Look for a job until there is one; None once the worker is to stop."""
@@ -168,6 +178,8 @@ class Worker:
                     task()
             except SQLAlchemyError as error:
                 log.warning("The worker cannot reach its jobs: %s.", type(error).__name__)
+            except Exception:  # leases must be renewed whatever else fails
+                log.exception("A task of the worker failed.")
 
     def _renew_leases(self) -> None:
         for job in list(self._running.values()):
@@ -184,7 +196,7 @@ class Worker:
         new = {kind: slot for kind, slot in slots.items() if self._slots.get(kind) != slot}
         if new:
             in_transaction(
-                lambda: [job_queue.enqueue(kind, str(slot)) for kind, slot in new.items()]
+                lambda: [job_queue.enqueue(kind, slot_key(slot)) for kind, slot in new.items()]
             )
             self._slots.update(new)
 

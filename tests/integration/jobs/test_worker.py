@@ -218,7 +218,30 @@ def test_each_slot_of_a_schedule_is_carried_out_once_by_any_number_of_workers(ap
     drain(app, kind, schedules=[hourly])
     drain(app, kind, schedules=[hourly])
     assert len(carried_out) == 1
-    assert int(carried_out[0]) % 3600 == 0
+    assert carried_out[0].endswith(":00:00.000Z")
+
+
+def test_a_failure_beside_the_jobs_ends_the_worker_instead_of_a_thread(app, monkeypatch):
+    """Else it would seem to be well, and carry out nothing."""
+    monkeypatch.setattr(job_queue, "is_any_due", lambda _kinds: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        Worker(app, [Kind("mail", lambda _job: None)], (), threads=2).serve()
+
+
+def test_leases_are_renewed_although_the_health_file_cannot_be_written(app, monkeypatch, tmp_path):
+    monkeypatch.setattr(worker, "BEAT_SECONDS", 0.05)
+    store(app, "mail", "1")
+    beats = []
+
+    def take_long(_job):
+        renew = job_queue.renew
+        monkeypatch.setattr(job_queue, "renew", lambda job: (beats.append(1), renew(job)))
+        until(lambda: len(beats) > 2)
+
+    kind = Kind("mail", take_long)
+    Worker(app, [kind], (), health_file=tmp_path / "missing" / "file").drain()
+    assert only_row(app, Job).status == "done"
 
 
 def test_slots_are_counted_from_the_epoch():
