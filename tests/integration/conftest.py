@@ -26,6 +26,7 @@ from app.models import Base
 from app.services.cache.catalogue_cache import ProcessCache
 from tests import factories, pooler, roles, servers
 from tests.integration import contract
+from tests.integration.books import assert_books_balance
 
 TABLES = [table.name for table in reversed(Base.metadata.sorted_tables)]
 """Each comes before those that it refers to."""
@@ -253,6 +254,14 @@ def empty_cache() -> None:
             cache.clear()
             return
     cache.clear()
+
+
+@pytest.fixture
+def balanced_books(app: Flask) -> Iterator[None]:
+    """For `usefixtures`: after the test, ledger, figures, orders and lines agree."""
+    yield
+    with app.app_context():
+        assert_books_balance()
 
 
 class Caller:

@@ -18,7 +18,7 @@ from tests.mutation.memory import Memory
 from tests.mutation.operators import Mutation, mutations
 from tests.mutation.planting import Planter
 from tests.mutation.report import ModuleReport, summary
-from tests.mutation.verdicts import Failures, Verdict, verdict_on
+from tests.mutation.verdicts import Failures, Trial, Verdict, verdict_on
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,15 +129,18 @@ class _Round:
         tests = self._order(mutation, covering)
         if not tests:
             return "survived"
-        verdict, test = verdict_on(
-            self._planter, mutation, is_deep, tests, self._failures, self._coverage.seconds,
-            self._budget,
-        )  # fmt: skip
+        verdict, test = self._try(mutation, is_deep, tests)
         if verdict == "out of time":
             verdict = "survived"
         if verdict == "killed" and test:
             self._kills[mutation.function, test] += 1
         return verdict
+
+    def _try(
+        self, mutation: Mutation | None, is_deep: bool, tests: list[pytest.Item]
+    ) -> tuple[Verdict, pytest.Item | None]:
+        trial = Trial(mutation, is_deep, tests, self._coverage.seconds, self._budget)
+        return verdict_on(trial, self._planter, self._failures)
 
     def _order(self, mutation: Mutation, covering: set[pytest.Item]) -> list[pytest.Item]:
         """The tests that execute the mutated statement, or else the module: those first that have
@@ -155,15 +158,7 @@ class _Round:
             tests = [test for test in self._tests if test in covering]
             if not tests:
                 return
-            verdict, test = verdict_on(
-                self._planter,
-                None,
-                True,
-                tests,
-                self._failures,
-                self._coverage.seconds,
-                self._budget,
-            )
+            verdict, test = self._try(None, True, tests)
             if verdict != "killed" or test is None:
                 return
             say(f"  left out for {self._report.path}: {test.nodeid}")

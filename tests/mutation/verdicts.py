@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 
@@ -34,28 +34,37 @@ class Failures:
         return self._has_failed
 
 
+class Trial(NamedTuple):
+    """A mutant (None: the module, run again as it is) and the tests that are to notice it."""
+
+    mutation: Mutation | None
+    is_deep: bool
+    """Whether the whole module is run again with it."""
+    tests: Sequence[pytest.Item]
+    seconds: Mapping[pytest.Item, float]
+    """How long each test takes by itself."""
+    budget: float
+    """Seconds of CPU for all of them."""
+
+
 def verdict_on(
-    planter: Planter,
-    mutation: Mutation | None,
-    is_deep: bool,
-    tests: Sequence[pytest.Item],
-    failures: Failures,
-    seconds: Mapping[pytest.Item, float],
-    budget: float,
+    trial: Trial, planter: Planter, failures: Failures
 ) -> tuple[Verdict, pytest.Item | None]:
-    """What tests say of a mutant (None: of the module, run again as it is), and which one failed."""
+    """What the tests say of a mutant, and which one failed."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
         _silence()
-        os._exit(_run(planter, mutation, is_deep, tests, failures, seconds, budget, write))
+        os._exit(_run(trial, planter, failures, write))
     os.close(write)
     _pid, status = os.waitpid(pid, 0)
     with os.fdopen(read, "rb") as last:
         numbers = last.read().split()
     code = os.waitstatus_to_exitcode(status)
-    failing = tests[int(numbers[-1])] if numbers and code not in (SURVIVED, OUT_OF_TIME) else None
+    failing = (
+        trial.tests[int(numbers[-1])] if numbers and code not in (SURVIVED, OUT_OF_TIME) else None
+    )
     if code in (SURVIVED, OUT_OF_TIME, NOT_PLANTED):
         names: dict[int, Verdict] = {
             SURVIVED: "survived", OUT_OF_TIME: "out of time", NOT_PLANTED: "not planted",
@@ -70,33 +79,25 @@ def _silence() -> None:
         os.dup2(nothing, number)
 
 
-def _run(
-    planter: Planter,
-    mutation: Mutation | None,
-    is_deep: bool,
-    tests: Sequence[pytest.Item],
-    failures: Failures,
-    seconds: Mapping[pytest.Item, float],
-    budget: float,
-    write: int,
-) -> int:
+def _run(trial: Trial, planter: Planter, failures: Failures, write: int) -> int:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
-        if mutation is None:
+        if trial.mutation is None:
             planter.plant_original()
         else:
-            planter.plant(mutation, is_deep)
+            planter.plant(trial.mutation, trial.is_deep)
     except NotPlantedError:
         return NOT_PLANTED
     except Exception:  # the module cannot be imported with it
         return FAILED
-    end = time.process_time() + budget
+    tests = trial.tests
+    end = time.process_time() + trial.budget
     tests[0].session._setupstate.teardown_exact(tests[0])
     for number, (test, following) in enumerate(zip(tests, [*tests[1:], tests[-1]], strict=True)):
         if time.process_time() > end:
             return OUT_OF_TIME
         os.write(write, b"%d\n" % number)
-        signal.setitimer(signal.ITIMER_REAL, max(SECONDS_OF_A_TEST, 10 * seconds[test]))
+        signal.setitimer(signal.ITIMER_REAL, max(SECONDS_OF_A_TEST, 10 * trial.seconds[test]))
         if failures.of(test, following):
             return FAILED
     return SURVIVED

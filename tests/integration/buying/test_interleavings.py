@@ -4,20 +4,15 @@ import pytest
 
 from app.models import Cart, CartLine, OrderLine
 from tests import factories
-from tests.integration.books import assert_books_balance
 from tests.integration.interleaving import interleave
 from tests.integration.people import inside, login, make_user, rows, signed_in_as
 from tests.integration.shopping import fill
 
+pytestmark = pytest.mark.usefixtures("balanced_books")
+
 READ_LINES = "FROM cart_lines JOIN variants"
 OWN_LINES, GUESTS_LINES = 1, 2
 """The statements of a merge that read the lines of the account's cart and of the guest's."""
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 @pytest.fixture

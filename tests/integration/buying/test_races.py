@@ -12,22 +12,15 @@ from app.domain.order_status import ALLOWED
 from app.extensions import db
 from app.models import Cart, Order, OrderLine
 from tests import factories, servers
-from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import at_once, inside, login, statuses
 from tests.integration.shopping import fill, guest_order, move, order, stock
 
-pytestmark = [pytest.mark.processes, pytest.mark.races]
+pytestmark = [pytest.mark.usefixtures("balanced_books"), pytest.mark.processes, pytest.mark.races]
 # As many as one process has connections: more only wait for one.
 THREADS = 8
 UNITS = 200
 """How many units there are for the processes to sell."""
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 @pytest.fixture

@@ -11,25 +11,8 @@ from PIL import Image
 from app.domain.catalogue.images import MAX_IMAGES, WIDTHS
 from app.gateways.media import FolderStore
 from app.services.catalogue import pictures
-from tests import factories
-from tests.integration.people import inside
 
-pytestmark = pytest.mark.thorough
-
-
-@pytest.fixture(autouse=True)
-def folder(app, tmp_path):
-    """A folder of this test's own for pictures."""
-    before = app.extensions["media"]
-    app.extensions["media"] = FolderStore(tmp_path / "media", "/media")
-    yield tmp_path / "media"
-    app.extensions["media"] = before
-
-
-@pytest.fixture
-def path(app):
-    """The address of a product."""
-    return f"/api/products/{inside(app, factories.product).id}"
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("folder")]
 
 
 LARGE = (1600, 1200)

@@ -17,26 +17,11 @@ from tests.integration.catalogue.test_images_api import picture, upload
 from tests.integration.people import inside
 from tests.integration.staff import fields_of, signed_in_staff
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("folder")]
 PHONE = (8064, 6048)
 """A picture of 48 megapixels, as phones take it."""
 MAX_MEMORY = 450 * 1024
 """KiB that converting one takes at most."""
-
-
-@pytest.fixture(autouse=True)
-def folder(app, tmp_path):
-    """A folder of this test's own for pictures."""
-    before = app.extensions["media"]
-    app.extensions["media"] = FolderStore(tmp_path / "media", "/media")
-    yield tmp_path / "media"
-    app.extensions["media"] = before
-
-
-@pytest.fixture
-def path(app):
-    """The address of a product."""
-    return f"/api/products/{inside(app, factories.product).id}"
 
 
 def messages(response):

@@ -7,10 +7,11 @@ from sqlalchemy import text
 from app.db import unit_of_work
 from app.extensions import db
 from tests import factories
-from tests.integration.books import assert_books_balance
 from tests.integration.interleaving import interleave
 from tests.integration.people import inside
 from tests.integration.shopping import fill, move, order, stock
+
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 READ = "ORDER BY variants.position"
 """The statement that reads the variants of a product before they are locked."""
@@ -18,12 +19,6 @@ LOCKED = "FROM variants \nWHERE variants.id IN"
 """The statement that locks the variants of a correction or an edit."""
 ALLOCATED = "UPDATE variants"
 """The statement of an order that allocates its stock."""
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from app.domain.catalogue.variant_rules import MAX_STOCK
 from app.extensions import db
 from app.models import StockMovement, Variant
 from tests import factories
-from tests.integration.books import assert_books_balance
 from tests.integration.people import inside, rows
 from tests.integration.shopping import change, guest_order, move, order, statements_for, stock
+
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 
 @pytest.fixture
@@ -20,12 +21,6 @@ def product(app):
 def shirt(app):
     sizes = [{"options": {"Size": size}, "stock": 5} for size in ("S", "M")]
     return inside(app, factories.product_with_variants, sizes)
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 def correct(caller, product, **body):

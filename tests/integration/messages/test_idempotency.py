@@ -17,10 +17,11 @@ from app.models import IdempotencyKey, Order
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from tests import factories
-from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller
 from tests.integration.people import inside, only_row
 from tests.integration.shopping import ADDRESS, change, fill
+
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 BODY = {"email": "guest@example.com", "note": "Ring twice"}
 
@@ -28,12 +29,6 @@ BODY = {"email": "guest@example.com", "note": "Ring twice"}
 @pytest.fixture
 def product(app):
     return inside(app, factories.product)
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 def send(caller, key="a-key", body=BODY, **options):

@@ -32,10 +32,11 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.access.api_routes import API_ROUTES
 from tests.integration.access.world import World
-from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import at_once, bearer, inside, login, rows
 from tests.integration.shopping import ADDRESS, change, fill, guest_order, order, stock
+
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 NOT_SUPPORTED = {
     "POST /api/auth/login",
@@ -45,12 +46,6 @@ NOT_SUPPORTED = {
 }
 """What signs in or out, or answers secrets: a stored answer would be a stored password."""
 POSTS = [route for route in API_ROUTES if route.method == "POST"]
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    inside(app, assert_books_balance)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from app.domain.clock import rfc3339, utc_now
 from app.extensions import db
 from app.models import Address, Order, OrderEvent, User
 from tests import factories
-from tests.integration.books import assert_books_balance
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.shopping import (
     ADDRESS,
@@ -22,6 +21,8 @@ from tests.integration.shopping import (
     stock,
 )
 
+pytestmark = pytest.mark.usefixtures("balanced_books")
+
 WHOLE_ADDRESS = {**ADDRESS, "line2": "", "region": "", "postal_code": "", "phone": ""}
 
 
@@ -29,13 +30,6 @@ WHOLE_ADDRESS = {**ADDRESS, "line2": "", "region": "", "postal_code": "", "phone
 def product(app):
     with app.app_context():
         return factories.product(price=1250, stock=10, name="Mug")
-
-
-@pytest.fixture(autouse=True)
-def _balanced_books(app):
-    yield
-    with app.app_context():
-        assert_books_balance()
 
 
 def test_a_cart_becomes_an_order(app, customer, product):
