@@ -223,7 +223,8 @@ def delete_product(actor: Actor, address: str, precondition: Precondition = UNCO
 def lock_product(address: str) -> Product:
     """Lock an undeleted product against other edits, and load its category and variants.
 
-    The lock (FOR NO KEY UPDATE) does not hold up orders, whose rows refer to the product's key.
+    The lock (FOR NO KEY UPDATE) lets orders refer to the product's key. Only an order that takes the last
+    unit of a variant waits for it, because a trigger then writes the product's price.
 
     Raises:
         NotFound: there is none.

@@ -1,6 +1,7 @@
 """Stock: every change of a variant's figures and its row in the ledger, together.
 
-Callers hold the variant's lock: `lock_variants` first, in one order everywhere (by id).
+A variant is locked before it changes, in one order everywhere (by id): by the caller with `lock_variants` or
+`lock_variant`, or by the functions here that change all lines of an order.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -179,7 +180,8 @@ def _move_lines(
 ) -> None:
     """`move` for all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0 or -1.
 
-    A constant number of statements, however many lines there are. Variants in the session keep their old figures.
+    A constant number of statements, however many lines there are. Variants in the session keep their
+    old figures.
     """
     signs = {"order_id": order.id, "on_hand_sign": on_hand, "allocated_sign": allocated}
     _lock_variants_of(signs)

@@ -62,8 +62,7 @@ def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalDat
     """Erase what `find_personal_data` finds. Orders and stock movements stay, without the person.
 
     Also deletes the stored answers to these orders, which repeat the email and the address, and what was
-    entered to order with this address. The audit
-    trail records each order.
+    entered to order with this address. The audit trail records each order.
 
     Raises:
         Invalid: `email` is no address.
