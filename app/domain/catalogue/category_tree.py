@@ -24,14 +24,19 @@ def position(node: Node) -> tuple[int, int]:
     return node.position, node.id
 
 
-def ancestors(id_: int, nodes: Iterable[Node]) -> list[int]:
-    """The ids from the root of the tree down to a category."""
-    by_id = {node.id: node for node in nodes}
-    trail = [id_]
+def path_to(id_: int, nodes: Mapping[int, Node]) -> list[int]:
+    """The ids from the root of the tree down to a category, in a tree of `nodes` by id."""
+    ids = [id_]
     # The second condition ends the loop even if the tree had a ring.
-    while (parent_id := by_id[trail[0]].parent_id) is not None and len(trail) < len(by_id):
-        trail.insert(0, parent_id)
-    return trail
+    while (parent_id := nodes[ids[0]].parent_id) is not None and len(ids) < len(nodes):
+        ids.insert(0, parent_id)
+    return ids
+
+
+def place(id_: int, nodes: Mapping[int, Node]) -> list[tuple[int, int]]:
+    """Where a category stands: the positions of its ancestors, from the root, and of itself. Places
+    compare as the categories do in tree order."""
+    return [position(nodes[step]) for step in path_to(id_, nodes)]
 
 
 def in_tree_order(nodes: Iterable[N]) -> list[N]:
@@ -46,16 +51,6 @@ def in_tree_order(nodes: Iterable[N]) -> list[N]:
         order.append(node)
         stack.extend(children[node.id])
     return order
-
-
-def place(node: N, nodes: Mapping[int, N]) -> list[tuple[int, int]]:
-    """Where a category stands: position and id of its ancestors, from the root, and of itself. Places
-    compare as the categories do in tree order."""
-    steps = [(node.position, node.id)]
-    while node.parent_id is not None:
-        node = nodes[node.parent_id]
-        steps.append((node.position, node.id))
-    return steps[::-1]
 
 
 def with_descendants(root: int, nodes: Iterable[Node]) -> set[int]:

@@ -66,7 +66,7 @@ def list_categories(
         Invalid: `use_cursor`, where the page lies past what pages reach.
     """
     refuse_too_deep(page, per_page)
-    rows = _in_order(parent_id, only_children)
+    rows = _listed(_in_tree_order(), parent_id, only_children)
     return Page(rows[(page - 1) * per_page : page * per_page], page, per_page, len(rows))
 
 
@@ -80,12 +80,12 @@ def slice_of_categories(
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    rows = _in_order(parent_id, only_children)
-
-    nodes = {node.id: node for node in _nodes()}
+    tree = _in_tree_order()
+    rows = _listed(tree, parent_id, only_children)
+    categories = {row.category.id: row.category for row in tree}
 
     def place(row: CategoryWithCount) -> list[tuple[int, int]]:
-        return category_tree.place(nodes[row.category.id], nodes)
+        return category_tree.place(row.category.id, categories)
 
     start = bisect_right(rows, _read_cursor(cursor), key=place) if cursor else 0
     part, rest = rows[start : start + per_page], rows[start + per_page :]
@@ -103,14 +103,20 @@ def _read_cursor(cursor: str) -> list[tuple[int, int]]:
     return place
 
 
-def _in_order(parent_id: int | None, only_children: bool) -> list[CategoryWithCount]:
+def _in_tree_order() -> list[CategoryWithCount]:
+    """All categories."""
     categories = db.session.scalars(select(Category)).all()
     counts = category_tree.totals({row.id: row.offered for row in categories}, categories)
-    return [
-        CategoryWithCount(row, counts[row.id])
-        for row in category_tree.in_tree_order(categories)
-        if not only_children or row.parent_id == parent_id
-    ]
+    rows = category_tree.in_tree_order(categories)
+    return [CategoryWithCount(row, counts[row.id]) for row in rows]
+
+
+def _listed(
+    rows: list[CategoryWithCount], parent_id: int | None, only_children: bool
+) -> list[CategoryWithCount]:
+    if not only_children:
+        return rows
+    return [row for row in rows if row.category.parent_id == parent_id]
 
 
 def get_category(address: str) -> CategoryWithCount:
@@ -130,18 +136,19 @@ def branch(address: str | None, most: int) -> Branch:
         NotFound: there is no such category.
     """
     nodes = _nodes()
-    trail = [] if address is None else category_tree.ancestors(_id_at(address, nodes), nodes)
-    parent_id = trail[-1] if trail else None
+    tree = {node.id: node for node in nodes}
+    path = [] if address is None else category_tree.path_to(_id_at(address, nodes), tree)
+    parent_id = path[-1] if path else None
     siblings = [node for node in nodes if node.parent_id == parent_id]
     children = sorted(siblings, key=category_tree.position)[:most]
-    ids = [*trail, *(node.id for node in children)]
+    ids = [*path, *(node.id for node in children)]
     counts = category_tree.totals({node.id: node.offered for node in nodes}, nodes)
     rows = db.session.scalars(select(Category).where(among(Category.id, ids))) if ids else ()
     by_id = {row.id: CategoryWithCount(row, counts[row.id]) for row in rows}
-    if not all(id_ in by_id for id_ in trail):  # deleted in between
+    if not all(id_ in by_id for id_ in path):  # deleted in between
         raise NotFound("category")
-    loaded = [by_id[id_] for id_ in ids if id_ in by_id]
-    return Branch(loaded[: len(trail)], loaded[len(trail) :])
+    entries = [by_id[id_] for id_ in ids if id_ in by_id]
+    return Branch(entries[: len(path)], entries[len(path) :])
 
 
 def create_category(actor: Actor, fields: CategoryInput) -> CategoryWithCount:
