@@ -5,7 +5,7 @@ index holds those that are not. So the renewal can stop at any moment and go on 
 renews what a server of the release before writes in between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
@@ -43,18 +43,19 @@ def renew_batch(after: int) -> Sequence[int]:
         .with_for_update(key_share=True, skip_locked=True)
     ).all()
     ids = [row.id for row in rows]
-    offers = _offers_of(ids)
-    renewed = []
+    offers = offers_of(ids)
+    new_rows = []
     for row in rows:
         columns = listing_columns(row.name, row.description, offers[row.id])
         if not offers[row.id]:  # deleted
             columns = columns._replace(price=row.price)
-        renewed.append((row.id, *columns, row.updated_at))
-    update_rows(Product, _COLUMNS, renewed)
+        new_rows.append((row.id, *columns, row.updated_at))
+    update_rows(Product, _COLUMNS, new_rows)
     return ids
 
 
-def _offers_of(product_ids: Sequence[int]) -> dict[int, list[Offer]]:
+def offers_of(product_ids: Collection[int]) -> dict[int, list[Offer]]:
+    """The variants of some products, in their order, as `listing_columns` takes them."""
     offers: dict[int, list[Offer]] = {product_id: [] for product_id in product_ids}
     query = select(Variant.product_id, Variant.sku, Variant.price, Variant.is_active, NOT_ALLOCATED)
     rows = db.session.execute(

@@ -18,7 +18,7 @@ from app.extensions import db
 from app.models import Category, Product, Variant
 from app.services.audit import trail
 from app.services.cache import catalogue_cache
-from app.services.catalogue import category_paths
+from app.services.catalogue import category_paths, search_keys
 from app.services.catalogue.bulk_catalogue import (
     NewProduct,
     NewVariant,
@@ -236,7 +236,7 @@ def write_changes(
         if product.id and (price, product.values) != (old.price, old.product):
             products[product.id] = product
     change_variants(changes, REASON, now)
-    offers = import_state.offers_of(set(products)) if products else {}
+    offers = search_keys.offers_of(products) if products else {}
     rows = []
     for product_id, product in products.items():
         columns = listing_columns(

@@ -12,8 +12,8 @@ from app.domain.catalogue.csv_rows import ImportRow
 from app.domain.catalogue.listing import Offer
 from app.extensions import db
 from app.models import Product, Variant
-from app.models.availability import NOT_ALLOCATED
 from app.services.catalogue.category_paths import AmbiguousCategory, CategoryPaths
+from app.services.catalogue.search_keys import offers_of
 
 
 class ProductValues(NamedTuple):
@@ -189,14 +189,3 @@ def _load_products(ids: set[int]) -> dict[int, ProductState]:
 
 def _has_one(offers: Sequence[Offer]) -> bool:
     return len([offer for offer in offers if offer.is_active] or offers) == 1
-
-
-def offers_of(product_ids: set[int]) -> dict[int, list[Offer]]:
-    """The variants of some products, in their order."""
-    offers: dict[int, list[Offer]] = {product_id: [] for product_id in product_ids}
-    query = select(
-        Variant.product_id, Variant.sku, Variant.price, Variant.is_active, NOT_ALLOCATED
-    ).where(among(Variant.product_id, product_ids), Variant.deleted_at.is_(None))
-    for product_id, *offer in db.session.execute(query.order_by(Variant.position, Variant.id)):
-        offers[product_id].append(Offer._make(offer))
-    return offers
