@@ -1,41 +1,20 @@
 """`renew-search-keys`: renews the columns by which rows are searched, after a release."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import click
 
 from app.cli.shell import command, progress
 from app.db.unit_of_work import end_session, in_transaction
-from app.services.catalogue import search_keys
-from app.services.operations import lookup_words
+from app.services.operations.lookup_words import KINDS, SearchKeys
 
 SHORTEST_REST = 0.02
 """Seconds between two batches."""
 PASSES = 20
 PAUSE = 0.5
 """Seconds between two passes, for edits that are under way."""
-
-
-class SearchKeys(Protocol):
-    """The columns by which the rows of one table are searched."""
-
-    BATCH: int
-
-    def count_outdated(self, limit: int | None = None) -> int:
-        """How many rows have columns of another version, counted up to `limit`."""
-
-    def renew_batch(self, after: int) -> Sequence[int]:
-        """Renew up to BATCH outdated rows with ids above `after`; returns their ids."""
-
-
-KINDS: Mapping[str, SearchKeys] = {
-    "products": search_keys,
-    "orders": lookup_words.ORDERS,
-    "customers": lookup_words.CUSTOMERS,
-}
 
 
 @command("renew-search-keys")
@@ -56,31 +35,31 @@ def _renew_kind(name: str, keys: SearchKeys) -> bool:
     """Renew the rows of a table; whether some are still outdated."""
     outdated = keys.count_outdated()
     end_session()
-    renewed = 0
+    total = 0
     with progress(outdated or None, f"renew-search-keys: {name}") as advance:
         for _ in range(PASSES):
             if not outdated:
                 break
             count = _renew_all(keys, advance)
-            renewed += count
+            total += count
             outdated = keys.count_outdated(limit=1)
             end_session()
             if outdated and not count:
                 time.sleep(PAUSE)
-    click.echo(f"renew-search-keys: {renewed} {name} renewed.")
+    click.echo(f"renew-search-keys: {total} {name} renewed.")
     return bool(outdated)
 
 
 def _renew_all(keys: SearchKeys, advance: Callable[[int], None]) -> int:
     """Renew all outdated rows that nobody edits; how many."""
-    renewed = after = 0
+    count = after = 0
     while True:
         start = time.monotonic()
         ids = in_transaction(partial(keys.renew_batch, after))
-        renewed += len(ids)
+        count += len(ids)
         advance(len(ids))
         if len(ids) < keys.BATCH:
-            return renewed
+            return count
         after = ids[-1]
         # SQLite has one writer at a time: the shop gets at least half of the time.
         time.sleep(max(SHORTEST_REST, time.monotonic() - start))

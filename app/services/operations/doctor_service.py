@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import database_roles, replica, sqlite
 from app.extensions import db
 from app.services.cache import shared_cache
-from app.services.catalogue import search_keys
 from app.services.operations import lookup_words, store_service
 
 Status = Literal["ok", "warning", "failed"]
@@ -145,12 +144,7 @@ def _admin() -> Finding:
 
 
 def _search_keys() -> Finding:
-    kinds = {
-        "products": search_keys.count_outdated,
-        "orders": lookup_words.ORDERS.count_outdated,
-        "customers": lookup_words.CUSTOMERS.count_outdated,
-    }
-    outdated = [name for name, count_outdated in kinds.items() if count_outdated(limit=1)]
+    outdated = [name for name, keys in lookup_words.KINDS.items() if keys.count_outdated(limit=1)]
     if not outdated:
         return Finding("search keys", "ok", "of this release")
     rows = ", ".join(outdated)

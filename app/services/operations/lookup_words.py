@@ -1,11 +1,13 @@
 """Renewal of the words by which staff find orders and customers, where another release wrote them or none.
 
 A partial index holds the rows whose words are outdated, so that the renewal can stop at any moment and
-go on later. It also renews what a server of the release before writes in between.
+go on later. It also renews what a server of the release before writes in between. `KINDS` names all tables
+with such columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
@@ -13,9 +15,22 @@ from app.extensions import db
 from app.models import Order, User
 from app.models.word_index import OUTDATED_WORDS
 from app.services import user_service
+from app.services.catalogue import search_keys
 from app.services.orders import order_words
 
 _IS_OUTDATED: ColumnElement[bool] = literal_column(f"({OUTDATED_WORDS})")
+
+
+class SearchKeys(Protocol):
+    """The columns by which the rows of one table are searched."""
+
+    BATCH: int
+
+    def count_outdated(self, limit: int | None = None) -> int:
+        """How many rows have columns of another version, counted up to `limit`."""
+
+    def renew_batch(self, after: int) -> Sequence[int]:
+        """Renew up to BATCH outdated rows with ids above `after`; returns their ids."""
 
 
 @dataclass
@@ -48,3 +63,6 @@ class LookupWords:
 
 ORDERS = LookupWords(Order, order_words.renew)
 CUSTOMERS = LookupWords(User, user_service.renew_words)
+KINDS: Mapping[str, SearchKeys] = {
+    "products": search_keys, "orders": ORDERS, "customers": CUSTOMERS,
+}  # fmt: skip
