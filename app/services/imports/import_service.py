@@ -236,7 +236,7 @@ def write_changes(
         if product.id and (price, product.values) != (old.price, old.product):
             products[product.id] = product
     change_variants(changes, REASON, now)
-    offers = search_keys.offers_of(products) if products else {}
+    offers = search_keys.offers_of(list(products)) if products else {}
     rows = []
     for product_id, product in products.items():
         columns = listing_columns(
