@@ -104,6 +104,19 @@ def planted_constant():
     return cart_service.MAX_LINES == 5_001
 
 
+def test_a_class_of_a_module_that_is_run_again_can_still_be_made():
+    """Its `__init__` calls `super()`, which knows the class that it was written in."""
+    in_a_fork(class_of_a_module_run_again)
+
+
+def class_of_a_module_run_again():
+    from app.domain import order_status
+
+    refusal = order_status.IllegalTransition
+    Planter(order_status).plant_original()
+    return refusal("pending", "delivered").code == "illegal_transition"
+
+
 def in_a_fork(check):
     """Nothing takes a mutant out again: it must not stay in this process."""
     pid = os.fork()
