@@ -188,8 +188,8 @@ def _requiring(schema: JsonObject, name: str, others: Collection[str]) -> JsonOb
 def _describe_default(schema: JsonObject, default: object) -> None:
     if default in (None, "") or "description" in schema:
         return
-    shown = str(default).lower() if isinstance(default, bool) else default
-    schema["description"] = f"{shown} if it is left out."
+    text = str(default).lower() if isinstance(default, bool) else default
+    schema["description"] = f"{text} if it is left out."
 
 
 def _limits_input(key: str, value: object) -> bool:

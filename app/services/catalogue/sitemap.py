@@ -35,15 +35,17 @@ def parts(kind: str) -> list[int]:
     """The numbers of the parts that have entries; one statement, which looks at one row of each part."""
     table, conditions = TABLES[kind]
     ids = select(func.min(table.id)).where(*conditions)
-    found = select(ids.scalar_subquery().label("id"), literal(1).label("count")).cte(recursive=True)
-    start = (found.c.id // PART + 1) * PART
-    following = ids.where(table.id >= start).correlate(found).scalar_subquery()
-    found = found.union_all(
-        select(following, found.c.count + 1).where(
-            found.c.id.is_not(None), found.c.count < MAX_PARTS
+    firsts = select(ids.scalar_subquery().label("id"), literal(1).label("count")).cte(
+        recursive=True
+    )
+    start = (firsts.c.id // PART + 1) * PART
+    following = ids.where(table.id >= start).correlate(firsts).scalar_subquery()
+    firsts = firsts.union_all(
+        select(following, firsts.c.count + 1).where(
+            firsts.c.id.is_not(None), firsts.c.count < MAX_PARTS
         )
     )
-    query = select(found.c.id).where(found.c.id.is_not(None))
+    query = select(firsts.c.id).where(firsts.c.id.is_not(None))
     return [id_ // PART for id_ in db.session.scalars(query)]
 
 

@@ -68,8 +68,8 @@ def read(data: bytes, currency: str) -> tuple[ProductList, Source]:
         raise Invalid({"file": ["Choose a file that is not empty."]})
     lines = _lines(data, MAX_LINES + 1)
     if len(lines) > MAX_LINES:
-        told = f"At most {MAX_LINES:,} lines. For larger files use the command import-products."
-        raise Invalid({"file": [told]})
+        detail = f"At most {MAX_LINES:,} lines. For larger files use the command import-products."
+        raise Invalid({"file": [detail]})
     try:
         products = ProductList(lines, currency)
     except NotAProductList as error:

@@ -144,7 +144,7 @@ def scope_of_order(token_hash: str) -> str:
 
 def scopes_of_email(email_key: str) -> list[str]:
     """The scopes of an email address that registers: at present, and under former keys of the shop."""
-    return [f"email:{found.hex()}" for found in keyed_hashes("idempotency scope", email_key)]
+    return [f"email:{digest.hex()}" for digest in keyed_hashes("idempotency scope", email_key)]
 
 
 def _insert(scope: str, key: str, request_hash: str, now: datetime) -> int | None:

@@ -12,7 +12,7 @@ from app.domain.word_search import stored_words
 from app.extensions import db
 from app.models import Order, OrderLine, User
 
-ADDRESS_FIELDS = ("name", "line1", "line2", "postal_code", "city", "region")
+SEARCHED_FIELDS = ("name", "line1", "line2", "postal_code", "city", "region")
 
 
 class Article(NamedTuple):
@@ -34,7 +34,7 @@ def words_of(
     """
     person = address or {}
     texts = (
-        *(person.get(name) or "" for name in ADDRESS_FIELDS),
+        *(person.get(name) or "" for name in SEARCHED_FIELDS),
         customer,
     )
     things = chain([number], *articles)

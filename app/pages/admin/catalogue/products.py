@@ -138,18 +138,18 @@ def free_sku(product: str) -> Response:
     """Give a variant that is off sale another SKU."""
     actor, form = current_actor(), Form.from_request()
     sku = form.value("free_sku").strip()
-    freed = form.carry_out(
+    outcome = form.carry_out(
         NOTHING,
         lambda _nothing: in_transaction(lambda: product_service.free_sku(actor, product, sku)),
     )
-    if freed is None:
+    if outcome is None:
         row = product_queries.get_product(actor, product)
-        shown = ProductForm.of(row)
-        shown.status, shown.problem = form.status, form.problem
-        shown.errors = {"free_sku": form.errors.get("sku", [])}
-        return _one(shown, row)
+        product_form = ProductForm.of(row)
+        product_form.status, product_form.problem = form.status, form.problem
+        product_form.errors = {"free_sku": form.errors.get("sku", [])}
+        return _one(product_form, row)
     flash(f"The SKU {sku} is free.")
-    return see_other(url_for(".show_product", product=freed.id))
+    return see_other(url_for(".show_product", product=outcome.id))
 
 
 @blp.get("/<product>/delete")
