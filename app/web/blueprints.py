@@ -12,6 +12,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import FileStorage
 
 from app.errors import Invalid
+from app.web.callers.buyers import header
 from app.web.strict_json import read_body
 from app.web.uploads import read_form
 
@@ -26,21 +27,13 @@ Messages = Any
 Document = dict[str, Any]
 """A part of the OpenAPI document."""
 V = TypeVar("V", bound=Callable[..., Any])
-IF_MATCH: Document = {
-    "in": "header",
-    "name": "If-Match",
-    "required": False,
-    "description": "ETags, or versions in quotes, at which this may happen; otherwise it is 412.",
-    "schema": {"type": "string"},
-}
+IF_MATCH = header(
+    "If-Match", "ETags, or versions in quotes, at which this may happen; otherwise it is 412."
+)
 QueryCache = dict[tuple[object, bytes], dict[str, object]]
 View = Callable[..., Any]
 TAKES_KEY = "takes_key"
 """In a view's `_apidoc`: whether it takes an idempotency key (`app.web.keyed_requests`)."""
-REPLAYED: Document = {
-    "description": "`true` where the answer to an earlier request with the key is repeated.",
-    "schema": {"type": "string", "const": "true"},
-}
 
 
 class StrictParser(FlaskParser):
@@ -221,10 +214,6 @@ def _document_security(doc: Document, doc_info: Document, **_kwargs: object) -> 
 def _document_headers(doc: Document, doc_info: Document, **_kwargs: object) -> Document:
     if "request_headers" in doc_info:
         doc["parameters"] = [*doc.get("parameters", ()), *doc_info["request_headers"]]
-    if doc_info.get(TAKES_KEY):
-        for status, answer in doc["responses"].items():
-            if int(status) < 300:
-                answer.setdefault("headers", {})["Idempotency-Replayed"] = REPLAYED
     return doc
 
 

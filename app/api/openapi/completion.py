@@ -2,7 +2,7 @@
 which headers."""
 
 from app.api.openapi.document import JsonObject, operations
-from app.web.callers.buyers import CART_TOKEN, GUEST_TOKENS, ORDER_TOKEN
+from app.web.callers.buyers import CART_TOKEN, GUEST_TOKENS, ORDER_TOKEN, header
 
 LICENCE = {"name": "MIT", "identifier": "MIT"}
 TAGS = {
@@ -52,17 +52,9 @@ def _complete_operation(operation: JsonObject) -> None:
     operation.setdefault("security", anybody)
     schemes = {scheme for way in operation["security"] for scheme in way}
     parameters = operation.setdefault("parameters", [])
-    for scheme, header in GUEST_TOKENS.items():
+    for scheme, name in GUEST_TOKENS.items():
         if scheme in schemes:
             # Generators leave out a way to sign in that is not the first, but no parameter.
-            parameters.append(
-                {
-                    "in": "header",
-                    "name": header,
-                    "required": False,
-                    "description": GUEST_HEADERS[header],
-                    "schema": {"type": "string"},
-                }
-            )
+            parameters.append(header(name, GUEST_HEADERS[name]))
     if not parameters:
         del operation["parameters"]
