@@ -18,6 +18,8 @@ from typing import NamedTuple
 from app.domain.letters import CharacterTable, is_mark
 from app.domain.text import words
 
+LAST_LETTER = "\U0010ffff"
+"""Sorts after every letter: what begins with a word lies between the word and it with this letter."""
 _FIRST_LETTER = 0x20000
 """Where marks are stored: `_FIRST_LETTER` and their code. The letters there are rare Chinese ones."""
 _UNSPACED = re.compile(

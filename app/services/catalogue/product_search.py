@@ -61,7 +61,7 @@ from sqlalchemy import (
 from app.db.paging import LIMIT, MAX_DEPTH, OFFSET, SortKey
 from app.db.postgresql import is_postgresql
 from app.db.prepared import run
-from app.domain.catalogue.search_terms import Term
+from app.domain.catalogue.search_terms import LAST_LETTER, Term
 from app.extensions import db
 from app.models import Product
 from app.services.catalogue import spelling
@@ -89,7 +89,6 @@ SIZE_SECONDS = 60
 _FTS = table("products_fts", column("rowid"))
 # All words up to their first digit, which is stored as 0: triggers on `products` collect them.
 _STEMS = table("search_stems", column("word", Text))
-_LAST_LETTER = "\U0010ffff"
 _VECTOR: ColumnElement[str] = literal_column("products.search_vector")
 # Written as in its index.
 _NAME: ColumnElement[str] = literal_column("to_tsvector('simple', products.search_title)")
@@ -138,7 +137,7 @@ def exact_search(terms: Sequence[Term]) -> Search:
         "query": " & ".join(map(_query, terms)),
         "begun": " & ".join([*map(_query, others), "("]),
         "first": word,
-        "last": word + _LAST_LETTER * begins_word,
+        "last": word + LAST_LETTER * begins_word,
     }
     return Search(_postgresql_match(), parameters, is_one_term=len(terms) == len(last.words) == 1)
 

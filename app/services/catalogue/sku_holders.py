@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, collate, func, literal_column, select
 
 from app.db.postgresql import is_postgresql
+from app.domain.catalogue.search_terms import LAST_LETTER
 from app.errors import Conflict
 from app.extensions import db
 from app.models import Product, Variant
@@ -13,7 +14,6 @@ from app.services.catalogue.product_search import Search
 
 MAX_FOUND = 100
 """How many products a search shows by the SKUs of their inactive variants."""
-_LAST_LETTER = "\U0010ffff"
 # Written as in the partial index: SQLite does not use it for "is_active = 0".
 _IS_INACTIVE: ColumnElement[bool] = literal_column(
     "(variants.deleted_at IS NULL AND NOT variants.is_active)"
@@ -59,7 +59,7 @@ def with_inactive_skus(search: Search, q: str) -> Search:
 def _products_with_inactive(beginning: str) -> list[int]:
     query = (
         select(Variant.product_id)
-        .where(_IS_INACTIVE, _key() >= beginning, _key() < beginning + _LAST_LETTER)
+        .where(_IS_INACTIVE, _key() >= beginning, _key() < beginning + LAST_LETTER)
         .distinct()
         .limit(MAX_FOUND)
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from app.db.prepared import run
-from app.domain.catalogue.search_terms import Term
+from app.domain.catalogue.search_terms import LAST_LETTER, Term
 
 MIN_SIMILARITY = 0.45
 """The part of a term's trigrams that a word of a name must have to be similar."""
@@ -28,7 +28,6 @@ MAX_LETTERS = 50
 """Longer words are not in `search_words`; `levenshtein` compares no more than 255 bytes."""
 
 _DIGIT = re.compile("[0-9]")
-_LAST_LETTER = "\U0010ffff"
 
 # The number of letters that are wrong, missing, too many, or swapped (which levenshtein counts as two
 # mistakes); more than `most` for words that are farther apart.
@@ -107,7 +106,7 @@ def _similar_words(terms: Sequence[Term]) -> dict[int, list[Candidate]]:
         "numbers": numbers,
         "last": len(terms) - 1,
         "is_alone": len(terms) == 1,
-        "last_letter": _LAST_LETTER,
+        "last_letter": LAST_LETTER,
     }
     similar: dict[int, list[Candidate]] = {}
     for row in run(_SIMILAR_WORDS, parameters):
