@@ -17,7 +17,7 @@ from app.services.catalogue import category_service
 from app.services.catalogue.category_service import CategoryInput
 from app.utils.decorators import admin_required
 from app.web.answers import link_header, list_answer, send
-from app.web.blueprints import ShopBlueprint, binds_to_etag
+from app.web.blueprints import ShopBlueprint, takes_if_match
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import category_answer
 from app.web.keyed_requests import once, takes_key
@@ -66,7 +66,7 @@ def get_category(category: str) -> Response:
 
 
 @blp.route("/<category>", methods=["PATCH", "PUT"])
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, CategorySchema)
@@ -80,7 +80,7 @@ def edit_category(changes: CategoryInput, category: str) -> Response:
 
 
 @blp.delete("/<category>")
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.response(204)
 def delete_category(category: str) -> None:

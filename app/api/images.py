@@ -15,7 +15,7 @@ from app.services.catalogue import picture_service
 from app.services.catalogue.pictures import LIMITS, Picture
 from app.utils.decorators import admin_required
 from app.web.answers import json_response
-from app.web.blueprints import ShopBlueprint, binds_to_etag
+from app.web.blueprints import ShopBlueprint, takes_if_match
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_etag
 from app.web.keyed_requests import once, takes_key
@@ -49,7 +49,7 @@ class NewImageSchema(ShopSchema):
 
 
 @blp.post("/<product>/images")
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.arguments(NewImageSchema, location="files", unknown=None)
 @blp.response(201, IMAGE)
@@ -75,7 +75,7 @@ def add_image(fields: dict[str, Any], product: str) -> Response:
 
 
 @blp.delete("/<product>/images/<image>")
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.response(204)
 def remove_image(product: str, image: str) -> tuple[None, dict[str, str]]:

@@ -17,7 +17,7 @@ from app.services.catalogue.product_filters import ProductQuery
 from app.utils.decorators import admin_required
 from app.web import catalogue_answers
 from app.web.answers import link_header, send
-from app.web.blueprints import ShopBlueprint, binds_to_etag
+from app.web.blueprints import ShopBlueprint, takes_if_match
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_answer, product_fingerprints
 from app.web.keyed_requests import once, takes_key
@@ -71,7 +71,7 @@ def get_product(product: str) -> Response:
 
 
 @blp.route("/<product>", methods=["PATCH", "PUT"])
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.arguments(CHANGES)
 @blp.response(200, ProductSchema)
@@ -90,7 +90,7 @@ def edit_product(changes: ProductInput, product: str) -> Response:
 
 
 @blp.route("/<product>/variants/<int:variant_id>", methods=["PATCH", "PUT"])
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.arguments(VARIANT_CHANGES)
 @blp.response(200, ProductSchema)
@@ -107,7 +107,7 @@ def edit_variant(changes: VariantInput, product: str, variant_id: int) -> Respon
 
 
 @blp.delete("/<product>")
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.response(204)
 def delete_product(product: str) -> None:

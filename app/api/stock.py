@@ -11,7 +11,7 @@ from app.services import product_service
 from app.services.inventory import stock_service
 from app.utils.decorators import admin_required
 from app.web.answers import json_response
-from app.web.blueprints import ShopBlueprint, binds_to_etag
+from app.web.blueprints import ShopBlueprint, takes_if_match
 from app.web.callers.identity import current_actor
 from app.web.catalogue_answers import product_etag, product_fingerprints
 from app.web.keyed_requests import once, takes_key
@@ -23,7 +23,7 @@ STOCK = StockSchema()
 
 
 @blp.post("/<product>/stock")
-@binds_to_etag
+@takes_if_match
 @admin_required
 @blp.arguments(StockChangeSchema)
 @blp.response(200, STOCK)

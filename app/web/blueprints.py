@@ -131,8 +131,8 @@ class ShopBlueprint(Blueprint):
         return decorated
 
 
-def binds_to_etag(view: V) -> V:
-    """Describe If-Match among the headers of a view, which honours it."""
+def takes_if_match(view: V) -> V:
+    """Describe If-Match among the headers of requests to a view, which checks it (`web.preconditions`)."""
     return takes_header(view, IF_MATCH)
 
 

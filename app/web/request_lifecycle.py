@@ -68,7 +68,7 @@ def _refuse_large_form() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    allow_origin(forbid_shared_caching(rate_limits.tell_quotas(response)))
+    allow_origin(forbid_shared_caching(rate_limits.add_quota_headers(response)))
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else None
     g.status = response.status_code

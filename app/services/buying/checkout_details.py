@@ -1,8 +1,8 @@
 """What a buyer has entered to order a cart, stored between the form and its review.
 
-It is personal, so it stays short: a row for each cart, for LIFETIME, shown to the browser that sent it and to
-nobody else, and erased by the order. The row of an order that was placed has its number instead, so that
-whoever goes back to the review sees the order.
+It is personal data. A cart has one row, which is valid for LIFETIME, is shown to the browser that sent it and
+to nobody else, and is erased by the order. After that the row has the order's number instead, so that whoever
+goes back to the review sees the order.
 """
 
 import uuid

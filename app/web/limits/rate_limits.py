@@ -178,7 +178,7 @@ def _hit(setting: str, caller: str) -> None:
             raise RateLimited(quota.seconds)
 
 
-def tell_quotas(response: Response) -> Response:
+def add_quota_headers(response: Response) -> Response:
     """Add the headers that name the budgets which this request was counted against."""
     quotas: dict[str, Quota] | None = g.get("quotas")
     if quotas and is_for_programs(request.path):
