@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import ssl
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -61,8 +62,15 @@ class Front:
         return (self.folder / "nginx.log").read_text()
 
     def entries(self, status: int) -> list[dict[str, str]]:
-        """The access log's lines with a status."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        """The access log's lines with a status. nginx writes a line after it has sent the answer."""
+        deadline = time.monotonic() + 10
+        while not (lines := self._lines(status)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return lines
+
+    def _lines(self, status: int) -> list[dict[str, str]]:
+        whole = self.log.rpartition("\n")[0].splitlines()
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if line["status"] == status]
 
 
