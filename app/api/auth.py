@@ -15,6 +15,7 @@ from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN, header
 from app.web.callers.identity import current_claims
+from app.web.callers.sessions import user_agent
 from app.web.callers.tokens import TokenPair, session_lifetime, token_pair
 from app.web.keyed_requests import once, refuses_key, takes_key
 from app.web.limits import rate_limits
@@ -59,7 +60,9 @@ def login(credentials: Credentials) -> tuple[TokenPair, dict[str, str]]:
     Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After.
     """
     device = request.headers.get(DEVICE_TOKEN, "")
-    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
+    attempt = auth_service.try_credentials(
+        **credentials, client=request.remote_addr, device=device, user_agent=user_agent()
+    )
     cart_token = request.headers.get(CART_TOKEN)
     outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), cart_token))
     return token_pair(unless_refused(outcome)), {DEVICE_TOKEN: attempt.mark_device(device)}

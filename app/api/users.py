@@ -13,13 +13,19 @@ from app.schemas.users import (
     ChangePasswordSchema,
     CloseAccountSchema,
     ProfileSchema,
+    SessionSchema,
     StaffChanges,
     StaffChangesSchema,
     UserListArgs,
     UserSchema,
 )
 from app.services import user_service
-from app.services.accounts import address_service, auth_service, password_hashing
+from app.services.accounts import (
+    address_service,
+    auth_service,
+    password_hashing,
+    session_service,
+)
 from app.utils.decorators import admin_required, login_required
 from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
@@ -95,6 +101,29 @@ def sign_out_everywhere() -> None:
     """End all sessions of the caller, including this one."""
     actor = current_actor()
     in_transaction(without_etag(lambda: auth_service.sign_out_everywhere(actor)))
+
+
+@blp.get("/me/sessions")
+@login_required
+@blp.arguments(CursorArgs, location="query")
+@blp.response(200, list_schema(SessionSchema))
+def list_sessions(args: dict[str, Any]) -> BodyAndHeaders:
+    """The caller's sessions, newest first. `last_used_at` is exact to 15 minutes."""
+    part = read_part(
+        {"actor": current_actor(), **args},
+        session_service.list_sessions,
+        session_service.slice_of_sessions,
+    )
+    return list_body(part, list(part.items))
+
+
+@blp.delete("/me/sessions/<int:session_id>")
+@login_required
+@blp.response(204)
+def end_session(session_id: int) -> None:
+    """End one session of the caller. Its access and refresh tokens are refused from now on."""
+    actor = current_actor()
+    in_transaction(without_etag(lambda: auth_service.end_session(actor, session_id)))
 
 
 @blp.get("/me/addresses")

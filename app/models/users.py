@@ -58,6 +58,10 @@ class Session(Base):
     ended_at: Mapped[datetime | None]
     # A hash of the network of the sign-in: failures from elsewhere do not lock this network out.
     place: Mapped[str | None] = mapped_column(String(32))
+    # The program that signed in, as it names itself. Personal data, erased with the account.
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    # Exact to `session_service.USE_INTERVAL`; null in a row that a release before wrote.
+    last_used_at: Mapped[datetime | None]
 
 
 class LoginThrottle(Base):

@@ -95,6 +95,18 @@ class ChangePasswordSchema(ShopSchema):
     new_password = NewPassword()
 
 
+class SessionSchema(ShopSchema):
+    """One sign-in of the caller."""
+
+    id = fields.Integer()
+    created_at = Time()
+    last_used_at = Time()
+    user_agent = fields.String(
+        metadata={"description": "The program that signed in, as it named itself; may be empty."}
+    )
+    current = fields.Boolean(metadata={"description": "Whether this request belongs to it."})
+
+
 class PostalAddressSchema(ShopSchema):
     """The address that goods are sent to."""
 

@@ -22,6 +22,7 @@ from app.services.orders.order_lists import OrderQuery
 from app.services.orders.order_views import OrderView
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
+from app.web.callers.sessions import user_agent
 from app.web.callers.sign_in_cookie import set_sign_in_cookie
 from app.web.callers.tokens import session_lifetime
 from app.web.limits import rate_limits
@@ -139,14 +140,14 @@ def _page_href(number: int) -> str:
 
 
 def _change_password(passwords: dict[str, str]) -> tuple[User, Session]:
-    actor, client = current_actor(), request.remote_addr
+    actor, client, program = current_actor(), request.remote_addr, user_agent()
     store_name = current_app.config["STORE_NAME"]
     auth_service.refuse_weak_password(actor, passwords["new_password"], store_name)
     attempt = auth_service.try_own_password(actor, passwords["current_password"])
     new_hash = password_hashing.hash_password(passwords["new_password"])
     outcome = in_transaction(
         lambda: auth_service.change_password_and_session(
-            actor, attempt, new_hash, session_lifetime(), client
+            actor, attempt, new_hash, session_lifetime(), client, program
         )
     )
     return unless_refused(outcome)

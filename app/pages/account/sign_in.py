@@ -21,6 +21,7 @@ from app.services.buying import cart_service
 from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
+from app.web.callers.sessions import user_agent
 from app.web.callers.sign_in_cookie import set_sign_in_cookie, unset_sign_in_cookie
 from app.web.callers.tokens import session_lifetime
 from app.web.limits import rate_limits
@@ -98,7 +99,9 @@ def _form(template: str, form: Form) -> AnyResponse:
 
 def _open_session(credentials: dict[str, str]) -> SignIn:
     device = cookies.device_tokens()
-    attempt = auth_service.try_credentials(**credentials, client=request.remote_addr, device=device)
+    attempt = auth_service.try_credentials(
+        **credentials, client=request.remote_addr, device=device, user_agent=user_agent()
+    )
     token = cookies.page_buyer().cart_token
     outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), token))
     return SignIn(unless_refused(outcome), attempt.mark_device(device))
@@ -110,7 +113,11 @@ def _open_account(account: dict[str, str]) -> SignIn:
 
     def work() -> Session:
         session = auth_service.register_and_sign_in(
-            session_lifetime(), request.remote_addr, password_hash=password_hash, **account
+            session_lifetime(),
+            request.remote_addr,
+            user_agent(),
+            password_hash=password_hash,
+            **account,
         )
         if token:
             cart_service.merge_guest_cart(token, session.user_id)

@@ -26,6 +26,7 @@ LABELS = {
     security_log.PASSWORD_CHANGED: "Changed the password",
     security_log.PASSWORD_REFUSED: "Gave a wrong own password",
     security_log.SIGNED_OUT_EVERYWHERE: "Signed out everywhere",
+    security_log.SESSION_ENDED: "Ended a session",
     security_log.ACCOUNT_DELETED: "Deleted the account",
     security_log.RIGHTS_CHANGED: "Changed somebody's rights",
     security_log.ADDRESS_RELEASED: "Freed an address",

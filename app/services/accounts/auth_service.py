@@ -60,6 +60,8 @@ class Attempt:
     """The keyed hash by which the database knows the client's network."""
     client: str | None = None
     """The client's network address."""
+    user_agent: str = ""
+    """The program that calls, as `user_agents.clean` returns it."""
     new_hash: str | None = None
     """A hash of the same password at the present cost, where the stored one has a lower cost."""
 
@@ -91,15 +93,18 @@ def register(
     return user
 
 
-def register_and_sign_in(lifetime: timedelta, client: str | None, **account: str) -> Session:
+def register_and_sign_in(
+    lifetime: timedelta, client: str | None, user_agent: str, **account: str
+) -> Session:
     """Create an account with the values that `user_service.add` takes, and open its session."""
     user = user_service.add(**account)
     security_log.record(security_log.REGISTERED, user.id, client)
-    return session_service.begin(user.id, lifetime, throttle_service.place_key(client))
+    place = throttle_service.place_key(client)
+    return session_service.begin(user.id, lifetime, place, user_agent)
 
 
 def try_credentials(
-    email: str, password: str, client: str | None = None, device: str = ""
+    email: str, password: str, client: str | None = None, device: str = "", user_agent: str = ""
 ) -> Attempt:
     """Compare a password with that of an email address's account.
 
@@ -108,6 +113,7 @@ def try_credentials(
     Args:
         client: the client's network address.
         device: the device tokens that the client sent.
+        user_agent: the program that calls, as `user_agents.clean` returns it.
 
     Raises:
         TooManyAttempts: the address is locked for this client.
@@ -120,7 +126,8 @@ def try_credentials(
     guards = _device_guards(key, account, device)
     guards = guards or throttle_service.login_guards(key, client, is_known)
     attempt = _compare(guards, account, password)
-    attempt = replace(attempt, client=client, place=places[0] if places else None)
+    place = places[0] if places else None
+    attempt = replace(attempt, client=client, place=place, user_agent=user_agent)
     if account and attempt.is_correct and password_hashing.is_outdated(account.password_hash):
         with suppress(Busy):  # then the next sign-in replaces it
             return replace(attempt, new_hash=password_hashing.hash_password(password))
@@ -211,7 +218,7 @@ def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
         security_log.record_failure(user_id, attempt.client)
         return user
     security_log.record(security_log.SIGNED_IN, user.id, attempt.client)
-    return session_service.begin(user.id, lifetime, attempt.place)
+    return session_service.begin(user.id, lifetime, attempt.place, attempt.user_agent)
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:
@@ -246,7 +253,12 @@ def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User 
 
 
 def change_password_and_session(
-    actor: Actor, attempt: Attempt, password_hash: str, lifetime: timedelta, client: str | None
+    actor: Actor,
+    attempt: Attempt,
+    password_hash: str,
+    lifetime: timedelta,
+    client: str | None,
+    user_agent: str = "",
 ) -> tuple[User, Session] | ShopError:
     """Store a new password's hash, end every session of the caller, and begin a new one.
 
@@ -259,7 +271,7 @@ def change_password_and_session(
         return user
     session_service.end(actor.session_id or 0)
     place = throttle_service.place_key(client)
-    return user, session_service.begin(user.id, lifetime, place)
+    return user, session_service.begin(user.id, lifetime, place, user_agent)
 
 
 def sign_out_everywhere(actor: Actor) -> None:
@@ -270,6 +282,26 @@ def sign_out_everywhere(actor: Actor) -> None:
     """
     session_service.end_all(user_service.lock_caller(actor).id)
     security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE)
+
+
+def sign_out_elsewhere(actor: Actor) -> None:
+    """End all sessions of the caller but this one.
+
+    Raises:
+        Unauthenticated: the account was closed since the request came in.
+    """
+    session_service.end_all(user_service.lock_caller(actor).id, except_id=actor.session_id)
+    security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE, "but here")
+
+
+def end_session(actor: Actor, session_id: int) -> None:
+    """End one session of the caller.
+
+    Raises:
+        NotFound: there is none, it has ended, or it is somebody else's.
+    """
+    session_service.end_own(actor, session_id)
+    security_log.record_of(actor, security_log.SESSION_ENDED)
 
 
 def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:

@@ -29,6 +29,7 @@ REGISTERED = "registered"
 PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind of event
 PASSWORD_REFUSED = "password_refused"  # noqa: S105 - as above
 SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+SESSION_ENDED = "session_ended"
 ACCOUNT_DELETED = "account_deleted"
 RIGHTS_CHANGED = "rights_changed"
 ADDRESS_RELEASED = "address_released"
@@ -37,8 +38,8 @@ EXPORTED = "exported"
 RESTORED = "restored"
 KINDS = (
     SIGNED_IN, SIGN_IN_FAILED, REGISTERED, PASSWORD_CHANGED, PASSWORD_REFUSED,
-    SIGNED_OUT_EVERYWHERE, ACCOUNT_DELETED, RIGHTS_CHANGED, ADDRESS_RELEASED, PERSON_ERASED,
-    EXPORTED, RESTORED,
+    SIGNED_OUT_EVERYWHERE, SESSION_ENDED, ACCOUNT_DELETED, RIGHTS_CHANGED, ADDRESS_RELEASED,
+    PERSON_ERASED, EXPORTED, RESTORED,
 )  # fmt: skip
 MOST_FAILURES = 200
 """Lines of failed sign-ins in one minute, each from another network."""

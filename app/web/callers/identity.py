@@ -7,8 +7,8 @@ from flask import current_app, g, request
 
 from app.domain.people.actor import ANONYMOUS, Actor
 from app.errors import Unauthenticated
-from app.services.accounts import session_service
 from app.web.callers import operators
+from app.web.callers.sessions import find_actor
 from app.web.callers.sign_in_cookie import sign_in_claims
 from app.web.callers.tokens import Claims, verify_token
 from app.web.limits import rate_limits
@@ -61,7 +61,7 @@ def identify_caller() -> None:
         raise _invalid_token()
     if request.endpoint == REFRESH_ENDPOINT:
         return  # `auth_service.refresh` checks the token and its session in one statement
-    actor = session_service.find_actor(g.claims["sid"])
+    actor = find_actor(g.claims["sid"])
     if actor is None or str(actor.user_id) != g.claims["sub"]:
         rate_limits.count_for_network()
         raise _invalid_token()

@@ -12,7 +12,7 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 
 from app.domain.people.actor import ANONYMOUS
 from app.models import Session
-from app.services.accounts import session_service
+from app.web.callers.sessions import find_actor
 from app.web.callers.tokens import Claims, session_lifetime, verify_token
 from app.web.limits import rate_limits
 
@@ -43,7 +43,7 @@ def identify_visitor() -> None:
     if "actor" in g:  # a Bearer token identified the caller
         return
     claims = sign_in_claims()
-    actor = session_service.find_actor(claims["sid"]) if claims else None
+    actor = find_actor(claims["sid"]) if claims else None
     if actor is not None and str(actor.user_id) != (claims or {})["sub"]:
         actor = None
     if claims and actor is None:

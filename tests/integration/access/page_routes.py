@@ -56,6 +56,10 @@ POST      /account/password                                 401   303   303   30
 POST      /account/sign-out-everywhere                      401   303   303   303         401     401    401
 GET       /account/close                                    401   200   200   200         401     401    401
 POST      /account/close                                    401   303   303   409         401     401    401
+# app/pages/account/security.py
+GET       /account/security                                 401   200   200   200         401     401    401
+POST      /account/security/sessions/<session_id>/end       401   303   404   404         401     401    401
+POST      /account/security/end-others                      401   303   303   303         401     401    401
 # app/pages/account/addresses.py
 GET       /account/addresses                                401   200   200   200         401     401    401
 GET       /account/addresses/new                            401   200   200   200         401     401    401

@@ -67,6 +67,7 @@ class World:
             "deactivated": inside(self.app, factories.user),
         }
         self.owner_id = users["owner"].id
+        self.session_id = inside(self.app, _begin_session, self.owner_id)
         tokens = {name: inside(self.app, _signed_in, user.id) for name, user in users.items()}
         # Behind the shop's back: the session goes on, and only the account says no.
         change(self.app, users["deactivated"], is_active=False)
@@ -151,6 +152,7 @@ class World:
             "order": self.order_number,
             "part": "pages",
             "product": self.product.id,
+            "session_id": self.session_id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,
             "user_id": self.owner_id,
             "variant_id": self.product.variants[0].id,
@@ -179,6 +181,10 @@ class World:
 
     def _signed(self, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self.app.config["JWT_SECRET_KEY"], "HS256")
+
+
+def _begin_session(user_id: int) -> int:
+    return in_transaction(lambda: session_service.begin(user_id, timedelta(days=1))).id
 
 
 def _signed_in(user_id: int) -> dict[str, str]:
