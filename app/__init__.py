@@ -1,7 +1,7 @@
 """ShopSwift: an online shop's backend. `create_app` puts it together."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -11,10 +11,12 @@ from werkzeug.routing import MapAdapter
 from app import api, cli, config, extensions, pages, startup
 from app.db import engines, replica
 from app.db.unit_of_work import end_session
+from app.domain.store_settings import StoreSettings
 from app.gateways import media
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
 from app.services.cache.catalogue_cache import ProcessCache
+from app.services.operations import store_service
 from app.utils import error_handlers
 from app.web import request_lifecycle
 from app.web.path_prefix import PathPrefix
@@ -80,6 +82,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     app.wsgi_app = FixedHeaders(app.wsgi_app)  # type: ignore[method-assign]
     _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
+    app.extensions[store_service.DEFAULTS] = _store_defaults(app.config)
     media.register(app)
     request_lifecycle.register(app)
     telemetry.register(app)
@@ -93,6 +96,15 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
         for warning in settings.warnings():
             logging.getLogger(__name__).warning("%s", warning)
     return app
+
+
+def _store_defaults(settings: Mapping[str, Any]) -> StoreSettings:
+    return StoreSettings(
+        name=settings["STORE_NAME"],
+        currency=settings["STORE_CURRENCY"],
+        locale=settings["STORE_LOCALE"],
+        payment_methods=tuple(settings["PAYMENT_METHODS"]),
+    )
 
 
 def _refuse_problems(settings: config.Config) -> None:

@@ -10,6 +10,7 @@ from babel import Locale, UnknownLocaleError
 
 from app.db.engines import engine_options, owner_options, replica_options
 from app.domain.money import is_currency
+from app.domain.payment_methods import PAYMENT_METHODS, PaymentMethod
 from app.domain.people import secret_strength
 from app.domain.people.guest_limits import GuestLimits
 from app.environment import ConfigurationError as ConfigurationError
@@ -84,6 +85,7 @@ class Config:
         self.STORE_NAME = env.text("STORE_NAME", "ShopSwift")
         self.STORE_CURRENCY = self._currency(env)
         self.STORE_LOCALE = self._locale(env)
+        self.PAYMENT_METHODS = self._payment_methods(env)
         self.STORE_LOW_STOCK = env.integer("STORE_LOW_STOCK", 5, 0)
         # At most 90: browsers keep a guest's cart cookie for 90 days.
         self.CART_DAYS = env.integer("CART_DAYS", 30, 1, 90)
@@ -257,6 +259,17 @@ class Config:
         if not is_currency(code):
             raise ConfigurationError(f"STORE_CURRENCY is {code}, which is no currency of ISO 4217.")
         return code
+
+    def _payment_methods(self, env: Environment) -> list[PaymentMethod]:
+        """The ways to pay, in the order in which customers are offered them."""
+        names = [name.lower() for name in env.words("PAYMENT_METHODS")] or list(PAYMENT_METHODS)
+        for name in names:
+            if name not in PAYMENT_METHODS:
+                existing = ", ".join(PAYMENT_METHODS)
+                raise ConfigurationError(
+                    f"PAYMENT_METHODS names {name!r}; there are {existing}, split by commas."
+                )
+        return [PAYMENT_METHODS[name] for name in dict.fromkeys(names)]
 
     def _locale(self, env: Environment) -> str:
         name = env.text("STORE_LOCALE", "en_US")

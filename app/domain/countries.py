@@ -1,5 +1,9 @@
 """The countries of ISO 3166-1, as their alpha-2 codes."""
 
+from functools import lru_cache
+
+from babel import Locale
+
 _CODES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ
     BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM
@@ -17,3 +21,9 @@ COUNTRIES = frozenset(_CODES.split())
 def is_country(code: str) -> bool:
     """Whether ISO 3166-1 has assigned this code, in capitals."""
     return code in COUNTRIES
+
+
+@lru_cache(maxsize=1024)
+def country_name(code: str, locale: str) -> str:
+    """The name of a country in the language of a locale such as de_DE."""
+    return str(Locale.parse(locale).territories.get(code, code))

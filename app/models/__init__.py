@@ -13,8 +13,8 @@ from app.models.sales import (
     Order,
     OrderEvent,
     OrderLine,
-    Store,
 )
+from app.models.store import Store
 from app.models.trail import AuditEvent, SecurityEvent
 from app.models.users import Address, LoginThrottle, Session, User
 

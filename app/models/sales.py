@@ -205,12 +205,3 @@ class IdempotencyKey(Base):
     # Null only inside the transaction that carries the request out.
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
-
-
-class Store(Base):
-    """The one row of settings that cannot change once the shop has data."""
-
-    __tablename__ = "store"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-
-    currency: Mapped[str] = mapped_column(String(3))

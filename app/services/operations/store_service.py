@@ -1,12 +1,34 @@
-"""The shop's one currency, and the migration of its database."""
+"""The settings of the shop, its one currency, and the migration of its database.
 
+What the environment sets (STORE_NAME) holds until staff set it; the locale, the currency and the ways to
+pay are the environment's alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
-from app.extensions import db
+from app.db.prepared import prepared, run
+from app.domain.store_settings import StoreAddress, StoreSettings
+from app.extensions import db, extension
 from app.models import Store
+
+DEFAULTS = "store_defaults"
+"""The extension that holds the settings of a shop in which staff have set nothing."""
+SETTINGS = (
+    "name", "legal_name", "email", "address", "country", "vat_id", "prices_include_tax",
+    "hold_minutes", "prepayment_days", "return_days", "invoice_days", "version",
+)  # fmt: skip
+
+
+def settings() -> StoreSettings:
+    """The settings as the database has them now, in one statement."""
+    row = run(_READ).one_or_none()
+    return _with_defaults(dict(row._mapping) if row else {})
 
 
 def record_currency(currency: str) -> str:
@@ -62,3 +84,14 @@ def _earlier_revisions(folder: str) -> frozenset[str]:
     scripts = ScriptDirectory(folder)
     revisions = {script.revision for script in scripts.walk_revisions()}
     return frozenset(revisions - set(scripts.get_heads()))
+
+
+_READ = prepared(select(*(getattr(Store, name) for name in SETTINGS)).where(Store.id == 1))
+
+
+def _with_defaults(values: Mapping[str, Any]) -> StoreSettings:
+    stored = {name: value for name, value in values.items() if value is not None}
+    if "address" in stored:
+        stored["address"] = StoreAddress(**stored["address"])
+    defaults: StoreSettings = extension(DEFAULTS)
+    return replace(defaults, **stored)

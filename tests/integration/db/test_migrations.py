@@ -17,7 +17,7 @@ from app import create_app
 from app.config import ROOT, Testing
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
-from app.models import Base, Category, Product, StockMovement, Variant
+from app.models import Base, Category, Product, StockMovement, Store, Variant
 from tests import factories, roles, servers
 from tests.integration.conftest import migrated
 from tests.processes import side_by_side
@@ -162,6 +162,23 @@ def test_sessions_outlive_the_column_of_their_place(current):
         "/api/users/me", headers={"Authorization": f"Bearer {token}"}
     )
     assert answer.status_code == 200
+
+
+def test_a_recorded_currency_outlives_the_settings_and_the_release_before_records_one(current):
+    def currency():
+        with current.app_context():
+            return db.session.execute(text("SELECT currency FROM store WHERE id = 1")).scalar_one()
+
+    migrate(current, "downgrade", revision="0050")
+    assert currency() == "USD"
+    migrate(current, "upgrade")
+    assert currency() == "USD"
+
+    with current.app_context():
+        db.session.execute(text("DELETE FROM store"))
+        db.session.execute(text("INSERT INTO store (id, currency) VALUES (1, 'EUR')"))
+        db.session.commit()
+        assert db.session.get_one(Store, 1).hold_minutes == 30
 
 
 def test_accounts_with_turkish_letters_are_found_after_the_upgrade(empty):

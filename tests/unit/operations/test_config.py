@@ -8,12 +8,14 @@ from redis.exceptions import TimeoutError as SilentRedis
 
 from app import config
 from app.config import ROOT, ConfigurationError, Development, Production, load
+from app.domain.payment_methods import PAYMENT_METHODS
 
 KEYS = [
     "UWa1wFZl2Qx8RkPpDbWn4tYcV0sGjM7h", "g3Nf9XuLe5BzKq1TiCy6OaHr8JwDsEmP",
     "b7VnY2cRx0WdT4kSg9ZfQ6jLhA1uMeIo", "p5CtK8yJq3FvE0aNw7GxU2zBmO6sHrDl",
 ]  # fmt: skip
 SECRETS = {"SECRET_KEY": KEYS[0], "JWT_SECRET_KEY": KEYS[1]}
+PREPAYMENT, INVOICE = (PAYMENT_METHODS[name] for name in ("prepayment", "invoice"))
 POSTGRES = "postgresql://shop:pw@db.example/shop"
 PRODUCTION = {
     "FLASK_ENV": "production",
@@ -68,6 +70,14 @@ def test_empty_values_are_as_good_as_none():
         ("BCRYPT_LOG_ROUNDS", "10", "BCRYPT_LOG_ROUNDS", 10),
         ("STORE_NAME", " Corner Shop ", "STORE_NAME", "Corner Shop"),
         ("STORE_CURRENCY", "jpy", "STORE_CURRENCY", "JPY"),
+        ("PAYMENT_METHODS", "", "PAYMENT_METHODS", [PREPAYMENT, INVOICE]),
+        (
+            "PAYMENT_METHODS",
+            " Invoice , prepayment,invoice",
+            "PAYMENT_METHODS",
+            [INVOICE, PREPAYMENT],
+        ),
+        ("PAYMENT_METHODS", "invoice", "PAYMENT_METHODS", [INVOICE]),
         ("HOST", "0.0.0.0", "HOST", "0.0.0.0"),  # noqa: S104 - a value, nothing is bound
         ("PORT", "8080", "PORT", 8080),
         ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY", 4),
@@ -146,6 +156,7 @@ def test_a_variable_reaches_its_setting(name, text, attribute, value):
         ("LOG_FORMAT", "xml"),
         ("STORE_CURRENCY", "DOLLAR"),
         ("STORE_CURRENCY", "XXX"),
+        ("PAYMENT_METHODS", "sandbox,invoice"),
         ("DATABASE_URL", "mysql://localhost/shop"),
         ("DATABASE_URL", "postgresql+asyncpg://localhost/shop"),
         ("DATABASE_URL", "shop.db"),
