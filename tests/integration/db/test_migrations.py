@@ -169,7 +169,7 @@ def test_a_recorded_currency_outlives_the_settings_and_the_release_before_record
         with current.app_context():
             return db.session.execute(text("SELECT currency FROM store WHERE id = 1")).scalar_one()
 
-    migrate(current, "downgrade", revision="0050")
+    migrate(current, "downgrade", revision="0070")
     assert currency() == "USD"
     migrate(current, "upgrade")
     assert currency() == "USD"
