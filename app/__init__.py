@@ -93,6 +93,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     startup.make_database_folder(app)
     if strict:
         startup.refuse_other_currency(app)
+        startup.record_low_stock(app)
         for warning in settings.warnings():
             logging.getLogger(__name__).warning("%s", warning)
     return app

@@ -83,6 +83,23 @@ def refuse_other_currency(app: Flask) -> None:
         _refuse_other(recorded, app)
 
 
+def record_low_stock(app: Flask) -> None:
+    """Record STORE_LOW_STOCK in the database, where the triggers of events read it.
+
+    Where the database is away or not migrated yet, the next start records it.
+    """
+    with app.app_context():
+        try:
+            if store_service.recorded_low_stock() not in (None, app.config["STORE_LOW_STOCK"]):
+                units = app.config["STORE_LOW_STOCK"]
+                in_transaction(lambda: store_service.record_low_stock(units))
+        except SQLAlchemyError:
+            log.warning("STORE_LOW_STOCK cannot be recorded yet.")
+        finally:
+            db.session.remove()
+            db.engine.dispose()  # no connection is carried over a fork
+
+
 def _check_request(app: Flask) -> None:
     """Check the currency that could not be read at the start, once it can be.
 

@@ -8,7 +8,17 @@ from werkzeug.routing import IntegerConverter
 from app.api import docs, health, metrics
 from app.extensions import api
 
-BLUEPRINTS = ("auth", "users", "categories", "products", "stock", "images", "cart", "orders")
+BLUEPRINTS = (
+    "auth",
+    "users",
+    "categories",
+    "products",
+    "stock",
+    "images",
+    "cart",
+    "orders",
+    "events",
+)
 
 
 class PlainDigits(IntegerConverter):

@@ -10,7 +10,7 @@ from flask import Flask, current_app
 
 from app.cli.shell import command
 from app.extensions import db
-from app.jobs import KINDS, SCHEDULES
+from app.jobs import KINDS, RELAYS, SCHEDULES
 from app.jobs.worker import Worker
 
 THREADS = 4
@@ -35,7 +35,7 @@ def work(once: bool, threads: int, health_file: Path | None) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     db.session.remove()  # each job has a context of its own
-    worker = Worker(app, KINDS, SCHEDULES, threads, health_file)
+    worker = Worker(app, KINDS, SCHEDULES, threads, health_file, RELAYS)
     with _stopped_by_signals(worker):
         if once:
             worker.drain()

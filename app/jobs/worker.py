@@ -10,8 +10,9 @@ connection pooler and on SQLite as well.
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -37,8 +38,17 @@ PAUSE_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Relay:
+    """Work that is looked for in a table of its own, in batches of one transaction each."""
+
+    is_any_due: Callable[[], bool]
+    carry_out: Callable[[], object]
+
+
 class Worker:
-    """Carries out jobs of these kinds until it is stopped, or until none is due."""
+    """Carries out jobs of these kinds until it is stopped, or until none is due. A relay's work, which
+    may make jobs, comes first."""
 
     def __init__(
         self,
@@ -47,12 +57,14 @@ class Worker:
         schedules: Sequence[Schedule],
         threads: int = 1,
         health_file: Path | None = None,
+        relays: Sequence[Relay] = (),
     ) -> None:
         self._app = app
         self._kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
         self._schedules = schedules
         self._threads = threads
         self._health_file = health_file
+        self._relays = relays
         self._turn = threading.Lock()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -79,7 +91,7 @@ class Worker:
         with self._app.app_context():
             self._make_scheduled_jobs()
         with self._beating():
-            while not self._stopping.is_set() and (job := self._claim()):
+            while not self._stopping.is_set() and (job := self._relay_and_claim()):
                 self._finish(job)
 
     @contextmanager
@@ -122,7 +134,19 @@ class Worker:
             self._stopping.wait(POLL_SECONDS)
         return None
 
+    def _relay_and_claim(self) -> ClaimedJob | None:
+        self._relay()
+        return self._claim()
+
+    def _relay(self) -> None:
+        with self._app.app_context():
+            for relay in self._relays:
+                while relay.is_any_due():
+                    in_transaction(relay.carry_out)
+            end_session()
+
     def _claim_due(self) -> ClaimedJob | None:
+        self._relay()
         with self._app.app_context():
             is_any_due = job_queue.is_any_due(self._kinds)
             end_session()

@@ -2,6 +2,7 @@
 
 from app.db.base import Base
 from app.models.catalogue import Category, Product, StockMovement, Variant
+from app.models.events import Event
 from app.models.imports import ImportJob
 from app.models.jobs import Job
 from app.models.sales import (
@@ -20,6 +21,6 @@ from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
+    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

@@ -37,6 +37,8 @@ class Store(Base):
     prepayment_days: Mapped[int] = mapped_column(default=7, server_default="7")
     return_days: Mapped[int] = mapped_column(default=30, server_default="30")
     invoice_days: Mapped[int] = mapped_column(default=14, server_default="14")
+    # STORE_LOW_STOCK, which the triggers of `events` read here.
+    low_stock: Mapped[int] = mapped_column(default=5, server_default="5")
     # Until then staff are not asked for what is missing.
     setup_postponed_until: Mapped[datetime | None]
     # Incremented by every edit.

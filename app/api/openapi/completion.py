@@ -14,6 +14,7 @@ TAGS = {
     "images": "Pictures of products, for staff.",
     "cart": "The cart of a customer, or of a guest who sends X-Cart-Token.",
     "orders": "Orders: place, read and cancel them; for staff, change their status.",
+    "events": "What happened in the shop, in order, for programs of staff.",
 }
 DESCRIPTION = """A shop: catalogue, carts and orders.
 

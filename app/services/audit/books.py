@@ -6,13 +6,19 @@ names. All checks only read, so they can run on one snapshot while the shop sell
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, bindparam, func, select, text
 
+from app.db.base import UtcDateTime
+from app.domain.clock import utc_now
 from app.domain.order_status import ALLOWED
 from app.extensions import db
 from app.models import MAX_QUANTITY, Base, Order, Product, StockMovement, Variant
 from app.models.catalogue import OUTDATED_SEARCH_KEYS
+
+EVENTS_STORED = timedelta(days=89)
+"""Events of steps that are younger have not been removed."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,32 @@ ORDERS = (
     ),
 )
 
+_TYPE = "CASE h.status WHEN 'pending' THEN 'order.placed' ELSE 'order.' || h.status END"
+_WITH_EVENT = f"e.subject_kind = 'order' AND e.subject_id = h.order_id AND e.type = {_TYPE}"
+EVENTS = (
+    Check(
+        "event missing",
+        "order {0}: {1}, but the feed of events does not tell it",
+        # Not of steps from before there were events, nor of steps whose events may have been removed.
+        f"""SELECT h.order_id, h.status FROM order_events h
+        WHERE h.status IN ('pending', 'cancelled', 'shipped', 'delivered') AND h.at > :since
+            AND h.id > (SELECT min(h.id) FROM events e JOIN order_events h ON {_WITH_EVENT})
+            AND NOT EXISTS (SELECT 1 FROM events e WHERE {_WITH_EVENT})""",
+    ),
+    Check(
+        "event untrue",
+        "event {0}: {1} of order {2}, but its history has no such step",
+        f"""SELECT e.id, e.type, e.subject_id FROM events e WHERE e.subject_kind = 'order'
+            AND NOT EXISTS (SELECT 1 FROM order_events h WHERE {_WITH_EVENT})""",
+    ),
+    Check(
+        "event twice",
+        "order {1}: event {0} and {2} others tell the same",
+        """SELECT min(id), subject_id, count(*) - 1 FROM events WHERE subject_kind = 'order'
+        GROUP BY subject_id, type HAVING count(*) > 1""",
+    ),
+)
+
 CATALOGUE = (
     Check(
         "product price",
@@ -201,8 +233,12 @@ PEOPLE = (
 
 def violations() -> Iterator[str]:
     """A line for each violation: the name of the check, the ids and the figures."""
+    since = {"since": utc_now() - EVENTS_STORED}
     for check in all_checks():
-        for row in db.session.execute(text(check.query)):
+        query = text(check.query)
+        if ":since" in check.query:
+            query = query.bindparams(bindparam("since", type_=UtcDateTime())).bindparams(**since)
+        for row in db.session.execute(query):
             yield f"{check.name}: {check.sentence.format(*row)}"
 
 
@@ -216,7 +252,7 @@ def figures() -> dict[str, int]:
 
 def all_checks() -> Iterator[Check]:
     """Every check, in the order in which `flask audit` reports."""
-    yield from (*LEDGER, *ORDERS, *CATALOGUE, *PEOPLE)
+    yield from (*LEDGER, *ORDERS, *EVENTS, *CATALOGUE, *PEOPLE)
     for table in Base.metadata.sorted_tables:
         yield from _orphans(table)
 

@@ -18,6 +18,7 @@ from app.models import (
     Base,
     Cart,
     Checkout,
+    Event,
     IdempotencyKey,
     ImportJob,
     Job,
@@ -30,7 +31,7 @@ from app.services.accounts import session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
-from app.services.messages import idempotency, job_queue
+from app.services.messages import event_feed, idempotency, job_queue
 
 BATCH = 1000
 """Rows in one transaction."""
@@ -75,6 +76,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
         ExpiredRows("security events", SecurityEvent, SecurityEvent.at < lines_before),
         ExpiredRows("imports", ImportJob, ImportJob.updated_at < imports_before),
         ExpiredRows("jobs", Job, job_queue.expired()),
+        ExpiredRows("events", Event, event_feed.expired()),
     )
 
 

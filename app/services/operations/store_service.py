@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, select, text, update
 
 from app.db.prepared import prepared, run
 from app.domain.store_settings import StoreAddress, StoreSettings
@@ -43,8 +43,20 @@ def record_currency(currency: str) -> str:
 
 def recorded_currency() -> str | None:
     """The currency of the prices in this database; None until one is recorded."""
-    store = db.session.get(Store, 1)
-    return store.currency if store else None
+    # One column: the release before has tables without some of the others.
+    return db.session.scalar(select(Store.currency).where(Store.id == 1))
+
+
+def record_low_stock(units: int) -> None:
+    """Record the number of available units from which on a variant's stock is low."""
+    db.session.execute(update(Store).where(Store.id == 1).values(low_stock=units))
+
+
+def recorded_low_stock() -> int | None:
+    """The recorded number; None in a database without tables, or without the shop's row."""
+    if not has_tables():
+        return None
+    return db.session.scalar(select(Store.low_stock).where(Store.id == 1))
 
 
 def has_tables() -> bool:

@@ -4,7 +4,8 @@ Each operation locks the store's row first, so that of two seeds at once the sec
 first has created.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Table, delete, select, text, update
@@ -27,6 +28,7 @@ from app.models import (
 )
 from app.services.audit import trail
 from app.services.cache import catalogue_cache
+from app.services.messages import event_feed
 from app.services.seeding import generated, orders, written
 
 DEMO_CUSTOMER = ("demo@example.com", "shopswift demo shopper")
@@ -34,12 +36,22 @@ DEMO_ADMIN = ("demo-admin@example.com", "shopswift demo admin")
 WRITTEN_ORDERS = 30
 
 
+@contextmanager
+def _seeding() -> Iterator[None]:
+    """Lock the store's row; in the end number the events of what was created, which tell nobody."""
+    _lock_store()
+    before = event_feed.highest_id()
+    yield
+    db.session.flush()
+    event_feed.number_own(before)
+
+
+@_seeding()
 def create_demo(currency: str, customer_hash: str, admin_hash: str, seed: int) -> bool:
     """Create the hand-written part of the demo shop; return False if it exists already.
 
     The hashes are of the two demo passwords, computed outside of the transaction.
     """
-    _lock_store()
     if written.exists():
         return False
     now = utc_now()
@@ -52,17 +64,17 @@ def create_demo(currency: str, customer_hash: str, admin_hash: str, seed: int) -
     return True
 
 
+@_seeding()
 def add_products(target: int, currency: str, seed: int, now: datetime) -> int:
     """Add a batch of the products that are missing to `target`; return how many there are then."""
-    _lock_store()
     total = generated.fill_up(target, seed, currency, now)
     catalogue_cache.invalidate_catalogue()
     return total
 
 
+@_seeding()
 def add_orders(target: int, currency: str, seed: int, now: datetime) -> int:
     """Add a batch of the orders that are missing to `target`; return how many there are then."""
-    _lock_store()
     total = orders.fill_up(target, seed, currency, now)
     catalogue_cache.invalidate_catalogue()
     return total

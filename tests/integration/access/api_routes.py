@@ -53,6 +53,8 @@ DELETE       /api/products/<product>/images/<image>          401   403   403   2
 # app/api/stock.py
 POST         /api/products/<product>/stock                   401   403   403   200         401     401    401
 GET          /api/products/<product>/stock                   401   403   403   200         401     401    401
+# app/api/events.py
+GET          /api/events                                     401   403   403   200         401     401    401
 # app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
 GET          /api/cart                                       200   200   200   200         401     401    401
 DELETE       /api/cart                                       204   204   204   204         401     401    401

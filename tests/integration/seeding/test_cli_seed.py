@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.config import ROOT
+from app.db.unit_of_work import in_transaction
 from app.domain.order_status import STATUSES
 from app.domain.people.passwords import weakness
 from app.extensions import db
-from app.models import Base, Category, Order, Product, Store, User, Variant
+from app.models import Base, Category, Event, Order, Product, Store, User, Variant
+from app.services.messages import subscribers
 from app.services.seeding import seed_service
 from app.services.seeding.content import minor
 from tests import factories
@@ -67,6 +69,18 @@ def test_its_books_are_right(flask):
     assert result.stdout.startswith("audit: 90 products, ")
     assert result.stdout.endswith("0 violations.\n")
     assert result.exit_code == 0
+
+
+def test_what_is_seeded_is_in_the_feed_and_tells_nobody(flask, monkeypatch):
+    told = []
+    monkeypatch.setattr(subscribers, "SUBSCRIBERS", [told.extend])
+    flask("seed-db", "--products", "90", "--orders", "60")
+
+    placed = select(func.count()).where(Event.type == "order.placed", Event.seq.is_not(None))
+    assert db.session.scalar(placed) == 60
+    db.session.rollback()
+    assert in_transaction(subscribers.relay_events) == 0
+    assert told == []
 
 
 def test_postgresql_knows_at_once_how_much_came_in(flask):

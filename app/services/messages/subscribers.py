@@ -1,0 +1,13 @@
+"""What each new event is passed on to, in the transaction that numbers it."""
+
+from collections.abc import Sequence
+
+from app.services.messages import event_feed
+from app.services.messages.event_feed import Subscriber
+
+SUBSCRIBERS: Sequence[Subscriber] = ()
+
+
+def relay_events() -> int:
+    """Number the next events and pass them to SUBSCRIBERS; how many there were."""
+    return event_feed.number(SUBSCRIBERS)
