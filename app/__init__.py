@@ -12,13 +12,13 @@ from app import api, cli, config, extensions, pages, startup
 from app.db import engines, replica
 from app.db.unit_of_work import end_session
 from app.domain.store_settings import StoreSettings
-from app.gateways import media
+from app.gateways import mail, media
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
 from app.services.cache.catalogue_cache import ProcessCache
 from app.services.operations import store_service
 from app.utils import error_handlers
-from app.web import request_lifecycle
+from app.web import mails, request_lifecycle
 from app.web.path_prefix import PathPrefix
 from app.web.security_headers import FixedHeaders
 from app.web.session_interface import VisitSessions
@@ -84,11 +84,13 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     _bind_extensions(app)
     app.extensions[store_service.DEFAULTS] = _store_defaults(app.config)
     media.register(app)
+    mail.register(app)
     request_lifecycle.register(app)
     telemetry.register(app)
     error_handlers.register(app)
     api.register(app)
     pages.register(app)
+    mails.register(app)
     cli.register(app)
     startup.make_database_folder(app)
     if strict:

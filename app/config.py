@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from babel import Locale, UnknownLocaleError
 
 from app.db.engines import engine_options, owner_options, replica_options
 from app.domain.money import is_currency
 from app.domain.payment_methods import PAYMENT_METHODS, PaymentMethod
-from app.domain.people import secret_strength
+from app.domain.people import emails, secret_strength
 from app.domain.people.guest_limits import GuestLimits
 from app.environment import ConfigurationError as ConfigurationError
 from app.environment import Environment
+from app.gateways import mail
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "for-development-only-never-in-production"  # noqa: S105 - refused in production
@@ -80,6 +82,7 @@ class Config:
         self._read_hashing(env)
         self._read_database(env)
         self._read_redis(env)
+        self._read_mail(env)
 
     def _read_store(self, env: Environment) -> None:
         self.STORE_NAME = env.text("STORE_NAME", "ShopSwift")
@@ -201,6 +204,33 @@ class Config:
         # "shop+": the storages of app/web/limits/storage.py, which outlive an outage of Redis.
         self.RATELIMIT_STORAGE_URI = f"shop+{storage}"
         self.RATELIMIT_STORAGE_OPTIONS = {} if storage == "memory://" else redis_options()
+
+    def _read_mail(self, env: Environment) -> None:
+        self.SHOP_URL = self._shop_url(env)
+        self.MAIL_URL = env.text("MAIL_URL")
+        host = urlsplit(self.SHOP_URL).hostname or ""
+        default = f"shop@{host}" if re.search(r"\.[a-z]", host) else "shop@shop.test"
+        self.MAIL_FROM = env.text("MAIL_FROM", default)
+        beside_media = Path(self.MEDIA_FOLDER).parent / "mail"
+        self.MAIL_FOLDER = env.text("MAIL_FOLDER", str(beside_media))
+        try:
+            if self.MAIL_URL:
+                mail.read_url(self.MAIL_URL)
+            self.MAIL_FROM = emails.wire_form(self.MAIL_FROM)
+        except mail.MailUrlError as error:
+            raise ConfigurationError(f"MAIL_URL: {error}.") from None
+        except emails.NotAnEmail:
+            raise ConfigurationError("MAIL_FROM must be an email address.") from None
+
+    def _shop_url(self, env: Environment) -> str:
+        """Where shoppers find the shop, for links that are made outside of a request."""
+        url = env.text("SHOP_URL").rstrip("/")
+        if not url:
+            hosts = [host.lstrip(".") for host in self.TRUSTED_HOSTS or ()]
+            return f"https://{hosts[0]}" if hosts else f"http://localhost:{self.PORT or 5000}"
+        if not _ORIGIN.fullmatch(url):
+            raise ConfigurationError("SHOP_URL must be an origin such as https://shop.example.")
+        return url
 
     def problems(self) -> list[str]:
         """Reasons why the shop may not start; none outside production."""

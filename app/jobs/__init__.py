@@ -2,12 +2,14 @@
 
 from app.jobs import upkeep
 from app.jobs.kinds import Kind, Schedule
+from app.jobs.mails import MAIL
 from app.jobs.worker import Relay
 from app.services.messages import event_feed, subscribers
 
 KINDS = (
     Kind("purge", upkeep.carry_out_purge, max_tries=3),
     Kind("audit", upkeep.carry_out_audit, max_tries=1),
+    MAIL,
 )
 SCHEDULES = (Schedule("purge", 3600), Schedule("audit", 86_400))
 RELAYS = (Relay(event_feed.is_any_unnumbered, subscribers.relay_events),)

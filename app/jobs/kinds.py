@@ -12,6 +12,10 @@ JITTER = 0.2
 """The part by which a pause is longer or shorter, so that jobs that failed together spread."""
 
 
+class NoRetry(Exception):
+    """Another try is of no use, or would do harm: the job is parked at once."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of job and the function that carries it out.

@@ -10,9 +10,11 @@ from pathlib import Path
 from flask import current_app
 
 from app.db.unit_of_work import in_transaction, open_snapshot
-from app.gateways import media
+from app.domain.clock import utc_now
+from app.gateways import mail, media
 from app.observability import task_status
 from app.services.audit import books
+from app.services.messages import mail_service
 from app.services.messages.job_queue import ClaimedJob
 from app.services.operations import purge_service
 from app.services.operations.purge_service import BATCH, ExpiredRows
@@ -54,6 +56,8 @@ def carry_out_purge(_job: ClaimedJob) -> None:
     """Purge, and record for `/metrics` how it ended."""
     with task_status.recording(Path(current_app.config["STATUS_FOLDER"]), "purge"):
         purge()
+        if folder := mail.folder():
+            folder.remove_before(utc_now() - mail_service.STORED)
 
 
 def audit(report: Callable[[str], object]) -> int:

@@ -24,7 +24,7 @@ from app.db.moments import seconds_from_now
 from app.db.unit_of_work import end_session, in_transaction
 from app.errors import ShopError
 from app.extensions import db
-from app.jobs.kinds import Kind, Schedule, slot_key
+from app.jobs.kinds import Kind, NoRetry, Schedule, slot_key
 from app.observability import worker_status
 from app.services.messages import job_queue
 from app.services.messages.job_queue import LEASE_SECONDS, ClaimedJob, LeaseLost
@@ -180,7 +180,8 @@ class Worker:
             raise
         except Exception as error:
             log.exception("Job %s (%s) failed, try %s.", job.id, job.kind, job.tries)
-            _note_failure(job, kind, describe(error))
+            is_last = isinstance(error, NoRetry) or job.tries >= kind.max_tries
+            _note_failure(job, describe(error), None if is_last else kind.pause(job.tries))
 
     def _run(self, job: ClaimedJob, kind: Kind) -> None:
         if kind.transactional:
@@ -246,8 +247,8 @@ def _carry_out_and_complete(job: ClaimedJob, kind: Kind) -> None:
     job_queue.complete(job)
 
 
-def _note_failure(job: ClaimedJob, kind: Kind, error: str) -> None:
-    if job.tries >= kind.max_tries:
+def _note_failure(job: ClaimedJob, error: str, pause: float | None) -> None:
+    if pause is None:
         in_transaction(partial(job_queue.park, job, error))
     else:
-        in_transaction(partial(job_queue.retry, job, error, kind.pause(job.tries)))
+        in_transaction(partial(job_queue.retry, job, error, pause))

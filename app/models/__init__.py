@@ -5,6 +5,7 @@ from app.models.catalogue import Category, Product, StockMovement, Variant
 from app.models.events import Event
 from app.models.imports import ImportJob
 from app.models.jobs import Job
+from app.models.mails import Mail
 from app.models.sales import (
     MAX_QUANTITY,
     Cart,
@@ -21,6 +22,6 @@ from app.models.users import Address, LoginThrottle, Session, User
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
+    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

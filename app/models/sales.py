@@ -111,6 +111,8 @@ class Order(Base):
     number: Mapped[str] = mapped_column(String(20), unique=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     guest_token_hash: Mapped[str | None] = mapped_column(String(64))
+    # Of the token in the links of mails to a guest: see app.services.orders.order_links.
+    link_token_hash: Mapped[str | None] = mapped_column(String(64))
     # Of a guest's order, as long as it is pending: keyed hashes of the network that it came from and
     # of its email address, and its largest quantity of one article.
     guest_network_hash: Mapped[str | None] = mapped_column(String(64))

@@ -38,7 +38,8 @@ class Visitor:
         if self.actor.user_id is not None:
             own.append(Order.user_id == self.actor.user_id)
         if self.order_token is not None:
-            own.append(Order.guest_token_hash == hash_token(self.order_token))
+            token_hash = hash_token(self.order_token)
+            own.extend((Order.guest_token_hash == token_hash, Order.link_token_hash == token_hash))
         return or_(false(), *own)
 
 

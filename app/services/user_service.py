@@ -18,7 +18,7 @@ from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.models.word_index import has_words, match_text
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
-from app.services.messages import idempotency
+from app.services.messages import idempotency, mail_service
 
 NEWEST_FIRST = SortKey("newest users", User.id, User.id, descending=True)
 NO_PASSWORD = "!"  # noqa: S105 - no password has this hash
@@ -269,6 +269,7 @@ def erase(user: User) -> None:
         .values(note="")
         .execution_options(synchronize_session=False)
     )
+    mail_service.erase(user.email or "")
     user.email = user.email_key = None
     user.first_name = user.last_name = ""
     user.lookup_words = name_words("", "")

@@ -81,6 +81,7 @@ def environ(database: str, tmp_path_factory: Any) -> dict[str, str]:
         "DATABASE_POOLER": str(database.endswith(POOLED)),
         "REDIS_URL": redis,
         "STATUS_FOLDER": str(tmp_path_factory.mktemp("status")),
+        "MAIL_FOLDER": str(tmp_path_factory.mktemp("mail")),
         "RATELIMIT_ENABLED": "false",
         "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
         "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",

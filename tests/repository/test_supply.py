@@ -145,8 +145,10 @@ def test_the_shop_runs_no_commands_and_no_code_that_was_sent():
             assert called(node) not in FORBIDDEN_CALLS, (path, called(node))
 
 
-def test_the_shop_calls_nobody():
+def test_only_gateways_call_somebody():
     for path, tree in sources():
+        if path == ROOT / "app/gateways/mail.py":
+            continue
         for node in ast.walk(tree):
             names = {name for name in whole(node) if name != "http.HTTPStatus"}
             roots = names | {name.partition(".")[0] for name in names}

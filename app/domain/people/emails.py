@@ -54,6 +54,19 @@ def clean(text: str) -> str:
     return checked.normalized
 
 
+def wire_form(address: str) -> str:
+    """An address as mail servers read it: its domain in ASCII (IDNA 2008, RFC 5891).
+
+    Raises:
+        NotAnEmail: it is none.
+    """
+    try:
+        checked = validate_email(clean(address), check_deliverability=False, strict=True)
+    except EmailNotValidError as error:
+        raise NotAnEmail(str(error)) from None
+    return f"{checked.local_part}@{checked.ascii_domain}"
+
+
 def key(text: str) -> str:
     """The key by which addresses compare: the part before the @ without case, the domain as in IDNA.
 

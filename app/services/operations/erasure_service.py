@@ -22,6 +22,7 @@ from app.services.accounts import throttle_service
 from app.services.audit import security_log, trail
 from app.services.buying import checkout_details
 from app.services.inventory import inventory_service
+from app.services.messages import mail_service
 
 OPEN = ("pending", "processing")
 MOST_NAMES = 50
@@ -61,8 +62,8 @@ def find_personal_data(email: str, name: str = "") -> PersonalData:
 def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalData:
     """Erase what `find_personal_data` finds. Orders and stock movements stay, without the person.
 
-    Also deletes the stored answers to these orders, which repeat the email and the address, and what was
-    entered to order with this address. The audit trail records each order.
+    Also deletes the stored answers to these orders, which repeat the email and the address, what was
+    entered to order with this address, and mails to it. The audit trail records each order.
 
     Raises:
         Invalid: `email` is no address.
@@ -70,6 +71,7 @@ def erase_personal_data(actor: Actor, email: str, name: str = "") -> PersonalDat
     data = find_personal_data(email, name)
     _erase_orders(data.order_ids)
     checkout_details.erase(_clean(email))
+    mail_service.erase(email)
     if data.reasons:
         inventory_service.erase_reasons(list(data.reasons))
     throttle_service.delete_counts(throttle_service.login_key(email))

@@ -23,6 +23,7 @@ from app.models import (
     ImportJob,
     Job,
     LoginThrottle,
+    Mail,
     Product,
     SecurityEvent,
     Session,
@@ -31,7 +32,7 @@ from app.services.accounts import session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
-from app.services.messages import event_feed, idempotency, job_queue
+from app.services.messages import event_feed, idempotency, job_queue, mail_service
 
 BATCH = 1000
 """Rows in one transaction."""
@@ -77,6 +78,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
         ExpiredRows("imports", ImportJob, ImportJob.updated_at < imports_before),
         ExpiredRows("jobs", Job, job_queue.expired()),
         ExpiredRows("events", Event, event_feed.expired()),
+        ExpiredRows("mails", Mail, mail_service.expired()),
     )
 
 

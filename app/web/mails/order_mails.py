@@ -1,0 +1,107 @@
+"""Mails about orders."""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app.domain.people.tokens import new_token
+from app.extensions import db
+from app.models import Order
+from app.services.orders import order_links
+from app.web.mails.links import link
+from app.web.mails.templates import MailTemplate, NoSubject, Values, add_template
+
+
+class LineOfMail(NamedTuple):
+    """One article of an order."""
+
+    name: str
+    options: str
+    quantity: int
+    total: int
+
+
+class OrderOfMail(NamedTuple):
+    """An order as its mails show it."""
+
+    number: str
+    placed_at: datetime
+    lines: list[LineOfMail]
+    totals: list[tuple[str, int]]
+    total: int
+    address: list[str]
+    tracking: list[tuple[str, str]]
+    link: str
+
+
+def load_order(context: Mapping[str, Any]) -> Values:
+    """An order by its number. Its link opens a guest's order; a customer's asks to sign in.
+
+    Raises:
+        NoSubject: the order's person is erased.
+    """
+    number = context["order"]
+    query = select(Order).where(Order.number == number).options(selectinload(Order.lines))
+    order = db.session.scalar(query)
+    if order is None or order.email is None:
+        raise NoSubject("The order's person is erased.")
+    token = order_links.link_token(number)
+    address = link("order_pages.show_order", number=number, **({"token": token} if token else {}))
+    return {"order": _view(order, address)}
+
+
+def _view(order: Order, address: str) -> OrderOfMail:
+    lines = [
+        LineOfMail(line.name, " · ".join(line.options.values()), line.quantity, line.line_total)
+        for line in order.lines
+    ]
+    extras = [
+        ("Discount", -order.discount_total), ("Shipping", order.shipping_total),
+        ("Tax", order.tax_total),
+    ]  # fmt: skip
+    extras = [(name, amount) for name, amount in extras if amount]
+    subtotal = [("Subtotal", order.subtotal)] if extras else []
+    totals = [*subtotal, *extras, ("Total", order.total)]
+    return OrderOfMail(
+        order.number, order.placed_at, lines, totals, order.total,
+        _address_lines(order.shipping_address or {}), [], address,
+    )  # fmt: skip
+
+
+def _address_lines(address: Mapping[str, str]) -> list[str]:
+    city = " ".join(address.get(name, "") for name in ("postal_code", "city")).strip()
+    lines = [address.get(name, "") for name in ("name", "line1", "line2")]
+    return [
+        line
+        for line in (*lines, city, address.get("region", ""), address.get("country", ""))
+        if line
+    ]
+
+
+def sample_order() -> Values:
+    """An order for previews."""
+    number = "SW-7K2M-0QXD-94TV"
+    lines = [
+        LineOfMail("Hooded sweatshirt", "M · Navy", 2, 11800),
+        LineOfMail("Wool hat & “café” scarf <gift set>", "", 1, 3950),
+    ]
+    totals = [("Subtotal", 15750), ("Shipping", 490), ("Total", 16240)]
+    address = ["Zoë Müller-O’Hara", "12 Harbour Street", "Flat 3", "20457 Hamburg", "DE"]
+    tracking = [("Carrier", "DHL"), ("Tracking number", "00340434161094022115")]
+    return {
+        "order": OrderOfMail(
+            number, datetime(2026, 11, 30, 14, 5, tzinfo=timezone.utc), lines, totals, 16240,
+            address, tracking, link("order_pages.show_order", number=number, token=new_token()),
+        )
+    }  # fmt: skip
+
+
+for _name, _title in (
+    ("order_placed", "Order received"),
+    ("order_cancelled", "Order cancelled"),
+    ("order_shipped", "Order shipped"),
+):
+    add_template(MailTemplate(_name, _title, load_order, sample_order))
