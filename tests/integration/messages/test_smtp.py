@@ -213,10 +213,10 @@ def test_a_url_says_how(url, server):
     [
         "http://mail.test", "smtp://", "smtp://mail.test/box", "smtp://mail.test?tls=no",
         "smtp://mail.test?starttls=maybe", "smtp://mail.test:port", "smtp://mail.test:99999",
-        "smtp://u:geheim@mail.test?starttls=no", "mail.test",
+        "smtp://u:secret@mail.test?starttls=no", "mail.test",
     ],
 )  # fmt: skip
 def test_a_url_that_says_nothing_or_too_much_is_refused(url):
     with pytest.raises(MailUrlError) as refusal:
         mail.read_url(url)
-    assert "geheim" not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
