@@ -5,6 +5,7 @@ from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import quote
 
 from flask import current_app
 
@@ -41,9 +42,11 @@ def build(mail: QueuedMail) -> EmailMessage:
     message["Message-ID"] = f"<{mail.message_id}@{sender_address().rpartition('@')[2]}>"
     # RFC 3834: no automatic answers, such as those of people on holiday.
     message["Auto-Submitted"] = "auto-generated"
-    message["Reply-To"] = _address(shop.name, shop.reply_to)
+    message["Reply-To"] = _address(shop.name, emails.wire_form(shop.reply_to))
     if not template.is_receipt:
-        message["List-Unsubscribe"] = f"<mailto:{shop.reply_to}?subject=unsubscribe>"
+        message["List-Unsubscribe"] = (
+            f"<mailto:{quote(shop.reply_to, safe='@')}?subject=unsubscribe>"
+        )
     message["Content-Language"] = "en"
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")

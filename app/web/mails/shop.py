@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from flask import current_app
 
+from app.domain.store_settings import StoreSettings
+from app.services.operations import store_service
+
 
 class MailShop(NamedTuple):
     """The shop as its mails show it."""
@@ -13,11 +16,18 @@ class MailShop(NamedTuple):
     url: str
     reply_to: str
     foot: Sequence[str]
-    """The lines below each mail: name, address, and what the law demands."""
+    """The lines below each mail: who sells, where, and what the law demands."""
 
 
 def mail_shop() -> MailShop:
     """The shop with its present settings."""
-    config = current_app.config
-    name: str = config["STORE_NAME"]
-    return MailShop(name, config["SHOP_URL"], config["MAIL_FROM"], (name,))
+    settings, config = store_service.settings(), current_app.config
+    reply_to = settings.email or config["MAIL_FROM"]
+    return MailShop(settings.name, config["SHOP_URL"], reply_to, _foot(settings))
+
+
+def _foot(settings: StoreSettings) -> list[str]:
+    lines = [settings.seller, *settings.address_lines, settings.email or ""]
+    if settings.vat_id:
+        lines.append(f"VAT ID {settings.vat_id}")
+    return [line for line in lines if line]
