@@ -1,7 +1,7 @@
 """Mails, and the links of guests' orders in them.
 
 Revision ID: 0065
-Revises: 0060
+Revises: 0051
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0065"
-down_revision = "0060"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
