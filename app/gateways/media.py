@@ -54,6 +54,7 @@ class FolderStore:
         if not path.is_symlink():  # the shop creates none; one is replaced below
             with suppress(OSError):
                 os.utime(path)  # in use again: tells `discard` that it is not old
+                os.lstat(path)  # fails if `discard` has renamed it, and may have judged it before
                 return False
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as file:
