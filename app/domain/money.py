@@ -73,7 +73,7 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     coefficient = int("".join(map(str, number.as_tuple().digits)))
     if shift < -MAX_WRITTEN or coefficient % 10 ** max(-shift, 0):
         raise NotMoney(_too_many_places(currency))
-    minor: int = coefficient * 10**shift if shift >= 0 else coefficient // 10**-shift
+    minor: int = coefficient * 10 ** max(shift, 0) // 10 ** max(-shift, 0)
     return -minor if number.is_signed() else minor
 
 
@@ -92,14 +92,12 @@ def _all_digits(amount: str, size: int) -> str:
     that needs no Decimal. Of any other, nothing."""
     whole, _point, rest = amount.partition(".")
     digits = whole + rest
-    is_plain = len(rest) == size > 0 and len(digits) <= 18 and digits.isascii() and digits.isdigit()
+    is_plain = len(rest) == size and len(digits) <= 18 and digits.isascii() and digits.isdigit()
     return digits if is_plain else ""
 
 
 def _decimal(amount: str | int | float | Decimal) -> Decimal:
-    if isinstance(amount, bool) or not isinstance(amount, (str, int, float, Decimal)):
-        raise NotMoney("Not a valid amount of money.")
-    text = str(amount)
+    text = str(amount)  # of anything that is no number, Decimal can make none
     if "_" in text or not text.isascii() or text != text.strip():
         raise NotMoney("Not a valid amount of money.")
     return read_decimal(text)

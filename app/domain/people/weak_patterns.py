@@ -7,7 +7,7 @@ to six digits and signs at either end, which people like to add to a word.
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from app.domain.people.common_passwords import common_passwords, common_words
 from app.domain.text import fold
@@ -77,7 +77,7 @@ def _is_repeated(text: str) -> bool:
 def _cores(text: str) -> Iterator[str]:
     """The words that may be behind a password: its core, its core with the usual substitutes of letters,
     and half of a core that says something twice."""
-    ending = len(text) - len(text.rstrip("".join(map(chr, range(33, 65)))))
+    ending = len(text) - len(text.rstrip("".join(map(chr, range(32, 65)))))
     body, rest = text[: len(text) - ending], text[len(text) - ending :]
     spellings = {text, *(body.translate(table) + rest for table in _SUBSTITUTES)}
     for spelling in spellings:
@@ -141,15 +141,13 @@ def _is_row(text: str) -> bool:
 
 def _consists_of_runs(text: str) -> bool:
     """Whether a password consists of pieces of rows, each of three keys or more."""
-    if not text:
-        return False
     place = 0
     while place < len(text):
         length = max(_run_length(text[place:], row) for row in _BOTH_WAYS)
         if length < SHORTEST_RUN:
             return False
         place += length
-    return True
+    return bool(text)
 
 
 _BOTH_WAYS = [row for line in _ROWS for row in (line, line[::-1])]
@@ -157,10 +155,5 @@ _BOTH_WAYS = [row for line in _ROWS for row in (line, line[::-1])]
 
 def _run_length(text: str, row: str) -> int:
     """How many characters at the beginning of a text are neighbours in a row of keys."""
-    start = row.find(text[0])
-    if start < 0:
-        return 0
-    length = 0
-    while start + length < len(row) and text[length : length + 1] == row[start + length]:
-        length += 1
-    return length
+    pairs = zip(text, row[row.find(text[0]) :], strict=False)
+    return len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])

@@ -29,8 +29,6 @@ from tests.integration.passwords import hashing_requests
 from tests.integration.people import EMAIL, at_once, inside, login, make_user, rows
 from tests.processes import side_by_side
 
-pytestmark = pytest.mark.processes
-
 HOLD_ONE = """
 import sys, time
 from pathlib import Path
@@ -85,6 +83,7 @@ def is_free(places: Bulkhead) -> bool:
 # --- Places
 
 
+@pytest.mark.processes
 def test_no_more_hash_at_once_than_there_are_places_over_all_processes(folder):
     ended = side_by_side(3, TAKE_TURNS, str(folder))
     spans = [tuple(map(float, line.split())) for line in ended.stdout.splitlines()]
@@ -104,6 +103,7 @@ def most_at_once(spans) -> int:
     return most
 
 
+@pytest.mark.processes
 def test_a_process_that_is_killed_leaves_its_place(folder):
     places = Bulkhead(folder, 1, 0)
     holder = started(HOLD_ONE, folder)
@@ -322,6 +322,7 @@ def test_waiting_and_refusals_are_told_as_figures(app, shop, monkeypatch):
     assert told("shop_passwords", state="waiting") == told("shop_passwords", state="hashing") == 0
 
 
+@pytest.mark.processes
 @pytest.mark.races
 def test_a_burst_of_sign_ins_is_answered_or_told_to_come_again_and_lists_are_served(
     app, environ, folder

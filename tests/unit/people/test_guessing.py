@@ -70,7 +70,13 @@ def test_a_counter_that_does_not_lock_never_does():
 
 
 def test_any_number_of_failures_has_a_lock():
-    assert FailureCounter("a").lock_after(10**9) is not None
+    assert FailureCounter("a").lock_after(10**9) == timedelta(seconds=30) * 2**16
+    assert FailureCounter("a").lock_after(5 + 15) == timedelta(seconds=30) * 2**15
+
+
+def test_the_keys_of_an_attempt_are_those_of_its_counters():
+    assert counters("a", "b").keys == ["a", "b"]
+    assert FailureCounter("a").in_a_row
 
 
 def test_the_figures_are_those_that_are_promised():
@@ -78,6 +84,7 @@ def test_the_figures_are_those_that_are_promised():
     assert guessing.FREE_FAILURES == (5, 10, 20)
     assert guessing.FREE_FROM_A_NETWORK == (1000, 2000, 4000)
     assert (guessing.FREE_FROM_ANYWHERE, guessing.FREE_OF_A_DEVICE) == (50, 10)
+    assert timedelta(days=1) == guessing.COUNT_LIFETIME
     assert (guessing.FIRST_LOCK, guessing.LONGEST_LOCK) == (MINUTE / 2, 15 * MINUTE)
 
 
@@ -117,16 +124,17 @@ def test_the_wait_of_an_unknown_network_and_a_lock_do_not_shorten_each_other():
 
 @pytest.mark.parametrize(("networks", "turns"), [(50, 1), (51, 2), (100, 2), (101, 4)])
 def test_unknown_networks_take_turns_where_too_many_fail(networks, turns):
-    hour = int(NOW.timestamp()) // 3600
+    now = NOW + timedelta(hours=1)  # not a multiple of the turns
+    hour = int(now.timestamp()) // 3600
     counts = {"anywhere": Stored(50, networks)}
 
     waits = []
-    for place in range(hour, hour + turns):
+    for place in range(hour, hour + 2 * turns):
         attempt = AttemptCounters((), UnknownNetwork("network", "anywhere", place))
-        end = waits_until(attempt, counts, NOW)
-        waits.append(0 if end is None else (end - NOW) // timedelta(hours=1))
+        end = waits_until(attempt, counts, now)
+        waits.append(0 if end is None else (end - now) // timedelta(hours=1))
 
-    assert waits == list(range(turns))
+    assert waits == [*range(turns), *range(turns)]
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,60 @@ def test_what_only_has_a_known_word_in_it_is_good_enough(password):
     assert weakness(password, KNOWN) is None
 
 
+@pytest.mark.parametrize(
+    ("weak", "reason", "good"),
+    [
+        ("dragon135792", "little added", "dragon1357924"),
+        ("$ummer135792", "little added", "$ummer1357924"),
+        ("cornershopxyz", "consists", "cornershopwxyz"),
+        ("cornershop135792", "consists", "cornershop1357924"),
+        ("lee-ann-lee-lee", "consists", "lee-axn-mee-lee"),
+        ("wxkqwxkq", "repeats", "wxkqwxkj"),
+        ("wxkqwxkqwxkq", "repeats", "wxkqjwxkqjwxkqj"),
+        ("wxkq" * 8, "repeats", "wxkq" * 8 + "w"),
+        ("zz135792", "repeats", "zk135792"),
+        ("xkxxkkxz", "repeats", "xkxxkjxz"),
+        ("xk zzk xz", "repeats", "xk zzk xj"),
+        ("qwertyuiopqwertyuiopasdfghjklqwe", "row", "qwertyuiopqwertyuiopasdfghjklqwer"),
+        ("wersdfxcv", "row", "qwaszxerdf"),
+        ("wersdfxcv", "row", "wersdfxccv"),
+        ("poiulkjhmnb", "row", "pioulkjhmnb"),
+        ("aabbccdd", "row", "aabbccdde"),
+        ("zephyrsandwi1984", "year", "zephyrsandwic1984"),
+    ],
+)
+def test_each_rule_ends_where_it_says(weak, reason, good):
+    assert reason in str(weakness(weak, KNOWN))
+    assert weakness(good, KNOWN) is None
+
+
+@pytest.mark.parametrize(
+    "password", ["m1chael2!", "f1owers22", "w!nner2026", "8atman22", "$occer22", "$occer!!", "$occer@@", "$occer 4 2"]
+)  # fmt: skip
+def test_signs_and_digits_in_the_place_of_letters_hide_no_word(password):
+    assert "little added" in weakness(password)
+
+
+@pytest.mark.parametrize(
+    ("password", "known"),
+    [
+        ("annabellexyz", ["Ann", "Annabelle"]), ("shop-corner-1", ["Corner Shop"]),
+        ("mustermann12", ["max.mustermann@mail.example.com"]), ("max mustermann", ["max.mustermann@mail.example.com"]),
+        ("mu$t3rmann12", ["Mustermann"]), ("mu5termann!2", ["Mustermann"]), ("he1mann12", ["Helmann"]),
+    ],
+)  # fmt: skip
+def test_what_is_known_is_looked_for_word_by_word_the_longest_first(password, known):
+    assert "consists" in weakness(password, known)
+
+
+def test_accents_alone_are_no_row_of_keys():
+    assert weakness("\u0301" * 10) is None
+
+
+def test_words_of_two_letters_are_in_too_many_passwords_to_count():
+    assert weakness("alboxalboqalbo", ["Al", "Bo"]) is None
+
+
 WORDS = ["acorn", "basil", "cedar", "delta", "ember", "fjord", "grape", "hazel", "igloo", "juniper", "kelp", "lemon", "maple", "nectar", "olive", "pebble", "quartz", "raven", "saddle", "timber", "umber", "velvet", "willow", "yarrow", "zephyr"]  # fmt: skip
 
 
