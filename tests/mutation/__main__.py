@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     if not paths:
         sys.exit("There is no such module: see tests/mutation/targets.py.")
     stages = [options.stage] if options.stage else targets.STAGES
-    memory = Memory(options.results)
+    memory = Memory(options.results, options.again)
     plugin = MutationPlugin(paths, stages, options.minutes, options.seconds, memory)
     os.environ.pop("PYTEST_XDIST_WORKER", None)
     tests = options.tests or targets.TESTS
@@ -46,6 +46,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="verdicts are written there, and not tried again",
     )
+    parser.add_argument("--again", action="store_true", help="try the survivors among them again")
     parser.add_argument("--tests", nargs="+", help="files and folders, instead of all")
     return parser.parse_args(arguments)
 

@@ -20,10 +20,13 @@ class Equal:
     path: str
     source: str
     change: str
+    """With the ordinal behind it from the second on: `0 -> 1 (2)`."""
     reason: str
 
     def applies_to(self, path: str, mutation: Mutation) -> bool:
-        return (path, mutation.source, mutation.change) == (self.path, self.source, self.change)
+        ordinal = f" ({mutation.ordinal})" if mutation.ordinal > 1 else ""
+        change = f"{mutation.change}{ordinal}"
+        return (path, mutation.source, change) == (self.path, self.source, self.change)
 
 
 def read(text: str | None = None) -> list[Equal]:

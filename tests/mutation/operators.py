@@ -220,7 +220,7 @@ def _statement(node: ast.AST) -> Iterator[ast.AST | None]:
             yield None
     elif isinstance(node, ast.Raise | ast.AugAssign) or _is_storing(node):
         yield None
-    elif isinstance(node, ast.Return) and node.value and not _is_constant(node.value, None):
+    elif isinstance(node, ast.Return) and node.value and not _is_false(node.value):
         yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.Break):
         yield ast.Continue()
@@ -232,8 +232,9 @@ def _is_storing(node: ast.AST) -> bool:
     return isinstance(node, ast.Assign) and all(isinstance(one, stores) for one in node.targets)
 
 
-def _is_constant(node: ast.expr, value: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value is value
+def _is_false(node: ast.expr) -> bool:
+    """Whether it is None or False: whoever asks for the truth of an answer sees no difference."""
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)
 
 
 def _clause(node: ast.AST) -> Iterator[ast.AST | None]:

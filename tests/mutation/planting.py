@@ -28,7 +28,7 @@ class Planter:
     """
 
     def __init__(self, module: ModuleType) -> None:
-        self._module = module
+        self.module = module
         self._path = str(module.__file__)
         self.source = Path(self._path).read_text(encoding="utf-8")
         self._functions: dict[CodeType, list[FunctionType]] = defaultdict(list)
@@ -36,6 +36,8 @@ class Planter:
         for thing in gc.get_objects():
             if isinstance(thing, FunctionType) and thing.__code__.co_filename == self._path:
                 self._functions[thing.__code__].append(thing)
+        gc.collect()
+        gc.freeze()  # or each fork would copy what its collections look through
 
     def plant(self, mutation: Mutation, is_deep: bool) -> None:
         """Plant a mutant; `is_deep` where it is executed as the module is imported.
@@ -53,9 +55,9 @@ class Planter:
         before = _codes(compile(self.source, self._path, "exec", dont_inherit=True))
         code = compile(tree, self._path, "exec", dont_inherit=True)
         after = _codes(code)
-        held = dict(vars(self._module))
+        held = dict(vars(self.module))
         if is_deep:
-            exec(code, vars(self._module))  # noqa: S102 - the module itself, with one fault
+            exec(code, vars(self.module))  # noqa: S102 - the module itself, with one fault
         self._replace_codes(before, after)
         if is_deep:
             self._restore(held)
@@ -73,7 +75,7 @@ class Planter:
     def _restore(self, held: Mapping[str, object]) -> None:
         """Keep the functions and classes that others know, with what is new about them, and tell
         others of everything else that is new."""
-        names = vars(self._module)
+        names = vars(self.module)
         for name, old in held.items():
             new = names.get(name)
             if new is old or name.startswith("__"):

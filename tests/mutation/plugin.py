@@ -44,6 +44,16 @@ class MutationPlugin:
         self._failures = Failures()
         self.is_reached = False
 
+    def pytest_sessionstart(self) -> None:
+        """Let generated tests take their time, or a busy machine kills mutants."""
+        from hypothesis import HealthCheck, settings  # pytest has to load it first
+
+        settings.register_profile(
+            "mutation", deadline=None, derandomize=True, database=None, max_examples=50,
+            suppress_health_check=[*HealthCheck],
+        )  # fmt: skip
+        settings.load_profile("mutation")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running the tests once."""
@@ -80,7 +90,8 @@ class MutationPlugin:
     def _play(
         self, reports: Sequence[ModuleReport], tests: Sequence[pytest.Item], stage: str
     ) -> None:
-        if not tests or not any(report.counts["survived"] for report in reports):
+        rounds = [self._round(report, stage) for report in reports]
+        if not tests or not any(one.is_needed for one in rounds):
             return
         began = time.monotonic()
         coverage = LineCoverage([str(ROOT / report.path) for report in reports])
@@ -92,33 +103,48 @@ class MutationPlugin:
         for test in failed:
             say(f"  left out: {test.nodeid}")
         usable = [test for test in tests if test not in set(failed)]
-        for report in reports:
-            if any(verdict == "survived" for _mutation, verdict in report.verdicts):
-                _Round(report, usable, self._failures, coverage, self._budget, self._end).play()
-                self._memory.note(report)
-                say(f"after {stage}: " + "\n".join(report.lines()))
+        for one in rounds:
+            if one.is_needed:
+                one.play(usable, coverage)
+                say(f"after {stage}: " + "\n".join(one.report.lines()))
+
+    def _round(self, report: ModuleReport, stage: str) -> "_Round":
+        return _Round(report, stage, self._memory, self._failures, self._budget, self._end)
 
 
 class _Round:
     """The mutants of one module that survive so far, against the tests on one database."""
 
     def __init__(
-        self, report: ModuleReport, tests: Sequence[pytest.Item], failures: Failures,
-        coverage: LineCoverage, budget: float, end: float,
+        self, report: ModuleReport, stage: str, memory: Memory, failures: Failures, budget: float,
+        end: float,
     ) -> None:  # fmt: skip
-        self._report, self._tests, self._coverage = report, tests, coverage
-        self._failures = failures
-        self._budget, self._end = budget, end
+        self.report, self._stage, self._memory = report, stage, memory
+        self._failures, self._budget, self._end = failures, budget, end
         self._path = str(ROOT / report.path)
-        name = report.path.removesuffix(".py").replace("/", ".")
-        self._planter = Planter(importlib.import_module(name))
         self._kills: Counter[tuple[str, pytest.Item]] = Counter()
+        self._kills_of_files: Counter[Path] = Counter()
 
-    def play(self) -> None:
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a mutant that was not tried in this stage before."""
+        return any(self._is_open(*one) for one in self.report.verdicts)
+
+    def _is_open(self, mutation: Mutation, verdict: Verdict) -> bool:
+        was_tried = self._memory.has_survived(self.report.path, mutation, self._stage)
+        return verdict == "survived" and not was_tried
+
+    def play(self, tests: Sequence[pytest.Item], coverage: LineCoverage) -> None:
+        """Try the mutants."""
+        self._tests, self._coverage = tests, coverage
+        name = self.report.path.removesuffix(".py").replace("/", ".")
+        self._planter = Planter(importlib.import_module(name))
         self._leave_out_confused()
-        for index, (mutation, verdict) in enumerate(self._report.verdicts):
-            if verdict == "survived":
-                self._report.verdicts[index] = (mutation, self._judge(mutation))
+        for index, (mutation, verdict) in enumerate(self.report.verdicts):
+            if self._is_open(mutation, verdict):
+                new = self._judge(mutation)
+                self.report.verdicts[index] = (mutation, new)
+                self._memory.note(self.report.path, mutation, new, self._stage)
 
     def _judge(self, mutation: Mutation) -> Verdict:
         if time.monotonic() > self._end:
@@ -134,6 +160,7 @@ class _Round:
             verdict = "survived"
         if verdict == "killed" and test:
             self._kills[mutation.function, test] += 1
+            self._kills_of_files[test.path] += 1
         return verdict
 
     def _try(
@@ -144,12 +171,33 @@ class _Round:
 
     def _order(self, mutation: Mutation, covering: set[pytest.Item]) -> list[pytest.Item]:
         """The tests that execute the mutated statement, or else the module: those first that have
-        noticed other faults of the function, then the quick ones."""
-        tests, seconds = covering or self._coverage.of_module(self._path), self._coverage.seconds
+        noticed most in a second, in this function and, with their neighbours, in this module."""
+        coverage = self._coverage
+        tests = covering or coverage.of_module(self._path) | self._tests_that_import()
         usable = [test for test in self._tests if test in tests]
-        return sorted(
-            usable, key=lambda test: (-self._kills[mutation.function, test], seconds[test])
-        )
+        files = Counter(test.path for test in usable)
+
+        def gain(test: pytest.Item) -> float:
+            alone = self._kills[mutation.function, test]
+            of_file = (1 + self._kills_of_files[test.path]) / (10 + files[test.path])
+            return (10 * alone + of_file) / (coverage.seconds[test] + 0.02)
+
+        return sorted(usable, key=gain, reverse=True)
+
+    def _tests_that_import(self) -> set[pytest.Item]:
+        """The tests of files that import the module, or a function or class of it: one may look at
+        its constants alone."""
+        module = self._planter.module
+        files = {test.module for test in self._tests if isinstance(test, pytest.Function)}
+        importing = {
+            file
+            for file in files
+            if any(
+                thing is module or getattr(thing, "__module__", "") == module.__name__
+                for thing in vars(file).values()
+            )
+        }
+        return {test for test in self._tests if getattr(test, "module", None) in importing}
 
     def _leave_out_confused(self) -> None:
         """Leave out tests that fail where the module is only run again, as it is."""
@@ -161,7 +209,7 @@ class _Round:
             verdict, test = self._try(None, True, tests)
             if verdict != "killed" or test is None:
                 return
-            say(f"  left out for {self._report.path}: {test.nodeid}")
+            say(f"  left out for {self.report.path}: {test.nodeid}")
             self._tests = [one for one in self._tests if one is not test]
 
 
@@ -170,13 +218,13 @@ def _run_once(
 ) -> list[pytest.Item]:
     """Run the tests as they are, and return those that fail. What they share stays set up."""
     failed = []
-    for test, following in zip(tests, [*tests[1:], *tests[-1:]], strict=True):
-        began = time.monotonic()
-        with coverage.noting(test):
-            has_failed = failures.of(test, following)
-        coverage.seconds[test] = time.monotonic() - began
-        if has_failed:
-            failed.append(test)
+    with coverage.measuring():
+        for test, following in zip(tests, [*tests[1:], *tests[-1:]], strict=True):
+            began = time.monotonic()
+            coverage.begin(test)
+            if failures.of(test, following):
+                failed.append(test)
+            coverage.seconds[test] = time.monotonic() - began
     for engine in [thing for thing in gc.get_objects() if isinstance(thing, Engine)]:
         engine.dispose()  # connections must not be shared with forks
     return failed

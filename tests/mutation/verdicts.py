@@ -1,5 +1,6 @@
 """Runs tests on a mutant, in a fork that ends with the first test that fails."""
 
+import gc
 import os
 import signal
 import time
@@ -81,6 +82,7 @@ def _silence() -> None:
 
 def _run(trial: Trial, planter: Planter, failures: Failures, write: int) -> int:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    gc.disable()
     try:
         if trial.mutation is None:
             planter.plant_original()
