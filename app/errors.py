@@ -31,6 +31,18 @@ class Unauthenticated(ShopError):
         super().__init__(code, detail)
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password is right; a code of the second factor is missing.
+
+    `token` belongs to this sign-in, and is to be sent with the code within `seconds`.
+    """
+
+    def __init__(self, token: str, seconds: int) -> None:
+        super().__init__("mfa_required", "Enter a code of your authenticator.")
+        self.token = token
+        self.extra = {"mfa_token": token, "expires_in": seconds}
+
+
 class Forbidden(ShopError):
     """The caller is signed in, but may not do this."""
 

@@ -28,9 +28,10 @@ def keyed_hashes(purpose: str, text: str) -> list[bytes]:
 
 def _hash(secret: str, purpose: str, text: str) -> bytes:
     message = text.encode("utf-8", "surrogatepass")
-    return hmac.digest(_derived_key(secret, purpose), message, hashlib.sha256)
+    return hmac.digest(derived_key(secret, purpose), message, hashlib.sha256)
 
 
 @lru_cache(maxsize=64)
-def _derived_key(secret: str, purpose: str) -> bytes:
+def derived_key(secret: str, purpose: str) -> bytes:
+    """The key of 32 bytes that is derived from a secret for a purpose."""
     return hmac.digest(secret.encode(), f"shopswift:{purpose}".encode(), hashlib.sha256)

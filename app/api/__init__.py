@@ -11,6 +11,7 @@ from app.extensions import api
 BLUEPRINTS = (
     "auth",
     "users",
+    "mfa",
     "categories",
     "products",
     "stock",

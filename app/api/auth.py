@@ -5,9 +5,16 @@ from flask import Response, request, url_for
 from app.db.unit_of_work import in_transaction
 from app.domain.people import emails
 from app.errors import unless_refused
-from app.schemas.auth import Credentials, LoginSchema, RegisterSchema, Registration, TokensSchema
+from app.schemas.auth import (
+    Credentials,
+    LoginSchema,
+    RegisterSchema,
+    Registration,
+    SecondStepSchema,
+    TokensSchema,
+)
 from app.schemas.users import UserSchema
-from app.services.accounts import auth_service, password_hashing, session_service
+from app.services.accounts import auth_service, password_hashing, second_step, session_service
 from app.services.buying.sign_in import sign_in_with_cart
 from app.services.messages import idempotency
 from app.utils.decorators import login_required, refresh_token_required
@@ -57,11 +64,30 @@ def register(account: Registration) -> Response:
 def login(credentials: Credentials) -> tuple[TokenPair, dict[str, str]]:
     """Sign in. After five wrong passwords in a row the account is locked, each time for longer (429).
 
-    Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After.
+    Answers 503 `busy` while too many passwords are being hashed: try again after Retry-After. Where the
+    account has a second factor, answers 401 `mfa_required` with an `mfa_token` for `/api/auth/mfa`.
     """
     device = request.headers.get(DEVICE_TOKEN, "")
     attempt = auth_service.try_credentials(
         **credentials, client=request.remote_addr, device=device, user_agent=user_agent()
+    )
+    cart_token = request.headers.get(CART_TOKEN)
+    outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), cart_token))
+    return token_pair(unless_refused(outcome)), {DEVICE_TOKEN: attempt.mark_device(device)}
+
+
+@blp.post("/mfa", parameters=[GUEST_CART, DEVICE])
+@blp.arguments(SecondStepSchema)
+@blp.response(200, TokensSchema, headers=DEVICE_RESPONSE_HEADER)
+@refuses_key
+def complete_sign_in(step: dict[str, str]) -> tuple[TokenPair, dict[str, str]]:
+    """Complete a sign-in that was answered `mfa_required`, with a code or a recovery code.
+
+    Each code counts once. Wrong codes lock the account for a growing time, like wrong passwords (429).
+    """
+    device = request.headers.get(DEVICE_TOKEN, "")
+    attempt = second_step.try_code(
+        step["mfa_token"], step["code"], request.remote_addr, device, user_agent()
     )
     cart_token = request.headers.get(CART_TOKEN)
     outcome = in_transaction(lambda: sign_in_with_cart(attempt, session_lifetime(), cart_token))

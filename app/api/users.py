@@ -23,6 +23,8 @@ from app.services import user_service
 from app.services.accounts import (
     address_service,
     auth_service,
+    device_tokens,
+    own_sessions,
     password_hashing,
     session_service,
 )
@@ -90,7 +92,7 @@ def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
     outcome = in_transaction(lambda: auth_service.change_password(actor, attempt, new_hash))
     user = unless_refused(outcome)
     device = request.headers.get(DEVICE_TOKEN, "")
-    tokens = auth_service.mark_device(device, user.id, user.password_version)
+    tokens = device_tokens.mark_device(device, user.id, user.password_version)
     return None, {DEVICE_TOKEN: tokens}
 
 
@@ -100,7 +102,7 @@ def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
 def sign_out_everywhere() -> None:
     """End all sessions of the caller, including this one."""
     actor = current_actor()
-    in_transaction(without_etag(lambda: auth_service.sign_out_everywhere(actor)))
+    in_transaction(without_etag(lambda: own_sessions.sign_out_everywhere(actor)))
 
 
 @blp.get("/me/sessions")
@@ -123,7 +125,7 @@ def list_sessions(args: dict[str, Any]) -> BodyAndHeaders:
 def end_session(session_id: int) -> None:
     """End one session of the caller. Its access and refresh tokens are refused from now on."""
     actor = current_actor()
-    in_transaction(without_etag(lambda: auth_service.end_session(actor, session_id)))
+    in_transaction(without_etag(lambda: own_sessions.end_session(actor, session_id)))
 
 
 @blp.get("/me/addresses")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import catalogue, purge, schema, search_keys, seed, upkeep, users, work
+from app.cli import catalogue, encryption, purge, schema, search_keys, seed, upkeep, users, work
 
 COMMANDS = (
     seed.seed_db,
@@ -15,6 +15,7 @@ COMMANDS = (
     purge.purge,
     work.work,
     search_keys.renew_search_keys,
+    encryption.renew_encryption,
     schema.schema_state,
     upkeep.export_openapi,
 )

@@ -13,6 +13,7 @@ from app.db.unit_of_work import in_transaction, open_snapshot
 from app.domain.clock import utc_now
 from app.gateways import mail, media
 from app.observability import task_status
+from app.services.accounts import second_factors
 from app.services.audit import books
 from app.services.messages import mail_service
 from app.services.messages.job_queue import ClaimedJob
@@ -40,11 +41,14 @@ class BooksWrong(Exception):
 
 
 def purge(dry_run: bool = False) -> PurgeCounts:
-    """Remove what has expired, in transactions of at most BATCH rows, with rests between them."""
+    """Remove what has expired, in transactions of at most BATCH rows, with rests between them. Also
+    encrypts anew what was encrypted under an earlier key."""
     config = current_app.config
     handle_rows = purge_service.count if dry_run else _remove
     expired = purge_service.expired_rows(config["CART_DAYS"], config["SECURITY_LOG_DAYS"])
     rows = [(kind.name, handle_rows(kind)) for kind in expired]
+    if not dry_run:
+        renew_encryption()
     handle_places = purge_service.count_plain_places if dry_run else _erase_plain_places
     places = handle_places()
     names = purge_service.orphaned_pictures(media.store())
@@ -80,6 +84,16 @@ def carry_out_audit(_job: ClaimedJob) -> None:
         run.value = count = audit(partial(log.error, "The books are wrong: %s"))
         if count:
             raise BooksWrong(f"{count} violations; `flask audit` names them.")
+
+
+def renew_encryption() -> None:
+    """Encrypt secrets that were encrypted under an earlier SECRET_KEY under the present one."""
+    ids = [0]
+    while ids:
+        start = time.monotonic()
+        ids = in_transaction(partial(second_factors.renew_encryption, ids[-1]))
+        if ids:
+            _rest(start)
 
 
 def _erase_plain_places() -> int:

@@ -18,10 +18,19 @@ from app.models.sales import (
 )
 from app.models.store import Store
 from app.models.trail import AuditEvent, SecurityEvent
-from app.models.users import Address, LoginThrottle, Session, User
+from app.models.users import (
+    Address,
+    LoginThrottle,
+    RecoveryCode,
+    SecondFactor,
+    Session,
+    SignInStep,
+    User,
+)
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent", "OrderLine", "Product", "SecurityEvent", "Session",
+    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent",
+    "OrderLine", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
     "StockMovement", "Store", "User", "Variant",
 ]  # fmt: skip

@@ -2,7 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, true
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, partial_index
@@ -62,6 +70,50 @@ class Session(Base):
     user_agent: Mapped[str | None] = mapped_column(String(200))
     # Exact to `session_service.USE_INTERVAL`; null in a row that a release before wrote.
     last_used_at: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    """The secret by which an account's authenticator makes codes (TOTP, RFC 6238).
+
+    It is asked for at sign-ins once a code has confirmed that the authenticator has it.
+    """
+
+    __tablename__ = "second_factors"
+    __table_args__ = (
+        CheckConstraint("(confirmed_at IS NULL) = (last_step IS NULL)", name="step_once_confirmed"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    # Encrypted by `app.encryption`, under the key of this name.
+    secret: Mapped[str] = mapped_column(String(200))
+    key_id: Mapped[str] = mapped_column(String(16), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    confirmed_at: Mapped[datetime | None]
+    # The period of 30 s of the last code that counted: no code counts twice.
+    last_step: Mapped[int | None]
+
+
+class RecoveryCode(Base):
+    """A code that stands in for an authenticator once. A code that was used has no row any more."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    code_hash: Mapped[str] = mapped_column(String(64))
+
+
+class SignInStep(Base):
+    """A sign-in whose password was right and whose code is missing yet."""
+
+    __tablename__ = "sign_in_steps"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # A new password makes the step invalid.
+    password_version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class LoginThrottle(Base):

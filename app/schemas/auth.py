@@ -5,8 +5,8 @@ from typing import Any, TypedDict
 from flask import current_app
 from marshmallow import ValidationError, fields, validates_schema
 
-from app.domain.people import emails, passwords
-from app.schemas.base import Body, Name, ShopSchema, Text
+from app.domain.people import emails, passwords, second_factor
+from app.schemas.base import Body, Name, ShopSchema, Text, Time
 
 
 class Credentials(TypedDict):
@@ -87,6 +87,56 @@ class LoginSchema(ShopSchema):
 
     email = Text(emails.MAX_LENGTH, low=1, required=True)
     password = Password()
+
+
+class Code(Text):
+    """A code of an authenticator or a recovery code, with or without blanks and hyphens."""
+
+    def __init__(self) -> None:
+        metadata = {"examples": ["492039"]}
+        super().__init__(second_factor.MAX_LENGTH, low=1, metadata=metadata, required=True)
+
+
+class SecondStepSchema(ShopSchema):
+    """The second step of a sign-in: the token of its first step, and a code."""
+
+    mfa_token = Text(100, low=1, required=True)
+    code = Code()
+
+
+class CodeSchema(ShopSchema):
+    """A code of the authenticator."""
+
+    code = Code()
+
+
+class PasswordSchema(ShopSchema):
+    """Proof that the owner of the account asks."""
+
+    password = Password()
+
+
+class MfaSchema(ShopSchema):
+    """The state of the caller's second factor."""
+
+    enabled = fields.Boolean(attribute="is_enabled")
+    confirmed_at = Time(
+        allow_none=True, metadata={"description": "Since when; null if not enabled."}
+    )
+    recovery_codes = fields.Integer(metadata={"description": "How many recovery codes are left."})
+
+
+class MfaSetupSchema(ShopSchema):
+    """What an authenticator needs. It is not shown again after its confirmation."""
+
+    secret = fields.String(metadata={"description": "In base 32, to be typed in."})
+    otpauth_uri = fields.String(metadata={"description": "The same, to be shown as a QR code."})
+
+
+class RecoveryCodesSchema(ShopSchema):
+    """Codes that each stand in for the authenticator once. They are shown this once."""
+
+    recovery_codes = fields.List(fields.String())
 
 
 class TokensSchema(ShopSchema):

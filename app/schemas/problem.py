@@ -57,6 +57,10 @@ class ProblemSchema(ShopSchema):
         fields.List, "With `illegal_transition`: the statuses that may follow.", fields.String()
     )
     conflict = _extra(fields.Nested, "With `sku_taken` and `slug_taken`: who has it.", HolderSchema)
+    mfa_token = _extra(
+        fields.String, "With `mfa_required`: to be sent to `/api/auth/mfa` with a code."
+    )
+    expires_in = _extra(fields.Integer, "With `mfa_required`: seconds until `mfa_token` expires.")
     sku = _extra(fields.String, "With `sku_taken` and `guest_limit`: the SKU.")
     maximum = _extra(fields.Integer, "With `guest_limit`: the most units or open orders.")
     total = _extra(Money, "With `total_changed`: the current total.")

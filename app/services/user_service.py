@@ -16,7 +16,7 @@ from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.models.word_index import has_words, match_text
-from app.services.accounts import session_service, throttle_service
+from app.services.accounts import second_factors, session_service, throttle_service
 from app.services.audit import security_log, trail
 from app.services.messages import idempotency, mail_service
 
@@ -152,6 +152,11 @@ def lock_caller(actor: Actor) -> User:
     return user
 
 
+def lock_user(user_id: int) -> User:
+    """An account that is not deleted, locked until the commit; raises NotFound."""
+    return _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+
+
 def update_profile(actor: Actor, **changes: str) -> User:
     """Change the caller's own first_name, last_name."""
     user = lock_caller(actor)
@@ -176,7 +181,7 @@ def update_user(
         Conflict: `last_admin`, if no active admin would be left.
     """
     admins = lock_admins()
-    user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+    user = lock_user(user_id)
     before = audited_state(user)
     after = (role or user.role, user.is_active if is_active is None else is_active)
     if (user.role, user.is_active) == after:
@@ -203,7 +208,7 @@ def release_address(actor: Actor, user_id: int) -> None:
         NotFound
         Conflict: `account_in_use`: the account has ordered, or is one of staff.
     """
-    user = _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+    user = lock_user(user_id)
     # Placing an order locks the account's row, so no order can be placed meanwhile.
     has_ordered = db.session.scalar(select(Order.id).where(Order.user_id == user.id).limit(1))
     if has_ordered or user.role != "customer":
@@ -245,8 +250,11 @@ def refuse_last_admin(user: User, admins: Sequence[User]) -> None:
 def erase(user: User) -> None:
     """Erase everything personal of an account and its orders; the rows themselves stay."""
     throttle_service.delete_counts(
-        throttle_service.login_key(user.email or ""), throttle_service.own_key(user.id)
+        throttle_service.login_key(user.email or ""),
+        throttle_service.own_key(user.id),
+        throttle_service.code_key(user.id),
     )
+    second_factors.remove(user.id)
     session_service.end_all(user.id)
     db.session.execute(delete(Cart).where(Cart.user_id == user.id))
     db.session.execute(delete(Address).where(Address.user_id == user.id))

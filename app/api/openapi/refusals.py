@@ -46,7 +46,15 @@ _PRODUCTS: Codes = {409: ["slug_taken", "sku_taken"], 422: ["variant_required"]}
 
 CODES: dict[str, Sequence[Codes]] = {
     "auth.register": [_HASHES, {409: ["email_taken"]}],
-    "auth.login": [_OWN_PASSWORD],
+    "auth.login": [_OWN_PASSWORD, {401: ["mfa_required"]}],
+    "auth.complete_sign_in": [
+        {401: ["invalid_code", "invalid_mfa_token"], 429: ["too_many_attempts"]}
+    ],
+    "mfa.begin_mfa": [_OWN_PASSWORD, {409: ["mfa_enabled"]}],
+    "mfa.confirm_mfa": [{409: ["mfa_enabled", "mfa_not_begun"], 429: ["too_many_attempts"]}],
+    "mfa.renew_recovery_codes": [_OWN_PASSWORD, {409: ["mfa_not_enabled"]}],
+    "mfa.remove_mfa": [_OWN_PASSWORD, {409: ["mfa_not_enabled"]}],
+    "mfa.remove_mfa_of_user": [{409: ["mfa_not_enabled", "own_account"]}],
     "users.close_account": [_OWN_PASSWORD, {409: ["last_admin"]}],
     "users.change_password": [_OWN_PASSWORD],
     "users.add_address": [{409: ["too_many_addresses"]}],

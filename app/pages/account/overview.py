@@ -16,7 +16,7 @@ from app.pages.layout import form_page, page
 from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import user_service
-from app.services.accounts import auth_service, password_hashing
+from app.services.accounts import auth_service, device_tokens, own_sessions, password_hashing
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
 from app.services.orders.order_views import OrderView
@@ -93,7 +93,7 @@ def change_password() -> Response:
     set_sign_in_cookie(response, session)
     device = cookies.device_tokens()
     cookies.set_device_cookie(
-        response, auth_service.mark_device(device, user.id, user.password_version)
+        response, device_tokens.mark_device(device, user.id, user.password_version)
     )
     return response
 
@@ -103,7 +103,7 @@ def change_password() -> Response:
 def sign_out_everywhere() -> Response:
     """End all sessions of the account, here and on all other devices."""
     actor = current_actor()
-    in_transaction(lambda: auth_service.sign_out_everywhere(actor))
+    in_transaction(lambda: own_sessions.sign_out_everywhere(actor))
     return sign_out_browser("You are signed out everywhere.")
 
 

@@ -8,7 +8,7 @@ from app.domain.people import user_agents
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.layout import page
 from app.schemas.paging import PageArgs
-from app.services.accounts import auth_service, session_service
+from app.services.accounts import own_sessions, session_service
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 
@@ -34,7 +34,7 @@ def overview() -> Response:
 def end_session(session_id: int) -> Response:
     """End one other session of the account."""
     actor = current_actor()
-    in_transaction(lambda: auth_service.end_session(actor, session_id))
+    in_transaction(lambda: own_sessions.end_session(actor, session_id))
     return _back("That session has ended.")
 
 
@@ -43,7 +43,7 @@ def end_session(session_id: int) -> Response:
 def end_others() -> Response:
     """End all sessions of the account but this one."""
     actor = current_actor()
-    in_transaction(lambda: auth_service.sign_out_elsewhere(actor))
+    in_transaction(lambda: own_sessions.sign_out_elsewhere(actor))
     return _back("All other sessions have ended.")
 
 

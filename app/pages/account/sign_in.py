@@ -16,7 +16,12 @@ from app.pages.csrf import any_account, check_account
 from app.pages.forms import Form
 from app.pages.layout import form_page
 from app.schemas.auth import LoginSchema, RegisterSchema
-from app.services.accounts import auth_service, password_hashing, session_service
+from app.services.accounts import (
+    auth_service,
+    device_tokens,
+    password_hashing,
+    session_service,
+)
 from app.services.buying import cart_service
 from app.services.buying.sign_in import sign_in_with_cart
 from app.utils.decorators import login_required
@@ -124,7 +129,7 @@ def _open_account(account: dict[str, str]) -> SignIn:
         return session
 
     session = in_transaction(work)
-    device = auth_service.mark_device(cookies.device_tokens(), session.user_id, 0)
+    device = device_tokens.mark_device(cookies.device_tokens(), session.user_id, 0)
     return SignIn(session, device)
 
 

@@ -27,6 +27,10 @@ LABELS = {
     security_log.PASSWORD_REFUSED: "Gave a wrong own password",
     security_log.SIGNED_OUT_EVERYWHERE: "Signed out everywhere",
     security_log.SESSION_ENDED: "Ended a session",
+    security_log.CODE_REFUSED: "Gave a wrong code",
+    security_log.SECOND_FACTOR_ADDED: "Added a second factor",
+    security_log.SECOND_FACTOR_REMOVED: "Removed a second factor",
+    security_log.RECOVERY_CODES_RENEWED: "Made new recovery codes",
     security_log.ACCOUNT_DELETED: "Deleted the account",
     security_log.RIGHTS_CHANGED: "Changed somebody's rights",
     security_log.ADDRESS_RELEASED: "Freed an address",
@@ -34,6 +38,7 @@ LABELS = {
     security_log.EXPORTED: "Exported",
     security_log.RESTORED: "Restored a backup",
 }
+BAD = (security_log.SIGN_IN_FAILED, security_log.PASSWORD_REFUSED, security_log.CODE_REFUSED)
 
 
 class SecurityArgs(PageArgs):
@@ -88,7 +93,7 @@ def _log_line(event: SecurityEvent, emails: dict[int, str]) -> LogLine:
     return LogLine(
         at=event.at,
         kind=LABELS.get(event.kind, event.kind),
-        is_bad=event.kind in (security_log.SIGN_IN_FAILED, security_log.PASSWORD_REFUSED),
+        is_bad=event.kind in BAD,
         account=emails.get(event.user_id or 0, account),
         user_id=event.user_id if event.user_id in emails else None,
         address=event.address or "",

@@ -21,21 +21,26 @@ from sqlalchemy import Row, bindparam, false, func, or_, select, update
 
 from app.db.prepared import prepared, run
 from app.db.unit_of_work import after_commit
-from app.domain.people import devices, emails, passwords
+from app.domain.people import emails, passwords
 from app.domain.people.actor import Actor
 from app.domain.people.guessing import AttemptCounters
 from app.errors import Busy, Invalid, ShopError, TooManyAttempts, Unauthenticated
 from app.extensions import db
-from app.keyed_hashes import keyed_hashes
 from app.models import Session, User
 from app.observability import metrics
 from app.services import user_service
-from app.services.accounts import bulkhead, password_hashing, session_service, throttle_service
+from app.services.accounts import (
+    bulkhead,
+    device_tokens,
+    password_hashing,
+    second_factors,
+    second_step,
+    session_service,
+    throttle_service,
+)
 from app.services.accounts.session_service import IS_KNOWN_PLACE
 from app.services.audit import security_log, trail
 
-DEVICE = "device"
-"""What the signatures of device tokens are for."""
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +73,9 @@ class Attempt:
     def mark_device(self, device: str) -> str:
         """The device tokens that the client should keep after a correct password."""
         account = self.account
-        return mark_device(device, account.user_id, account.password_version) if account else device
+        if account is None:
+            return device
+        return device_tokens.mark_device(device, account.user_id, account.password_version)
 
 
 def register(
@@ -141,22 +148,11 @@ def _device_guards(email_key: str, account: Account | None, device: str) -> Atte
     """
     if account is None:
         return None
-    token = devices.find_token(device, _sign_device, account.user_id, account.password_version)
+    token = device_tokens.find_token(device, account.user_id, account.password_version)
     if token is None:
         return None
     guards = throttle_service.device_guards(email_key, token)
     return None if throttle_service.find_lock(guards) else guards
-
-
-def mark_device(device: str, user_id: int, password_version: int) -> str:
-    """The device tokens that a client should keep after this user's correct password.
-
-    `device` are the tokens that it sent. One of this user's is replaced, so that failures with the
-    new token and with a copy of the old one are counted separately.
-    """
-    old = devices.find_token(device, _sign_device, user_id, password_version)
-    token = devices.new_token(_sign_device, user_id, password_version)
-    return devices.add_token(device, token, old)
 
 
 def try_own_password(actor: Actor, password: str) -> Attempt:
@@ -202,21 +198,25 @@ def record_attempt(attempt: Attempt, refusal: ShopError) -> User | ShopError:
 
 
 def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
-    """Open a session after a correct password.
+    """Open a session after a correct password, or begin the second step of an account that has a
+    second factor.
 
-    A refusal is returned, so that it is counted: `invalid_credentials` or `too_many_attempts`.
+    A refusal is returned, so that what it stores is committed: `invalid_credentials`,
+    `too_many_attempts`, or `mfa_required`.
     """
     user = record_attempt(
         attempt, Unauthenticated("invalid_credentials", "The email or the password is wrong.")
     )
     if isinstance(user, TooManyAttempts):
         return user
-    outcome = "right" if isinstance(user, User) else "wrong"
-    after_commit(lambda: metrics.shop.sign_ins.labels(outcome).inc())
     if isinstance(user, ShopError):
+        after_commit(metrics.shop.sign_ins.labels("wrong").inc)
         user_id = attempt.account.user_id if attempt.account else None
         security_log.record_failure(user_id, attempt.client)
         return user
+    if second_factors.is_enabled(user.id):
+        return second_step.begin(user)
+    after_commit(metrics.shop.sign_ins.labels("right").inc)
     security_log.record(security_log.SIGNED_IN, user.id, attempt.client)
     return session_service.begin(user.id, lifetime, attempt.place, attempt.user_agent)
 
@@ -274,36 +274,6 @@ def change_password_and_session(
     return user, session_service.begin(user.id, lifetime, place, user_agent)
 
 
-def sign_out_everywhere(actor: Actor) -> None:
-    """End all sessions of the caller, this one included.
-
-    Raises:
-        Unauthenticated: the account was closed since the request came in.
-    """
-    session_service.end_all(user_service.lock_caller(actor).id)
-    security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE)
-
-
-def sign_out_elsewhere(actor: Actor) -> None:
-    """End all sessions of the caller but this one.
-
-    Raises:
-        Unauthenticated: the account was closed since the request came in.
-    """
-    session_service.end_all(user_service.lock_caller(actor).id, except_id=actor.session_id)
-    security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE, "but here")
-
-
-def end_session(actor: Actor, session_id: int) -> None:
-    """End one session of the caller.
-
-    Raises:
-        NotFound: there is none, it has ended, or it is somebody else's.
-    """
-    session_service.end_own(actor, session_id)
-    security_log.record_of(actor, security_log.SESSION_ENDED)
-
-
 def close_account(actor: Actor, attempt: Attempt) -> User | ShopError:
     """Delete the caller's account; a row without personal data stays, because orders refer to it.
 
@@ -359,10 +329,6 @@ def _compare(guards: AttemptCounters, account: Account | None, password: str) ->
     throttle_service.refuse_locked(guards)
     is_correct = password_hashing.matches(account.password_hash if account else None, password)
     return Attempt(guards, account, is_correct)
-
-
-def _sign_device(text: str) -> Sequence[bytes]:
-    return keyed_hashes(DEVICE, text)
 
 
 def _lock_user(attempt: Attempt) -> User | None:

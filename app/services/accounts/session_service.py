@@ -84,6 +84,12 @@ def place_values(places: Sequence[str]) -> dict[str, str | None]:
     return dict(itertools.zip_longest(_PLACES, places))
 
 
+def is_known_place(user_id: int, places: Sequence[str]) -> bool:
+    """Whether a user has a stored session that began at one of the places."""
+    sessions = select(Session.id).where(Session.user_id == user_id, Session.place.in_(places))
+    return bool(places) and db.session.scalar(sessions.limit(1)) is not None
+
+
 _COLUMNS = (
     "user_id", "generation", "created_at", "expires_at", "place", "user_agent", "last_used_at"
 )  # fmt: skip

@@ -87,10 +87,7 @@ def login_guards(email_key: str, address: str | None, is_known: bool) -> Attempt
     """The counters of a sign-in; `is_known` says whether the network is known to the account."""
     account = _account_key(email_key)
     networks = networks_of(address) or ("nowhere",)
-    here = [
-        FailureCounter(account + _hashed(f"network:{network}"), free)
-        for network, free in zip(networks, guessing.FREE_FAILURES, strict=False)
-    ]
+    here = _for_account(account, networks)
     if is_known:
         return AttemptCounters(tuple(here))
     # A new key each day: no success ends this count, so the day has to.
@@ -102,6 +99,13 @@ def login_guards(email_key: str, address: str | None, is_known: bool) -> Attempt
     return AttemptCounters(
         (*here, anywhere, *_for_all_accounts(networks_of(address), today)), unknown
     )
+
+
+def _for_account(account: str, networks: Sequence[str]) -> list[FailureCounter]:
+    return [
+        FailureCounter(account + _hashed(f"network:{network}"), free)
+        for network, free in zip(networks, guessing.FREE_FAILURES, strict=False)
+    ]
 
 
 def _for_all_accounts(networks: Sequence[str], today: str) -> list[FailureCounter]:
@@ -120,11 +124,39 @@ def device_guards(email_key: str, token: str) -> AttemptCounters:
 
     The lock lasts as long as the count: a device that fails so often is not the owner's.
     """
-    key = _account_key(email_key) + _hashed(f"device:{token}")
-    lock = COUNT_LIFETIME
+    return _device_guards(_account_key(email_key), token)
+
+
+def _device_guards(account: str, token: str) -> AttemptCounters:
+    key, lock = account + _hashed(f"device:{token}"), COUNT_LIFETIME
     return AttemptCounters(
         (FailureCounter(key, guessing.FREE_OF_A_DEVICE, first=lock, longest=lock),)
     )
+
+
+def code_guards(user_id: int, address: str | None, is_known: bool) -> AttemptCounters:
+    """The counters of a code of a second factor; `is_known` says whether the network is known.
+
+    The account's failures from all strange networks lock these for the day.
+    """
+    account, day = code_key(user_id), COUNT_LIFETIME
+    here = _for_account(account, networks_of(address) or ("nowhere",))
+    if is_known:
+        return AttemptCounters(tuple(here))
+    today = f"day:{utc_now().date()}"
+    free = guessing.FREE_FROM_ANYWHERE
+    anywhere = FailureCounter(account + _hashed(today), free, day, day, in_a_row=False)
+    return AttemptCounters((*here, anywhere, *_for_all_accounts(networks_of(address), today)))
+
+
+def code_guards_of_device(user_id: int, token: str) -> AttemptCounters:
+    """The counters of a code from a device that carries the account's token."""
+    return _device_guards(code_key(user_id), token)
+
+
+def code_key(user_id: int) -> str:
+    """The prefix of the keys of all codes of an account's second factor."""
+    return _hashed(f"code:{user_id}")
 
 
 def own_guards(user_id: int, session_id: int | None) -> AttemptCounters:

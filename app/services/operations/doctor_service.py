@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import database_roles, replica, sqlite
 from app.extensions import db
+from app.services.accounts import second_factors
 from app.services.cache import shared_cache
 from app.services.operations import lookup_words, store_service
 
@@ -53,6 +54,7 @@ def examine(
             yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
             yield _guarded("admin", _admin)
             yield _guarded("search keys", _search_keys)
+            yield _guarded("encryption", _encryption)
         if config["DATABASE_POOLER"]:
             yield _guarded("pooler", _pooler)
         if not config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
@@ -150,6 +152,15 @@ def _search_keys() -> Finding:
     rows = ", ".join(outdated)
     detail = f"some {rows} are searched by words of another release: flask renew-search-keys"
     return Finding("search keys", "warning", detail)
+
+
+def _encryption() -> Finding:
+    """Whether secrets still need a key of SECRET_KEY_FALLBACKS."""
+    count = second_factors.count_outdated_keys()
+    if not count:
+        return Finding("encryption", "ok", "by the present SECRET_KEY")
+    detail = f"{count} second factors need an earlier SECRET_KEY: flask renew-encryption"
+    return Finding("encryption", "warning", detail)
 
 
 def _pooler() -> Finding:

@@ -25,10 +25,12 @@ from app.models import (
     LoginThrottle,
     Mail,
     Product,
+    SecondFactor,
     SecurityEvent,
     Session,
+    SignInStep,
 )
-from app.services.accounts import session_service
+from app.services.accounts import second_factors, session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
@@ -71,6 +73,8 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
             "idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before
         ),
         ExpiredRows("sessions", Session, Session.expires_at < sessions_before),
+        ExpiredRows("sign-in steps", SignInStep, SignInStep.expires_at < now),
+        ExpiredRows("unconfirmed second factors", SecondFactor, second_factors.is_abandoned()),
         ExpiredRows(
             "login throttles", LoginThrottle, LoginThrottle.last_failed_at < failures_before
         ),

@@ -15,6 +15,7 @@ TABLE = """
 # app/api/auth.py
 POST         /api/auth/register                              201   201   201   201         401     401    401
 POST         /api/auth/login                                 200   200   200   200         401     401    401
+POST         /api/auth/mfa                                   401   401   401   401         401     401    401
 POST         /api/auth/refresh                               401   200   200   200         401     401    401
 POST         /api/auth/logout                                401   204   204   204         401     401    401
 # app/api/users.py
@@ -34,6 +35,13 @@ GET          /api/users                                      401   403   403   2
 GET          /api/users/<user_id>                            401   403   403   200         401     401    401
 PATCH,PUT    /api/users/<user_id>                            401   403   403   200         401     401    401
 POST         /api/users/<user_id>/release                    401   403   403   409         401     401    401
+# app/api/mfa.py: nobody has a second factor, or has begun to set one up
+GET          /api/users/me/mfa                               401   200   200   200         401     401    401
+POST         /api/users/me/mfa                               401   200   200   200         401     401    401
+POST         /api/users/me/mfa/confirm                       401   409   409   409         401     401    401
+POST         /api/users/me/mfa/recovery-codes                401   409   409   409         401     401    401
+DELETE       /api/users/me/mfa                               401   409   409   409         401     401    401
+DELETE       /api/users/<user_id>/mfa                        401   403   403   409         401     401    401
 # app/api/categories.py
 GET          /api/categories                                 200   200   200   200         401     401    401
 POST         /api/categories                                 401   403   403   201         401     401    401
@@ -96,6 +104,11 @@ BODIES = {
         "json": {"email": world.unused(), "password": PASSWORD}
     },
     "POST /api/auth/login": lambda world: {"json": {"email": world.email, "password": PASSWORD}},
+    "POST /api/auth/mfa": body(mfa_token="nobodys", code="123456"),
+    "POST /api/users/me/mfa": body(password=PASSWORD),
+    "POST /api/users/me/mfa/confirm": body(code="123456"),
+    "POST /api/users/me/mfa/recovery-codes": body(password=PASSWORD),
+    "DELETE /api/users/me/mfa": body(password=PASSWORD),
     "PATCH,PUT /api/users/me": body(first_name="Someone"),
     "DELETE /api/users/me": body(password=PASSWORD),
     "POST /api/users/me/password": body(

@@ -130,11 +130,11 @@ def test_a_single_read_that_meets_a_migration_is_planned_anew(context, environ):
 def test_plans_follow_tables_that_grow(context, monkeypatch):
     db.session.execute(text("ANALYZE users, sessions"))
     for _ in range(12):  # after a few uses PostgreSQL plans for all values alike
-        session_service.find_actor(1)
+        session_service.find_caller(1)
     db.session.execute(text(MANY_SESSIONS))
 
     monkeypatch.setattr(prepared_module, "PLAN_SECONDS", 0.0)
-    session_service.find_actor(1)
+    session_service.find_caller(1)
 
     prepared = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%sessions%'"
     name = db.session.scalar(text(prepared))
