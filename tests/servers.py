@@ -27,11 +27,22 @@ LOCALHOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody listens on.
+
+    On Linux the port is reserved until this process ends: a socket stays bound to it. A server that
+    sets SO_REUSEADDR, as all of ours do, can listen there all the same. The kernel gives the port to
+    no client and to no other `free_port`, which could otherwise happen before the server starts.
+    """
+    probe = socket.socket()
+    probe.bind((LOCALHOST, 0))
+    port: int = probe.getsockname()[1]
+    if sys.platform == "linux":
+        # Only after the port is chosen: the kernel may choose the port of another such socket.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.detach()
+    else:
+        probe.close()
+    return port
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108
