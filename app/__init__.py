@@ -16,7 +16,7 @@ from app.gateways import mail, media
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
 from app.services.cache.catalogue_cache import ProcessCache
-from app.services.operations import store_service
+from app.services.operations.store_service import ProcessSettings
 from app.utils import error_handlers
 from app.web import mails, request_lifecycle
 from app.web.path_prefix import PathPrefix
@@ -82,7 +82,8 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     app.wsgi_app = FixedHeaders(app.wsgi_app)  # type: ignore[method-assign]
     _trust_proxies(app, app.config["TRUSTED_PROXIES"])
     _bind_extensions(app)
-    app.extensions[store_service.DEFAULTS] = _store_defaults(app.config)
+    defaults = _store_defaults(app.config)
+    app.extensions["store"] = ProcessSettings(defaults, defaults.details)
     media.register(app)
     mail.register(app)
     request_lifecycle.register(app)

@@ -12,6 +12,7 @@ BLUEPRINTS = (
     "auth",
     "users",
     "mfa",
+    "settings",
     "categories",
     "products",
     "stock",

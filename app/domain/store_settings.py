@@ -1,13 +1,16 @@
 """The settings of the shop as one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from app.domain.countries import country_name
 from app.domain.payment_methods import PaymentMethod
+from app.domain.vat_ids import COUNTRY_OF_PREFIX
 
-RECOMMENDED = ("legal_name", "email", "address", "country", "vat_id")
-"""Settings that mail and invoices need, in the order in which staff are asked for them."""
+REQUIRED = ("legal_name", "email", "address", "country")
+"""Settings that mail and invoices need; in countries whose ids can be checked also `vat_id`."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class StoreAddress:
     region: str = ""
     postal_code: str = ""
     phone: str = ""
+
+
+class StoreDetails(NamedTuple):
+    """What every page shows of the shop; None or nothing where it is not set."""
+
+    name: str
+    seller: str
+    address_lines: Sequence[str]
+    email: str | None
+    vat_id: str | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,9 @@ class StoreSettings:
     prepayment_days: int = 7
     return_days: int = 30
     invoice_days: int = 14
-    version: int = 0
+    setup_postponed_until: datetime | None = None
+    """Until then staff are not asked for what is missing."""
+    version: int = 1
 
     @property
     def seller(self) -> str:
@@ -58,8 +73,20 @@ class StoreSettings:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Which of RECOMMENDED are not set."""
-        return tuple(name for name in RECOMMENDED if getattr(self, name) is None)
+        """What mail and invoices need and is not set."""
+        has_vat_ids = self.country in COUNTRY_OF_PREFIX.values()
+        names = (*REQUIRED, "vat_id") if has_vat_ids else REQUIRED
+        return tuple(name for name in names if getattr(self, name) is None)
+
+    def asks_for_setup(self, now: datetime) -> bool:
+        """Whether something is missing that staff have not put off."""
+        postponed = self.setup_postponed_until is not None and now < self.setup_postponed_until
+        return bool(self.missing) and not postponed
+
+    @property
+    def details(self) -> StoreDetails:
+        """What every page shows."""
+        return StoreDetails(self.name, self.seller, self.address_lines, self.email, self.vat_id)
 
     def _lines(self) -> Iterator[str]:
         if self.address:

@@ -42,4 +42,4 @@ class Store(Base):
     # Until then staff are not asked for what is missing.
     setup_postponed_until: Mapped[datetime | None]
     # Incremented by every edit.
-    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    version: Mapped[int] = mapped_column(default=1, server_default="1")

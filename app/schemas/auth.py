@@ -26,8 +26,9 @@ class Registration(Credentials, total=False):
 class Email(Text):
     """An email address; it is loaded in its usual spelling (`emails.clean`)."""
 
-    def __init__(self, *, required: bool = False) -> None:
-        super().__init__(emails.MAX_LENGTH, low=3, metadata={"format": "email"}, required=required)
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"format": "email", **kwargs.pop("metadata", {})}
+        super().__init__(emails.MAX_LENGTH, low=3, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)

@@ -44,9 +44,8 @@ class Text(fields.String):
 
     def __init__(self, high: int, low: int = 0, lines: bool = False, **kwargs: Any) -> None:
         self.low, self.high, self.lines = low, high, lines
-        metadata = {"maxLength": high, "pattern": _pattern(low, lines), "x-null": "in"}
-        if low:
-            metadata["minLength"] = low
+        metadata = {"maxLength": high, "pattern": _pattern(low, lines)}
+        metadata |= {"minLength": low} if low else {"x-null": "in"}
         if not low and not kwargs.get("required"):
             kwargs.setdefault("allow_none", True)
         super().__init__(metadata={**metadata, **kwargs.pop("metadata", {})}, **kwargs)

@@ -23,9 +23,9 @@ class StaffChanges(TypedDict, total=False):
 class Country(Text):
     """An ISO 3166-1 alpha-2 code; lower case is accepted."""
 
-    def __init__(self, *, required: bool = False) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "examples": ["DE"]}
-        super().__init__(2, low=2, metadata=metadata, required=required)
+        super().__init__(2, low=2, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:
         code = super()._deserialize(value, attr, data, **kwargs)

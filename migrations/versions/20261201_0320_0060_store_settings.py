@@ -25,7 +25,7 @@ NULLABLE = {
 }
 NOT_NULL = {
     "prices_include_tax": (sa.Boolean(), sa.true()),
-    "version": (sa.BigInteger(), "0"),
+    "version": (sa.BigInteger(), "1"),
 }
 # Name, default, name of the check, least value. SQLite adds a check only with its column, which
 # Alembic cannot express.

@@ -250,6 +250,8 @@ def empty_cache() -> None:
     """Forget what the shop has cached. On a busy machine Redis may need longer than the shop gives
     it, and then is asked again."""
     current_app.extensions["catalogue_cache"] = ProcessCache()
+    store = current_app.extensions["store"]
+    store.details = store.defaults.details
     for _ in range(50):
         with suppress(RedisError):
             cache.clear()

@@ -41,6 +41,7 @@ REQUESTS: Mapping[str, JsonObject] = {
     "ProductUpdate": {"price": "", "is_active": True},
     "Profile": {"first_name": "Ada", "last_name": "Lovelace"},
     "Register": {"email": "ada@example.com", "password": "quite another phrase 7"},
+    "SettingsUpdate": {"legal_name": "Osier Ltd", "country": "GB", "vat_id": "GB980780684"},
     "StaffChanges": {"is_active": False},
     "StockChange": {"delta": 5, "reason": "Delivery of 22 November"},
 }  # fmt: skip
@@ -66,7 +67,20 @@ OWN_VALUES: Mapping[str, JsonObject] = {
     "CategoryName": {"name": "Tables", "slug": "tables"},
     "Option": {"name": "Size"},
     "Image": {"id": "9f86d081884c7d659a2feaa0c55ad015"},
+    "PaymentMethod": {"id": "invoice", "name": "Invoice", "kind": "offline"},
     "PostalAddress": {"name": "Ada Lovelace"},
+    "Settings": {
+        "name": "Osier",
+        "legal_name": "Osier Ltd",
+        "email": "hello@osier.example",
+        "locale": "en_GB",
+        "vat_id": "GB980780684",
+        "hold_minutes": 30,
+        "prepayment_days": 7,
+        "return_days": 30,
+        "invoice_days": 14,
+    },
+    "StoreAddress": {"name": ""},
 }
 """Where a schema's field has another value."""
 TIME = "2026-11-22T09:30:00Z"

@@ -151,7 +151,7 @@ class OperationDescriptions(BasePlugin):
         """Whether the body has ids of other things, which may not exist."""
         name = schema_name(json_schema(operation.get("requestBody", {})))
         fields = self.spec.components.schemas.get(name, {}).get("properties", {})
-        return any(field.endswith("_id") for field in fields)
+        return any(field.endswith("_id") and field != "vat_id" for field in fields)
 
 
 def _takes_if_match(operation: JsonObject) -> bool:

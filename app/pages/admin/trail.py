@@ -21,7 +21,7 @@ from app.services.audit.trail import SubjectName, SubjectNames
 
 blp = AdminBlueprint("trail", __name__, url_prefix="/admin/audit-trail")
 PER_PAGE = 50
-SUBJECTS = ("product", "variant", "category", "order", "user", "job", "shop")
+SUBJECTS = ("product", "variant", "category", "order", "user", "job", "settings", "shop")
 ORIGINS = {"api": "API", "pages": "Pages", "cli": "Command line"}
 PATHS = {
     "product": "/admin/products/{}",

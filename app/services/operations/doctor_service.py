@@ -49,8 +49,11 @@ def examine(
     yield database
     yield from _files()
     if database.status == "ok":
-        yield _guarded("migrations", lambda: _migrations(migrations))
+        schema = _guarded("migrations", lambda: _migrations(migrations))
+        yield schema
         if _has_tables():
+            if schema.status != "failed":  # an older schema lacks columns
+                yield _guarded("settings", _store_settings)
             yield _guarded("currency", lambda: _currency(config["STORE_CURRENCY"]))
             yield _guarded("admin", _admin)
             yield _guarded("search keys", _search_keys)
@@ -135,6 +138,18 @@ def _currency(setting: str) -> Finding:
     return Finding(
         "currency", "failed", f"STORE_CURRENCY is {setting}, but prices here are in {recorded}"
     )
+
+
+def _store_settings() -> Finding:
+    """The settings in force, and what mail and invoices lack."""
+    settings = store_service.settings()
+    origin = "set by staff" if store_service.has_own_name() else "of STORE_NAME"
+    methods = ", ".join(method.id for method in settings.payment_methods)
+    detail = f"{settings.name} ({origin}), {settings.locale}, paid by {methods}"
+    if settings.missing:
+        missing = ", ".join(settings.missing)
+        detail += f"; /admin/settings lacks {missing}, which mail and invoices need"
+    return Finding("settings", "ok", detail)
 
 
 def _admin() -> Finding:

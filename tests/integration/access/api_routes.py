@@ -42,6 +42,9 @@ POST         /api/users/me/mfa/confirm                       401   409   409   4
 POST         /api/users/me/mfa/recovery-codes                401   409   409   409         401     401    401
 DELETE       /api/users/me/mfa                               401   409   409   409         401     401    401
 DELETE       /api/users/<user_id>/mfa                        401   403   403   409         401     401    401
+# app/api/settings.py
+GET          /api/settings                                   200   200   200   200         401     401    401
+PATCH,PUT    /api/settings                                   401   403   403   200         401     401    401
 # app/api/categories.py
 GET          /api/categories                                 200   200   200   200         401     401    401
 POST         /api/categories                                 401   403   403   201         401     401    401
@@ -117,6 +120,7 @@ BODIES = {
     "POST /api/users/me/addresses": body(**ADDRESS),
     "PATCH,PUT /api/users/me/addresses/<address_id>": body(city="York"),
     "PATCH,PUT /api/users/<user_id>": body(role="admin", is_active=False),
+    "PATCH,PUT /api/settings": body(name="Mine", hold_minutes=1),
     "POST /api/categories": body(name="Books"),
     "PATCH,PUT /api/categories/<category>": body(name="Books"),
     "POST /api/products": body(name="Lamp", price="10.00"),

@@ -44,6 +44,24 @@ def test_a_healthy_installation_is_well(app, database):
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * checks
 
 
+def test_the_settings_in_force_are_shown_with_where_they_come_from(app):
+    assert findings(app)["settings"]["detail"] == (
+        "ShopSwift (of STORE_NAME), en_US, paid by prepayment, invoice; /admin/settings lacks"
+        " legal_name, email, address, country, which mail and invoices need"
+    )
+
+    with app.app_context(), db.engine.begin() as connection:
+        address = {"line1": "Weidenweg 4", "city": "Berlin"}
+        values = {"name": "Osier", "legal_name": "Osier Inc", "email": "hello@osier.example"}
+        connection.execute(Store.__table__.update().values(**values, address=address, country="US"))
+
+    assert findings(app)["settings"] == {
+        "name": "settings",
+        "status": "ok",
+        "detail": "Osier (set by staff), en_US, paid by prepayment, invoice",
+    }
+
+
 def test_a_shop_without_staff_is_told_so(app):
     assert statuses(app)["admin"] == "warning"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.countries import country_name
-from app.domain.store_settings import RECOMMENDED, StoreAddress, StoreSettings
+from app.domain.store_settings import REQUIRED, StoreAddress, StoreSettings
 
 NEW = StoreSettings(name="Osier", currency="EUR", locale="de_DE", payment_methods=())
 ADDRESS = StoreAddress(line1="Weidenweg 4", postal_code="10249", city="Berlin")
@@ -13,7 +13,7 @@ ADDRESS = StoreAddress(line1="Weidenweg 4", postal_code="10249", city="Berlin")
 
 def test_a_new_shop_sells_under_its_name_and_lacks_what_mail_and_invoices_need():
     assert NEW.seller == "Osier"
-    assert NEW.missing == RECOMMENDED
+    assert NEW.missing == REQUIRED
     assert NEW.address_lines == ()
 
 
