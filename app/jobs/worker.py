@@ -26,7 +26,7 @@ from app.errors import ShopError
 from app.extensions import db
 from app.jobs.kinds import Kind, NoRetry, Schedule, slot_key
 from app.observability import worker_status
-from app.services.messages import job_queue
+from app.services.messages import job_queue, mail_rules
 from app.services.messages.job_queue import LEASE_SECONDS, ClaimedJob, LeaseLost
 
 POLL_SECONDS = 0.5
@@ -172,7 +172,7 @@ class Worker:
 
     def _carry_out(self, job: ClaimedJob, kind: Kind) -> None:
         if job.tries > kind.max_tries:
-            in_transaction(partial(job_queue.park, job, "The worker ended each time it ran."))
+            in_transaction(partial(_park, job, "The worker ended each time it ran."))
             return
         try:
             self._run(job, kind)
@@ -249,6 +249,11 @@ def _carry_out_and_complete(job: ClaimedJob, kind: Kind) -> None:
 
 def _note_failure(job: ClaimedJob, error: str, pause: float | None) -> None:
     if pause is None:
-        in_transaction(partial(job_queue.park, job, error))
+        in_transaction(partial(_park, job, error))
     else:
         in_transaction(partial(job_queue.retry, job, error, pause))
+
+
+def _park(job: ClaimedJob, error: str) -> None:
+    job_queue.park(job, error)
+    mail_rules.queue_job_parked(job)

@@ -40,6 +40,7 @@ from app.services.accounts import (
 )
 from app.services.accounts.session_service import IS_KNOWN_PLACE
 from app.services.audit import security_log, trail
+from app.services.messages import mail_rules
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +219,9 @@ def sign_in(attempt: Attempt, lifetime: timedelta) -> Session | ShopError:
         return second_step.begin(user)
     after_commit(metrics.shop.sign_ins.labels("right").inc)
     security_log.record(security_log.SIGNED_IN, user.id, attempt.client)
-    return session_service.begin(user.id, lifetime, attempt.place, attempt.user_agent)
+    session = session_service.begin(user.id, lifetime, attempt.place, attempt.user_agent)
+    mail_rules.queue_staff_sign_in(user, session)
+    return session
 
 
 def refresh(session_id: int, generation: int, lifetime: timedelta) -> Session | ShopError:

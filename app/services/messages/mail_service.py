@@ -23,6 +23,7 @@ KIND = "mail"
 """The kind of the jobs that send mails."""
 STORED = timedelta(days=30)
 """How long a mail's row is stored, and with it the address."""
+STATUSES = ("waiting", "sent", "failed")
 MAX_ERROR = 500
 MOST_UNKNOWN = 2
 """After so many tries with unknown outcome a mail is not tried again."""
@@ -117,8 +118,9 @@ def expired() -> ColumnElement[bool]:
 
 def counts() -> dict[str, int]:
     """How many mails there are of each status."""
-    query = select(Mail.status, func.count()).group_by(Mail.status)
-    return {"waiting": 0, "sent": 0, "failed": 0, **dict(db.session.execute(query).tuples().all())}
+    query = select(Mail.status, func.count().label("number")).group_by(Mail.status)
+    numbers = {row.status: row.number for row in db.session.execute(query)}
+    return {status: numbers.get(status, 0) for status in STATUSES}
 
 
 def list_mails(status: str | None, limit: int) -> Sequence[Mail]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from app.services.messages import event_feed
+from app.services.messages import event_feed, mail_rules
 from app.services.messages.event_feed import Subscriber
 
-SUBSCRIBERS: Sequence[Subscriber] = ()
+SUBSCRIBERS: Sequence[Subscriber] = (mail_rules.queue_mails,)
 
 
 def relay_events() -> int:

@@ -2,8 +2,10 @@
 
 from flask import Flask
 
-from app.web.mails import order_mails as order_mails  # adds its templates
+from app.web.mails import account_mails as account_mails  # each module adds its templates
+from app.web.mails import order_mails as order_mails
 from app.web.mails import rendering
+from app.web.mails import staff_mails as staff_mails
 
 
 def register(app: Flask) -> None:

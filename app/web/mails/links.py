@@ -2,6 +2,8 @@
 
 from flask import current_app
 
+SAMPLE_TOKEN = "sample-token-that-opens-nothing"  # noqa: S105 - of previews
+
 
 def link(endpoint: str, **values: object) -> str:
     """The URL of a page at SHOP_URL."""

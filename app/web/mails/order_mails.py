@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from babel.dates import format_date
+from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from app.domain.people.tokens import new_token
+from app.domain.countries import country_name
 from app.extensions import db
 from app.models import Order
 from app.services.orders import order_links
-from app.web.mails.links import link
+from app.web.mails.links import SAMPLE_TOKEN, link
 from app.web.mails.templates import MailTemplate, NoSubject, Values, add_template
 
 
@@ -33,7 +35,8 @@ class OrderOfMail(NamedTuple):
     totals: list[tuple[str, int]]
     total: int
     address: list[str]
-    tracking: list[tuple[str, str]]
+    facts: list[tuple[str, str]]
+    """Number and date, and how it is tracked."""
     link: str
 
 
@@ -67,34 +70,40 @@ def _view(order: Order, address: str) -> OrderOfMail:
     totals = [*subtotal, *extras, ("Total", order.total)]
     return OrderOfMail(
         order.number, order.placed_at, lines, totals, order.total,
-        _address_lines(order.shipping_address or {}), [], address,
+        _address_lines(order.shipping_address or {}), _facts(order.number, order.placed_at), address,
     )  # fmt: skip
 
 
 def _address_lines(address: Mapping[str, str]) -> list[str]:
     city = " ".join(address.get(name, "") for name in ("postal_code", "city")).strip()
     lines = [address.get(name, "") for name in ("name", "line1", "line2")]
-    return [
-        line
-        for line in (*lines, city, address.get("region", ""), address.get("country", ""))
-        if line
-    ]
+    country = country_name(address.get("country", ""), current_app.config["STORE_LOCALE"])
+    lines += [city, address.get("region", ""), country]
+    return [line for line in lines if line]
+
+
+def _facts(number: str, placed_at: datetime) -> list[tuple[str, str]]:
+    date = format_date(placed_at, "long", locale=current_app.config["STORE_LOCALE"])
+    return [("Order", number), ("Placed on", date)]
 
 
 def sample_order() -> Values:
     """An order for previews."""
-    number = "SW-7K2M-0QXD-94TV"
+    number, placed_at = "SW-7K2M-0QXD-94TV", datetime(2026, 11, 30, 14, 5, tzinfo=timezone.utc)
     lines = [
         LineOfMail("Hooded sweatshirt", "M · Navy", 2, 11800),
         LineOfMail("Wool hat & “café” scarf <gift set>", "", 1, 3950),
     ]
     totals = [("Subtotal", 15750), ("Shipping", 490), ("Total", 16240)]
-    address = ["Zoë Müller-O’Hara", "12 Harbour Street", "Flat 3", "20457 Hamburg", "DE"]
-    tracking = [("Carrier", "DHL"), ("Tracking number", "00340434161094022115")]
+    address = {
+        "name": "Zoë Müller-O’Hara", "line1": "12 Harbour Street", "line2": "Flat 3",
+        "postal_code": "20457", "city": "Hamburg", "country": "DE",
+    }  # fmt: skip
+    opening = link("order_pages.show_order", number=number, token=SAMPLE_TOKEN)
     return {
         "order": OrderOfMail(
-            number, datetime(2026, 11, 30, 14, 5, tzinfo=timezone.utc), lines, totals, 16240,
-            address, tracking, link("order_pages.show_order", number=number, token=new_token()),
+            number, placed_at, lines, totals, 16240,
+            _address_lines(address), _facts(number, placed_at), opening,
         )
     }  # fmt: skip
 

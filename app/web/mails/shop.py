@@ -27,7 +27,7 @@ def mail_shop() -> MailShop:
 
 
 def _foot(settings: StoreSettings) -> list[str]:
-    lines = [settings.seller, *settings.address_lines, settings.email or ""]
-    if settings.vat_id:
-        lines.append(f"VAT ID {settings.vat_id}")
-    return [line for line in lines if line]
+    vat_id = f"VAT ID {settings.vat_id}" if settings.vat_id else ""
+    contact = " · ".join(part for part in (settings.email, vat_id) if part)
+    address = ", ".join(settings.address_lines)
+    return [line for line in (settings.seller, address, contact) if line]
