@@ -26,6 +26,7 @@ from app.models import Session, SignInStep, User
 from app.observability import metrics
 from app.services.accounts import device_tokens, second_factors, session_service, throttle_service
 from app.services.audit import security_log
+from app.services.messages import mail_rules
 
 LIFETIME = timedelta(minutes=10)
 """How long people have for the second step."""
@@ -117,7 +118,9 @@ def sign_in(attempt: CodeAttempt, lifetime: timedelta) -> Session | ShopError:
         return Unauthenticated("invalid_code", "This code is wrong, or was used before.")
     _end(attempt.token_hash)
     throttle_service.record_success(attempt.guards, rows)
-    return _open_session(attempt, kind, lifetime)
+    session = _open_session(attempt, kind, lifetime)
+    mail_rules.queue_staff_sign_in(user, session)
+    return session
 
 
 def _open_session(attempt: CodeAttempt, kind: str, lifetime: timedelta) -> Session:

@@ -13,6 +13,7 @@ from app.jobs.worker import Worker
 from app.models import Mail, Order, Store
 from app.services.messages import job_queue, mail_rules
 from tests import factories
+from tests.integration import second_factors
 from tests.integration.conftest import Caller
 from tests.integration.people import change, inside, login, make_user, only_row, rows, signed_in_as
 from tests.integration.shopping import ADDRESS, guest_order, move, order
@@ -171,3 +172,13 @@ def test_a_sign_in_of_staff_is_told_and_one_of_customers_is_not(app, staff):
     row = only_row(app, Mail)
     assert (row.template, row.recipient, row.status) == ("staff_sign_in", STAFF, "sent")
     assert "Firefox" in text_of(app, row)
+
+
+def test_a_sign_in_with_a_second_factor_is_told_after_its_second_step(app):
+    owner = second_factors.make_owner(app, STAFF, role="admin")
+    inside(app, lambda: in_transaction(lambda: db.session.execute(db.delete(Mail))))
+    token = second_factors.first_step(app, STAFF)
+    assert mails(app) == []
+    code = owner.authenticator.recovery_codes[0]
+    assert second_factors.second_step(Caller(app), token, code).status_code == 200
+    assert mails(app) == [("staff_sign_in", STAFF)]
