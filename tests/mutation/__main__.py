@@ -12,9 +12,9 @@ from tests.mutation import targets
 from tests.mutation.memory import Memory
 from tests.mutation.plugin import MutationPlugin
 
-LEFT_OUT = "not slow and not processes and not thorough"
-"""Tests that take long, and those whose servers and commands are other processes: there no mutant is
-planted."""
+LEFT_OUT = "not slow and not processes"
+"""Tests that take very long, and those whose servers and commands are other processes: there no mutant
+is planted. The thorough ones, which take long as well, are left out unless they are asked for."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,8 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     plugin = MutationPlugin(paths, stages, options.minutes, options.seconds, memory)
     os.environ.pop("PYTEST_XDIST_WORKER", None)
     tests = options.tests or targets.TESTS
+    left_out = LEFT_OUT if options.thorough else f"{LEFT_OUT} and not thorough"
     code = pytest.main(
-        [*tests, "-q", "-m", LEFT_OUT, "-p", "no:cacheprovider", "-p", "no:xdist"], [plugin]
+        [*tests, "-q", "-m", left_out, "-p", "no:cacheprovider", "-p", "no:xdist"], [plugin]
     )
     return int(code) or int(not plugin.is_reached)
 
@@ -47,6 +48,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="verdicts are written there, and not tried again",
     )
     parser.add_argument("--again", action="store_true", help="try the survivors among them again")
+    parser.add_argument("--thorough", action="store_true", help="with tests marked so")
     parser.add_argument("--tests", nargs="+", help="files and folders, instead of all")
     return parser.parse_args(arguments)
 

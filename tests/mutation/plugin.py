@@ -139,6 +139,7 @@ class _Round:
         self._tests, self._coverage = tests, coverage
         name = self.report.path.removesuffix(".py").replace("/", ".")
         self._planter = Planter(importlib.import_module(name))
+        self._importing = self._tests_that_import()
         self._leave_out_confused()
         for index, (mutation, verdict) in enumerate(self.report.verdicts):
             if self._is_open(mutation, verdict):
@@ -173,14 +174,15 @@ class _Round:
         """The tests that execute the mutated statement, or else the module: those first that have
         noticed most in a second, in this function and, with their neighbours, in this module."""
         coverage = self._coverage
-        tests = covering or coverage.of_module(self._path) | self._tests_that_import()
+        tests = covering or coverage.of_module(self._path) | self._importing
         usable = [test for test in self._tests if test in tests]
         files = Counter(test.path for test in usable)
 
         def gain(test: pytest.Item) -> float:
             alone = self._kills[mutation.function, test]
             of_file = (1 + self._kills_of_files[test.path]) / (10 + files[test.path])
-            return (10 * alone + of_file) / (coverage.seconds[test] + 0.02)
+            is_about_it = 5 if test in self._importing else 1
+            return (10 * alone + is_about_it * of_file) / (coverage.seconds[test] + 0.02)
 
         return sorted(usable, key=gain, reverse=True)
 

@@ -50,8 +50,6 @@ class SessionView(NamedTuple):
 
 def find_caller(session_id: int) -> SignedIn | None:
     """The user of this session; None if it has ended, or the account may not sign in."""
-    if not 0 < session_id < 2**63:
-        return None
     row = run(_SIGNED_IN, session_id=session_id, now=utc_now()).one_or_none()
     if row is None:
         return None
@@ -128,8 +126,6 @@ def advance(session_id: int, generation: int, lifetime: timedelta) -> Session | 
     None where the session has ended or is of another generation. The conditions stand in the UPDATE
     itself, so of several callers at the same time one succeeds.
     """
-    if not (0 < session_id < 2**63 and 0 <= generation < 2**63 - 1):
-        return None
     now = utc_now()
     usable = select(User.id).where(User.is_active, User.deleted_at.is_(None))
     return db.session.scalars(

@@ -10,7 +10,7 @@ from app.errors import Unauthenticated
 from app.web.callers import operators
 from app.web.callers.sessions import find_actor
 from app.web.callers.sign_in_cookie import sign_in_claims
-from app.web.callers.tokens import Claims, verify_token
+from app.web.callers.tokens import Claims, has_numbers, verify_token
 from app.web.limits import rate_limits
 from app.web.plain_paths import is_for_programs
 
@@ -88,7 +88,7 @@ def _verified_claims() -> Claims:
     numbers = ["exp", "sid", "gen"] if refreshes else ["exp", "sid"]
     if claims["type"] != ("refresh" if refreshes else "access"):
         raise ValueError("A token of another kind.")
-    if not all(type(claims.get(name)) is int and 0 <= claims[name] < 2**63 for name in numbers):
+    if not has_numbers(claims, numbers):
         raise ValueError("A claim is missing.")
     return claims
 

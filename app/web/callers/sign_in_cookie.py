@@ -13,7 +13,7 @@ from flask_jwt_extended import create_access_token, set_access_cookies, unset_ac
 from app.domain.people.actor import ANONYMOUS
 from app.models import Session
 from app.web.callers.sessions import find_actor
-from app.web.callers.tokens import Claims, session_lifetime, verify_token
+from app.web.callers.tokens import Claims, has_numbers, session_lifetime, verify_token
 from app.web.limits import rate_limits
 
 AUDIENCE = "shopswift-pages"
@@ -68,7 +68,7 @@ def sign_in_claims() -> Claims | None:
         claims = verify_token(_cookie(), AUDIENCE)
     except (jwt.PyJWTError, ValueError):
         return None
-    is_ours = claims.get("type") == "access" and type(claims.get("sid")) is int
+    is_ours = claims.get("type") == "access" and has_numbers(claims, ["sid"])
     return claims if is_ours else None
 
 

@@ -13,6 +13,7 @@ import jwt
 from flask import current_app
 from flask_jwt_extended import create_access_token, create_refresh_token
 
+from app.domain.text import MAX_ID
 from app.models import Session
 
 Claims = dict[str, Any]
@@ -62,6 +63,11 @@ def verify_token(token: str, audience: str, *required: str) -> Claims:
         with suppress(jwt.InvalidSignatureError):
             return _decode(key, token, audience, required)
     return _decode(keys[-1], token, audience, required)
+
+
+def has_numbers(claims: Claims, names: Iterable[str]) -> bool:
+    """Whether these claims are numbers that the database can look for, and count on from."""
+    return all(type(claims.get(name)) is int and 0 <= claims[name] < MAX_ID for name in names)
 
 
 def _decode(key: str, token: str, audience: str, required: Iterable[str]) -> Claims:

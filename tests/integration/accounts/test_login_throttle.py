@@ -9,7 +9,7 @@ from app import create_app
 from app.config import Testing
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
-from app.extensions import limiter
+from app.extensions import db, limiter
 from app.models import LoginThrottle, Session
 from app.services.accounts import auth_service, throttle_service
 from tests.factories import PASSWORD
@@ -194,6 +194,27 @@ def test_what_is_forgotten_is_swept_away_by_the_next_failure(app, anyone):
     keys = {row.key[:32] for row in rows(app, LoginThrottle)}
     assert inside(app, throttle_service.login_key, "new@example.com") in keys
     assert len(keys) == 2  # and of the network, for all accounts
+
+
+def test_each_counter_of_an_attempt_locks_it_before_its_password_is_hashed(app):
+    """From IPv6 an attempt has as many counters as there are."""
+
+    def locks():
+        guards = throttle_service.login_guards("ann@example.com", "2001:db8::1", is_known=False)
+        waits = []
+        for key in guards.keys:
+            row = LoginThrottle(key=key, failures=9, locked_until=utc_now() + timedelta(seconds=90))
+            db.session.add(row)
+            db.session.flush()
+            lock = throttle_service.find_lock(guards)
+            waits.append(lock and lock.retry_after)
+            db.session.delete(row)
+            db.session.flush()
+        assert throttle_service.find_lock(guards) is None
+        return waits
+
+    with time_machine.travel(utc_now(), tick=False):
+        assert inside(app, locks) == [90] * 7
 
 
 @pytest.mark.races

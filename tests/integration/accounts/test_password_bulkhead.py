@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
@@ -168,7 +170,75 @@ def test_a_folder_that_was_cleaned_up_is_made_anew(folder):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_folder_is_made_with_those_above_it_and_for_this_user_alone(tmp_path, caplog):
+    folder = tmp_path / "above" / "places"
+
+    with caplog.at_level(logging.WARNING):
+        assert is_free(Bulkhead(folder, 1, 0))
+        assert is_free(Bulkhead(folder, 1, 0))
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in folder.iterdir()] == ["0.lock"]
+    assert (folder / "0.lock").stat().st_mode & 0o777 == 0o600
+    assert caplog.text == ""
+
+
+def test_a_file_in_the_folders_place_is_none(folder):
+    folder.touch(0o700)
+
+    with pytest.raises(OSError, match="places"):
+        bulkhead.make_private(folder)
+
+
+def test_whoever_finds_no_place_leaves_no_file_open(folder, monkeypatch, caplog):
+    places = Bulkhead(folder, 1, 0)
+    with Bulkhead(folder, 1, 0).place():
+        assert not is_free(places)
+        assert open_files(folder) == 1
+
+    def fail(*_arguments):
+        raise OSError("no locks")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with caplog.at_level(logging.WARNING), places.place():
+        assert open_files(folder) == 0
+    assert "in each process alone now: no locks" in caplog.text
+    monkeypatch.undo()
+    with places.place():
+        assert open_files(folder) == 1
+    assert "over all processes" in caplog.text
+
+
+def open_files(folder) -> int:
+    """How many files of the folder this process has open."""
+    links = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that lists them
+            links.append(file.readlink())
+    return sum(link.is_relative_to(folder) for link in links)
+
+
 # --- The queue
+
+
+def test_a_request_waits_for_five_seconds():
+    assert bulkhead.WAIT_SECONDS == 5
+
+
+def test_those_who_hash_count_among_those_who_may_wait(folder):
+    places = Bulkhead(folder, 3, 1)
+
+    places.refuse_if_full()
+    with places.place():
+        places.refuse_if_full()
+        with places.place():
+            with pytest.raises(Busy):
+                places.refuse_if_full()
+            with pytest.raises(Busy), places.place():
+                pass
+            with places.place(is_patient=True):
+                pass
+        places.refuse_if_full()
 
 
 def test_few_wait_for_a_while_and_all_others_are_refused_at_once(folder):

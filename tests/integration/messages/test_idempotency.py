@@ -1,5 +1,6 @@
 """Idempotency keys: an order request that is sent again is not carried out again."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -267,3 +268,12 @@ def test_a_key_whose_first_request_runs_for_too_long_is_in_use(app, limit, refus
             in_transaction(claim_impatiently)
 
     assert getattr(refused.value, "code", None) in ("idempotency_key_in_use", "e3q8")
+
+
+def test_the_fingerprint_of_a_body_is_the_same_in_every_release():
+    """A request that is sent again after an update is not another one."""
+    canonical = b'{"a":[1,"\\u00e9"],"b":null}'
+
+    assert (
+        KeyedRequest("k", {"b": None, "a": [1, "é"]}).hash == hashlib.sha256(canonical).hexdigest()
+    )

@@ -2,6 +2,7 @@
 
 import re
 
+import jwt
 import pytest
 import time_machine
 from flask import Flask
@@ -59,6 +60,15 @@ def test_the_cookie_lives_as_long_as_the_session(app, ann):
     assert ann.cookie("sign_in").max_age == int(lifetime.total_seconds())
     with time_machine.travel(only_row(app, Session).created_at + lifetime / 2, tick=True):
         assert ann.get("/login").status_code == 303
+
+
+@pytest.mark.parametrize("session_id", [0, -1, 2**63, True, "1", None])
+def test_a_cookie_of_no_possible_session_is_a_strangers(app, ann, session_id):
+    claims = jwt.decode(ann.cookie("sign_in").value, options={"verify_signature": False})
+    forged = jwt.encode({**claims, "sid": session_id}, app.config["JWT_SECRET_KEY"], "HS256")
+    ann.client.set_cookie("sign_in", forged)
+
+    assert ann.get("/login").status_code == 200
 
 
 def test_a_cookie_opens_no_door_of_the_api(app, ann):
