@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_table(
         "second_factors",
         sa.Column("id", ID, nullable=False),
-        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("secret", sa.String(200), nullable=False),
         sa.Column("key_id", sa.String(16), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
     op.create_table(
         "recovery_codes",
         sa.Column("id", ID, nullable=False),
-        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("code_hash", sa.String(64), nullable=False),
         _of_user("recovery_codes"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
@@ -48,7 +48,7 @@ def upgrade() -> None:
     op.create_table(
         "sign_in_steps",
         sa.Column("id", ID, nullable=False),
-        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("token_hash", sa.String(64), nullable=False),
         sa.Column("password_version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
