@@ -39,7 +39,7 @@ class SecondFactorRequired(Unauthenticated):
 
     def __init__(self, token: str, seconds: int) -> None:
         super().__init__("mfa_required", "Enter a code of your authenticator.")
-        self.token = token
+        self.token, self.seconds = token, seconds
         self.extra = {"mfa_token": token, "expires_in": seconds}
 
 

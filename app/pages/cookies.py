@@ -1,5 +1,5 @@
-"""The cookies of a visitor: the tokens of a guest's cart and of guests' orders, and the tokens that
-mark a browser as a device of an account."""
+"""The cookies of a visitor: the tokens of a guest's cart, of guests' orders and of an unfinished sign-in,
+and the tokens that mark a browser as a device of an account."""
 
 from flask import Response, current_app, request
 
@@ -11,7 +11,9 @@ from app.web.callers.identity import current_actor
 CART = "cart"
 ORDER = "order"
 DEVICE = "device"
+STEP = "sign_in_step"
 DEVICE_DAYS = 365
+STEP_PATH = "/login"
 
 
 def page_buyer() -> Buyer:
@@ -52,6 +54,26 @@ def set_device_cookie(response: Response, tokens: str) -> None:
     _set_cookie(response, _name(DEVICE), tokens, "/", DEVICE_DAYS)
 
 
+def set_step_cookie(response: Response, token: str, seconds: int) -> None:
+    """Store the token of a sign-in whose code is missing yet. The browser sends it to `/login` only."""
+    response.set_cookie(
+        _name(STEP), token, max_age=seconds, path=STEP_PATH,
+        httponly=True, samesite="Lax", secure=_secure(),
+    )  # fmt: skip
+
+
+def step_token() -> str:
+    """The token of a sign-in whose code is missing yet; empty without one."""
+    return request.cookies.get(_name(STEP), "")
+
+
+def delete_step_cookie(response: Response) -> None:
+    """Delete the token of a sign-in that is complete or took too long."""
+    response.delete_cookie(
+        _name(STEP), path=STEP_PATH, httponly=True, samesite="Lax", secure=_secure()
+    )
+
+
 def _set_cookie(response: Response, name: str, value: str, path: str, days: int) -> None:
     response.set_cookie(
         name, value, max_age=days * 24 * 3600, path=path,
@@ -60,8 +82,8 @@ def _set_cookie(response: Response, name: str, value: str, path: str, days: int)
 
 
 def _name(cookie: str) -> str:
-    # `__Host-` requires Path=/, and the cookie of an order is for one path.
-    prefix = "__Secure-" if cookie == ORDER else "__Host-"
+    # `__Host-` requires Path=/, and these cookies are for one path.
+    prefix = "__Secure-" if cookie in (ORDER, STEP) else "__Host-"
     return prefix + cookie if _secure() else cookie
 
 

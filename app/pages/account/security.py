@@ -1,4 +1,4 @@
-"""The page of an account's security: where it is signed in."""
+"""The page of an account's security: its second factor, and where it is signed in."""
 
 from flask import Response, flash, request, url_for
 
@@ -8,7 +8,7 @@ from app.domain.people import user_agents
 from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.layout import page
 from app.schemas.paging import PageArgs
-from app.services.accounts import own_sessions, session_service
+from app.services.accounts import own_sessions, second_factors, session_service
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 
@@ -20,12 +20,16 @@ PER_PAGE = 20
 @blp.get("")
 @login_required
 def overview() -> Response:
-    """Where the account is signed in."""
+    """The second factor, and where the account is signed in."""
     number = 1 if PAGE.validate(request.args) else PAGE.load(request.args)["page"]
     number = min(number, MAX_DEPTH // PER_PAGE)
     sessions = session_service.list_sessions(current_actor(), number, PER_PAGE)
     return page(
-        "security.html", sessions=sessions, describe=user_agents.describe, page_href=_page_href
+        "security.html",
+        factor=second_factors.state_of(current_actor().user_id or 0),
+        sessions=sessions,
+        describe=user_agents.describe,
+        page_href=_page_href,
     )
 
 

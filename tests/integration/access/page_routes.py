@@ -29,6 +29,8 @@ GET       /sitemaps/<part>.xml                              200   200   200   20
 # app/pages/account/sign_in.py: whoever is signed in is sent on to the account
 GET       /login                                            200   303   303   303         200     200    200
 POST      /login                                            303   303   303   303         303     303    303
+GET       /login/code                                       303   303   303   303         303     303    303
+POST      /login/code                                       303   303   303   303         303     303    303
 GET       /register                                         200   303   303   303         200     200    200
 POST      /register                                         303   303   303   303         303     303    303
 POST      /logout                                           401   303   303   303         401     401    401
@@ -60,6 +62,15 @@ POST      /account/close                                    401   303   303   40
 GET       /account/security                                 401   200   200   200         401     401    401
 POST      /account/security/sessions/<session_id>/end       401   303   404   404         401     401    401
 POST      /account/security/end-others                      401   303   303   303         401     401    401
+# app/pages/account/second_factor.py: nobody has one, or has begun to set one up
+GET       /account/security/second-factor                   401   200   200   200         401     401    401
+POST      /account/security/second-factor                   401   303   303   303         401     401    401
+GET       /account/security/second-factor/confirm           401   303   303   303         401     401    401
+POST      /account/security/second-factor/confirm           401   303   303   303         401     401    401
+GET       /account/security/second-factor/recovery-codes    401   200   200   200         401     401    401
+POST      /account/security/second-factor/recovery-codes    401   303   303   303         401     401    401
+GET       /account/security/second-factor/remove            401   200   200   200         401     401    401
+POST      /account/security/second-factor/remove            401   303   303   303         401     401    401
 # app/pages/account/addresses.py
 GET       /account/addresses                                401   200   200   200         401     401    401
 GET       /account/addresses/new                            401   200   200   200         401     401    401
@@ -152,6 +163,11 @@ BODIES = {
         current_password=PASSWORD, new_password="a rather different phrase"
     ),
     "POST /account/close": form(password=PASSWORD),
+    "POST /login/code": form(code="123456"),
+    "POST /account/security/second-factor": form(password=PASSWORD),
+    "POST /account/security/second-factor/confirm": form(code="123456"),
+    "POST /account/security/second-factor/recovery-codes": form(password=PASSWORD),
+    "POST /account/security/second-factor/remove": form(password=PASSWORD),
     "POST /account/addresses/new": form(**ADDRESS),
     "POST /account/addresses/<address_id>": form(**ADDRESS),
     "POST /admin/customers/<user_id>": form(is_active="true"),
