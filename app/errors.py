@@ -50,6 +50,14 @@ class Forbidden(ShopError):
         super().__init__("forbidden", detail)
 
 
+class SecondFactorMissing(Forbidden):
+    """The caller is staff, and has to set up a second factor first."""
+
+    def __init__(self) -> None:
+        super().__init__("Staff need a second factor. Set one up first.")
+        self.code = "mfa_setup_required"
+
+
 class NotFound(ShopError):
     """It does not exist, or it belongs to somebody else."""
 

@@ -7,6 +7,7 @@ from app.cli import catalogue, encryption, purge, schema, search_keys, seed, upk
 COMMANDS = (
     seed.seed_db,
     users.create_admin,
+    users.remove_second_factor,
     catalogue.import_products,
     catalogue.export_products,
     catalogue.undo_import,

@@ -10,7 +10,7 @@ from app.db.unit_of_work import in_transaction
 from app.domain.people import emails, passwords
 from app.domain.people.actor import SYSTEM
 from app.services import user_service
-from app.services.accounts import password_hashing, staff_service
+from app.services.accounts import password_hashing, second_factor_service, staff_service
 
 
 @command("create-admin")
@@ -34,6 +34,21 @@ def create_admin(email: str, password: str | None, promote: bool) -> None:
         password_hash = password_hashing.hash_password(_read(password, email), is_patient=True)
     result = in_transaction(lambda: staff_service.make_admin(SYSTEM, email, password_hash, promote))
     click.echo(f"create-admin: {email}: {result}.")
+
+
+@command("remove-second-factor")
+@click.argument("email")
+def remove_second_factor(email: str) -> None:
+    """Remove the second factor of an account that has lost it, and end its sessions.
+
+    For the last admin. Other accounts' can be removed at /admin/customers.
+    """
+    user = user_service.find_by_email(email)
+    if user is None:
+        raise click.ClickException(f"There is no account with the address {email}.")
+    user_id = user.id
+    in_transaction(lambda: second_factor_service.remove_for(SYSTEM, user_id))
+    click.echo(f"remove-second-factor: {email}: removed.")
 
 
 def _read(password: str | None, email: str) -> str:

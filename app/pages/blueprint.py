@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, SecondFactorMissing, Unauthenticated
 from app.pages.csrf import StaleForm, check_csrf
 from app.pages.stale_forms import ask_again, stale_form
 from app.utils.error_handlers import handle_refusal
@@ -33,6 +33,7 @@ class PageBlueprint(Blueprint):
         self.after_request(forbid_storing)
         self.register_error_handler(Unauthenticated, _ask_to_sign_in)
         self.register_error_handler(Forbidden, _forbid)
+        self.register_error_handler(SecondFactorMissing, _ask_for_second_factor)
         self.register_error_handler(StaleForm, ask_again)
 
 
@@ -50,6 +51,12 @@ def _forbid(error: Forbidden) -> Response:
     """Show a form again that was opened for an account which may send it; refuse all else."""
     form = stale_form()
     return handle_refusal(error) if form is None else ask_again(form, may_send=False)
+
+
+def _ask_for_second_factor(error: SecondFactorMissing) -> Response:
+    """Lead staff to the page where they set up the second factor that they need."""
+    flash(error.detail, "error")
+    return see_other(url_for("second_factor.show_begin"))
 
 
 def see_other(address: str) -> Response:

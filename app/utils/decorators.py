@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import request
 
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, SecondFactorMissing, Unauthenticated
 from app.web.callers.identity import current_actor, current_claims
 
 P = ParamSpec("P")
@@ -50,8 +50,10 @@ def require_token() -> None:
 
 
 def require_staff() -> None:
-    """Refuse anonymous callers and customers."""
+    """Refuse anonymous callers, customers, and staff who have to set up a second factor."""
     require_account()
+    if current_actor().needs_second_factor:
+        raise SecondFactorMissing()
     if not current_actor().is_admin:
         raise Forbidden()
 

@@ -23,7 +23,7 @@ Codes = Mapping[int, Sequence[str]]
 COMMON: Codes = {
     400: ["bad_request", "malformed_json"],
     401: ["unauthenticated", "invalid_token"],
-    403: ["forbidden"],
+    403: ["forbidden", "mfa_setup_required"],
     404: ["not_found"],
     409: ["conflict"],
     412: ["precondition_failed"],

@@ -18,6 +18,8 @@ class Actor:
     """The interface that the caller uses."""
     address: str | None = None
     """The network address that the request came from."""
+    needs_second_factor: bool = False
+    """Whether the account is one of staff that has to set up a second factor before it acts as such."""
 
     @property
     def is_admin(self) -> bool:

@@ -17,7 +17,7 @@ from app.schemas.base import ShopSchema
 from app.schemas.paging import PageArgs
 from app.schemas.users import ROLES, UserArgs
 from app.services import user_service
-from app.services.accounts import customer_service
+from app.services.accounts import customer_service, second_factor_service, second_factors
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
 from app.web.callers.identity import current_actor
@@ -33,13 +33,13 @@ class StandingSchema(ShopSchema):
     is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
 
 
-class ReleaseSchema(ShopSchema):
+class CheckedSchema(ShopSchema):
     """The confirmation that staff have checked who asks."""
 
     checked = fields.Boolean(load_default=False, truthy={"on"}, falsy={""})
 
 
-RELEASE = ReleaseSchema()
+CHECKED = CheckedSchema()
 ARGS, ORDER_PAGE = UserArgs(exclude=["per_page"]), PageArgs(only=["page"])
 STANDING = StandingSchema()
 
@@ -91,12 +91,11 @@ def release(user_id: int) -> Response:
     user = user_service.get_user(user_id)
 
     def work(body: dict[str, Any]) -> bool:
-        if not body["checked"]:
-            raise Invalid({"checked": ["Check this first."]})
+        _require_check(body)
         in_transaction(lambda: user_service.release_address(actor, user_id))
         return True
 
-    is_released = form.carry_out(RELEASE, work)
+    is_released = form.carry_out(CHECKED, work)
     if form.code == "account_in_use":
         flash(form.problem, "error")
         return see_other(url_for(".show_customer", user_id=user_id))
@@ -104,6 +103,37 @@ def release(user_id: int) -> Response:
         return admin_form("customer_release.html", form, user=user)
     flash(f"{user.email} is free.")
     return see_other(url_for(".list_customers"))
+
+
+@blp.get("/<int:user_id>/second-factor")
+def show_second_factor(user_id: int) -> Response:
+    """Explain what removing a lost second factor means."""
+    user = user_service.get_user(user_id)
+    return admin_form("customer_second_factor.html", Form(), user=user)
+
+
+@blp.post("/<int:user_id>/second-factor")
+def remove_second_factor(user_id: int) -> Response:
+    """Remove the second factor of somebody who has lost it."""
+    actor, form = current_actor(), Form.from_request()
+    user = user_service.get_user(user_id)
+
+    def work(body: dict[str, Any]) -> User:
+        _require_check(body)
+        return in_transaction(lambda: second_factor_service.remove_for(actor, user_id))
+
+    if form.carry_out(CHECKED, work) is None and not form.code.startswith(("mfa_", "own_")):
+        return admin_form("customer_second_factor.html", form, user=user)
+    if form.problem:
+        flash(form.problem, "error")
+    else:
+        flash("The second factor is removed. The account is signed out everywhere.")
+    return see_other(url_for(".show_customer", user_id=user_id))
+
+
+def _require_check(body: dict[str, Any]) -> None:
+    if not body["checked"]:
+        raise Invalid({"checked": ["Check this first."]})
 
 
 def _show(user_id: int, form: Form) -> Response:
@@ -115,6 +145,7 @@ def _show(user_id: int, form: Form) -> Response:
         user=user,
         is_me=user.id == actor.user_id,
         roles=ROLES,
+        factor=second_factors.state_of(user_id),
         figures=customer_service.figures(user_id),
         results=order_lists.page_of_orders(actor, OrderQuery(user_id=user_id), number, ORDERS),
         page_href=page_href(ORDER_PAGE),

@@ -121,6 +121,7 @@ def remove_for(actor: Actor, user_id: int) -> User:
     trail.record(actor, "user.mfa_removed", user.id, {"mfa": True}, {"mfa": False})
     detail = f"of account {user.id}, by staff"
     security_log.record_of(actor, security_log.SECOND_FACTOR_REMOVED, detail)
+    # The mail that tells the owner is to be queued here, in the same transaction.
     return user
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, exists, false, func, select, update
 
 from app.db import cleanup
 from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
@@ -14,7 +14,7 @@ from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.errors import NotFound
 from app.extensions import db
-from app.models import Session, User
+from app.models import SecondFactor, Session, User
 from app.services.accounts import throttle_service
 
 STORED_AFTER_EXPIRY = timedelta(days=1)
@@ -30,6 +30,8 @@ class SignedIn(NamedTuple):
     actor: Actor
     last_used_at: datetime
     """When the session was used last, as far as it is stored."""
+    has_second_factor: bool
+    """Whether the account has a second factor; only read for staff."""
 
     @property
     def is_use_due(self) -> bool:
@@ -54,13 +56,21 @@ def find_caller(session_id: int) -> SignedIn | None:
     if row is None:
         return None
     actor = Actor(role=row.role, user_id=row.id, session_id=session_id)
-    return SignedIn(actor, row.last_used_at)
+    return SignedIn(actor, row.last_used_at, bool(row.has_second_factor))
 
 
 _last_use = func.coalesce(Session.last_used_at, Session.created_at)
+_has_second_factor = exists().where(
+    SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None)
+)
 # Runs with every request of somebody who is signed in.
 _SIGNED_IN = prepared(
-    select(User.id, User.role, _last_use.label("last_used_at"))
+    select(
+        User.id,
+        User.role,
+        _last_use.label("last_used_at"),
+        case((User.role == "admin", _has_second_factor), else_=false()).label("has_second_factor"),
+    )
     .join(Session, Session.user_id == User.id)
     .where(
         Session.id == bindparam("session_id"),

@@ -29,8 +29,8 @@ GET       /sitemaps/<part>.xml                              200   200   200   20
 # app/pages/account/sign_in.py: whoever is signed in is sent on to the account
 GET       /login                                            200   303   303   303         200     200    200
 POST      /login                                            303   303   303   303         303     303    303
-GET       /login/code                                       303   303   303   303         303     303    303
-POST      /login/code                                       303   303   303   303         303     303    303
+GET       /login/code                                       401   303   303   303         401     401    401
+POST      /login/code                                       401   303   303   303         401     401    401
 GET       /register                                         200   303   303   303         200     200    200
 POST      /register                                         303   303   303   303         303     303    303
 POST      /logout                                           401   303   303   303         401     401    401
@@ -119,6 +119,8 @@ GET       /admin/customers/<user_id>                        401   403   403   20
 POST      /admin/customers/<user_id>                        401   403   403   303         401     401    401
 GET       /admin/customers/<user_id>/release                401   403   403   200         401     401    401
 POST      /admin/customers/<user_id>/release                401   403   403   303         401     401    401
+GET       /admin/customers/<user_id>/second-factor          401   403   403   200         401     401    401
+POST      /admin/customers/<user_id>/second-factor          401   403   403   303         401     401    401
 # app/pages/admin/erasure.py
 GET       /admin/erasure                                    401   403   403   200         401     401    401
 POST      /admin/erasure                                    401   403   403   200         401     401    401
@@ -172,6 +174,7 @@ BODIES = {
     "POST /account/addresses/<address_id>": form(**ADDRESS),
     "POST /admin/customers/<user_id>": form(is_active="true"),
     "POST /admin/customers/<user_id>/release": form(checked="on"),
+    "POST /admin/customers/<user_id>/second-factor": form(checked="on"),
     "POST /admin/erasure": form(email="nobody@example.com", name=""),
     "POST /admin/import": lambda _world: {
         "data": {"file": (io.BytesIO(b"sku,name,price\nA,One,1\n"), "new.csv")}
