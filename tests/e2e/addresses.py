@@ -13,7 +13,9 @@ from werkzeug.routing import RequestRedirect, Rule
 
 from app.pages.blueprint import PageBlueprint
 
-FILES = {"media.picture", "admin_imports.export"}
+FILES = {
+    "media.picture", "admin_imports.export", "admin_mail.show_html", "admin_mail.show_template_html",
+}  # fmt: skip
 """What answers GET in a room of pages without being one."""
 LINKS = "links => links.map(link => link.pathname)"
 

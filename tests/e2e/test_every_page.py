@@ -26,7 +26,8 @@ KEPT = {
     "admin_categories.list_categories": "admin-categories",
     "admin_customers.show_customer": "admin-customer", "admin_imports.show": "admin-imports",
     "admin_imports.show_job": "admin-import", "admin_trail.list_events": "admin-trail",
-    "admin_security.list_events": "admin-security", "admin_erasure.show": "admin-erasure",
+    "admin_security.list_events": "admin-security", "admin_mail.list_mails": "admin-mail",
+    "admin_mail.show_template": "admin-mail-template", "admin_erasure.show": "admin-erasure",
     "admin_customers.show_release": "admin-release",
 }  # fmt: skip
 """The main pages, of which pictures are kept."""

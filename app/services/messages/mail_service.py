@@ -6,15 +6,17 @@ went, so that a message of which nobody knows whether it was sent is not sent a 
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Executable, bindparam, delete, func, select, update
 
 from app.db.moments import seconds_from_now
+from app.db.paging import Page, fetch_page
 from app.db.prepared import run, upsert
 from app.domain.people import emails
+from app.errors import NotFound
 from app.extensions import db
 from app.models import Mail
 from app.services.messages import job_queue
@@ -123,10 +125,18 @@ def counts() -> dict[str, int]:
     return {status: numbers.get(status, 0) for status in STATUSES}
 
 
-def list_mails(status: str | None, limit: int) -> Sequence[Mail]:
-    """The last mails, newest first; all, or those of a status."""
+def list_mails(status: str | None, page: int, per_page: int) -> Page[Mail]:
+    """The mails of a status, or all of them, newest first."""
     query = select(Mail).where(Mail.status == status) if status else select(Mail)
-    return db.session.scalars(query.order_by(Mail.id.desc()).limit(limit)).all()
+    return fetch_page(query, [Mail.id.desc()], page, per_page)
+
+
+def get_mail(mail_id: int) -> Mail:
+    """A mail; raises NotFound."""
+    mail = db.session.get(Mail, mail_id) if 0 < mail_id < 2**63 else None
+    if mail is None:
+        raise NotFound("mail")
+    return mail
 
 
 def _change(mail_id: int, **values: object) -> None:

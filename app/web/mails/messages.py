@@ -47,9 +47,9 @@ def build(mail: QueuedMail) -> EmailMessage:
         message["List-Unsubscribe"] = (
             f"<mailto:{quote(shop.reply_to, safe='@')}?subject=unsubscribe>"
         )
-    message["Content-Language"] = "en"
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = "en"
     return message
 
 

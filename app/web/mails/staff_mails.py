@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from app.domain.people import user_agents
 from app.extensions import db
 from app.models import Job, Product, Session, Variant
 from app.models.availability import IS_IN_STOCK, IS_PURCHASABLE
@@ -55,8 +56,8 @@ def load_sign_in(context: Values) -> Values:
     session = db.session.get(Session, context["session"])
     if session is None:
         raise NoSubject("The session is over.")
-    agent = session.user_agent or "unknown"
-    return {"at": session.created_at, "user_agent": agent, "link": link("account.show_profile")}
+    browser = user_agents.describe(session.user_agent or "")
+    return {"at": session.created_at, "user_agent": browser, "link": link("account.show_profile")}
 
 
 def _sample_stock() -> Values:

@@ -136,6 +136,12 @@ GET       /admin/export.csv                                 401   403   403   20
 GET       /admin/jobs                                       401   403   403   200         401     401    401
 POST      /admin/jobs/<job_id>/run                          401   403   403   303         401     401    401
 POST      /admin/jobs/<job_id>/drop                         401   403   403   303         401     401    401
+# app/pages/admin/mail.py: a mail that waits has no file yet
+GET       /admin/mail                                       401   403   403   200         401     401    401
+GET       /admin/mail/<mail_id>                             401   403   403   200         401     401    401
+GET       /admin/mail/<mail_id>/html                        401   403   403   404         401     401    401
+GET       /admin/mail/templates/<template>                  401   403   403   200         401     401    401
+GET       /admin/mail/templates/<template>/html             401   403   403   200         401     401    401
 # app/pages/admin/security.py
 GET       /admin/security                                   401   403   403   200         401     401    401
 # app/pages/admin/trail.py

@@ -15,8 +15,9 @@ from sqlalchemy import Table
 from app.db import database_roles
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
-from app.models import Base, Session
+from app.models import Base, Mail, Session
 from app.services.accounts import session_service
+from app.services.messages import mail_service
 from app.web.callers.sign_in_cookie import AUDIENCE
 from app.web.callers.tokens import token_pair
 from tests import factories
@@ -94,6 +95,7 @@ class World:
         for caller in (other, admin):
             fill(caller, self.product)
         self.job_id = inside(self.app, _upload)
+        self.mail_id = inside(self.app, _queue_mail, self.email, self.order_number)
 
     def caller(self, name: str) -> Caller:
         """One of CALLERS, as the API knows them."""
@@ -147,6 +149,7 @@ class World:
             "image": PICTURE,
             "item_id": self.item_id,
             "job_id": self.job_id,
+            "mail_id": self.mail_id,
             "name": FILE if route.rule.startswith("/media") else "swagger-ui.css",
             "number": self.order_number,
             "order": self.order_number,
@@ -154,6 +157,7 @@ class World:
             "product": self.product.id,
             "session_id": self.session_id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,
+            "template": "order_placed",
             "user_id": self.owner_id,
             "variant_id": self.product.variants[0].id,
         }
@@ -194,6 +198,13 @@ def _signed_in(user_id: int) -> dict[str, str]:
 
 def _upload() -> int:
     return factories.import_job(b"sku,name,price\nNEW,Vase,1.00\n").id
+
+
+def _queue_mail(email: str, number: str) -> int:
+    context = {"order": number}
+    in_transaction(lambda: mail_service.queue_mail("order_placed", email, number, context))
+    (mail_id,) = db.session.scalars(db.select(Mail.id).where(Mail.key == number))
+    return int(mail_id)
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -21,8 +21,12 @@ from tests.integration.access.world import World
 from tests.integration.people import inside
 from tests.integration.shopping import fill
 
-EXCEPTIONS = {"/admin/export.csv": "security_events"}
-"""Routes whose GET adds to a table: who exported the catalogue is logged, as RFC 9110 allows."""
+EXCEPTIONS = {
+    "/admin/export.csv": {"security_events"},
+    "/api/events": {"events", "jobs", "mails"},
+}
+"""Routes whose GET changes tables: who exported the catalogue is logged, as RFC 9110 allows, and the
+feed numbers what is committed, as the worker would a moment later, which queues its mails."""
 GETS = [route for route in (*API_ROUTES, *PAGE_ROUTES) if route.method == "GET"]
 
 
@@ -49,7 +53,7 @@ def guest(world: World, route: Route) -> Iterator[int]:
 def test_no_get_changes_a_row(app, world, route):
     visits = guest(world, route)
     next(visits)
-    log = EXCEPTIONS.get(route.rule)
+    changed = EXCEPTIONS.get(route.rule, set())
     before = inside(app, all_rows)
 
     statuses = {caller: world.request_as(route, caller).status for caller in CALLERS}
@@ -57,7 +61,7 @@ def test_no_get_changes_a_row(app, world, route):
 
     after = inside(app, all_rows)
     assert all(status < 500 for status in statuses.values()), statuses
-    assert {table for table in after if after[table] != before[table]} == ({log} if log else set())
+    assert {table for table in after if after[table] != before[table]} == changed
 
 
 @pytest.mark.parametrize("status", ["checking", "importing"])
