@@ -227,6 +227,8 @@ def _run_once(
             if failures.of(test, following):
                 failed.append(test)
             coverage.seconds[test] = time.monotonic() - began
+    # Of the last one, only what it shares: or each fork would end it.
+    tests[-1].session._setupstate.teardown_exact(tests[-1].parent)  # type: ignore[arg-type]
     for engine in [thing for thing in gc.get_objects() if isinstance(thing, Engine)]:
         engine.dispose()  # connections must not be shared with forks
     return failed

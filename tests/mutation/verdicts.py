@@ -13,7 +13,7 @@ from tests.mutation.operators import Mutation
 from tests.mutation.planting import NotPlantedError, Planter
 
 Verdict = Literal["killed", "survived", "out of time", "not planted", "untried"]
-FAILED, SURVIVED, OUT_OF_TIME, NOT_PLANTED = 70, 71, 72, 73
+FAILED, SURVIVED, OUT_OF_TIME, NOT_PLANTED, BROKEN = 70, 71, 72, 73, 74
 SECONDS_OF_A_TEST = 10.0
 """At least; a test that takes ten times as long as before hangs, and so has failed."""
 
@@ -57,7 +57,11 @@ def verdict_on(
     if pid == 0:
         os.close(read)
         _silence()
-        os._exit(_run(trial, planter, failures, write))
+        code = BROKEN
+        try:
+            code = _run(trial, planter, failures, write)
+        finally:
+            os._exit(code)
     os.close(write)
     _pid, status = os.waitpid(pid, 0)
     with os.fdopen(read, "rb") as last:
@@ -66,6 +70,8 @@ def verdict_on(
     failing = (
         trial.tests[int(numbers[-1])] if numbers and code not in (SURVIVED, OUT_OF_TIME) else None
     )
+    if code == BROKEN:
+        raise RuntimeError(f"The fork for {trial.mutation} broke before its tests ended.")
     if code in (SURVIVED, OUT_OF_TIME, NOT_PLANTED):
         names: dict[int, Verdict] = {
             SURVIVED: "survived", OUT_OF_TIME: "out of time", NOT_PLANTED: "not planted",
