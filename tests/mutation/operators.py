@@ -48,6 +48,11 @@ class Mutation:
     span: tuple[int, int]
     tree: Callable[[], ast.Module]
 
+    @property
+    def is_about_locks(self) -> bool:
+        """Whether it takes away or changes a lock of rows, which SQLite has none of."""
+        return "with_for_update" in self.change or "key_share" in self.source
+
     def __str__(self) -> str:
         return f"{self.line}: {self.source}   [{self.change}]"
 

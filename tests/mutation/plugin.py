@@ -132,7 +132,8 @@ class _Round:
 
     def _is_open(self, mutation: Mutation, verdict: Verdict) -> bool:
         was_tried = self._memory.has_survived(self.report.path, mutation, self._stage)
-        return verdict == "survived" and not was_tried
+        is_for_another = self._stage == "sqlite" and mutation.is_about_locks
+        return verdict == "survived" and not was_tried and not is_for_another
 
     def play(self, tests: Sequence[pytest.Item], coverage: LineCoverage) -> None:
         """Try the mutants."""

@@ -1,14 +1,19 @@
 """Orders below the doors: what holds whoever calls."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 
 from app.db.unit_of_work import in_transaction
+from app.domain.clock import utc_now
+from app.domain.order_status import IllegalTransition
 from app.domain.people.actor import SYSTEM, Actor
 from app.domain.people.buyer import Buyer
 from app.domain.people.guest_limits import GuestLimits
 from app.errors import Invalid, NotFound, Unauthenticated
 from app.extensions import db
-from app.models import Order, OrderEvent, StockMovement, User, Variant
+from app.models import AuditEvent, Order, OrderEvent, StockMovement, User, Variant
 from app.schemas.orders import show_order
 from app.services import order_service, user_service
 from app.services.buying import cart_contents, cart_service, checkout_service
@@ -79,6 +84,80 @@ def test_a_step_without_a_note_has_none(buyer):
     )
 
     assert [event.note for event in order.events] == ["", ""]
+
+
+def test_a_step_has_its_time_its_actor_and_a_row_in_the_trail(buyer):
+    put(buyer, factories.product())
+    number = place(buyer).number
+    staff = Actor("admin", user_id=factories.user(role="admin").id)
+    later = utc_now() + timedelta(hours=1)
+
+    with time_machine.travel(later, tick=False):
+        order = in_transaction(
+            lambda: order_service.change_status(Visitor(staff), number, "processing", "Packed")
+        )
+
+    step = order.events[-1]
+    assert (order.status, order.updated_at) == ("processing", later)
+    assert (step.status, step.note, step.user_id) == ("processing", "Packed", staff.user_id)
+    assert step.at == order.updated_at
+    row = db.session.scalars(db.select(AuditEvent)).one()
+    assert (row.action, row.subject_id, row.user_id) == (
+        "order.status_changed",
+        order.id,
+        staff.user_id,
+    )
+    assert row.changes == {"status": ["pending", "processing"]}
+
+
+def test_what_nobody_has_is_not_found_by_its_kind(buyer):
+    with pytest.raises(NotFound, match="no such order"):
+        order_service.get_order(Visitor(SYSTEM), "1")
+
+
+def test_each_order_is_found_by_its_own_id_and_number(buyer):
+    numbers = []
+    for _ in range(2):
+        put(buyer, factories.product())
+        numbers.append(place(buyer).number)
+
+    found = [order_service.get_order(Visitor(SYSTEM), number) for number in numbers]
+    by_id = [order_service.get_order(Visitor(buyer.actor), str(order.id)) for order in found]
+
+    assert [order.number for order in found] == [order.number for order in by_id] == numbers
+    moved = in_transaction(
+        lambda: order_service.change_status(Visitor(SYSTEM), numbers[0], "cancelled")
+    )
+    assert moved.number == numbers[0]
+
+
+def test_an_order_is_locked_as_it_is_by_now(buyer):
+    """The session has read it before another one moved it along."""
+    put(buyer, factories.product())
+    number = place(buyer).number
+
+    def move_twice():
+        order = order_service.get_order(Visitor(SYSTEM), number)
+        db.session.execute(db.text("UPDATE orders SET status = 'processing'"))
+        assert order.status == "pending"
+        order_service.change_status(Visitor(SYSTEM), number, "processing")
+
+    with pytest.raises(IllegalTransition):
+        in_transaction(move_twice)
+
+
+def test_a_variant_is_locked_as_it_is_by_now():
+    variant_id = factories.product(stock=5).variants[0].id
+
+    def lock():
+        variant = db.session.get(Variant, variant_id)
+        db.session.execute(db.text("UPDATE variants SET on_hand = 4"))
+        assert variant.on_hand == 5
+        on_hand = inventory_service.lock_variants([variant_id])[variant_id].on_hand
+        db.session.execute(db.text("UPDATE variants SET on_hand = 5"))
+        return on_hand
+
+    assert in_transaction(lock) == 4
 
 
 def test_an_account_that_was_closed_meanwhile_places_nothing(app, buyer):
