@@ -12,7 +12,7 @@ from app import api, cli, config, extensions, pages, startup
 from app.db import engines, replica
 from app.db.unit_of_work import end_session
 from app.domain.store_settings import StoreSettings
-from app.gateways import mail, media
+from app.gateways import mail, media, webhooks
 from app.observability import logs, telemetry
 from app.services.accounts import bulkhead
 from app.services.cache.catalogue_cache import ProcessCache
@@ -86,6 +86,7 @@ def create_app(settings: config.Config | None = None, strict: bool = True) -> Fl
     app.extensions["store"] = ProcessSettings(defaults, defaults.details)
     media.register(app)
     mail.register(app)
+    webhooks.register(app)
     request_lifecycle.register(app)
     telemetry.register(app)
     error_handlers.register(app)

@@ -84,6 +84,7 @@ class Config:
         self._read_database(env)
         self._read_redis(env)
         self._read_mail(env)
+        self._read_webhooks(env)
 
     def _read_store(self, env: Environment) -> None:
         self.STORE_NAME = env.text("STORE_NAME", "ShopSwift")
@@ -205,6 +206,10 @@ class Config:
         # "shop+": the storages of app/web/limits/storage.py, which outlive an outage of Redis.
         self.RATELIMIT_STORAGE_URI = f"shop+{storage}"
         self.RATELIMIT_STORAGE_OPTIONS = {} if storage == "memory://" else redis_options()
+
+    def _read_webhooks(self, env: Environment) -> None:
+        self.WEBHOOK_RETRY_SECONDS = env.integer("WEBHOOK_RETRY_SECONDS", 5, 1, 3600)
+        self.WEBHOOK_ALLOW_PRIVATE = env.boolean("WEBHOOK_ALLOW_PRIVATE", False)
 
     def _read_mail(self, env: Environment) -> None:
         self.SHOP_URL = self._shop_url(env)
@@ -351,6 +356,8 @@ class Production(Config):
             )
         if self.SQLALCHEMY_DATABASE_URI.startswith("sqlite") and not self.ALLOW_SQLITE:
             problems.append("DATABASE_URL names SQLite (set ALLOW_SQLITE=true if that is meant)")
+        if self.WEBHOOK_ALLOW_PRIVATE:
+            problems.append("WEBHOOK_ALLOW_PRIVATE is for development alone")
         return problems
 
     def backup_keys(self) -> list[str]:

@@ -19,7 +19,7 @@ BLUEPRINTS = (
     "images",
     "cart",
     "orders",
-    "events",
+    "events", "webhooks",
 )
 
 

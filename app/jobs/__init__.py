@@ -1,15 +1,16 @@
 """The worker, and which jobs and schedules call which service."""
 
-from app.jobs import upkeep
+from app.jobs import upkeep, webhooks
 from app.jobs.kinds import Kind, Schedule
 from app.jobs.mails import MAIL
 from app.jobs.worker import Relay
-from app.services.messages import event_feed, subscribers
+from app.services.messages import event_feed, subscribers, webhook_deliveries
 
 KINDS = (
     Kind("purge", upkeep.carry_out_purge, max_tries=3),
     Kind("audit", upkeep.carry_out_audit, max_tries=1),
     MAIL,
+    Kind(webhook_deliveries.JOB, webhooks.deliver),
 )
 SCHEDULES = (Schedule("purge", 3600), Schedule("audit", 86_400))
 RELAYS = (Relay(event_feed.is_any_unnumbered, subscribers.relay_events),)

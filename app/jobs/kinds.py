@@ -16,6 +16,14 @@ class NoRetry(Exception):
     """Another try is of no use, or would do harm: the job is parked at once."""
 
 
+class Postponed(Exception):
+    """Raised by a job that is to be carried out later. It is no failure: such a job is never parked."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{seconds:.1f} s later")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of job and the function that carries it out.

@@ -178,6 +178,8 @@ class Worker:
             self._run(job, kind)
         except LeaseLost:
             raise
+        except Postponed as later:
+            in_transaction(partial(job_queue.postpone, job, later.seconds))
         except Exception as error:
             log.exception("Job %s (%s) failed, try %s.", job.id, job.kind, job.tries)
             is_last = isinstance(error, NoRetry) or job.tries >= kind.max_tries

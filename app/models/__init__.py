@@ -27,10 +27,11 @@ from app.models.users import (
     SignInStep,
     User,
 )
+from app.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
     "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent",
     "OrderLine", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
-    "StockMovement", "Store", "User", "Variant",
+    "StockMovement", "Store", "User", "Variant", "WebhookDelivery", "WebhookEndpoint",
 ]  # fmt: skip

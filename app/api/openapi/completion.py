@@ -17,6 +17,7 @@ TAGS = {
     "cart": "The cart of a customer, or of a guest who sends X-Cart-Token.",
     "orders": "Orders: place, read and cancel them; for staff, change their status.",
     "events": "What happened in the shop, in order, for programs of staff.",
+    "webhooks": "Receivers that are told of events, and what was delivered to them, for staff.",
 }
 DESCRIPTION = """A shop: catalogue, carts and orders.
 

@@ -137,6 +137,16 @@ def retry(job: ClaimedJob, error: str, pause_seconds: float) -> None:
     _change(job, leased_until=None, due_at=due, error=error[:MAX_ERROR])
 
 
+def postpone(job: ClaimedJob, pause_seconds: float) -> None:
+    """Carry a job out after a pause, as if it had not been begun: this try does not count.
+
+    Raises:
+        LeaseLost: the job belongs to another worker, or has ended.
+    """
+    due = seconds_from_now(pause_seconds)
+    _change(job, leased_until=None, due_at=due, tries=Job.tries - 1)
+
+
 def park(job: ClaimedJob, error: str) -> None:
     """Leave a job to staff, who can run it again or drop it.
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from app.services.messages import event_feed, mail_rules
+from app.services.messages import event_feed, mail_rules, webhook_deliveries
 from app.services.messages.event_feed import Subscriber
 
-SUBSCRIBERS: Sequence[Subscriber] = (mail_rules.queue_mails,)
+SUBSCRIBERS: Sequence[Subscriber] = (
+    mail_rules.queue_mails,
+    webhook_deliveries.queue_deliveries,
+)
 
 
 def relay_events() -> int:

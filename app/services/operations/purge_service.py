@@ -34,7 +34,7 @@ from app.services.accounts import second_factors, session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
-from app.services.messages import event_feed, idempotency, job_queue, mail_service
+from app.services.messages import event_feed, idempotency, job_queue, mail_service, webhook_deliveries
 
 BATCH = 1000
 """Rows in one transaction."""
@@ -81,6 +81,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
         ExpiredRows("security events", SecurityEvent, SecurityEvent.at < lines_before),
         ExpiredRows("imports", ImportJob, ImportJob.updated_at < imports_before),
         ExpiredRows("jobs", Job, job_queue.expired()),
+        ExpiredRows("webhook deliveries", WebhookDelivery, webhook_deliveries.expired()),
         ExpiredRows("events", Event, event_feed.expired()),
         ExpiredRows("mails", Mail, mail_service.expired()),
     )

@@ -66,6 +66,15 @@ POST         /api/products/<product>/stock                   401   403   403   2
 GET          /api/products/<product>/stock                   401   403   403   200         401     401    401
 # app/api/events.py
 GET          /api/events                                     401   403   403   200         401     401    401
+# app/api/webhooks.py
+GET          /api/webhook-endpoints                          401   403   403   200         401     401    401
+POST         /api/webhook-endpoints                          401   403   403   201         401     401    401
+GET          /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
+PATCH,PUT    /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
+DELETE       /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
+POST         /api/webhook-endpoints/<endpoint_id>/rotate     401   403   403   404         401     401    401
+GET          /api/webhook-endpoints/<endpoint_id>/deliveries 401   403   403   404         401     401    401
+POST         /api/webhook-endpoints/deliveries/<delivery_id>/resend 401 403 403 404         401     401    401
 # app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
 GET          /api/cart                                       200   200   200   200         401     401    401
 DELETE       /api/cart                                       204   204   204   204         401     401    401
