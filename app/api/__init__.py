@@ -19,7 +19,8 @@ BLUEPRINTS = (
     "images",
     "cart",
     "orders",
-    "events", "webhooks",
+    "events",
+    "webhooks",
 )
 
 

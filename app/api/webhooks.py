@@ -16,6 +16,7 @@ from app.schemas.webhooks import (
     WebhookEndpointsSchema,
     WebhookSecretSchema,
     show_delivery,
+    show_new_endpoint,
 )
 from app.services.messages import webhook_deliveries, webhook_endpoints
 from app.services.messages.webhook_endpoints import EndpointInput
@@ -27,7 +28,6 @@ from app.web.pagination import list_body, read_part
 from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("webhooks", __name__, url_prefix="/api/webhook-endpoints", private=True)
-ENDPOINT = WebhookEndpointSchema()
 
 
 @blp.get("")
@@ -50,8 +50,7 @@ def create_endpoint(fields: EndpointInput) -> ResponseReturnValue:
         without_etag(lambda: webhook_endpoints.create_endpoint(actor, fields), creates=True)
     )
     location = url_for("webhooks.get_endpoint", endpoint_id=created.endpoint.id)
-    body = {**ENDPOINT.dump(created.endpoint), "secret": created.secret}
-    return body, 201, {"Location": location}
+    return show_new_endpoint(*created), 201, {"Location": location}
 
 
 @blp.get("/<int:endpoint_id>")

@@ -74,6 +74,8 @@ class HttpSender:
                 connection.request("POST", _path(url), body.encode(), dict(headers))
                 answer = connection.getresponse()
                 answer.read(MAX_ANSWER)
+            if time.monotonic() - start >= WHOLE_SECONDS:
+                raise TimeoutError  # what was read ends where the timer closed the connection
         except (SSRFGuardError, OSError, http.client.HTTPException, ValueError) as error:
             raise NoReply(_reason(error, time.monotonic() - start)) from None
         return Reply(answer.status, round((time.monotonic() - start) * 1000))

@@ -24,7 +24,7 @@ from app.db.moments import seconds_from_now
 from app.db.unit_of_work import end_session, in_transaction
 from app.errors import ShopError
 from app.extensions import db
-from app.jobs.kinds import Kind, NoRetry, Schedule, slot_key
+from app.jobs.kinds import Kind, NoRetry, Postponed, Schedule, slot_key
 from app.observability import worker_status
 from app.services.messages import job_queue, mail_rules
 from app.services.messages.job_queue import LEASE_SECONDS, ClaimedJob, LeaseLost

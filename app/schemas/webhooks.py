@@ -9,6 +9,7 @@ from marshmallow.validate import Length, OneOf
 
 from app.domain.event_types import EVENT_TYPES
 from app.domain.webhook_urls import MAX_URL, NotReceiver, check_url
+from app.models import Base, WebhookDelivery, WebhookEndpoint
 from app.schemas.base import Body, Flag, Name, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs, list_schema
 
@@ -94,8 +95,16 @@ class DeliveryListArgs(CursorArgs):
 WebhookDeliveryListSchema = list_schema(WebhookDeliverySchema)
 
 
-def show_delivery(delivery: Any) -> dict[str, object]:
+def show_delivery(delivery: WebhookDelivery) -> dict[str, object]:
     """A delivery as `WebhookDeliverySchema` describes it."""
-    names = WebhookDeliverySchema._declared_fields
     next_at = delivery.next_at if delivery.status == "waiting" else None
-    return {**{name: getattr(delivery, name) for name in names}, "next_at": next_at}
+    return {**_columns(delivery, WebhookDeliverySchema), "next_at": next_at}
+
+
+def show_new_endpoint(endpoint: WebhookEndpoint, secret: str) -> dict[str, object]:
+    """An endpoint with its secret, as `NewWebhookEndpointSchema` describes it."""
+    return {**_columns(endpoint, WebhookEndpointSchema), "secret": secret}
+
+
+def _columns(row: Base, schema: type[ShopSchema]) -> dict[str, object]:
+    return {name: getattr(row, name) for name in schema().fields}

@@ -44,6 +44,8 @@ REQUESTS: Mapping[str, JsonObject] = {
     "SettingsUpdate": {"legal_name": "Osier Ltd", "country": "GB", "vat_id": "GB980780684"},
     "StaffChanges": {"is_active": False},
     "StockChange": {"delta": 5, "reason": "Delivery of 22 November"},
+    "WebhookEndpointInput": {"url": "https://erp.example/shop", "types": ["order.placed"]},
+    "WebhookEndpointUpdate": {"is_active": False},
 }  # fmt: skip
 """By schema; empty amounts are filled in, in the shop's currency."""
 VALUES: Mapping[str, object] = {
@@ -63,6 +65,10 @@ VALUES: Mapping[str, object] = {
 """The values of fields in answers."""
 OWN_VALUES: Mapping[str, JsonObject] = {
     "Address": {"name": "Ada Lovelace"},
+    "Event": {"type": "order.placed"},
+    "WebhookDelivery": {"type": "order.placed", "status": "delivered"},
+    "WebhookEndpoint": {"url": "https://erp.example/shop"},
+    "NewWebhookEndpoint": {"url": "https://erp.example/shop"},
     "Category": {"name": "Tables", "slug": "tables", "parent_id": None},
     "CategoryName": {"name": "Tables", "slug": "tables"},
     "Option": {"name": "Size"},

@@ -76,6 +76,8 @@ CODES: dict[str, Sequence[Codes]] = {
             422: ["cart_empty", "cart_too_large", "total_too_large"],
         }
     ],
+    "webhooks.create_endpoint": [{409: ["too_many_webhook_endpoints"]}],
+    "webhooks.resend": [{409: ["webhook_endpoint_inactive"]}],
     "orders.list_orders": [{403: []}],
     "orders.cancel_order": [{409: ["illegal_transition"]}],
     "orders.change_status": [{409: ["illegal_transition"]}],

@@ -165,7 +165,9 @@ def slice_of_deliveries(
 
 def expired() -> ColumnElement[bool]:
     """The condition of deliveries that have ended and may be removed."""
-    return and_(WebhookDelivery.status != "waiting", WebhookDelivery.created_at < utc_now() - STORED)
+    return and_(
+        WebhookDelivery.status != "waiting", WebhookDelivery.created_at < utc_now() - STORED
+    )
 
 
 def message_id(delivery: WebhookDelivery) -> str:
@@ -228,14 +230,16 @@ def _lock_delivery(delivery_id: int) -> WebhookDelivery | None:
         lock_endpoint(endpoint_id)
     except NotFound:
         return None
-    query = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id).with_for_update(of=WebhookDelivery)
+    query = (
+        select(WebhookDelivery)
+        .where(WebhookDelivery.id == delivery_id)
+        .with_for_update(of=WebhookDelivery)
+    )
     query = query.options(joinedload(WebhookDelivery.endpoint, innerjoin=True))
     return db.session.scalar(query.execution_options(populate_existing=True))
 
 
-def _note_failure(
-    delivery: WebhookDelivery, outcome: Outcome, first_pause: float
-) -> float | None:
+def _note_failure(delivery: WebhookDelivery, outcome: Outcome, first_pause: float) -> float | None:
     endpoint, now = delivery.endpoint, utc_now()
     if outcome.status == GONE:
         endpoint.is_active, endpoint.trouble = False, "It answered 410 (Gone) and was switched off."

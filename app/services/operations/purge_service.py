@@ -29,12 +29,19 @@ from app.models import (
     SecurityEvent,
     Session,
     SignInStep,
+    WebhookDelivery,
 )
 from app.services.accounts import second_factors, session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
-from app.services.messages import event_feed, idempotency, job_queue, mail_service, webhook_deliveries
+from app.services.messages import (
+    event_feed,
+    idempotency,
+    job_queue,
+    mail_service,
+    webhook_deliveries,
+)
 
 BATCH = 1000
 """Rows in one transaction."""
