@@ -16,6 +16,7 @@ from app.observability import task_status
 from app.services.accounts import second_factors
 from app.services.audit import books
 from app.services.messages import mail_service
+from app.services.messages import webhook_endpoints
 from app.services.messages.job_queue import ClaimedJob
 from app.services.operations import purge_service
 from app.services.operations.purge_service import BATCH, ExpiredRows
@@ -88,6 +89,7 @@ def carry_out_audit(_job: ClaimedJob) -> None:
 
 def renew_encryption() -> None:
     """Encrypt secrets that were encrypted under an earlier SECRET_KEY under the present one."""
+    in_transaction(webhook_endpoints.renew_encryption)
     ids = [0]
     while ids:
         start = time.monotonic()

@@ -27,6 +27,8 @@ class WebhookEndpoint(Timestamped, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     secret: Mapped[str] = mapped_column(Text)
     old_secret: Mapped[str | None] = mapped_column(Text)
+    # The key that both are encrypted under (`app.encryption.key_id`).
+    key_id: Mapped[str] = mapped_column(String(16))
     old_secret_until: Mapped[datetime | None]
     # How often it failed since it last took a delivery.
     failures: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("old_secret", sa.Text(), nullable=True),
+        sa.Column("key_id", sa.String(16), nullable=False),
         sa.Column("old_secret_until", TIME, nullable=True),
         sa.Column("failures", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("paused_until", TIME, nullable=True),

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from sqlalchemy import select
 from app import encryption
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
+from app.encryption import Undecryptable
 from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import WebhookEndpoint
@@ -73,7 +75,8 @@ def create_endpoint(actor: Actor, fields: EndpointInput) -> NewSecret:
     if count >= MAX_ENDPOINTS:
         raise Conflict("too_many_webhook_endpoints", f"At most {MAX_ENDPOINTS} endpoints.")
     secret = _new_secret()
-    endpoint = WebhookEndpoint(**fields, secret=encryption.encrypt(_PURPOSE, secret))
+    encrypted, key_id = encryption.encrypt(_PURPOSE, secret), encryption.key_id(_PURPOSE)
+    endpoint = WebhookEndpoint(**fields, secret=encrypted, key_id=key_id)
     db.session.add(endpoint)
     db.session.flush()
     trail.record(actor, "webhook.created", endpoint.id, {}, _state(endpoint))
@@ -115,8 +118,12 @@ def rotate_secret(actor: Actor, endpoint_id: int) -> NewSecret:
         NotFound: there is none.
     """
     endpoint, secret = lock_endpoint(endpoint_id), _new_secret()
-    endpoint.old_secret, endpoint.old_secret_until = endpoint.secret, utc_now() + OVERLAP
+    _renew(endpoint)
+    is_readable = endpoint.key_id == encryption.key_id(_PURPOSE)
+    endpoint.old_secret = endpoint.secret if is_readable else None
+    endpoint.old_secret_until = utc_now() + OVERLAP
     endpoint.secret = encryption.encrypt(_PURPOSE, secret)
+    endpoint.key_id = encryption.key_id(_PURPOSE)
     trail.record(actor, "webhook.secret_rotated", endpoint.id, {}, {"secret": "rotated"})
     return NewSecret(endpoint, secret)
 
@@ -131,6 +138,29 @@ def signing_secrets(endpoint: WebhookEndpoint) -> list[str]:
     if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > utc_now():
         stored.append(endpoint.old_secret)
     return [encryption.decrypt(_PURPOSE, secret) for secret in stored]
+
+
+def count_outdated_keys() -> int:
+    """How many endpoints have secrets under another key than the present one."""
+    return sum(row.key_id != encryption.key_id(_PURPOSE) for row in list_endpoints())
+
+
+def renew_encryption() -> None:
+    """Encrypt the secrets under the present key that are not yet; those that no key decrypts stay."""
+    for endpoint in list_endpoints():
+        _renew(lock_endpoint(endpoint.id))
+
+
+def _renew(endpoint: WebhookEndpoint) -> None:
+    if endpoint.key_id == encryption.key_id(_PURPOSE):
+        return
+    with suppress(Undecryptable):
+        secret, old = (
+            stored and encryption.encrypt(_PURPOSE, encryption.decrypt(_PURPOSE, stored))
+            for stored in (endpoint.secret, endpoint.old_secret)
+        )
+        endpoint.secret, endpoint.old_secret = str(secret), old
+        endpoint.key_id = encryption.key_id(_PURPOSE)
 
 
 def lock_endpoint(endpoint_id: int) -> WebhookEndpoint:

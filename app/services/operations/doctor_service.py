@@ -13,6 +13,7 @@ from app.db import database_roles, replica, sqlite
 from app.extensions import db
 from app.services.accounts import second_factors
 from app.services.cache import shared_cache
+from app.services.messages import webhook_endpoints
 from app.services.operations import lookup_words, store_service
 
 Status = Literal["ok", "warning", "failed"]
@@ -171,10 +172,10 @@ def _search_keys() -> Finding:
 
 def _encryption() -> Finding:
     """Whether secrets still need a key of SECRET_KEY_FALLBACKS."""
-    count = second_factors.count_outdated_keys()
+    count = second_factors.count_outdated_keys() + webhook_endpoints.count_outdated_keys()
     if not count:
         return Finding("encryption", "ok", "by the present SECRET_KEY")
-    detail = f"{count} second factors need an earlier SECRET_KEY: flask renew-encryption"
+    detail = f"{count} stored secrets need an earlier SECRET_KEY: flask renew-encryption"
     return Finding("encryption", "warning", detail)
 
 

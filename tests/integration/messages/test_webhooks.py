@@ -1,5 +1,6 @@
 """Webhooks: what a receiver gets over the wire, in which order, and what happens when it fails."""
 
+import itertools
 import json
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,13 +13,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
 from app.gateways import webhooks
 from app.gateways.webhooks import HttpSender, NoReply
 from app.jobs import KINDS, RELAYS
 from app.jobs.worker import Worker
 from app.models import AuditEvent, Event, Job, WebhookDelivery, WebhookEndpoint
-from app.services.messages import event_feed, webhook_deliveries
+from app.services.messages import event_feed, webhook_deliveries, webhook_endpoints
 from tests.integration.people import inside, only_row, rows
 
 PATH = "/api/webhook-endpoints"
@@ -216,7 +218,7 @@ def test_pauses_grow_and_after_three_days_the_delivery_is_dead(private, endpoint
         row = rows(private, WebhookDelivery)[0]
         pauses.append((row.next_at - utc_now()).total_seconds())
         make_due(private)
-    assert all(later > earlier for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(pauses))
 
     make_due(private, seconds=3 * 86_400)
     deliver(private)
@@ -349,6 +351,42 @@ def test_the_secret_is_shown_once_and_stored_encrypted(private, endpoint, admin)
     assert endpoint["secret"] not in str([event.changes for event in rows(private, AuditEvent)])
 
 
+def test_a_replaced_key_of_the_shop_loses_no_secret(private, endpoint, receiver, monkeypatch):
+    before = only_row(private, WebhookEndpoint)
+    monkeypatch.setitem(private.config, "SECRET_KEY_FALLBACKS", [private.config["SECRET_KEY"]])
+    monkeypatch.setitem(private.config, "SECRET_KEY", "another-secret-of-more-than-32-bytes-7")
+    result = private.test_cli_runner().invoke(args=["renew-encryption"])
+    assert (result.exit_code, result.output) == (
+        0,
+        "renew-encryption: 1 secret is encrypted anew.\n",
+    )
+    monkeypatch.setitem(private.config, "SECRET_KEY_FALLBACKS", [])
+    happen(private, ("order.placed", 1))
+    deliver(private)
+
+    ((headers, raw),) = receiver.requests
+    Webhook(endpoint["secret"]).verify(raw, headers)
+    assert only_row(private, WebhookEndpoint).key_id != before.key_id
+
+
+def test_without_its_key_a_delivery_is_dead_until_the_secret_is_rotated(
+    private, endpoint, receiver, admin, monkeypatch
+):
+    monkeypatch.setitem(private.config, "SECRET_KEY", "another-secret-of-more-than-32-bytes-7")
+    happen(private, ("order.placed", 1))
+    deliver(private)
+    delivery = only_row(private, WebhookDelivery)
+    assert (delivery.status, "SECRET_KEY" in delivery.last_error) == ("dead", True)
+
+    inside(
+        private,
+        lambda: in_transaction(lambda: webhook_endpoints.rotate_secret(SYSTEM, endpoint["id"])),
+    )
+    inside(private, lambda: in_transaction(lambda: webhook_deliveries.resend(SYSTEM, delivery.id)))
+    deliver(private)
+    assert len(receiver.requests) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -372,7 +410,7 @@ def test_there_are_at_most_fifty_endpoints(app, admin, monkeypatch):
 
 
 DISGUISED = [
-    "127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0.0.0.0",
+    "127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0",
     "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "169.254.169.254",
     "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "[fe80::1]", "[fc00::1]", "127.0.0.1.",
 ]  # fmt: skip
