@@ -15,8 +15,7 @@ from app.gateways import mail, media
 from app.observability import task_status
 from app.services.accounts import second_factors
 from app.services.audit import books
-from app.services.messages import mail_service
-from app.services.messages import webhook_endpoints
+from app.services.messages import mail_service, webhook_endpoints
 from app.services.messages.job_queue import ClaimedJob
 from app.services.operations import purge_service
 from app.services.operations.purge_service import BATCH, ExpiredRows

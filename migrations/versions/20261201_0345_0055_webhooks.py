@@ -44,7 +44,7 @@ def upgrade() -> None:
     op.create_table(
         DELIVERIES,
         sa.Column("id", ID, nullable=False),
-        sa.Column("endpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column("endpoint_id", ID, nullable=False),
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("type", sa.String(40), nullable=False),
         sa.Column("subject_kind", sa.String(20), nullable=False),
