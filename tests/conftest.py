@@ -1,6 +1,10 @@
 """Starts the real servers once for the whole run, workers included."""
 
 import gc
+
+gc.disable()  # until the tests are collected: nearly all that is loaded until then stays
+
+# ruff: noqa: E402
 import logging
 import os
 import tempfile
@@ -12,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from tests import browser, servers
+from tests import browser, order, servers
 
 _running = ExitStack()
 
@@ -40,10 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(config.stash[_URLS])
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests of `--fast`, and put the tests of several workers in an order."""
+    if config.getoption("--fast"):
+        _leave_out(config, items)
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count > 1:
+        items[:] = order.long_tests_first(items, count)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what `--fast` leaves out: of a test that uses the database, all but one case too."""
-    if not config.getoption("--fast"):
-        return
     chosen, with_database = [], set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -67,6 +79,7 @@ def _is_fast(item: pytest.Item) -> bool:
 def pytest_collection_finish() -> None:
     """Leave what is loaded by now alone: looking through it for garbage, again and again, takes a
     fifth of the whole run."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from app.config import ROOT
 from tests import roles
-from tests.servers import LOCALHOST, _wait_until, free_port, listens, run_sql
+from tests.servers import LOCALHOST, PATIENCE, _wait_until, free_port, listens, run_sql
 
 SHIPPED = ROOT / "deploy" / "pgbouncer.ini"
 MISSING = "no PgBouncer on this machine (PGBOUNCER_PATH may name one)"
@@ -48,7 +48,7 @@ def pgbouncer(url: str) -> Iterator[str]:
             yield where.set(host=LOCALHOST, port=port).render_as_string(hide_password=False)
         finally:
             running.terminate()
-            running.wait(10)
+            running.wait(PATIENCE)
 
 
 def statements() -> list[str]:

@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 
 from app.config import ROOT
-from tests.servers import LOCALHOST, _wait_until, free_port
+from tests.servers import LOCALHOST, PATIENCE, _wait_until, free_port
 
 SHIPPED = ROOT / "deploy" / "nginx"
 MISSING = "no nginx on this machine (NGINX_PATH may name one)"
@@ -158,7 +158,7 @@ def _serving(argv: list[str], lines: Path, port: int) -> Iterator[None]:
         yield
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 def _answers(port: int) -> bool:

@@ -24,6 +24,8 @@ from tests import roles
 from tests.roles import run_sql
 
 LOCALHOST = "127.0.0.1"
+PATIENCE = 60
+"""Seconds to wait for anything that must happen: nothing here is about speed, and machines may be busy."""
 
 
 def free_port() -> int:
@@ -158,7 +160,7 @@ class PostgreSQL:
         as far as its data is concerned."""
         if self._server is not None:
             self._server.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
-            self._server.wait(20)
+            self._server.wait(PATIENCE)
 
     def save(self, folder: Path) -> None:
         """Copy the cluster to where others can be made like it. It is restarted for that."""
@@ -264,7 +266,7 @@ def valkey(port: int) -> Iterator[subprocess.Popen[bytes]]:
             yield server
         finally:
             server.kill()
-            server.wait(10)
+            server.wait(PATIENCE)
 
 
 def start_valkey(port: int, folder: Path) -> subprocess.Popen[bytes]:
@@ -344,7 +346,9 @@ def start_gunicorn(
             stderr=lines,
         )
     try:
-        _wait_until(lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, seconds=60)
+        _wait_until(
+            lambda: is_ready(f"http://{LOCALHOST}:{port}"), "The shop", server, 2 * PATIENCE
+        )
     except SystemExit as error:
         told = log.read_text(errors="replace")[-2000:] if log.is_file() else ""
         sys.exit(f"{error} {told}")
@@ -382,7 +386,7 @@ def listens(port: int) -> bool:
 
 
 def _wait_until(
-    ready: Callable[[], bool], what: str, server: subprocess.Popen[bytes], seconds: float = 20
+    ready: Callable[[], bool], what: str, server: subprocess.Popen[bytes], seconds: float = PATIENCE
 ) -> None:
     deadline = time.monotonic() + seconds
     try:

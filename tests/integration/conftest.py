@@ -3,11 +3,11 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask, appcontext_pushed, current_app
@@ -28,6 +28,7 @@ from tests import factories, pooler, roles, servers
 from tests.integration import contract
 from tests.integration.books import assert_books_balance
 
+T = TypeVar("T")
 TABLES = [table.name for table in reversed(Base.metadata.sorted_tables)]
 """Each comes before those that it refers to."""
 FILLED = " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT 1 FROM {n})" for n in TABLES)
@@ -53,16 +54,46 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database", chosen, indirect=True, scope="session")
 
 
+class SharedResources:
+    """Databases, apps and servers that stay until the end of the run. pytest ends a fixture as soon
+    as a test on another database comes, and the next test on the first one would start them anew."""
+
+    def __init__(self, end: ExitStack) -> None:
+        self._end = end
+        self._resources: dict[tuple[str, str], Any] = {}
+
+    def get(self, kind: str, key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+        """The resource of this kind and key, which the first call makes."""
+        if (kind, key) not in self._resources:
+            self._resources[kind, key] = self._end.enter_context(make())
+        resource: T = self._resources[kind, key]
+        return resource
+
+
 @pytest.fixture(scope="session")
-def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[str]:
+def shared_resources() -> Iterator[SharedResources]:
+    """What all tests of this process share."""
+    with ExitStack() as end:
+        yield SharedResources(end)
+
+
+@pytest.fixture(scope="session")
+def database(request: pytest.FixtureRequest, shared_resources: SharedResources) -> str:
     """The URL of a migrated database of this worker's own."""
-    if request.param == "sqlite":
+    kind: str = request.param
+    if kind == "pgbouncer" and pooler.program() is None:
+        pooler.leave_out()
+    return shared_resources.get("database", kind, lambda: database_of(kind))
+
+
+@contextmanager
+def database_of(kind: str) -> Iterator[str]:
+    """A migrated database: `sqlite`, `postgresql`, or that behind `pgbouncer`."""
+    if kind == "sqlite":
         with servers.folder_in_memory("shopswift-sqlite-") as folder:
             yield migrated(f"sqlite:///{folder / 'shop.db'}")
         return
-    pooled = request.param == "pgbouncer"
-    if pooled and pooler.program() is None:
-        pooler.leave_out()
+    pooled = kind == "pgbouncer"
     name = f"shopswift_{WORKER}{POOLED if pooled else ''}"
     with servers.database(os.environ["TEST_DATABASE_URL"], name) as url:
         migrated(url)
@@ -71,17 +102,20 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def environ(database: str, tmp_path_factory: Any) -> dict[str, str]:
+def environ(
+    database: str, shared_resources: SharedResources, tmp_path_factory: Any
+) -> dict[str, str]:
     """The settings of the shop under test; subprocesses can be started with them too."""
-    redis = own_redis() if database.startswith("postgresql") else ""
+    folder = shared_resources.get(
+        "status", database, lambda: nullcontext(tmp_path_factory.mktemp("status"))
+    )
     return {
         "FLASK_ENV": "testing",
         "DATABASE_URL": database,
         **owner_settings(database),
         "DATABASE_POOLER": str(database.endswith(POOLED)),
-        "REDIS_URL": redis,
-        "STATUS_FOLDER": str(tmp_path_factory.mktemp("status")),
-        "MAIL_FOLDER": str(tmp_path_factory.mktemp("mail")),
+        "REDIS_URL": own_redis() if database.startswith("postgresql") else "",
+        "STATUS_FOLDER": str(folder),
         "RATELIMIT_ENABLED": "false",
         "SECRET_KEY": "tests-only-secret-of-more-than-32-bytes",
         "JWT_SECRET_KEY": "tests-only-jwt-secret-of-more-than-32-bytes",
@@ -104,8 +138,14 @@ def own_redis() -> str:
 
 
 @pytest.fixture(scope="session")
-def shared_app(environ: dict[str, str]) -> Iterator[Flask]:
+def shared_app(environ: dict[str, str], shared_resources: SharedResources) -> Flask:
     """The application, made once a database."""
+    return shared_resources.get("app", environ["DATABASE_URL"], lambda: app_of(environ))
+
+
+@contextmanager
+def app_of(environ: dict[str, str]) -> Iterator[Flask]:
+    """An application whose connections stay open until the end."""
     app = create_app(Testing(environ))
     _kept.add(app)
     yield app
@@ -113,11 +153,13 @@ def shared_app(environ: dict[str, str]) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="session")
-def server_address(shared_app: Flask, environ: dict[str, str]) -> Iterator[str]:
+def server_address(
+    shared_app: Flask, environ: dict[str, str], shared_resources: SharedResources
+) -> str:
     """Where a server of one worker serves, which nobody stops: for tests that only send requests."""
     empty(shared_app)  # a store of another currency would keep it from starting
-    with servers.shop(environ, workers=1) as address:
-        yield address
+    address = environ["DATABASE_URL"]
+    return shared_resources.get("server", address, lambda: servers.shop(environ, workers=1))
 
 
 _kept: set[Flask] = set()

@@ -13,6 +13,7 @@ from app.extensions import db
 from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
+from tests.servers import PATIENCE
 
 T = TypeVar("T")
 EMAIL = "ann@example.com"
@@ -76,7 +77,7 @@ def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
     start = Barrier(len(todo))
 
     def run(call: Callable[[], T]) -> T:
-        start.wait(30)
+        start.wait(PATIENCE)
         return call()
 
     with ThreadPoolExecutor(len(todo)) as threads:

@@ -8,6 +8,7 @@ import requests
 
 from tests.reliability.outages import Shop, shop_under_fire
 from tests.reliability.setting import OWNER, PASSWORD, PostgreSQLSetting
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,9 @@ def test_without_redis_everything_goes_on(shop, servers, outage):
 def test_without_redis_guessing_locks_as_ever(shop, servers):
     def log_in(password: str) -> int:
         body = {"email": OWNER, "password": password}
-        return requests.post(f"{servers.address}/api/auth/login", json=body, timeout=30).status_code
+        return requests.post(
+            f"{servers.address}/api/auth/login", json=body, timeout=PATIENCE
+        ).status_code
 
     servers.freeze_redis()
     try:

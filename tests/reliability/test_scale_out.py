@@ -8,6 +8,7 @@ import requests
 
 from tests.reliability import scale_out
 from tests.reliability.setting import OWNER, PASSWORD
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -53,5 +54,5 @@ def test_limits_and_lockouts_are_the_same_in_all_processes():
 def log_in(address, body=None):
     """The code of the refusal, if there is one."""
     body = body or {"email": OWNER, "password": PASSWORD}
-    answer = requests.post(f"{address}/api/auth/login", json=body, timeout=30)
+    answer = requests.post(f"{address}/api/auth/login", json=body, timeout=PATIENCE)
     return answer.json().get("code")

@@ -30,6 +30,7 @@ from tests.integration.people import (
     statuses,
 )
 from tests.integration.shopping import fill, order
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.races, pytest.mark.thorough]
 
@@ -243,7 +244,7 @@ def test_an_account_is_deleted_without_waiting_for_whoever_signs_in(app):
         return auth_service.close_account(owner, attempt)
 
     def close_meanwhile():
-        counting.wait(10)
+        counting.wait(PATIENCE)
         return in_transaction(close)
 
     at_once([lambda: inside(app, in_transaction, sign_in), lambda: inside(app, close_meanwhile)])
@@ -287,7 +288,7 @@ def test_a_sign_in_is_judged_after_the_failures_that_are_being_counted(app, fail
         ends.append("failed")
 
     def sign_in():
-        counting.wait(10)
+        counting.wait(PATIENCE)
         ends.append(in_transaction(lambda: auth_service.sign_in(attempt, timedelta(days=1))))
 
     at_once([lambda: inside(app, in_transaction, fail), lambda: inside(app, sign_in)])

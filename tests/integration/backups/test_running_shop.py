@@ -18,6 +18,7 @@ from app import create_app
 from app.config import Testing
 from tests import roles, servers
 from tests.integration.backups.conftest import numbers
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -66,11 +67,13 @@ class Buyers:
 
     def _buy(self):
         item = {"product_id": self._product_id, "quantity": 1}
-        filled = requests.post(f"{self._address}/api/cart/items", json=item, timeout=30)
+        filled = requests.post(f"{self._address}/api/cart/items", json=item, timeout=PATIENCE)
         if filled.status_code >= 400:
             return filled.status_code, None
         token = {"X-Cart-Token": filled.headers["X-Cart-Token"]}
-        placed = requests.post(f"{self._address}/api/orders", json=GUEST, headers=token, timeout=30)
+        placed = requests.post(
+            f"{self._address}/api/orders", json=GUEST, headers=token, timeout=PATIENCE
+        )
         return placed.status_code, placed.json().get("number")
 
 

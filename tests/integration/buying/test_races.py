@@ -15,6 +15,7 @@ from tests import factories, servers
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import at_once, inside, login, statuses
 from tests.integration.shopping import fill, guest_order, move, order, stock
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.usefixtures("balanced_books"), pytest.mark.processes, pytest.mark.races]
 # As many as one process has connections: more only wait for one.
@@ -340,7 +341,7 @@ def test_an_order_that_moves_along_meanwhile_is_told_from_one_moment(app, admin,
         if "FROM orders" in statement and (status := next(steps, None)):
             mover = threading.Thread(target=move, args=(admin, placed, status))
             mover.start()
-            mover.join(20)
+            mover.join(PATIENCE)
 
     with app.app_context():
         event.listen(db.engine, "after_cursor_execute", move_along)

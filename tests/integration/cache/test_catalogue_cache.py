@@ -29,6 +29,7 @@ from tests import factories, servers
 from tests.integration.conftest import Caller
 from tests.integration.db.test_query_counts import counted
 from tests.integration.people import at_once, inside
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.processes
 
@@ -402,8 +403,8 @@ def test_nobody_waits_long_for_somebody_who_is_stuck():
     with builds.enter("a"):
         other = Thread(target=build)
         other.start()
-        assert entered.wait(20), "The other one waits for somebody who never lets go."
-    other.join(20)
+        assert entered.wait(PATIENCE), "The other one waits for somebody who never lets go."
+    other.join(PATIENCE)
     assert not other.is_alive()
 
 
@@ -418,10 +419,10 @@ def test_whoever_waits_gets_in_when_the_one_before_has_ended():
     with builds.enter(1):
         other = Thread(target=build)
         other.start()
-        assert waits.wait(20)
+        assert waits.wait(PATIENCE)
         with builds.enter(2):
             steps.append("first")
-    other.join(20)
+    other.join(PATIENCE)
 
     assert steps == ["first", "second"]
 

@@ -13,6 +13,7 @@ from app.models import Category, Product, StockMovement, Variant
 from app.services.catalogue import category_service
 from tests import factories
 from tests.integration import people
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.races, pytest.mark.thorough]
 URL = "/api/products"
@@ -110,7 +111,7 @@ def test_a_category_that_goes_while_somebody_wants_it_is_not_there(app, admin, m
             in_transaction(remove_slowly)
 
     def want():
-        gone.wait(10)
+        gone.wait(PATIENCE)
         return admin.call(method, path, json={"name": "New"} if method == "PATCH" else None)
 
     _, answer = at_once(remove, want)

@@ -22,6 +22,7 @@ from tests import factories, pooler, servers
 from tests.integration.conftest import POOLED, WORKER, Caller
 from tests.integration.people import at_once, inside, statuses
 from tests.integration.shopping import guest_order, stock
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.only_on("pgbouncer")
 NAME = f"shopswift_{WORKER}{POOLED}"
@@ -97,14 +98,14 @@ def test_while_all_connections_are_taken_others_are_told_when_to_come_again(app,
     def take():
         with app.app_context():
             db.session.execute(text("SELECT 1"))
-            taken.wait(20)
-            let_go.wait(20)
+            taken.wait(PATIENCE)
+            let_go.wait(PATIENCE)
             db.session.remove()
 
     takers = [threading.Thread(target=take) for _ in range(pooler.CONNECTIONS)]
     for taker in takers:
         taker.start()
-    taken.wait(20)
+    taken.wait(PATIENCE)
     refused = Caller(app).get("/api/categories")
     let_go.set()
     for taker in takers:

@@ -17,6 +17,7 @@ from app.errors import Conflict
 from app.extensions import db
 from app.models import Category
 from tests import factories, servers
+from tests.servers import PATIENCE
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def in_a_thread(app: Flask, work: Any) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join(20)
+    thread.join(PATIENCE)
 
 
 def test_what_was_done_stands_and_can_be_read_afterwards(context):
@@ -125,7 +126,7 @@ def test_of_two_deadlocked_transactions_both_succeed_in_the_end(context):
         tries.append(one)
         move(one, by=1)
         if tries.count(one) == 1:
-            both_hold_one.wait(10)
+            both_hold_one.wait(PATIENCE)
         move(other, by=1)
 
     other = threading.Thread(
@@ -133,7 +134,7 @@ def test_of_two_deadlocked_transactions_both_succeed_in_the_end(context):
     )
     other.start()
     in_transaction(lambda: lock_crosswise(second.id, first.id))
-    other.join(20)
+    other.join(PATIENCE)
 
     assert len(tries) == 3
     assert (factories.reload(first).position, factories.reload(second).position) == (2, 2)

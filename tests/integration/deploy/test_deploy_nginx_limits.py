@@ -9,7 +9,7 @@ import requests
 
 from app.web.limits import rate_limits
 from tests import proxy
-from tests.servers import LOCALHOST
+from tests.servers import LOCALHOST, PATIENCE
 
 pytestmark = pytest.mark.processes
 
@@ -49,7 +49,7 @@ def statuses(shop, method, path, address, times):
     """What an address is answered, one time after another."""
     with requests.Session() as session:
         return [
-            session.request(method, f"{shop}{path}", headers={"X-Forwarded-For": address}, timeout=10).status_code
+            session.request(method, f"{shop}{path}", headers={"X-Forwarded-For": address}, timeout=PATIENCE).status_code
             for _ in range(times)
         ]  # fmt: skip
 
@@ -93,10 +93,10 @@ def test_to_look_at_a_form_is_not_limited_like_that(shop, path):
 def test_a_refusal_for_passwords_says_when_to_come_back(shop):
     headers = {"X-Forwarded-For": "198.51.100.3"}
     for _ in range(BURST):
-        requests.post(f"{shop}/login", headers=headers, timeout=10)
+        requests.post(f"{shop}/login", headers=headers, timeout=PATIENCE)
 
-    api = requests.post(f"{shop}/api/auth/login", json={}, headers=headers, timeout=10)
-    page = requests.post(f"{shop}/login", headers=headers, timeout=10)
+    api = requests.post(f"{shop}/api/auth/login", json={}, headers=headers, timeout=PATIENCE)
+    page = requests.post(f"{shop}/login", headers=headers, timeout=PATIENCE)
 
     assert (api.status_code, api.json()["code"], api.headers["Retry-After"]) == (429, "rate_limited", "5")  # fmt: skip
     assert api.json()["detail"] == "Too many requests. Try again in 5 s."
@@ -158,7 +158,10 @@ def test_a_body_may_be_large_only_where_staff_upload(shop, path, headers, status
     body = b"x" * (2 * MIB)
 
     answer = requests.post(
-        f"{shop}{path}", data=iter([body]) if is_chunked else body, headers=headers, timeout=20
+        f"{shop}{path}",
+        data=iter([body]) if is_chunked else body,
+        headers=headers,
+        timeout=PATIENCE,
     )
 
     assert answer.status_code == status
@@ -167,15 +170,17 @@ def test_a_body_may_be_large_only_where_staff_upload(shop, path, headers, status
 
 
 def test_where_staff_upload_it_may_have_21_mebibytes(shop):
-    answer = requests.post(f"{shop}{IMAGES}", data=b"x" * 22 * MIB, headers=BEARER, timeout=20)
+    answer = requests.post(
+        f"{shop}{IMAGES}", data=b"x" * 22 * MIB, headers=BEARER, timeout=PATIENCE
+    )
 
     assert answer.status_code == 413
     assert answer.json()["detail"] == "The body is larger than 21 MiB."
 
 
 def test_what_is_small_reaches_the_shop_under_its_address_without_a_sign_in(shop, echo):
-    requests.post(f"{shop}{IMAGES}?a=%20b", data=b"x", headers=FORM, timeout=10)
-    requests.get(f"{shop}{IMPORT}?page=2", timeout=10)
+    requests.post(f"{shop}{IMAGES}?a=%20b", data=b"x", headers=FORM, timeout=PATIENCE)
+    requests.get(f"{shop}{IMPORT}?page=2", timeout=PATIENCE)
 
     assert echo.asked[-2:] == [f"POST {IMAGES}?a=%20b", f"GET {IMPORT}?page=2"]
 
@@ -187,7 +192,9 @@ def test_one_address_sends_four_large_bodies_at_a_time(shop):
     slow: list[socket.socket] = []
     with ExitStack() as clients:
         for _ in range(5):
-            slow.append(clients.enter_context(socket.create_connection((LOCALHOST, port), 10)))
+            slow.append(
+                clients.enter_context(socket.create_connection((LOCALHOST, port), PATIENCE))
+            )
             slow[-1].sendall(f"{head}\r\nx".encode())
         # nginx's processes accept them side by side, so any of the five may be the one too many.
         answered, _, _ = select(slow, [], [], 10)

@@ -14,7 +14,7 @@ import requests
 
 from app.web.security_headers import HEADERS, TRANSPORT_SECURITY
 from tests import proxy, servers
-from tests.servers import LOCALHOST, free_port
+from tests.servers import LOCALHOST, PATIENCE, free_port
 
 pytestmark = pytest.mark.processes
 
@@ -51,7 +51,7 @@ class Front:
 
     def ask(self, request: bytes, port: int = 8080, over_tls: bool = False) -> requests.Response:
         """The answer to a request that ends its connection."""
-        plain = socket.create_connection((LOCALHOST, self.ports[port]), 10)
+        plain = socket.create_connection((LOCALHOST, self.ports[port]), PATIENCE)
         with _unverified().wrap_socket(plain) if over_tls else plain as client:
             client.sendall(request)
             return parsed(received(client))

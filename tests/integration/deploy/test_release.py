@@ -25,7 +25,7 @@ from alembic.script import ScriptDirectory
 
 from app.config import ROOT
 from tests import roles, servers
-from tests.servers import LOCALHOST, free_port
+from tests.servers import LOCALHOST, PATIENCE, free_port
 
 pytestmark = [
     pytest.mark.slow,
@@ -254,7 +254,7 @@ class Machine:
         return int((self._bin / f"{unit}.pid").read_text())
 
     def get(self, port: int, path: str) -> requests.Response:
-        return requests.get(f"http://{LOCALHOST}:{port}{path}", timeout=10)
+        return requests.get(f"http://{LOCALHOST}:{port}{path}", timeout=PATIENCE)
 
     def sql(self, statement: str) -> list[tuple]:
         connection = psycopg2.connect(roles.as_owner(self.database).replace("+psycopg2", ""))

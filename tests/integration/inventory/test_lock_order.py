@@ -17,6 +17,7 @@ from tests import factories
 from tests.integration.conftest import Caller
 from tests.integration.people import inside, only_row
 from tests.integration.shopping import fill, guest_order
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.thorough]
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -64,7 +65,7 @@ def test_two_that_wait_for_a_third_do_not_deadlock(app, monkeypatch, second):
             other = threads.submit(seconds[second])
             wait_for(observer, 2)
         writer.commit()
-        answers = [first.result(20), other.result(20)]
+        answers = [first.result(PATIENCE), other.result(PATIENCE)]
         holder.rollback()
 
     assert answers == [200, 201 if second == "place" else 200]

@@ -26,6 +26,7 @@ from app.services.accounts import throttle_service
 from app.services.messages import job_queue
 from tests.factories import count
 from tests.integration.people import inside, only_row, rows
+from tests.servers import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def serving(app, *kinds, threads=1, schedules=()):
         yield working
     finally:
         working.stop()
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -177,7 +178,7 @@ def test_a_lease_is_renewed_while_the_job_runs(app, monkeypatch):
 def test_as_many_jobs_run_as_there_are_threads(app):
     together = threading.Barrier(3)
     store(app, "mail", "1", "2", "3")
-    with serving(app, Kind("mail", lambda _job: together.wait(20) and None), threads=3):
+    with serving(app, Kind("mail", lambda _job: together.wait(PATIENCE) and None), threads=3):
         until(lambda: all(job.status == "done" for job in rows(app, Job)))
 
 
@@ -186,11 +187,11 @@ def test_a_stop_finishes_what_runs_and_begins_nothing(app):
 
     def carry_out(_job):
         began.set()
-        may_end.wait(20)
+        may_end.wait(PATIENCE)
 
     store(app, "mail", "1", "2")
     with serving(app, Kind("mail", carry_out)) as working:
-        assert began.wait(20)
+        assert began.wait(PATIENCE)
         working.stop()
         may_end.set()
     assert sorted(job.status for job in rows(app, Job)) == ["done", "waiting"]

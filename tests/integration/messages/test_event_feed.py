@@ -18,6 +18,7 @@ from app.services.operations import purge_service
 from tests import factories
 from tests.integration.people import at_once, inside, rows
 from tests.integration.shopping import fill, move, order
+from tests.servers import PATIENCE
 
 FEED = "/api/events"
 PRODUCT = {"name": "Mug", "price": "12.50", "sku": "MUG", "stock": 8}
@@ -183,17 +184,17 @@ def test_what_commits_late_is_not_missed(app, feed):
         def work():
             store_event(subject=1)
             is_stored.set()
-            assert may_commit.wait(30)
+            assert may_commit.wait(PATIENCE)
 
         inside(app, lambda: in_transaction(work))
 
     late = threading.Thread(target=commit_late)
     late.start()
-    assert is_stored.wait(30)
+    assert is_stored.wait(PATIENCE)
     inside(app, lambda: in_transaction(lambda: store_event(subject=2)))
     first = feed(after=start)
     may_commit.set()
-    late.join(30)
+    late.join(PATIENCE)
     second = feed(after=first["next_after"])
 
     assert [item["subject"]["id"] for item in first["items"]] == [2]

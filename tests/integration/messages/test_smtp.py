@@ -11,6 +11,7 @@ import pytest
 from app.gateways import mail
 from app.gateways.mail import Bounce, MailUrlError, OutcomeUnknown, SmtpSender, TemporaryFailure
 from tests.mail_server import PASSWORD, USER, Mailbox, mail_server, make_certificate
+from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.processes
 
@@ -167,7 +168,7 @@ def test_an_error_after_the_message_was_accepted_is_none(trusted):
         thread = threading.Thread(target=hang_up_after_accepting, args=(server,))
         thread.start()
         send(server.getsockname()[1], host="127.0.0.1", query="?starttls=no")
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 def hang_up_after_accepting(server):

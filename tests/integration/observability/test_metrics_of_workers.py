@@ -15,6 +15,7 @@ import requests
 from tests import servers
 from tests.figures import Figures, figure, read
 from tests.integration.conftest import empty
+from tests.servers import PATIENCE
 
 pytestmark = [
     pytest.mark.processes,
@@ -33,13 +34,13 @@ def gunicorn(shared_app, environ):
 
 def figures(url: str) -> Figures:
     """What any one of the workers tells."""
-    return read(requests.get(f"{url}/metrics", timeout=10).text)
+    return read(requests.get(f"{url}/metrics", timeout=PATIENCE).text)
 
 
 def ask(url: str, times: int) -> None:
     """So many requests, each on a connection of its own, so that all workers get some."""
     for _ in range(times):
-        requests.get(f"{url}/healthz/live", timeout=10)
+        requests.get(f"{url}/healthz/live", timeout=PATIENCE)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -127,7 +128,7 @@ def test_the_files_go_with_the_server(app, environ):
         kept = files(server)
 
         server.terminate()
-        server.wait(40)
+        server.wait(PATIENCE)
 
     assert kept != []
     assert files(server) == []

@@ -52,7 +52,7 @@ def test_a_worker_that_still_starts_does_not_keep_the_server_from_its_end(
             )  # by then the server has told its worker, unless the machine is very busy
             goes_on.touch()
 
-            assert server.wait(20) == 0
+            assert server.wait(40) == 0  # before gunicorn would end it by force
         finally:
             server.kill()
 

@@ -22,7 +22,7 @@ from app.services.operations.store_service import record_currency
 from tests import servers
 from tests.integration.conftest import empty
 from tests.integration.people import at_once, inside, only_row
-from tests.servers import LOCALHOST, free_port
+from tests.servers import LOCALHOST, PATIENCE, free_port
 
 pytestmark = pytest.mark.processes
 
@@ -304,7 +304,7 @@ def test_a_worker_that_was_killed_is_replaced(app, gunicorn):
     os.kill(victim, signal.SIGKILL)
     until_two_work(server, gone={victim})
 
-    assert requests.get(f"{url}/healthz/ready", timeout=30).status_code == 200
+    assert requests.get(f"{url}/healthz/ready", timeout=PATIENCE).status_code == 200
 
 
 def test_a_hangup_replaces_all_workers(app, gunicorn):
@@ -314,4 +314,4 @@ def test_a_hangup_replaces_all_workers(app, gunicorn):
     server.send_signal(signal.SIGHUP)
     until_two_work(server, gone=before)
 
-    assert requests.get(f"{url}/healthz/ready", timeout=30).status_code == 200
+    assert requests.get(f"{url}/healthz/ready", timeout=PATIENCE).status_code == 200

@@ -18,7 +18,7 @@ from app.config import ROOT, load
 from app.extensions import db
 from app.services.operations import schema_service
 from tests import pooler, proxy
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port
 
 pytestmark = pytest.mark.processes
 
@@ -219,7 +219,7 @@ def test_as_the_commands_set_it_up_nginx_speaks_http2_and_reaches_the_shop(nginx
     with proxy.echo() as shop:
         upstream.write_text(re.sub("127.0.0.1:800[12]", shop.address, upstream.read_text()))
         with proxy.running(nginx_home / "nginx.conf", secure):
-            heard = requests.get(f"https://127.0.0.1:{secure}/", verify=certificate_of(nginx_home), timeout=10)  # fmt: skip
+            heard = requests.get(f"https://127.0.0.1:{secure}/", verify=certificate_of(nginx_home), timeout=PATIENCE)  # fmt: skip
             protocol = agreed_protocol(secure, certificate_of(nginx_home))
 
     assert heard.json()["x-forwarded-proto"] == "https"
@@ -235,7 +235,7 @@ def agreed_protocol(port: int, authority: Path) -> str | None:
     context = ssl.create_default_context(cafile=authority)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection((proxy.LOCALHOST, port), 10) as plain,
+        socket.create_connection((proxy.LOCALHOST, port), PATIENCE) as plain,
         context.wrap_socket(plain, server_hostname=proxy.LOCALHOST) as client,
     ):
         return client.selected_alpn_protocol()

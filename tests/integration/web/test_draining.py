@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import servers
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.processes, pytest.mark.only_on("sqlite")]
 BEGUN = (
@@ -19,7 +20,7 @@ BEGUN = (
 
 def refuses(place: tuple[str, int]) -> bool:
     try:
-        socket.create_connection(place, timeout=5).close()
+        socket.create_connection(place, timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -27,7 +28,7 @@ def refuses(place: tuple[str, int]) -> bool:
 
 def answer(caller: socket.socket) -> bytes:
     """What is sent until the connection is closed."""
-    caller.settimeout(30)
+    caller.settimeout(PATIENCE)
     return b"".join(iter(lambda: caller.recv(4096), b""))
 
 
@@ -47,7 +48,7 @@ def test_what_is_under_way_is_answered_while_new_callers_are_refused(app, enviro
             begun.sendall(b"}")
 
             assert answer(begun).startswith(b"HTTP/1.1 422")
-        assert server.wait(40) == 0
+        assert server.wait(40) == 0  # before gunicorn would end it by force
 
 
 def test_who_waits_to_be_taken_in_is_answered_too(app, environ):

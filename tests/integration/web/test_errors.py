@@ -17,7 +17,7 @@ from app.extensions import db
 from app.models import Category
 from app.utils.error_handlers import STATUS_OF_KIND
 from tests import factories
-from tests.servers import LOCALHOST
+from tests.servers import LOCALHOST, PATIENCE
 
 MEMBERS = {"type", "title", "status", "detail", "code", "message", "request_id"}
 BODY = {"email": "pat@example.com", "password": "correct horse battery"}
@@ -289,7 +289,7 @@ def send(port: int, framing: str, body: bytes) -> tuple[int, dict]:
 
 def exchange(port: int, sent: bytes) -> tuple[str, dict]:
     """The head and the problem that these bytes are answered."""
-    with socket.create_connection((LOCALHOST, port), timeout=30) as connection:
+    with socket.create_connection((LOCALHOST, port), timeout=PATIENCE) as connection:
         connection.sendall(sent)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = answer.decode().partition("\r\n\r\n")

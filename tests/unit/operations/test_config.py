@@ -224,7 +224,7 @@ def test_redis_serves_cache_and_limits_unless_the_limits_have_their_own():
 
 
 def test_a_call_to_redis_is_short_and_not_repeated_when_it_is_silent():
-    options = config.redis_options()
+    options = config.redis_options(config.Production.REDIS_SECONDS)
     asked = []
 
     def ask():
