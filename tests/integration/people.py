@@ -1,5 +1,6 @@
 """Steps that the tests of people share: signing in, refreshing, looking at the tables."""
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -82,6 +83,19 @@ def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(todo)) as threads:
         return list(threads.map(run, todo))
+
+
+def patient(call: Callable[[], TestResponse]) -> Callable[[], TestResponse]:
+    """The same request, sent again while the answer is 503: on a busy machine more callers than the
+    shop has connections may have to come again, as its Retry-After tells them."""
+
+    def insist() -> TestResponse:
+        deadline = time.monotonic() + PATIENCE
+        while (answer := call()).status_code == 503 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return answer
+
+    return insist
 
 
 def statuses(responses: Iterable[TestResponse]) -> list[int]:

@@ -13,7 +13,7 @@ from app.extensions import db
 from app.models import Cart, Order, OrderLine
 from tests import factories, servers
 from tests.integration.conftest import Caller, signed_in
-from tests.integration.people import at_once, inside, login, statuses
+from tests.integration.people import at_once, inside, login, patient, statuses
 from tests.integration.shopping import fill, guest_order, move, order, stock
 from tests.servers import PATIENCE
 
@@ -88,7 +88,7 @@ def test_the_same_key_sent_ten_times_at_once_places_one_order(app, customer):
     product = product_of(app, 10)
     fill(customer, product, 2)
 
-    answers = at_once([lambda: place(customer, **{"Idempotency-Key": "a-key"})] * 10)
+    answers = at_once([patient(lambda: place(customer, **{"Idempotency-Key": "a-key"}))] * 10)
 
     assert statuses(answers) == [201] * 10
     assert len({answer.data for answer in answers}) == 1
