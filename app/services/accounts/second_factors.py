@@ -12,10 +12,20 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Delete, Update, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from app import encryption
-from app.db.prepared import run
+from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people import second_factor
 from app.domain.people.tokens import hash_token
@@ -55,10 +65,15 @@ def state_of(user_id: int) -> FactorState:
 
 def is_enabled(user_id: int) -> bool:
     """Whether sign-ins to an account need a code."""
-    query = select(SecondFactor.id).where(
-        SecondFactor.user_id == user_id, SecondFactor.confirmed_at.is_not(None)
+    return run(_ENABLED, user_id=user_id).one_or_none() is not None
+
+
+# Runs with every sign-in.
+_ENABLED = prepared(
+    select(SecondFactor.id).where(
+        SecondFactor.user_id == bindparam("user_id"), SecondFactor.confirmed_at.is_not(None)
     )
-    return db.session.scalar(query) is not None
+)
 
 
 def begin(user_id: int) -> str:
