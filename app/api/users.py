@@ -12,6 +12,7 @@ from app.schemas.users import (
     AddressSchema,
     ChangePasswordSchema,
     CloseAccountSchema,
+    PersonalDataSchema,
     ProfileSchema,
     SessionSchema,
     StaffChanges,
@@ -36,6 +37,7 @@ from app.web.callers.identity import current_actor
 from app.web.keyed_requests import once, refuses_key, takes_key
 from app.web.limits import rate_limits
 from app.web.pagination import list_body, read_part
+from app.web.personal_data import send_copy
 from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("users", __name__, url_prefix="/api/users", private=True)
@@ -103,6 +105,14 @@ def sign_out_everywhere() -> None:
     """End all sessions of the caller, including this one."""
     actor = current_actor()
     in_transaction(without_etag(lambda: own_sessions.sign_out_everywhere(actor)))
+
+
+@blp.get("/me/export")
+@login_required
+@blp.response(200, PersonalDataSchema)
+def export_personal_data() -> Response:
+    """All that the shop knows of the caller, as a file."""
+    return send_copy(current_actor())
 
 
 @blp.get("/me/sessions")

@@ -107,6 +107,30 @@ class SessionSchema(ShopSchema):
     current = fields.Boolean(metadata={"description": "Whether this request belongs to it."})
 
 
+def _rows(description: str) -> fields.List[Any]:
+    return fields.List(fields.Dict(), metadata={"description": description})
+
+
+class PersonalDataSchema(ShopSchema):
+    """All that the shop knows of the caller."""
+
+    exported_at = Time()
+    account = fields.Dict(metadata={"description": "Address, name, role, and when it was created."})
+    second_factor = _rows("Since when it is set up; no secret. Empty without one.")
+    addresses = _rows("The address book.")
+    cart = _rows("What lies in the cart.")
+    checkout = _rows("What was entered to order it, for an hour.")
+    sessions = _rows("Sign-ins, with the program and the time of the last use.")
+    unfinished_sign_ins = _rows("Sign-ins whose second step is missing.")
+    security_log = _rows("Sign-ins, failures and changes, with the network address.")
+    mails = _rows("Mails about the account and its orders.")
+    stored_answers = _rows("When answers were stored under idempotency keys, for 24 hours.")
+    changes_by_staff = _rows("What staff changed of the account.")
+    own_changes_as_staff = _rows("What the caller changed as staff.")
+    imports = _rows("Product lists that the caller uploaded.")
+    orders = _rows("Orders with `items` and `history`.")
+
+
 class PostalAddressSchema(ShopSchema):
     """The address that goods are sent to."""
 

@@ -26,6 +26,7 @@ from app.web.callers.sessions import user_agent
 from app.web.callers.sign_in_cookie import set_sign_in_cookie
 from app.web.callers.tokens import session_lifetime
 from app.web.limits import rate_limits
+from app.web.personal_data import send_copy
 
 blp = PageBlueprint("account", __name__, url_prefix="/account")
 PROFILE, PASSWORD, CLOSE = ProfileSchema(), ChangePasswordSchema(), CloseAccountSchema()
@@ -105,6 +106,13 @@ def sign_out_everywhere() -> Response:
     actor = current_actor()
     in_transaction(lambda: own_sessions.sign_out_everywhere(actor))
     return sign_out_browser("You are signed out everywhere.")
+
+
+@blp.get("/export")
+@login_required
+def export() -> Response:
+    """All that the shop knows of the user, as a file."""
+    return send_copy(current_actor())
 
 
 @blp.get("/close")

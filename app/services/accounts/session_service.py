@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, exists, false, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from app.db import cleanup
 from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
@@ -69,7 +80,9 @@ _SIGNED_IN = prepared(
         User.id,
         User.role,
         _last_use.label("last_used_at"),
-        case((User.role == "admin", _has_second_factor), else_=false()).label("has_second_factor"),
+        case((User.role == literal_column("'admin'"), _has_second_factor), else_=false()).label(
+            "has_second_factor"
+        ),
     )
     .join(Session, Session.user_id == User.id)
     .where(

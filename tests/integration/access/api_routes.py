@@ -24,6 +24,7 @@ PATCH,PUT    /api/users/me                                   401   200   200   2
 DELETE       /api/users/me                                   401   204   204   409         401     401    401
 POST         /api/users/me/password                          401   204   204   204         401     401    401
 DELETE       /api/users/me/sessions                          401   204   204   204         401     401    401
+GET          /api/users/me/export                            401   200   200   200         401     401    401
 GET          /api/users/me/sessions                          401   200   200   200         401     401    401
 DELETE       /api/users/me/sessions/<session_id>             401   204   404   404         401     401    401
 GET          /api/users/me/addresses                         401   200   200   200         401     401    401

@@ -56,6 +56,7 @@ POST      /account/profile                                  401   303   303   30
 GET       /account/password                                 401   200   200   200         401     401    401
 POST      /account/password                                 401   303   303   303         401     401    401
 POST      /account/sign-out-everywhere                      401   303   303   303         401     401    401
+GET       /account/export                                   401   200   200   200         401     401    401
 GET       /account/close                                    401   200   200   200         401     401    401
 POST      /account/close                                    401   303   303   409         401     401    401
 # app/pages/account/security.py

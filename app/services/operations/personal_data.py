@@ -1,0 +1,215 @@
+"""All that the shop knows of the owner of an account, for a copy of it (GDPR, articles 15 and 20).
+
+The parts are read one after the other in one snapshot, AT_ONCE rows at a time, so that a copy of any
+size fits into memory. The number of statements does not depend on the number of rows: orders, their
+items and their history are three results in the same order, which are read side by side.
+
+Secrets are left out, such as hashes of passwords and tokens: they are no information about the person.
+Of answers that are stored under idempotency keys only the time is in the copy. An answer repeats for 24
+hours what the other parts hold, as it was; a key is a hash, or a random word of the client's.
+
+A table that is neither read here nor named in NOT_PERSONAL fails a test.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable, Integer, bindparam, func, or_, select
+
+from app.db.unit_of_work import open_snapshot
+from app.domain.clock import rfc3339
+from app.domain.money import to_text
+from app.domain.people import emails
+from app.extensions import db
+from app.models import (
+    Address,
+    AuditEvent,
+    Cart,
+    CartLine,
+    Checkout,
+    IdempotencyKey,
+    ImportJob,
+    Mail,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Product,
+    RecoveryCode,
+    SecondFactor,
+    SecurityEvent,
+    Session,
+    SignInStep,
+    User,
+    Variant,
+)
+from app.services.messages import idempotency
+
+Item = Mapping[str, Any]
+Part = tuple[str, Item | Iterable[Item]]
+"""The name of a part of the copy, with its one object or the items of its list."""
+AT_ONCE = 500
+_ID = bindparam("user_id", type_=Integer())
+
+ACCOUNT = select(
+    User.id, User.email, User.first_name, User.last_name, User.role, User.is_active,
+    User.created_at, User.updated_at,
+).where(User.id == _ID)  # fmt: skip
+_CODES = select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == _ID)
+_OWN_NUMBERS = select(Order.number).where(Order.user_id == _ID)
+LISTS: Mapping[str, Executable] = {
+    "second_factor": select(
+        SecondFactor.created_at,
+        SecondFactor.confirmed_at,
+        _CODES.scalar_subquery().label("recovery_codes"),
+    ).where(SecondFactor.user_id == _ID),
+    "addresses": select(
+        Address.name, Address.line1, Address.line2, Address.city, Address.region,
+        Address.postal_code, Address.country, Address.phone, Address.created_at, Address.updated_at,
+    ).where(Address.user_id == _ID).order_by(Address.id),
+    "cart": select(
+        Variant.sku, Product.name, Variant.options, CartLine.quantity, CartLine.price_seen,
+        CartLine.created_at,
+    )
+    .join(Cart, Cart.id == CartLine.cart_id)
+    .join(Variant, Variant.id == CartLine.variant_id)
+    .join(Product, Product.id == Variant.product_id)
+    .where(Cart.user_id == _ID)
+    .order_by(CartLine.id),
+    "checkout": select(Checkout.details, Checkout.order_number, Checkout.created_at)
+    .join(Cart, Cart.id == Checkout.cart_id)
+    .where(Cart.user_id == _ID),
+    "sessions": select(
+        Session.created_at, Session.last_used_at, Session.expires_at, Session.ended_at,
+        Session.user_agent,
+    ).where(Session.user_id == _ID).order_by(Session.id),
+    "unfinished_sign_ins": select(SignInStep.created_at, SignInStep.expires_at)
+    .where(SignInStep.user_id == _ID)
+    .order_by(SignInStep.id),
+    "security_log": select(
+        SecurityEvent.at, SecurityEvent.kind, SecurityEvent.address, SecurityEvent.detail,
+        SecurityEvent.count,
+    ).where(SecurityEvent.user_id == _ID).order_by(SecurityEvent.id),
+    # Of mails to the address only those about this account: nobody has proved whose the address is
+    # that a guest's order names.
+    "mails": select(
+        Mail.template, Mail.recipient, Mail.status, Mail.created_at, Mail.ended_at
+    )
+    .where(
+        Mail.recipient_key == bindparam("email_key"),
+        or_(
+            Mail.context["user"].as_integer() == _ID,
+            Mail.context["order"].as_string().in_(_OWN_NUMBERS),
+        ),
+    )
+    .order_by(Mail.id),
+    "stored_answers": select(IdempotencyKey.created_at)
+    .where(IdempotencyKey.scope.in_(bindparam("scopes", expanding=True)))
+    .order_by(IdempotencyKey.id),
+    "changes_by_staff": select(AuditEvent.at, AuditEvent.action, AuditEvent.changes)
+    .where(AuditEvent.subject == "user", AuditEvent.subject_id == _ID)
+    .order_by(AuditEvent.id),
+    "own_changes_as_staff": select(
+        AuditEvent.at, AuditEvent.door, AuditEvent.action, AuditEvent.subject,
+        AuditEvent.subject_id,
+    ).where(AuditEvent.user_id == _ID).order_by(AuditEvent.id),
+    "imports": select(
+        ImportJob.name, ImportJob.size, ImportJob.lines, ImportJob.status, ImportJob.created_at
+    )
+    .where(ImportJob.user_id == _ID)
+    .order_by(ImportJob.id),
+}  # fmt: skip
+"""The lists of the copy by their names, each of one statement."""
+ORDERS = select(
+    Order.id, Order.number, Order.status, Order.currency, Order.subtotal, Order.discount_total,
+    Order.shipping_total, Order.tax_total, Order.total, Order.email, Order.shipping_address,
+    Order.note, Order.placed_at, Order.updated_at,
+).where(Order.user_id == _ID).order_by(Order.id)  # fmt: skip
+ORDER_ITEMS = (
+    select(
+        OrderLine.order_id, OrderLine.sku, OrderLine.name, OrderLine.options,
+        OrderLine.unit_price, OrderLine.quantity, OrderLine.line_total, Order.currency,
+    )
+    .join(Order, Order.id == OrderLine.order_id)
+    .where(Order.user_id == _ID)
+    .order_by(OrderLine.order_id, OrderLine.id)
+)  # fmt: skip
+ORDER_HISTORY = (
+    select(
+        OrderEvent.order_id, OrderEvent.status, OrderEvent.at, OrderEvent.done_by, OrderEvent.note
+    )
+    .join(Order, Order.id == OrderEvent.order_id)
+    .where(Order.user_id == _ID)
+    .order_by(OrderEvent.order_id, OrderEvent.id)
+)
+STATEMENTS = (ACCOUNT, *LISTS.values(), ORDERS, ORDER_ITEMS, ORDER_HISTORY)
+_AMOUNTS = {
+    "subtotal", "discount_total", "shipping_total", "tax_total", "total", "unit_price",
+    "line_total", "price_seen",
+}  # fmt: skip
+_OF_ORDER = ("order_id", "currency")
+"""Columns of items and history that their order has."""
+
+NOT_PERSONAL: Mapping[str, str] = {
+    "categories": "the shop's own",
+    "events": "holds ids and the shop's own data",
+    "jobs": "holds ids",
+    "login_throttles": "counts of a day under keyed hashes, which name nobody",
+    "stock_movements": "an order's are its items again; those of staff are in the audit trail",
+    "store": "the shop's own",
+}
+"""Why a table is not in the copy."""
+
+
+def parts(user_id: int, currency: str) -> Iterator[Part]:
+    """The parts of the copy. Each list has to be read before the next part is asked for.
+
+    `currency` is the store's, in which the prices in the cart are.
+    """
+    open_snapshot()
+    account = db.session.execute(ACCOUNT, {"user_id": user_id}).one()
+    email_key = emails.key(account.email or "")
+    scopes = [f"user:{user_id}", *idempotency.scopes_of_email(email_key)]
+    values = {"user_id": user_id, "email_key": email_key, "scopes": scopes}
+    yield "account", _item(account, currency)
+    for name, statement in LISTS.items():
+        yield name, (_item(row, currency) for row in _rows(statement, values))
+    yield "orders", _orders(values)
+
+
+def _orders(values: Mapping[str, Any]) -> Iterator[Item]:
+    items, history = _RowsByOrder(ORDER_ITEMS, values), _RowsByOrder(ORDER_HISTORY, values)
+    for row in _rows(ORDERS, values):
+        order = {name: value for name, value in _item(row, row.currency).items() if name != "id"}
+        yield {**order, "items": items.of(row.id), "history": history.of(row.id)}
+
+
+class _RowsByOrder:
+    """The rows of a statement that is sorted by `order_id`, taken order by order."""
+
+    def __init__(self, statement: Executable, values: Mapping[str, Any]) -> None:
+        self._rows = _rows(statement, values)
+        self._next = next(self._rows, None)
+
+    def of(self, order_id: int) -> list[Item]:
+        """The rows of an order; orders are to be asked for in the order of their ids."""
+        items: list[Item] = []
+        while self._next is not None and self._next.order_id == order_id:
+            item = _item(self._next, getattr(self._next, "currency", ""))
+            items.append({name: value for name, value in item.items() if name not in _OF_ORDER})
+            self._next = next(self._rows, None)
+        return items
+
+
+def _rows(statement: Executable, values: Mapping[str, Any]) -> Iterator[Any]:
+    return iter(db.session.execute(statement, values, execution_options={"yield_per": AT_ONCE}))
+
+
+def _item(row: Any, currency: str) -> dict[str, Any]:
+    return {name: _plain(name, value, currency) for name, value in row._mapping.items()}
+
+
+def _plain(name: str, value: Any, currency: str) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return to_text(value, currency) if name in _AMOUNTS else value
