@@ -88,7 +88,10 @@ def make_certificate(folder: Path) -> Certificate:
 
 @contextmanager
 def mail_server(
-    mailbox: Mailbox, certificate: Certificate | None = None, **options: Any
+    mailbox: Mailbox,
+    certificate: Certificate | None = None,
+    port: int | None = None,
+    **options: Any,
 ) -> Iterator[int]:
     """Serve a mailbox, with STARTTLS if there is a certificate; the port."""
     context = None
@@ -103,7 +106,7 @@ def mail_server(
         "enable_SMTPUTF8": True,
         **options,
     }
-    controller = Controller(mailbox, hostname=LOCALHOST, port=free_port(), **settings)
+    controller = Controller(mailbox, hostname=LOCALHOST, port=port or free_port(), **settings)
     controller.start()
     try:
         yield controller.port

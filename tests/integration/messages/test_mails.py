@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from email import message_from_bytes, policy
 from functools import partial
 
@@ -22,7 +23,7 @@ from app.jobs import mails as mail_jobs
 from app.jobs.worker import Worker
 from app.models import Job, Mail, Order
 from app.services.messages import job_queue, mail_service
-from app.services.operations import purge_service
+from app.services.operations import purge_service, store_service
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller
@@ -135,7 +136,8 @@ def test_headers_say_what_a_mail_is(app, outbox, placed):
     ids=["letters", "line break", "long"],
 )
 def test_no_name_of_the_shop_can_break_a_header(app, outbox, placed, monkeypatch, name):
-    monkeypatch.setitem(app.config, "STORE_NAME", name)
+    named = replace(app.extensions[store_service.DEFAULTS], name=name)
+    monkeypatch.setitem(app.extensions, store_service.DEFAULTS, named)
     queue(app, placed["number"])
     work(app)
     data = outbox.messages[0][1].as_bytes(policy=policy.SMTP)
