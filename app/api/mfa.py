@@ -1,7 +1,5 @@
 """Routes of the second factor of accounts."""
 
-from flask import current_app
-
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.schemas.auth import (
@@ -14,6 +12,7 @@ from app.schemas.auth import (
 from app.services.accounts import auth_service, second_factor_service, second_factors
 from app.services.accounts.second_factor_service import Setup
 from app.services.accounts.second_factors import FactorState
+from app.services.operations import store_service
 from app.utils.decorators import admin_required, login_required
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor
@@ -40,7 +39,7 @@ def get_mfa() -> FactorState:
 @refuses_key
 def begin_mfa(proof: dict[str, str]) -> Setup:
     """Begin to set up a second factor. Codes are asked for once `confirm` has got the first one."""
-    actor, issuer = current_actor(), current_app.config["STORE_NAME"]
+    actor, issuer = current_actor(), store_service.details().name
     attempt = auth_service.try_own_password(actor, proof["password"])
     return unless_refused(
         in_transaction(lambda: second_factor_service.begin(actor, attempt, issuer))

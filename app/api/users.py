@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app, request, url_for
+from flask import Response, request, url_for
 
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
@@ -29,6 +29,7 @@ from app.services.accounts import (
     password_hashing,
     session_service,
 )
+from app.services.operations import store_service
 from app.utils.decorators import admin_required, login_required
 from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
@@ -87,7 +88,7 @@ def close_account(proof: dict[str, str]) -> None:
 def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
     """Set a new password. All other sessions end, and earlier device tokens become invalid."""
     actor = current_actor()
-    store_name = current_app.config["STORE_NAME"]
+    store_name = store_service.known_details().name
     auth_service.refuse_weak_password(actor, passwords["new_password"], store_name)
     attempt = auth_service.try_own_password(actor, passwords["current_password"])
     new_hash = password_hashing.hash_password(passwords["new_password"])

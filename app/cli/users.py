@@ -3,7 +3,6 @@
 import sys
 
 import click
-from flask import current_app
 
 from app.cli.shell import command, complain
 from app.db.unit_of_work import in_transaction
@@ -11,6 +10,7 @@ from app.domain.people import emails, passwords
 from app.domain.people.actor import SYSTEM
 from app.services import user_service
 from app.services.accounts import password_hashing, second_factor_service, staff_service
+from app.services.operations import store_service
 
 
 @command("create-admin")
@@ -57,7 +57,7 @@ def _read(password: str | None, email: str) -> str:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     elif password == "-":  # noqa: S105 - standard input
         password = sys.stdin.readline().rstrip("\r\n")
-    words = [current_app.config["STORE_NAME"], email]
+    words = [store_service.settings().name, email]
     weakness = passwords.weakness(password, words) if password else None
     if weakness:
         complain(f"Warning: this is a weak password. {weakness}")

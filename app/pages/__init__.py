@@ -13,7 +13,8 @@ BLUEPRINTS = (
     "admin.dashboard", "admin.orders", "admin.guest_orders",
     "admin.catalogue.products", "admin.catalogue.product_pictures", "admin.catalogue.product_stock",
     "admin.catalogue.categories", "admin.catalogue.imports",
-    "admin.customers", "admin.erasure", "admin.jobs", "admin.mail", "admin.security", "admin.trail",
+    "admin.customers", "admin.erasure", "admin.jobs", "admin.mail", "admin.security",
+    "admin.settings", "admin.trail",
 )  # fmt: skip
 
 

@@ -107,7 +107,11 @@ class Form:
             fields: dict[str, Any] = schema.load(values)
         except ValidationError as error:
             errors = dict(flatten_errors(error.messages_dict))
-            empty = {name: [EMPTY] for name in errors if "." not in name and not values.get(name)}
+            empty = {
+                name: [EMPTY]
+                for name in errors
+                if "." not in name and not values.get(name) and values.get(name) != 0
+            }
             raise Invalid({**errors, **empty}) from None
         return fields
 

@@ -8,6 +8,7 @@ from app.pages.formats import countries, number
 from app.pages.pictures import inline_picture
 from app.pages.shop.seo import absolute, images
 from app.pages.statics import static
+from app.pages.store import store
 from app.schemas.products import show_image
 
 LOW_STOCK = 5
@@ -18,7 +19,7 @@ def register(app: Flask) -> None:
     """Register the functions, and remove the lines of template tags from the output."""
     app.jinja_env.globals.update(
         absolute=absolute, countries=countries, csrf_token=csrf_token, form_address=form_address, picture=inline_picture,
-        product_images=images, show_image=show_image, static=static, stock_words=stock_words,
+        product_images=images, show_image=show_image, static=static, stock_words=stock_words, store=store,
     )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

@@ -2,11 +2,11 @@
 
 from typing import Any, TypedDict
 
-from flask import current_app
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain.people import emails, passwords, second_factor
 from app.schemas.base import Body, Name, ShopSchema, Text, Time
+from app.services.operations import store_service
 
 
 class Credentials(TypedDict):
@@ -76,7 +76,7 @@ class RegisterSchema(ShopSchema):
 
     @validates_schema
     def _refuse_guessable_password(self, data: Registration, **_kwargs: object) -> None:
-        words = [current_app.config["STORE_NAME"], data["email"]]
+        words = [store_service.known_details().name, data["email"]]
         words += [data.get("first_name", ""), data.get("last_name", "")]
         weakness = passwords.weakness(data["password"], words)
         if weakness:

@@ -131,6 +131,7 @@ def handle_database_unavailable(error: Exception) -> Response:
     if is_lock_timeout(error):
         metrics.shop.lock_timeouts.inc()
     end_session()
+    g.database_is_away = True  # the error page shows what is known without it
     return handle_refusal(errors.Unavailable())
 
 

@@ -1,6 +1,6 @@
 """The account's pages: orders, profile, password, and deletion."""
 
-from flask import Response, current_app, flash, request, url_for
+from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.db.paging import MAX_DEPTH, Page
@@ -17,6 +17,7 @@ from app.schemas.paging import PageArgs
 from app.schemas.users import ChangePasswordSchema, CloseAccountSchema, ProfileSchema
 from app.services import user_service
 from app.services.accounts import auth_service, device_tokens, own_sessions, password_hashing
+from app.services.operations import store_service
 from app.services.orders import order_lists
 from app.services.orders.order_lists import OrderQuery
 from app.services.orders.order_views import OrderView
@@ -149,7 +150,7 @@ def _page_href(number: int) -> str:
 
 def _change_password(passwords: dict[str, str]) -> tuple[User, Session]:
     actor, client, program = current_actor(), request.remote_addr, user_agent()
-    store_name = current_app.config["STORE_NAME"]
+    store_name = store_service.known_details().name
     auth_service.refuse_weak_password(actor, passwords["new_password"], store_name)
     attempt = auth_service.try_own_password(actor, passwords["current_password"])
     new_hash = password_hashing.hash_password(passwords["new_password"])

@@ -29,6 +29,7 @@ NAVIGATION = (
     ("admin_jobs.list_jobs", "Jobs"),
     ("admin_trail.list_events", "Audit trail"),
     ("admin_security.list_events", "Security"),
+    ("admin_settings.show", "Settings"),
 )
 """Endpoint and label of each section, in the order of the page header."""
 CONFLICT = (

@@ -5,6 +5,7 @@ from flask import Response, current_app
 from app.domain.clock import utc_now
 from app.pages.admin import chart
 from app.pages.admin.base import AdminBlueprint, admin_page
+from app.pages.admin.settings import missing_settings
 from app.services.operations import report_service
 
 blp = AdminBlueprint("dashboard", __name__, url_prefix="/admin")
@@ -19,6 +20,7 @@ def show() -> Response:
     orders, revenue = sum(day.orders for day in days), sum(day.revenue for day in days)
     return admin_page(
         "dashboard.html",
+        missing=missing_settings(),
         open_count=open_count,
         oldest=oldest,
         days=list(zip(days, chart.bars([day.revenue for day in days]), strict=True)),

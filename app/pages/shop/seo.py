@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from app.domain.text import id_or_slug
 from app.errors import NotFound
 from app.pages.pictures import picture
+from app.pages.store import store
 from app.services.catalogue import sitemap as sitemaps
 from app.web.catalogue_answers import JsonObject
 
@@ -100,7 +101,7 @@ def product(view: JsonObject) -> JsonObject:
         "description": view["description"] or view["name"],
         "url": address,
         "image": [absolute(path) for path in images(view)],
-        "brand": {"@type": "Brand", "name": current_app.config["STORE_NAME"]},
+        "brand": {"@type": "Brand", "name": store().name},
         "offers": [_offer(variant, view, address) for variant in view["variants"]],
     }
 

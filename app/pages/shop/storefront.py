@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
-from flask import Response, current_app, redirect, request, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.domain.catalogue.option_order import by_values
@@ -15,6 +15,7 @@ from app.pages.blueprint import PageBlueprint
 from app.pages.layout import page
 from app.pages.shop import seo
 from app.pages.shop.listing import Group, Link, ProductListing, read_listing
+from app.pages.store import store
 from app.services.catalogue.product_filters import ProductQuery
 from app.web import catalogue_answers
 from app.web.catalogue_answers import JsonObject
@@ -140,7 +141,7 @@ def _trail(product: JsonObject) -> Sequence[JsonObject]:
 def _steps(trail: Sequence[JsonObject]) -> list[tuple[str, str]]:
     """The names and addresses from the front page to the last category."""
     return [
-        (current_app.config["STORE_NAME"], "/"),
+        (store().name, "/"),
         *((each["name"], _address(each)) for each in trail),
     ]
 

@@ -145,6 +145,10 @@ GET       /admin/mail/templates/<template>                  401   403   403   20
 GET       /admin/mail/templates/<template>/html             401   403   403   200         401     401    401
 # app/pages/admin/security.py
 GET       /admin/security                                   401   403   403   200         401     401    401
+# app/pages/admin/settings.py
+GET       /admin/settings                                   401   403   403   200         401     401    401
+POST      /admin/settings                                   401   403   403   303         401     401    401
+POST      /admin/settings/later                             401   403   403   303         401     401    401
 # app/pages/admin/trail.py
 GET       /admin/audit-trail                                401   403   403   200         401     401    401
 """
@@ -201,6 +205,14 @@ BODIES = {
     "POST /admin/categories/<category>": lambda world: {
         "data": {"name": "Another", "version": world.category.version}
     },
+    "POST /admin/settings": form(
+        version="1",
+        name="Mine",
+        hold_minutes="1",
+        prepayment_days="1",
+        return_days="0",
+        invoice_days="0",
+    ),
     "POST /admin/orders/<number>": form(status="processing", note=""),
 }
 
