@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from typing import cast
 
 import click
 from flask import current_app
@@ -12,7 +13,10 @@ from app.config import Production
 from app.db.database_roles import NotOwner, as_owner
 from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
+from app.domain.people.actor import SYSTEM
 from app.services.accounts import password_hashing
+from app.services.operations import store_service
+from app.services.operations.store_service import SettingsInput
 from app.services.seeding import generated, seed_service, written
 from app.services.seeding import orders as past_orders
 
@@ -38,13 +42,20 @@ Fill = Callable[[int, str, int, datetime], int]
 @click.option("--random-seed", type=int, default=1, help="For another choice of made-up things.")
 @click.option("--reset", is_flag=True, help="Empty all tables first, the ledger too.")
 @click.option("--yes", is_flag=True, help="Do not ask before --reset.")
+@click.option("--plain", is_flag=True, help="Leave the shop's settings as they are.")
 @click.option(
     "--in-production",
     is_flag=True,
     help="Allow it in production, although everybody knows the demo passwords.",
 )
 def seed_db(
-    products: int, orders: int, random_seed: int, reset: bool, yes: bool, in_production: bool
+    products: int,
+    orders: int,
+    random_seed: int,
+    reset: bool,
+    yes: bool,
+    plain: bool,
+    in_production: bool,
 ) -> None:
     """Fill the shop with a demo catalogue, customers and past orders, once.
 
@@ -56,7 +67,7 @@ def seed_db(
         )
     if reset:
         _empty(yes)
-    is_new = _create_demo(random_seed)
+    is_new = _create_demo(random_seed, plain)
     added = _fill("products", products, generated.count, seed_service.add_products, random_seed)
     added += _fill("orders", orders, past_orders.count, seed_service.add_orders, random_seed)
     if is_new or added:
@@ -83,13 +94,26 @@ def _empty(yes: bool) -> None:
         ) from None
 
 
-def _create_demo(random_seed: int) -> bool:
+def _create_demo(random_seed: int, plain: bool) -> bool:
     if written.exists():
         return False
     currency = current_app.config["STORE_CURRENCY"]
     customer = password_hashing.hash_password(seed_service.DEMO_CUSTOMER[1], is_patient=True)
     admin = password_hashing.hash_password(seed_service.DEMO_ADMIN[1], is_patient=True)
-    return in_transaction(lambda: seed_service.create_demo(currency, customer, admin, random_seed))
+
+    def create() -> bool:
+        is_new = seed_service.create_demo(currency, customer, admin, random_seed)
+        if is_new and not plain:
+            _set_up_seller()
+        return is_new
+
+    return in_transaction(create)
+
+
+def _set_up_seller() -> None:
+    """Store the demo shop's settings, unless somebody has set up the shop already."""
+    if store_service.settings().version == 1:
+        store_service.update_settings(SYSTEM, cast(SettingsInput, seed_service.DEMO_SELLER))
 
 
 def _fill(what: str, target: int, count: Callable[[], int], fill: Fill, seed: int) -> int:

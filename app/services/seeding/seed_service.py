@@ -33,6 +33,14 @@ from app.services.seeding import generated, orders, written
 
 DEMO_CUSTOMER = ("demo@example.com", "shopswift demo shopper")
 DEMO_ADMIN = ("demo-admin@example.com", "shopswift demo admin")
+DEMO_SELLER = {
+    "legal_name": "ShopSwift Demo Inc",
+    "email": "shop@example.com",
+    "address": {"line1": "12 Market Street", "postal_code": "97204", "city": "Portland"},
+    "country": "US",
+    "prices_include_tax": False,
+}
+"""Settings of the demo shop. Without them staff are asked for what mail and invoices need."""
 WRITTEN_ORDERS = 30
 
 
@@ -86,7 +94,7 @@ def update_statistics() -> None:
 
 
 def empty() -> None:
-    """Delete everything, the ledger too, but the audit trail, which records it, and the currency.
+    """Delete everything, the ledger too, but the audit trail, which records it, and the settings.
 
     Raises:
         NotOwner: on PostgreSQL only the owner of the tables may do this.

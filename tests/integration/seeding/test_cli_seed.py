@@ -11,10 +11,12 @@ from sqlalchemy import func, select, text
 from app.config import ROOT
 from app.db.unit_of_work import in_transaction
 from app.domain.order_status import STATUSES
+from app.domain.people.actor import SYSTEM
 from app.domain.people.passwords import weakness
 from app.extensions import db
 from app.models import Base, Category, Event, Order, Product, Store, User, Variant
 from app.services.messages import subscribers
+from app.services.operations import store_service
 from app.services.seeding import seed_service
 from app.services.seeding.content import minor
 from tests import factories
@@ -104,6 +106,32 @@ def test_the_demo_logins_are_printed_and_work(flask, anyone):
         assert answer.status_code == 200
         db.session.rollback()
         assert db.session.scalar(select(User.role).where(User.email == email)) == role
+
+
+def test_the_demo_shop_has_a_seller_and_a_plain_one_has_none(flask):
+    flask("seed-db")
+    settings = store_service.settings()
+
+    assert settings.missing == ()
+    assert settings.seller == "ShopSwift Demo Inc"
+    assert settings.address_lines == ("12 Market Street", "97204 Portland", "United States")
+    assert (settings.name, settings.prices_include_tax) == ("ShopSwift", False)
+
+
+def test_a_plain_demo_shop_leaves_the_settings_alone(flask):
+    flask("seed-db", "--plain")
+
+    assert count(Product) == 70
+    assert store_service.settings().version == 1
+
+
+def test_what_staff_have_set_is_not_overwritten(flask):
+    in_transaction(lambda: store_service.update_settings(SYSTEM, {"legal_name": "Ours"}))
+
+    flask("seed-db")
+
+    settings = store_service.settings()
+    assert (settings.seller, settings.country) == ("Ours", None)
 
 
 def test_it_can_be_found_by_the_api(flask, anyone):
