@@ -157,6 +157,8 @@ NOT_PERSONAL: Mapping[str, str] = {
     "login_throttles": "counts of a day under keyed hashes, which name nobody",
     "stock_movements": "an order's are its items again; those of staff are in the audit trail",
     "store": "the shop's own",
+    "webhook_deliveries": "repeats events, which hold ids and the shop's own data",
+    "webhook_endpoints": "the shop's own",
 }
 """Why a table is not in the copy."""
 
