@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from email import message_from_bytes, policy
 from functools import partial
 
@@ -21,9 +20,9 @@ from app.gateways.mail import Bounce, FolderSender, OutcomeUnknown, TemporaryFai
 from app.jobs import KINDS
 from app.jobs import mails as mail_jobs
 from app.jobs.worker import Worker
-from app.models import Job, Mail, Order
+from app.models import Job, Mail, Order, Store
 from app.services.messages import job_queue, mail_service
-from app.services.operations import purge_service, store_service
+from app.services.operations import purge_service
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller
@@ -135,9 +134,9 @@ def test_headers_say_what_a_mail_is(app, outbox, placed):
     ['Läden & Söhne, "GmbH"', "Evil\r\nBcc: x@example.com", "店" * 90],
     ids=["letters", "line break", "long"],
 )
-def test_no_name_of_the_shop_can_break_a_header(app, outbox, placed, monkeypatch, name):
-    named = replace(app.extensions[store_service.DEFAULTS], name=name)
-    monkeypatch.setitem(app.extensions, store_service.DEFAULTS, named)
+def test_no_name_of_the_shop_can_break_a_header(app, outbox, placed, name):
+    rename = update(Store).values(name=name)
+    inside(app, lambda: in_transaction(lambda: db.session.execute(rename)))
     queue(app, placed["number"])
     work(app)
     data = outbox.messages[0][1].as_bytes(policy=policy.SMTP)
