@@ -1,6 +1,6 @@
 """The lock against guessing passwords: growing, durable, the same for accounts that are none."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import time_machine
@@ -215,6 +215,89 @@ def test_each_counter_of_an_attempt_locks_it_before_its_password_is_hashed(app):
 
     with time_machine.travel(utc_now(), tick=False):
         assert inside(app, locks) == [90] * 7
+
+
+def test_what_is_counted_is_found_again_by_the_next_release(app):
+    """The keys of counts and places are stored: a release that made others would forget them."""
+
+    def keys():
+        present = throttle_service
+        day = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+        with time_machine.travel(day, tick=False):
+            login = present.login_guards("ann@example.com", "2001:db8::1", is_known=False)
+        known = present.login_guards("ann@example.com", None, is_known=True)
+        device = present.device_guards("ann@example.com", "a token")
+        own = present.own_guards(7, 8)
+        assert login.unknown_network is not None
+        return {
+            "account": present.login_key(" Ann@Example.com"),
+            "login": [key[::8] for key in login.keys],
+            "network": login.unknown_network.network_key == login.keys[2],
+            "anywhere": login.unknown_network.anywhere_key == login.keys[3],
+            "turn": login.unknown_network.place,
+            "nowhere": [key[32:] for key in known.keys],
+            "device": device.keys[0][32:],
+            "own": own.keys[0],
+            "place": present.place_key("192.0.2.1"),
+        }
+
+    assert inside(app, keys) == {
+        "account": "edf762de027ecca50a6c960b354a33f4",
+        "login": [
+            "e003c317",
+            "e003c36a",
+            "e00338d8",
+            "e003e81f",
+            "c317e81f",
+            "c36ae81f",
+            "38d8e81f",
+        ],
+        "network": True,
+        "anywhere": True,
+        "turn": 67555268,
+        "nowhere": ["2f6ac503b6c3a9c752f3f2d0f2274d74"],
+        "device": "90ac875d728cde246376a7e033c68330",
+        "own": "a5f4cff78b647a75439f11ffe7e012238eb83c34e4f09cb63ae73cc6a942aded",
+        "place": "k5d94c315e6bfbe23099a69825dc5fb0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("is_known", "free", "in_a_row", "locks"),
+    [
+        (True, [5, 10, 20], [True] * 3, [True] * 3),
+        (False, [5, 10, 20, 50, 1000, 2000, 4000], [True] * 3 + [False] * 4, [True] * 3 + [False] + [True] * 3),
+    ],
+)  # fmt: skip
+def test_a_sign_in_has_these_counters(app, is_known, free, in_a_row, locks):
+    guards = inside(app, throttle_service.login_guards, "ann@example.com", "2001:db8::1", is_known)
+
+    assert [counter.free for counter in guards.counters] == free
+    assert [counter.in_a_row for counter in guards.counters] == in_a_row
+    assert [counter.locks for counter in guards.counters] == locks
+    assert (guards.unknown_network is None) == is_known
+
+
+def test_a_device_and_a_session_have_one_counter_each(app):
+    (device,) = inside(app, throttle_service.device_guards, "ann@example.com", "a token").counters
+    (own,) = inside(app, throttle_service.own_guards, 7, 8).counters
+
+    assert (device.free, device.in_a_row, device.locks) == (10, True, True)
+    assert device.first == device.longest == timedelta(days=1)
+    assert (own.free, own.first, own.longest) == (5, timedelta(seconds=30), timedelta(minutes=15))
+
+
+def test_a_network_has_three_places_or_none(app, environ):
+    former = {"SECRET_KEY_FALLBACKS": ",".join(str(number) * 40 for number in range(4))}
+    several = create_app(Testing({**environ, **former}))
+
+    places = [inside(shop, throttle_service.place_keys, "192.0.2.1") for shop in (app, several)]
+
+    assert [len({*keys}) for keys in places] == [1, 3]
+    assert [len(keys) for keys in places] == [3, 3]
+    assert all(len(key) == 32 and key[0] == "k" for keys in places for key in keys)
+    assert inside(app, throttle_service.place_keys, None) == []
+    assert inside(app, throttle_service.place_key, None) is None
 
 
 @pytest.mark.races

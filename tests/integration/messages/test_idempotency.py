@@ -277,3 +277,19 @@ def test_the_fingerprint_of_a_body_is_the_same_in_every_release():
     assert (
         KeyedRequest("k", {"b": None, "a": [1, "é"]}).hash == hashlib.sha256(canonical).hexdigest()
     )
+
+
+def test_a_claim_that_is_given_up_leaves_its_key_free(app):
+    def claim_and_release():
+        first = idempotency.claim(KeyedRequest("k", 1), "user:7")
+        other = idempotency.claim(KeyedRequest("another", 1), "user:7")
+        idempotency.release(first)
+        return other.id
+
+    other_id = inside(app, lambda: in_transaction(claim_and_release))
+
+    assert only_row(app, IdempotencyKey).id == other_id
+    free = inside(
+        app, lambda: in_transaction(lambda: idempotency.claim(KeyedRequest("k", 2), "user:7"))
+    )
+    assert free.answer is None
