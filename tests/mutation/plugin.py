@@ -157,7 +157,9 @@ class _Round:
         tests = self._order(mutation, covering)
         if not tests:
             return "survived"
-        verdict, test = self._try(mutation, is_deep, tests)
+        is_executed = covering or not mutation.function
+        budget = self._budget if is_executed else min(1, self._budget)
+        verdict, test = self._try(mutation, is_deep, tests, budget)
         if verdict == "out of time":
             verdict = "survived"
         if verdict == "killed" and test:
@@ -166,9 +168,9 @@ class _Round:
         return verdict
 
     def _try(
-        self, mutation: Mutation | None, is_deep: bool, tests: list[pytest.Item]
+        self, mutation: Mutation | None, is_deep: bool, tests: list[pytest.Item], budget: float
     ) -> tuple[Verdict, pytest.Item | None]:
-        trial = Trial(mutation, is_deep, tests, self._coverage.seconds, self._budget)
+        trial = Trial(mutation, is_deep, tests, self._coverage.seconds, budget)
         return verdict_on(trial, self._planter, self._failures)
 
     def _order(self, mutation: Mutation, covering: set[pytest.Item]) -> list[pytest.Item]:
@@ -209,7 +211,7 @@ class _Round:
             tests = [test for test in self._tests if test in covering]
             if not tests:
                 return
-            verdict, test = self._try(None, True, tests)
+            verdict, test = self._try(None, True, tests, 10 * self._budget)
             if verdict != "killed" or test is None:
                 return
             say(f"  left out for {self.report.path}: {test.nodeid}")

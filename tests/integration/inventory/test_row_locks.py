@@ -49,6 +49,22 @@ def noting_locks() -> Iterator[list[tuple[str, str, str]]]:
         event.remove(db.engine, "before_cursor_execute", note)
 
 
+@contextmanager
+def counting_locked_rows() -> Iterator[list[int]]:
+    """How many rows each statement locks meanwhile."""
+    counts: list[int] = []
+
+    def count(_connection, cursor, statement, *_others):
+        if LOCK.search(statement):
+            counts.append(cursor.rowcount)
+
+    event.listen(db.engine, "after_cursor_execute", count)
+    try:
+        yield counts
+    finally:
+        event.remove(db.engine, "after_cursor_execute", count)
+
+
 def locks_of(work: Callable[[], object]) -> list[tuple[str, str, str]]:
     with noting_locks() as locks:
         in_transaction(work)
@@ -106,13 +122,21 @@ def test_variants_are_locked_by_their_ids():
     assert locks == [("variants.id", "NO KEY UPDATE", "")]
 
 
-@pytest.mark.parametrize(("delta", "before"), [(-9, []), (-10, [("", "NO KEY UPDATE", "")])])
-def test_a_correction_locks_the_product_that_sells_out_before_its_variant(delta, before):
-    product = factories.product(stock=10)
+@pytest.mark.parametrize(
+    ("stock", "delta", "changes_price"),
+    [(0, 1, True), (1, -1, True), (9, -9, True), (1, 1, False), (2, -1, False), (9, -1, False)],
+)
+def test_a_correction_locks_a_product_that_sells_out_or_returns_before_its_variant(
+    stock, delta, changes_price
+):
+    product, *_others = [factories.product(stock=stock) for _ in range(3)]
     staff = Actor("admin", user_id=factories.user(role="admin").id)
 
-    locks = locks_of(
-        lambda: stock_service.change_stock(staff, str(product.id), "Counted", delta=delta)
-    )
+    with counting_locked_rows() as rows:
+        locks = locks_of(
+            lambda: stock_service.change_stock(staff, str(product.id), "Counted", delta=delta)
+        )
 
+    before = [("", "NO KEY UPDATE", "")] if changes_price else []
     assert locks == [*before, ("variants.id", "NO KEY UPDATE", "")]
+    assert rows == [1] * len(locks)

@@ -293,3 +293,21 @@ def test_a_claim_that_is_given_up_leaves_its_key_free(app):
         app, lambda: in_transaction(lambda: idempotency.claim(KeyedRequest("k", 2), "user:7"))
     )
     assert free.answer is None
+
+
+@pytest.mark.parametrize(("row_id", "answer"), [(7, 7), (None, 0)])
+def test_what_is_done_once_answers_the_same_id_again(app, row_id, answer):
+    buyer, calls = Buyer(Actor("customer", user_id=7)), []
+
+    def work():
+        calls.append("call")
+        return row_id
+
+    def once(key):
+        request = KeyedRequest(key, "body")
+        return inside(app, lambda: in_transaction(lambda: idempotency.once(request, buyer, work)))
+
+    assert [once("k"), once("k"), once("k")] == [answer] * 3
+    assert len(calls) == 1
+    assert once("another") == answer
+    assert len(calls) == 2
