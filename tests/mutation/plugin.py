@@ -152,14 +152,11 @@ class _Round:
         if time.monotonic() > self._end:
             return "untried"
         covering = self._coverage.of_lines(self._path, *mutation.span)
-        # What no test executes may be executed by the import.
-        is_deep = not mutation.function or not covering
+        is_deep = not covering
         tests = self._order(mutation, covering)
-        if not tests:
+        if not tests or (is_deep and not self._is_executed_by_import(mutation.function)):
             return "survived"
-        is_executed = covering or not mutation.function
-        budget = self._budget if is_executed else min(1, self._budget)
-        verdict, test = self._try(mutation, is_deep, tests, budget)
+        verdict, test = self._try(mutation, is_deep, tests, self._budget)
         if verdict == "out of time":
             verdict = "survived"
         if verdict == "killed" and test:
@@ -172,6 +169,12 @@ class _Round:
     ) -> tuple[Verdict, pytest.Item | None]:
         trial = Trial(mutation, is_deep, tests, self._coverage.seconds, budget)
         return verdict_on(trial, self._planter, self._failures)
+
+    def _is_executed_by_import(self, function: str) -> bool:
+        """Whether statements of the module itself name the function, or the mutant is one of them."""
+        heads = ("def ", "class ", "@", " ", ")")
+        lines = self._planter.source.splitlines()
+        return any(function in line for line in lines if not line.startswith(heads))
 
     def _order(self, mutation: Mutation, covering: set[pytest.Item]) -> list[pytest.Item]:
         """The tests that execute the mutated statement, or else the module: those first that have

@@ -129,7 +129,7 @@ def adjust(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
             allocated=variant.allocated,
         )
     if delta:
-        move(variant, reason, on_hand=delta, actor=actor)
+        _correct(variant, delta, reason, actor)
 
 
 def set_sellable(variant: Variant, stock: int, reason: str, actor: Actor) -> None:
@@ -137,29 +137,13 @@ def set_sellable(variant: Variant, stock: int, reason: str, actor: Actor) -> Non
     adjust(variant, stock + variant.allocated - variant.on_hand, reason, actor)
 
 
-def move(
-    variant: Variant,
-    reason: str,
-    *,
-    on_hand: int = 0,
-    allocated: int = 0,
-    order: Order | None = None,
-    actor: Actor | None = None,
-) -> None:
-    """Change the figures and add a row to the ledger; the next flush writes both."""
+def _correct(variant: Variant, delta: int, reason: str, actor: Actor) -> None:
+    """Change what is on hand and add a row to the ledger; the next flush writes both."""
     catalogue_cache.invalidate_product(variant.product_id)
-    variant.on_hand += on_hand
-    variant.allocated += allocated
-    db.session.add(
-        StockMovement(
-            variant_id=variant.id,
-            on_hand_delta=on_hand,
-            allocated_delta=allocated,
-            reason=reason,
-            order_id=order.id if order else None,
-            user_id=actor.user_id if actor else None,
-        )
-    )
+    variant.on_hand += delta
+    movement = StockMovement(variant_id=variant.id, on_hand_delta=delta, allocated_delta=0)
+    movement.reason, movement.user_id = reason, actor.user_id
+    db.session.add(movement)
 
 
 def erase_reasons(movement_ids: Collection[int]) -> None:
@@ -178,7 +162,8 @@ def erase_reasons(movement_ids: Collection[int]) -> None:
 def _move_lines(
     order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
 ) -> None:
-    """`move` for all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0 or -1.
+    """Move the stock of all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0
+    or -1.
 
     A constant number of statements, however many lines there are. Variants in the session keep their
     old figures.

@@ -12,7 +12,6 @@ from app.extensions import db
 from app.models import Session, User
 from app.services.accounts import auth_service, session_service, throttle_service
 from tests import factories
-from tests.integration.shopping import change
 
 DAY = timedelta(days=1)
 
@@ -41,6 +40,10 @@ def stored(session):
 
 def advance(session, generation=0):
     return in_transaction(lambda: session_service.advance(session.id, generation, 2 * DAY))
+
+
+def write(update, **values):
+    in_transaction(lambda: db.session.execute(update.values(values)))
 
 
 def test_a_session_begins_as_it_is_stored(user):
@@ -79,7 +82,7 @@ def test_of_another_generation_nothing_is_refreshed(user):
 
 
 @pytest.mark.parametrize("reason", ["ended", "expired", "inactive", "deleted"])
-def test_a_session_that_is_over_finds_nobody_and_is_not_refreshed(app, user, reason):
+def test_a_session_that_is_over_finds_nobody_and_is_not_refreshed(user, reason):
     session = begin(user)
     other = begin(factories.user())
     assert session_service.find_caller(session.id).actor.user_id == user.id
@@ -87,10 +90,12 @@ def test_a_session_that_is_over_finds_nobody_and_is_not_refreshed(app, user, rea
     if reason == "ended":
         in_transaction(lambda: session_service.end(session.id))
     elif reason == "expired":
-        change(app, stored(session), expires_at=utc_now() - timedelta(seconds=1))
+        write(db.update(Session).where(Session.id == session.id), expires_at=utc_now())
+    elif reason == "inactive":
+        write(db.update(User).where(User.id == user.id), is_active=False)
     else:
-        facts = {"inactive": {"is_active": False}, "deleted": {"deleted_at": utc_now()}}
-        change(app, User(id=user.id), **facts[reason])
+        gone = {"deleted_at": utc_now(), "email": None, "email_key": None}
+        write(db.update(User).where(User.id == user.id), **gone)
 
     assert session_service.find_caller(session.id) is None
     assert advance(session) is None
