@@ -107,6 +107,7 @@ def _sites(tree: ast.Module) -> Iterator[_Site]:
 
 def _walk(node: ast.AST, function: str, span: tuple[int, int]) -> Iterator[_Site]:
     """The sites of a node and of all below it, but for types, docstrings, decorators and messages."""
+    outside = function
     if isinstance(node, ast.FunctionDef):
         function = node.name
     if isinstance(node, ast.stmt):
@@ -117,7 +118,8 @@ def _walk(node: ast.AST, function: str, span: tuple[int, int]) -> Iterator[_Site
             change = f"{_text(node)} -> {_text(replacement)}"
             yield _Site(node, replacement, change, function, span)
     for child in _children(node):
-        yield from _walk(child, function, span)
+        # Defaults of arguments are made where the function is.
+        yield from _walk(child, outside if isinstance(child, ast.arguments) else function, span)
 
 
 def _last(node: ast.stmt) -> int:
