@@ -19,6 +19,8 @@ from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+gc.disable()  # until `pre_fork`: see manage.py
+
 # Releases are started through a `current` link (DEPLOYMENT.md). If this folder kept the link's name,
 # a running process would load templates of the next release as soon as the link points there. So
 # the process knows its folder by its real name alone.
@@ -200,6 +202,7 @@ def pre_fork(server, worker):
     Until the worker has handlers of its own, gunicorn's for the server would swallow a signal, and
     the server would wait for this worker until its `graceful_timeout`: `post_worker_init` delivers it.
     """
+    gc.enable()  # which a hangup, that reads this file again, has disabled
     gc.freeze()
     hold_stop_signals()
     taken_slots = {other.slot for other in server.WORKERS.values()}

@@ -278,6 +278,29 @@ def gunicorn(shared_app, environ):
         yield running
 
 
+HANGUP = """
+import gc, runpy
+from types import SimpleNamespace
+
+def read_configuration():
+    return runpy.run_path("gunicorn.conf.py")
+
+read_configuration()
+import manage
+after_start = gc.isenabled()
+read_configuration()["pre_fork"](SimpleNamespace(WORKERS={}), SimpleNamespace())
+print(after_start, gc.isenabled())
+"""
+
+
+def test_workers_collect_garbage_after_a_start_and_after_a_hangup(tmp_path):
+    settings = {"FLASK_ENV": "testing", "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}
+
+    ended = run("-c", HANGUP, **settings)
+
+    assert ended.stdout == "True True\n", ended.stderr
+
+
 def workers_of(server: subprocess.Popen[bytes]) -> set[int]:
     """The process ids of a server's workers."""
     listed = subprocess.run(
