@@ -362,6 +362,11 @@ class Production(Config):
             problems.append("WEBHOOK_ALLOW_PRIVATE is for development alone")
         return problems
 
+    def warnings(self) -> list[str]:
+        """See `Config.warnings`. A shop may run without mail, but hardly means to."""
+        missing = "MAIL_URL is missing: mails are written to files, and nobody gets them"
+        return [*super().warnings(), *([] if self.MAIL_URL else [missing])]
+
     def backup_keys(self) -> list[str]:
         """See `Config.backup_keys`. A published key would let anybody sign backups, and a key that
         is also a server's secret would let whoever takes over a server."""

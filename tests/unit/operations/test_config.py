@@ -468,3 +468,45 @@ def test_the_example_itself_can_be_copied_and_used(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     assert isinstance(load(), Development)
+
+
+PRODUCTION = {
+    "FLASK_ENV": "production",
+    "SECRET_KEY": "kD8fQ2mX7vL4pR9sT1wZ6yB3nH5jC0aG",
+    "JWT_SECRET_KEY": "Zq7wE2rT9yU4iO1pA6sD3fG8hJ5kL0xC",
+    "TRUSTED_HOSTS": ".shop.example,other.example",
+    "DATABASE_URL": POSTGRES,
+}
+
+
+def test_links_in_mails_lead_to_the_first_host_in_production():
+    settings = load(PRODUCTION)
+    assert (settings.SHOP_URL, settings.MAIL_FROM) == (
+        "https://shop.example", "shop@shop.example",
+    )  # fmt: skip
+    assert load({**PRODUCTION, "SHOP_URL": "https://www.shop.example/"}).SHOP_URL == (
+        "https://www.shop.example"
+    )
+    assert load({"PORT": "5077"}).SHOP_URL == "http://localhost:5077"
+
+
+def test_production_without_a_mail_server_is_warned_of():
+    def has_warning(settings):
+        return any("MAIL_URL" in line for line in settings.warnings())
+
+    assert has_warning(load(PRODUCTION))
+    assert not has_warning(load({**PRODUCTION, "MAIL_URL": "smtp://mail.shop.example"}))
+    assert not has_warning(load({}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_URL", "smtp://shop:secret@mail.example?starttls=no"), ("MAIL_URL", "mail.example"),
+        ("MAIL_FROM", "nobody"), ("SHOP_URL", "shop.example"), ("SHOP_URL", "https://shop.example/x"),
+    ],
+)  # fmt: skip
+def test_settings_of_mail_that_make_no_sense_are_refused(name, value):
+    with pytest.raises(ConfigurationError, match=name) as refusal:
+        load({name: value})
+    assert "secret" not in str(refusal.value)
