@@ -28,7 +28,7 @@ KEPT = {
     "admin_imports.show_job": "admin-import", "admin_trail.list_events": "admin-trail",
     "admin_security.list_events": "admin-security", "admin_mail.list_mails": "admin-mail",
     "admin_mail.show_template": "admin-mail-template", "admin_erasure.show": "admin-erasure",
-    "admin_customers.show_release": "admin-release",
+    "admin_customers.show_release": "admin-release", "admin_settings.show": "admin-settings",
 }  # fmt: skip
 """The main pages, of which pictures are kept."""
 PLANTED = """() => {
