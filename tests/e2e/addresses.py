@@ -14,7 +14,7 @@ from werkzeug.routing import RequestRedirect, Rule
 from app.pages.blueprint import PageBlueprint
 
 FILES = {
-    "media.picture", "admin_imports.export", "admin_mail.show_html", "admin_mail.show_template_html",
+    "account.export", "media.picture", "admin_imports.export", "admin_mail.show_html", "admin_mail.show_template_html",
 }  # fmt: skip
 """What answers GET in a room of pages without being one."""
 LINKS = "links => links.map(link => link.pathname)"

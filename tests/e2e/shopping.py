@@ -1,13 +1,17 @@
 """What people do in the shop, as steps in a browser."""
 
 import re
+import time
 
+import pyotp
 from playwright.sync_api import Page, expect
 
 from app.services.seeding.seed_service import DEMO_ADMIN, DEMO_CUSTOMER
 
 CUSTOMER, STAFF = DEMO_CUSTOMER, DEMO_ADMIN
 THING, OTHER_THING = "washed-linen-duvet-cover", "stoneware-mug"
+PHRASE = "a few words in a row"
+"""The password of accounts that `register` makes."""
 ADDRESS = {
     "Full name": "Ada Guest",
     "Street and number": "1 Long Lane",
@@ -19,10 +23,30 @@ ADDRESS = {
 def sign_in(page: Page, who: tuple[str, str], at: str = "/login") -> None:
     """Sign in, on the way to `at` if that asks for it."""
     page.goto(at)
+    fill_in_sign_in(page, who)
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def fill_in_sign_in(page: Page, who: tuple[str, str]) -> None:
+    """Send the form with email and password."""
     page.get_by_label("Email").fill(who[0])
     page.get_by_label("Password").fill(who[1])
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def begin_second_factor(page: Page) -> str:
+    """Begin to set up a second factor, on the page of the account's security; its secret."""
+    page.get_by_role("link", name="Set up a second factor").click()
+    page.get_by_label("Your password").fill(PHRASE)
+    page.get_by_role("button", name="Continue").click()
+    return page.locator("code.key").inner_text().replace(" ", "")
+
+
+def enter_code(page: Page, label: str, secret: str, button: str, steps: int = 0) -> None:
+    """Enter the code of this moment, or of so many steps later."""
+    code = pyotp.TOTP(secret).at(int(time.time()) + 30 * steps)
+    page.get_by_label(label, exact=True).fill(code)
+    page.get_by_role("main").get_by_role("button", name=button).click()
 
 
 def register(page: Page, email: str) -> None:
@@ -30,7 +54,7 @@ def register(page: Page, email: str) -> None:
     page.goto("/register")
     page.get_by_label("First name").fill("Robin")
     page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill("a few words in a row")
+    page.get_by_label("Password").fill(PHRASE)
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_text("Your account is ready")).to_be_visible()
 

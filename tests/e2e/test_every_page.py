@@ -77,7 +77,7 @@ def test_every_page_of_the_staff(visit, app):
     page.goto("/admin/customers?q=never-ordered")
     customer = page.get_by_role("link", name="never-ordered@example.com").get_attribute("href")
 
-    wrong = list(look_at_all(page, app, "staff", customer))
+    wrong = list(look_at_all(page, app, "staff", customer, f"{customer}/second-factor"))
 
     assert not wrong, "\n".join(wrong)
 
@@ -94,6 +94,30 @@ def test_every_step_of_buying(visit):
     wrong += look_at(page, "review")
     shopping.place(page)
     wrong += look_at(page, "confirmation")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_step_of_a_second_factor(visit):
+    page, email = visit().new_page(), "second-factor@example.com"
+    wrong: list[str] = []
+
+    shopping.register(page, email)
+    page.goto("/account/security")
+    wrong += look_at(page, "security")
+    secret = shopping.begin_second_factor(page)
+    wrong += look_at(page, "second-factor")
+    shopping.enter_code(page, "Code of the app", secret, "Turn it on", steps=-1)
+    expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
+    wrong += look_at(page, "recovery-codes")
+    page.goto("/account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.goto("/login")
+    shopping.fill_in_sign_in(page, (email, shopping.PHRASE))
+    expect(page.get_by_role("heading", name="Enter a code")).to_be_visible()
+    wrong += look_at(page, "code")
+    shopping.enter_code(page, "Code", secret, "Sign in")
+    expect(page.get_by_text("You are signed in.")).to_be_visible()
 
     assert not wrong, "\n".join(wrong)
 
