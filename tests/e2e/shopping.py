@@ -36,7 +36,7 @@ def fill_in_sign_in(page: Page, who: tuple[str, str]) -> None:
 
 def begin_second_factor(page: Page) -> str:
     """Begin to set up a second factor, on the page of the account's security; its secret."""
-    page.get_by_role("link", name="Set up a second factor").click()
+    page.get_by_role("button", name="Set up a second factor").click()
     page.get_by_label("Your password").fill(PHRASE)
     page.get_by_role("button", name="Continue").click()
     return page.locator("code.key").inner_text().replace(" ", "")
