@@ -111,7 +111,7 @@ def test_a_step_has_its_time_its_actor_and_a_row_in_the_trail(buyer):
 
 
 def test_what_nobody_has_is_not_found_by_its_kind(buyer):
-    with pytest.raises(NotFound, match="no such order"):
+    with pytest.raises(NotFound, match=r"no such order\."):
         order_service.get_order(Visitor(SYSTEM), "1")
 
 
