@@ -100,13 +100,13 @@ def allocate(order_id: int, product_ids: Collection[int], lines: int, actor: Act
     _lock_variants_of(signs)
     if run(_MOVE_IF_AVAILABLE, signs).rowcount != lines:
         raise TryAgain()
-    _write_ledger(order_id, "order placed", actor, allocated=1)
+    _write_ledger(order_id, "order placed", actor, on_hand=0, allocated=1)
     _invalidate_products(product_ids)
 
 
 def release(order: Order, actor: Actor) -> None:
     """Release what was allocated to a cancelled order."""
-    _move_lines(order, "order cancelled", actor, allocated=-1)
+    _move_lines(order, "order cancelled", actor, on_hand=0, allocated=-1)
 
 
 def ship(order: Order, actor: Actor) -> None:
@@ -159,9 +159,7 @@ def erase_reasons(movement_ids: Collection[int]) -> None:
     )
 
 
-def _move_lines(
-    order: Order, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
-) -> None:
+def _move_lines(order: Order, reason: str, actor: Actor, *, on_hand: int, allocated: int) -> None:
     """Move the stock of all lines of an order: by the quantity times `on_hand` and `allocated`, 1, 0
     or -1.
 
@@ -183,7 +181,7 @@ def _lock_variants_of(signs: Mapping[str, int]) -> None:
 
 
 def _write_ledger(
-    order_id: int, reason: str, actor: Actor, *, on_hand: int = 0, allocated: int = 0
+    order_id: int, reason: str, actor: Actor, *, on_hand: int, allocated: int
 ) -> None:
     signs = {"order_id": order_id, "on_hand_sign": on_hand, "allocated_sign": allocated}
     run(_WRITE_LEDGER, reason=reason, user_id=actor.user_id, at=utc_now(), **signs)

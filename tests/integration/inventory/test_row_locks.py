@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app.db.unit_of_work import in_transaction
 from app.domain.people.actor import SYSTEM, Actor
@@ -140,3 +140,46 @@ def test_a_correction_locks_a_product_that_sells_out_or_returns_before_its_varia
     before = [("", "NO KEY UPDATE", "")] if changes_price else []
     assert locks == [*before, ("variants.id", "NO KEY UPDATE", "")]
     assert rows == [1] * len(locks)
+
+
+@contextmanager
+def noting_locked_products() -> Iterator[list[set[int]]]:
+    """The products that are locked once a statement has locked variants and products."""
+    locked: list[set[int]] = []
+
+    def look(_connection, _cursor, statement, *_others):
+        if "locked_products" in statement:
+            with db.engine.connect() as other:
+                query = text("SELECT id FROM products FOR NO KEY UPDATE SKIP LOCKED")
+                free = {*other.scalars(query)}
+                locked.append({*other.scalars(text("SELECT id FROM products"))} - free)
+
+    event.listen(db.engine, "after_cursor_execute", look)
+    try:
+        yield locked
+    finally:
+        event.remove(db.engine, "after_cursor_execute", look)
+
+
+def test_a_move_of_stock_locks_the_products_that_sell_out_or_return():
+    buyer = Buyer(Actor("customer", user_id=factories.user().id))
+    last, several, many = (factories.product(stock=stock) for stock in (2, 4, 9))
+    factories.product(stock=2)
+    numbers = []
+
+    def place_order(*products):
+        for product_id in products:
+            in_transaction(lambda p=product_id: cart_service.add_item(buyer, 2, product_id=p))
+        numbers.append(in_transaction(lambda: place(buyer)).number)
+
+    with noting_locked_products() as locked:
+        place_order(last.id, several.id, many.id)
+        place_order(several.id)
+        for number, status in ((0, "cancelled"), (1, "processing"), (1, "shipped")):
+            in_transaction(
+                lambda n=number, s=status: order_service.change_status(
+                    Visitor(SYSTEM), numbers[n], s
+                )
+            )
+
+    assert locked == [{last.id}, {several.id}, {last.id, several.id}, set()]
