@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import time_machine
 from flask import Flask, appcontext_pushed, current_app
 from flask_migrate import upgrade
 from jinja2.bccache import Bucket, BytecodeCache
@@ -21,6 +22,7 @@ from app import Shop, create_app
 from app.config import Testing
 from app.db import database_roles
 from app.db.database_roles import APPEND_ONLY
+from app.domain.clock import utc_now
 from app.extensions import cache, db, limiter
 from app.models import Base
 from app.services.cache.catalogue_cache import ProcessCache
@@ -299,6 +301,15 @@ def empty_cache() -> None:
             cache.clear()
             return
     cache.clear()
+
+
+@pytest.fixture
+def midday() -> Iterator[None]:
+    """For `usefixtures`: the test begins at noon and ten seconds. What the shop counts by the minute
+    or the day begins anew at midnight, in the middle of a test that crosses it."""
+    noon = utc_now().replace(hour=12, minute=0, second=10, microsecond=0)
+    with time_machine.travel(noon, tick=True):
+        yield
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.integration.people import (
 )
 from tests.integration.shopping import statements_for
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("midday")]
 
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 WRONG = "not the password"

@@ -25,7 +25,7 @@ from tests.integration.people import (
     statuses,
 )
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("midday")]
 
 WRONG = "not the password"
 HERE = "127.0.0.1"

@@ -22,6 +22,8 @@ from tests.integration.people import (
 )
 from tests.integration.staff import signed_in_staff
 
+pytestmark = pytest.mark.usefixtures("midday")
+
 WRONG = "not the password"
 AWAY = "198.51.100.7"
 

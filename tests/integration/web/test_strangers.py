@@ -17,7 +17,7 @@ from tests.integration.browsing import Browser
 from tests.integration.conftest import Caller
 from tests.integration.people import EMAIL, bearer, login, make_user, rows
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("midday")]
 
 WRONG = "not the password"
 HOME = "192.0.2.1"
