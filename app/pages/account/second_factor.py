@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import segno
-from flask import Response, current_app, flash, url_for
+from flask import Response, flash, url_for
 from markupsafe import Markup
 
 from app.db.unit_of_work import in_transaction
@@ -17,6 +17,7 @@ from app.schemas.auth import CodeSchema, PasswordSchema
 from app.services.accounts import auth_service, second_factor_service
 from app.services.accounts.auth_service import Attempt
 from app.services.accounts.second_factor_service import Setup
+from app.services.operations import store_service
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 from app.web.limits import rate_limits
@@ -38,7 +39,7 @@ def show_begin() -> Response:
 @login_required
 def begin() -> Response:
     """Begin to set up a second factor."""
-    actor, issuer = current_actor(), current_app.config["STORE_NAME"]
+    actor, issuer = current_actor(), store_service.details().name
     form = Form.from_request()
     setup: Setup | None = _with_password(
         form, lambda attempt: second_factor_service.begin(actor, attempt, issuer)
@@ -133,7 +134,7 @@ def _refused(template: str, form: Form) -> Response:
 
 
 def _confirm_page(form: Form) -> Response:
-    setup = second_factor_service.pending_setup(current_actor(), current_app.config["STORE_NAME"])
+    setup = second_factor_service.pending_setup(current_actor(), store_service.details().name)
     if setup is None:
         return _to_security()
     form.values.pop("code", None)
