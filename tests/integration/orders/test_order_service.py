@@ -11,6 +11,7 @@ from app.domain.order_status import IllegalTransition
 from app.domain.people.actor import SYSTEM, Actor
 from app.domain.people.buyer import Buyer
 from app.domain.people.guest_limits import GuestLimits
+from app.domain.people.tokens import hash_token
 from app.errors import Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import AuditEvent, Order, OrderEvent, StockMovement, User, Variant
@@ -73,6 +74,22 @@ def test_nobody_in_particular_sees_and_cancels_no_order(buyer):
         order_service.get_order(nobody, number)
     with pytest.raises(NotFound):
         in_transaction(lambda: order_service.change_status(nobody, number, "cancelled"))
+
+
+def test_the_holder_of_a_token_sees_its_order_and_no_other(buyer):
+    numbers = []
+    for column in (Order.guest_token_hash, Order.link_token_hash):
+        put(buyer, factories.product())
+        numbers.append(place(buyer).number)
+        token = {column: hash_token(f"token {len(numbers)}")}
+        update = db.update(Order).where(Order.number == numbers[-1]).values(token)
+        in_transaction(lambda statement=update: db.session.execute(statement))
+
+    for number, other, token in ((*numbers, "token 1"), (*numbers[::-1], "token 2")):
+        holder = Visitor(Actor("anonymous"), token)
+        assert order_service.get_order(holder, number).number == number
+        with pytest.raises(NotFound):
+            order_service.get_order(holder, other)
 
 
 def test_a_step_without_a_note_has_none(buyer):
