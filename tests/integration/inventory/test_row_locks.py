@@ -143,43 +143,60 @@ def test_a_correction_locks_a_product_that_sells_out_or_returns_before_its_varia
 
 
 @contextmanager
-def noting_locked_products() -> Iterator[list[set[int]]]:
-    """The products that are locked once a statement has locked variants and products."""
-    locked: list[set[int]] = []
+def noting_locked_ids() -> Iterator[list[dict[str, set[int]]]]:
+    """The products and variants that are locked once a statement has locked those of an order."""
+    moments: list[dict[str, set[int]]] = []
 
     def look(_connection, _cursor, statement, *_others):
         if "locked_products" in statement:
             with db.engine.connect() as other:
-                query = text("SELECT id FROM products FOR NO KEY UPDATE SKIP LOCKED")
-                free = {*other.scalars(query)}
-                locked.append({*other.scalars(text("SELECT id FROM products"))} - free)
+                moments.append({table: locked_ids(other, table) for table in TABLES})
 
     event.listen(db.engine, "after_cursor_execute", look)
     try:
-        yield locked
+        yield moments
     finally:
         event.remove(db.engine, "after_cursor_execute", look)
 
 
-def test_a_move_of_stock_locks_the_products_that_sell_out_or_return():
-    buyer = Buyer(Actor("customer", user_id=factories.user().id))
-    last, several, many = (factories.product(stock=stock) for stock in (2, 4, 9))
-    factories.product(stock=2)
-    numbers = []
+TABLES = ("products", "variants")
 
-    def place_order(*products):
-        for product_id in products:
-            in_transaction(lambda p=product_id: cart_service.add_item(buyer, 2, product_id=p))
+
+def locked_ids(connection, table: str) -> set[int]:
+    query = f"SELECT id FROM {table}"
+    free = connection.scalars(text(f"{query} FOR NO KEY UPDATE SKIP LOCKED"))
+    return {*connection.scalars(text(query))} - {*free}
+
+
+def test_a_move_of_stock_locks_its_variants_and_the_products_that_sell_out_or_return():
+    buyer = Buyer(Actor("customer", user_id=factories.user().id))
+    last, several, many = (factories.product(stock=stock) for stock in (1, 4, 9))
+    others, numbers = [factories.product(stock=stock) for stock in (1, 3)], []
+
+    def place_order(*quantities):
+        for product, quantity in quantities:
+            in_transaction(
+                lambda p=product, q=quantity: cart_service.add_item(buyer, q, product_id=p.id)
+            )
         numbers.append(in_transaction(lambda: place(buyer)).number)
 
-    with noting_locked_products() as locked:
-        place_order(last.id, several.id, many.id)
-        place_order(several.id)
-        for number, status in ((0, "cancelled"), (1, "processing"), (1, "shipped")):
+    with noting_locked_ids() as locked:
+        place_order((last, 1), (several, 2), (many, 2))
+        place_order((others[1], 2))
+        place_order((several, 2))
+        for number, status in ((0, "cancelled"), (2, "processing"), (2, "shipped")):
             in_transaction(
                 lambda n=number, s=status: order_service.change_status(
                     Visitor(SYSTEM), numbers[n], s
                 )
             )
 
-    assert locked == [{last.id}, {several.id}, {last.id, several.id}, set()]
+    first = {product.variants[0].id for product in (last, several, many)}
+    only = {several.variants[0].id}
+    assert locked == [
+        {"products": {last.id}, "variants": first},
+        {"products": set(), "variants": {others[1].variants[0].id}},
+        {"products": {several.id}, "variants": only},
+        {"products": {last.id, several.id}, "variants": first},
+        {"products": set(), "variants": only},
+    ]
