@@ -275,6 +275,29 @@ def test_stock_is_promised_to_all_lines_of_an_order_or_to_none(buyer, monkeypatc
     assert cart_contents.count_units(buyer) == 3
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["is_active = false", "deleted_at = CURRENT_TIMESTAMP", "price = price + 1", "on_hand = allocated"],
+)  # fmt: skip
+def test_an_order_is_tried_again_where_a_variant_changes_after_it_was_read(
+    buyer, monkeypatch, change
+):
+    put(buyer, factories.product(stock=3))
+    tries, check = [], inventory_service.refuse_shortages
+
+    def refuse_shortages(requests):
+        check(requests)
+        tries.append("order")
+        if len(tries) == 1:  # the next try takes it back
+            db.session.execute(db.text(f"UPDATE variants SET {change}"))
+
+    monkeypatch.setattr(inventory_service, "refuse_shortages", refuse_shortages)
+    place(buyer)
+
+    assert len(tries) == 2
+    assert factories.count(Order) == 1
+
+
 def change_stock(product, delta):
     def adjust():
         variant = inventory_service.lock_variants([product.variants[0].id])[product.variants[0].id]
