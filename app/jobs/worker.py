@@ -10,6 +10,7 @@ connection pooler and on SQLite as well.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ BEAT_SECONDS = LEASE_SECONDS / 3
 """How often leases are renewed: two times may fail before one ends."""
 PAUSE_SECONDS = 2.0
 """How long a worker waits before it asks a database again that did not answer."""
+RELAY_PAUSE_SECONDS = 10.0
+"""How long nothing is passed on after that has failed."""
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +68,7 @@ class Worker:
         self._threads = threads
         self._health_file = health_file
         self._relays = relays
+        self._relay_from = 0.0
         self._turn = threading.Lock()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -139,11 +143,21 @@ class Worker:
         return self._claim()
 
     def _relay(self) -> None:
+        """Carry out what the relays find. One that fails keeps no job waiting: it is tried again later."""
+        if time.monotonic() < self._relay_from:
+            return
         with self._app.app_context():
-            for relay in self._relays:
-                while relay.is_any_due():
-                    in_transaction(relay.carry_out)
-            end_session()
+            try:
+                for relay in self._relays:
+                    while relay.is_any_due():
+                        in_transaction(relay.carry_out)
+            except SQLAlchemyError:
+                raise
+            except Exception:
+                log.exception("Events cannot be passed on.")
+                self._relay_from = time.monotonic() + RELAY_PAUSE_SECONDS
+            finally:
+                end_session()
 
     def _claim_due(self) -> ClaimedJob | None:
         self._relay()

@@ -14,7 +14,7 @@ BLUEPRINTS = (
     "admin.catalogue.products", "admin.catalogue.product_pictures", "admin.catalogue.product_stock",
     "admin.catalogue.categories", "admin.catalogue.imports",
     "admin.customers", "admin.erasure", "admin.jobs", "admin.mail", "admin.security",
-    "admin.settings", "admin.trail",
+    "admin.settings", "admin.trail", "admin.webhooks",
 )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.jobs import KINDS, RELAYS
 from app.jobs.worker import Worker
-from app.models import Event, OrderEvent, Product
+from app.models import Event, Job, OrderEvent, Product
 from app.services.audit import books
-from app.services.messages import event_feed, subscribers
+from app.services.messages import event_feed, job_queue, subscribers
 from app.services.operations import purge_service
 from tests import factories
 from tests.integration.people import at_once, inside, rows
@@ -238,6 +238,27 @@ def test_the_worker_numbers_what_nobody_has_read(app):
 
     Worker(app, KINDS, (), relays=RELAYS).drain()
 
+    assert not inside(app, event_feed.is_any_unnumbered)
+
+
+def test_what_cannot_be_passed_on_keeps_no_job_waiting(app, monkeypatch):
+    def fail(_events):
+        raise ZeroDivisionError
+
+    def work():
+        store_event()
+        job_queue.enqueue("purge", "now")
+
+    inside(app, lambda: in_transaction(work))
+    monkeypatch.setattr(subscribers, "SUBSCRIBERS", [fail])
+    worker = Worker(app, KINDS, (), relays=RELAYS)
+    worker.drain()
+    assert [job.status for job in rows(app, Job) if job.kind == "purge"] == ["done"]
+    assert inside(app, event_feed.is_any_unnumbered)
+
+    monkeypatch.setattr(subscribers, "SUBSCRIBERS", [])
+    monkeypatch.setattr(worker, "_relay_from", 0.0)
+    worker.drain()
     assert not inside(app, event_feed.is_any_unnumbered)
 
 
