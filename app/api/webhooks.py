@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import Response, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import in_transaction
@@ -21,13 +21,15 @@ from app.schemas.webhooks import (
 from app.services.messages import webhook_deliveries, webhook_endpoints
 from app.services.messages.webhook_endpoints import EndpointInput
 from app.utils.decorators import admin_required
+from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.identity import current_actor
-from app.web.keyed_requests import refuses_key
+from app.web.keyed_requests import once, refuses_key, takes_key
 from app.web.pagination import list_body, read_part
 from app.web.preconditions import without_etag
 
 blp = ShopBlueprint("webhooks", __name__, url_prefix="/api/webhook-endpoints", private=True)
+DELIVERY = WebhookDeliverySchema()
 
 
 @blp.get("")
@@ -112,11 +114,14 @@ def list_deliveries(args: dict[str, Any], endpoint_id: int) -> ResponseReturnVal
 
 @blp.post("/deliveries/<int:delivery_id>/resend")
 @admin_required
-@blp.response(200, WebhookDeliverySchema)
-@refuses_key
-def resend(delivery_id: int) -> dict[str, object]:
+@blp.response(200, DELIVERY)
+@takes_key
+def resend(delivery_id: int) -> Response:
     """Send a delivery again, with the same `webhook-id`."""
     actor = current_actor()
-    return show_delivery(
-        in_transaction(without_etag(lambda: webhook_deliveries.resend(actor, delivery_id)))
-    )
+
+    def work() -> Response:
+        delivery = webhook_deliveries.resend(actor, delivery_id)
+        return json_response(DELIVERY.dump(show_delivery(delivery)), 200)
+
+    return once(without_etag(work))

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from app.domain.clock import utc_now
 from app.extensions import db
-from app.models import Order, Session, Store, User
+from app.models import Order, Session, Store, User, WebhookEndpoint
 from app.services.messages.event_feed import EventRow
 from app.services.messages.job_queue import ClaimedJob
 from app.services.messages.mail_service import KIND, queue_mail
@@ -21,7 +21,7 @@ ORDER_TEMPLATES = {
     "order.cancelled": "order_cancelled",
     "order.shipped": "order_shipped",
 }
-STAFF_TEMPLATES = ("stock_out", "job_parked", "staff_sign_in")
+STAFF_TEMPLATES = ("stock_out", "job_parked", "staff_sign_in", "webhook_trouble")
 MAX_STAFF = 20
 """To how many of staff a note goes, if the shop has no address of its own."""
 MAX_VARIANTS = 50
@@ -43,6 +43,12 @@ def queue_job_parked(job: ClaimedJob) -> None:
         return
     key = f"{job.kind} {utc_now():%Y-%m-%dT%H}"
     _tell_staff("job_parked", key, {"job": job.id, "kind": job.kind})
+
+
+def queue_webhook_trouble(endpoint: WebhookEndpoint) -> None:
+    """Tell staff of an endpoint that somebody should look at, at most once a day for each."""
+    key = f"{endpoint.id} {utc_now():%Y-%m-%d}"
+    _tell_staff("webhook_trouble", key, {"endpoint": endpoint.id})
 
 
 def queue_staff_sign_in(user: User, session: Session) -> None:

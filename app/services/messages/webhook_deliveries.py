@@ -27,7 +27,7 @@ from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import WebhookDelivery, WebhookEndpoint
 from app.services.audit import trail
-from app.services.messages import job_queue
+from app.services.messages import job_queue, mail_rules
 from app.services.messages.event_feed import EventRow
 from app.services.messages.webhook_endpoints import lock_endpoint
 
@@ -119,6 +119,8 @@ def give_up(delivery_id: int, error: str) -> None:
     delivery = _lock_delivery(delivery_id)
     if delivery is not None and delivery.status == "waiting":
         delivery.last_error = error
+        if delivery.endpoint.is_active:
+            _note_trouble(delivery.endpoint, error)
         _end(delivery, "dead")
 
 
@@ -242,7 +244,8 @@ def _lock_delivery(delivery_id: int) -> WebhookDelivery | None:
 def _note_failure(delivery: WebhookDelivery, outcome: Outcome, first_pause: float) -> float | None:
     endpoint, now = delivery.endpoint, utc_now()
     if outcome.status == GONE:
-        endpoint.is_active, endpoint.trouble = False, "It answered 410 (Gone) and was switched off."
+        endpoint.is_active = False
+        _note_trouble(endpoint, "It answered 410 (Gone) and was switched off.")
         _end(delivery, "dead")
         return None
     pause = _pause(first_pause, endpoint.failures)
@@ -251,10 +254,17 @@ def _note_failure(delivery: WebhookDelivery, outcome: Outcome, first_pause: floa
     own_pause = _pause(first_pause, delivery.attempts - 1)
     delivery.next_at = now + timedelta(seconds=own_pause)
     if delivery.next_at > delivery.begun_at + LIFETIME:
-        endpoint.trouble = f"Event {delivery.event_seq} could not be delivered for three days."
+        _note_trouble(
+            endpoint, f"Event {delivery.event_seq} could not be delivered for three days."
+        )
         _end(delivery, "dead")
         return None
     return max(pause, own_pause)
+
+
+def _note_trouble(endpoint: WebhookEndpoint, trouble: str) -> None:
+    endpoint.trouble = trouble
+    mail_rules.queue_webhook_trouble(endpoint)
 
 
 def _pause(first: float, failures: int) -> float:

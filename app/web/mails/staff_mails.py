@@ -2,12 +2,13 @@
 
 from datetime import datetime, timezone
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 
 from app.domain.people import user_agents
 from app.extensions import db
-from app.models import Job, Product, Session, Variant
+from app.models import Job, Product, Session, Variant, WebhookEndpoint
 from app.models.availability import IS_IN_STOCK, IS_PURCHASABLE
 from app.web.mails.links import link
 from app.web.mails.templates import MailTemplate, NoSubject, Values, add_template
@@ -60,6 +61,16 @@ def load_sign_in(context: Values) -> Values:
     return {"at": session.created_at, "user_agent": browser, "link": link("account.show_profile")}
 
 
+def load_webhook_trouble(context: Values) -> Values:
+    """An endpoint of webhooks that somebody should look at."""
+    endpoint = db.session.get(WebhookEndpoint, context["endpoint"])
+    if endpoint is None or not endpoint.trouble:
+        raise NoSubject("The endpoint takes deliveries again.")
+    where = link("admin_webhooks.show_endpoint", endpoint_id=endpoint.id)
+    host = urlsplit(endpoint.url).hostname or ""
+    return {"host": host, "trouble": endpoint.trouble, "link": where}
+
+
 def _sample_stock() -> Values:
     articles = [
         ArticleOfMail("Hooded sweatshirt", "M · Navy", "HOOD-M-NVY"),
@@ -78,6 +89,18 @@ def _sample_sign_in() -> Values:
     return {"at": at, "user_agent": "Firefox on Linux", "link": link("account.show_profile")}
 
 
+def _sample_webhook() -> Values:
+    trouble = "Event 17 could not be delivered for three days."
+    where = link("admin_webhooks.show_endpoint", endpoint_id=1)
+    return {"host": "erp.example", "trouble": trouble, "link": where}
+
+
+add_template(
+    MailTemplate(
+        "webhook_trouble", "Staff: webhook fails", load_webhook_trouble, _sample_webhook,
+        is_receipt=False,
+    )
+)  # fmt: skip
 add_template(
     MailTemplate("stock_out", "Staff: sold out", load_stock_out, _sample_stock, is_receipt=False)
 )

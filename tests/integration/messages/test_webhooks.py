@@ -19,7 +19,7 @@ from app.gateways import webhooks
 from app.gateways.webhooks import HttpSender, NoReply
 from app.jobs import KINDS, RELAYS
 from app.jobs.worker import Worker
-from app.models import AuditEvent, Event, Job, WebhookDelivery, WebhookEndpoint
+from app.models import AuditEvent, Event, Job, Mail, WebhookDelivery, WebhookEndpoint
 from app.services.messages import event_feed, webhook_deliveries, webhook_endpoints
 from tests.integration.people import inside, only_row, rows
 
@@ -245,6 +245,7 @@ def test_a_receiver_that_is_gone_is_switched_off(private, endpoint, receiver, ad
     assert len(receiver.requests) == 1
     shown = admin.get(f"{PATH}/{endpoint['id']}").json
     assert (shown["is_active"], "410" in shown["trouble"]) == (False, True)
+    assert [mail.template for mail in rows(private, Mail)] == ["webhook_trouble"]
     assert {row.status for row in rows(private, WebhookDelivery)} == {"dead"}
 
 
