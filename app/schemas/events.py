@@ -17,8 +17,14 @@ class EventFeedArgs(QuerySchema):
         0, 2**63 - 1, load_default=0,
         metadata={"description": "The `next_after` of the last answer; 0 for the oldest events."},
     )  # fmt: skip
-    type = ma.String(load_default=None, validate=OneOf(EVENT_TYPES))
-    limit = Number(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
+    type = ma.String(
+        load_default=None, validate=OneOf(EVENT_TYPES),
+        metadata={"description": "Only events of this type."},
+    )  # fmt: skip
+    limit = Number(
+        1, MAX_LIMIT, load_default=DEFAULT_LIMIT,
+        metadata={"description": f"At most so many events; {DEFAULT_LIMIT} if it is left out."},
+    )  # fmt: skip
 
 
 class SubjectSchema(ShopSchema):

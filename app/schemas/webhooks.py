@@ -89,7 +89,10 @@ class WebhookDeliverySchema(ShopSchema):
 class DeliveryListArgs(CursorArgs):
     """What a client may ask of the list of deliveries."""
 
-    status = ma.String(load_default=None, validate=OneOf(STATUSES))
+    status = ma.String(
+        load_default=None, validate=OneOf(STATUSES),
+        metadata={"description": "Only deliveries of this status."},
+    )  # fmt: skip
 
 
 WebhookDeliveryListSchema = list_schema(WebhookDeliverySchema)

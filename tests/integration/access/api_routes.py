@@ -70,12 +70,12 @@ GET          /api/events                                     401   403   403   2
 # app/api/webhooks.py
 GET          /api/webhook-endpoints                          401   403   403   200         401     401    401
 POST         /api/webhook-endpoints                          401   403   403   201         401     401    401
-GET          /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
-PATCH,PUT    /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
-DELETE       /api/webhook-endpoints/<endpoint_id>            401   403   403   404         401     401    401
-POST         /api/webhook-endpoints/<endpoint_id>/rotate     401   403   403   404         401     401    401
-GET          /api/webhook-endpoints/<endpoint_id>/deliveries 401   403   403   404         401     401    401
-POST         /api/webhook-endpoints/deliveries/<delivery_id>/resend 401 403 403 404         401     401    401
+GET          /api/webhook-endpoints/<endpoint_id>            401   403   403   200         401     401    401
+PATCH,PUT    /api/webhook-endpoints/<endpoint_id>            401   403   403   200         401     401    401
+DELETE       /api/webhook-endpoints/<endpoint_id>            401   403   403   204         401     401    401
+POST         /api/webhook-endpoints/<endpoint_id>/rotate     401   403   403   200         401     401    401
+GET          /api/webhook-endpoints/<endpoint_id>/deliveries 401   403   403   200         401     401    401
+POST         /api/webhook-endpoints/deliveries/<delivery_id>/resend 401 403 403 200         401     401    401
 # app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
 GET          /api/cart                                       200   200   200   200         401     401    401
 DELETE       /api/cart                                       204   204   204   204         401     401    401
@@ -131,6 +131,8 @@ BODIES = {
     "PATCH,PUT /api/users/me/addresses/<address_id>": body(city="York"),
     "PATCH,PUT /api/users/<user_id>": body(role="admin", is_active=False),
     "PATCH,PUT /api/settings": body(name="Mine", hold_minutes=1),
+    "POST /api/webhook-endpoints": body(url="https://erp.example/"),
+    "PATCH,PUT /api/webhook-endpoints/<endpoint_id>": body(description="Another"),
     "POST /api/categories": body(name="Books"),
     "PATCH,PUT /api/categories/<category>": body(name="Books"),
     "POST /api/products": body(name="Lamp", price="10.00"),

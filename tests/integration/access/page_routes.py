@@ -141,11 +141,11 @@ POST      /admin/jobs/<job_id>/drop                         401   403   403   30
 GET       /admin/webhooks                                   401   403   403   200         401     401    401
 GET       /admin/webhooks/new                               401   403   403   200         401     401    401
 POST      /admin/webhooks/new                               401   403   403   200         401     401    401
-GET       /admin/webhooks/<endpoint_id>                     401   403   403   404         401     401    401
-POST      /admin/webhooks/<endpoint_id>                     401   403   403   404         401     401    401
-POST      /admin/webhooks/<endpoint_id>/rotate              401   403   403   404         401     401    401
+GET       /admin/webhooks/<endpoint_id>                     401   403   403   200         401     401    401
+POST      /admin/webhooks/<endpoint_id>                     401   403   403   303         401     401    401
+POST      /admin/webhooks/<endpoint_id>/rotate              401   403   403   200         401     401    401
 POST      /admin/webhooks/<endpoint_id>/delete              401   403   403   303         401     401    401
-POST      /admin/webhooks/<endpoint_id>/deliveries/<delivery_id>/resend 401 403 403 404     401     401    401
+POST      /admin/webhooks/<endpoint_id>/deliveries/<delivery_id>/resend 401 403 403 303     401     401    401
 # app/pages/admin/mail.py: a mail that waits has no file yet
 GET       /admin/mail                                       401   403   403   200         401     401    401
 GET       /admin/mail/<mail_id>                             401   403   403   200         401     401    401
@@ -185,6 +185,7 @@ BODIES = {
         current_password=PASSWORD, new_password="a rather different phrase"
     ),
     "POST /account/close": form(password=PASSWORD),
+    "POST /admin/webhooks/<endpoint_id>": form(url="https://erp.example/", description="Another"),
     "POST /admin/webhooks/new": form(url="https://erp.example/"),
     "POST /login/code": form(code="123456"),
     "POST /account/security/second-factor": form(password=PASSWORD),

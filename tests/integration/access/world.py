@@ -14,10 +14,12 @@ from sqlalchemy import Table
 
 from app.db import database_roles
 from app.db.unit_of_work import in_transaction
+from app.domain.clock import utc_now
+from app.domain.people.actor import SYSTEM
 from app.extensions import db
-from app.models import Base, Mail, Session
+from app.models import Base, Mail, Session, WebhookDelivery
 from app.services.accounts import session_service
-from app.services.messages import mail_service
+from app.services.messages import mail_service, webhook_endpoints
 from app.web.callers.sign_in_cookie import AUDIENCE
 from app.web.callers.tokens import token_pair
 from tests import factories
@@ -95,6 +97,7 @@ class World:
         for caller in (other, admin):
             fill(caller, self.product)
         self.job_id = inside(self.app, _upload)
+        self.endpoint_id, self.delivery_id = inside(self.app, _endpoint)
         self.mail_id = inside(self.app, _queue_mail, self.email, self.order_number)
 
     def caller(self, name: str) -> Caller:
@@ -145,6 +148,8 @@ class World:
         places = {
             "address_id": self.address_id,
             "category": self.empty_category.id if emptied else self.category.id,
+            "delivery_id": self.delivery_id,
+            "endpoint_id": self.endpoint_id,
             "filename": "icon.svg",
             "image": PICTURE,
             "item_id": self.item_id,
@@ -198,6 +203,25 @@ def _signed_in(user_id: int) -> dict[str, str]:
 
 def _upload() -> int:
     return factories.import_job(b"sku,name,price\nNEW,Vase,1.00\n").id
+
+
+def _endpoint() -> tuple[int, int]:
+    """A receiver of webhooks, and something that was given up there."""
+
+    def work() -> WebhookDelivery:
+        endpoint = webhook_endpoints.create_endpoint(
+            SYSTEM, {"url": "https://erp.example/"}
+        ).endpoint
+        delivery = WebhookDelivery(
+            endpoint_id=endpoint.id, event_seq=1, type="stock.out", subject_kind="variant",
+            subject_id=1, body="{}", status="dead", ended_at=utc_now(),
+        )  # fmt: skip
+        db.session.add(delivery)
+        db.session.flush()
+        return delivery
+
+    delivery = in_transaction(work)
+    return delivery.endpoint_id, delivery.id
 
 
 def _queue_mail(email: str, number: str) -> int:
