@@ -42,7 +42,7 @@ def begin_mfa(proof: dict[str, str]) -> Setup:
     actor, issuer = current_actor(), store_service.details().name
     attempt = auth_service.try_own_password(actor, proof["password"])
     return unless_refused(
-        in_transaction(lambda: second_factor_service.begin(actor, attempt, issuer))
+        in_transaction(without_etag(lambda: second_factor_service.begin(actor, attempt, issuer)))
     )
 
 
@@ -57,7 +57,9 @@ def confirm_mfa(body: dict[str, str]) -> dict[str, list[str]]:
     The recovery codes are shown this once.
     """
     actor = current_actor()
-    outcome = in_transaction(lambda: second_factor_service.confirm(actor, body["code"]))
+    outcome = in_transaction(
+        without_etag(lambda: second_factor_service.confirm(actor, body["code"]))
+    )
     return {"recovery_codes": unless_refused(outcome)}
 
 
@@ -71,7 +73,9 @@ def renew_recovery_codes(proof: dict[str, str]) -> dict[str, list[str]]:
     """Make new recovery codes, which are shown this once. The old ones count no more."""
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, proof["password"])
-    outcome = in_transaction(lambda: second_factor_service.renew_recovery_codes(actor, attempt))
+    outcome = in_transaction(
+        without_etag(lambda: second_factor_service.renew_recovery_codes(actor, attempt))
+    )
     return {"recovery_codes": unless_refused(outcome)}
 
 

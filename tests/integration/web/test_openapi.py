@@ -286,6 +286,7 @@ def test_guests_send_their_tokens_in_headers(document):
         ("/api/cart/items/{item_id}", "X-Cart-Token"),
         ("/api/orders", "X-Cart-Token"),
         ("/api/auth/login", "X-Cart-Token"),
+        ("/api/auth/mfa", "X-Cart-Token"),
         ("/api/orders/{order}", "X-Order-Token"),
         ("/api/orders/{order}/cancel", "X-Order-Token"),
     } == headers
