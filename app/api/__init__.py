@@ -10,6 +10,7 @@ from app.extensions import api
 
 BLUEPRINTS = (
     "auth",
+    "recovery",
     "users",
     "mfa",
     "settings",

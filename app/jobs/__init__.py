@@ -1,6 +1,7 @@
 """The worker, and which jobs and schedules call which service."""
 
 from app.jobs import upkeep, webhooks
+from app.jobs.accounts import PASSWORD_FORGOT
 from app.jobs.kinds import Kind, Schedule
 from app.jobs.mails import MAIL
 from app.jobs.worker import Relay
@@ -10,6 +11,7 @@ KINDS = (
     Kind("purge", upkeep.carry_out_purge, max_tries=3),
     Kind("audit", upkeep.carry_out_audit, max_tries=1),
     MAIL,
+    PASSWORD_FORGOT,
     Kind(webhook_deliveries.JOB, webhooks.deliver),
 )
 SCHEDULES = (Schedule("purge", 3600), Schedule("audit", 86_400))

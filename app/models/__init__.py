@@ -19,6 +19,7 @@ from app.models.sales import (
 from app.models.store import Store
 from app.models.trail import AuditEvent, SecurityEvent
 from app.models.users import (
+    AccountToken,
     Address,
     LoginThrottle,
     RecoveryCode,
@@ -30,7 +31,7 @@ from app.models.users import (
 from app.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
-    "MAX_QUANTITY", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
+    "MAX_QUANTITY", "AccountToken", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
     "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent",
     "OrderLine", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
     "StockMovement", "Store", "User", "Variant", "WebhookDelivery", "WebhookEndpoint",

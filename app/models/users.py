@@ -116,6 +116,30 @@ class SignInStep(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class AccountToken(Base):
+    """The single-use secret of a link in a mail, by which the holder of an address proves to be that.
+
+    Neither this row nor the mail's holds the secret: it is derived from `seed` when the mail is sent.
+    """
+
+    __tablename__ = "account_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('reset', 'verify', 'email')", name="purpose_known"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(String(10))
+    # Where the link is sent: the account's address, or the one that is to replace it.
+    email: Mapped[str] = mapped_column(String(254))
+    seed: Mapped[str] = mapped_column(String(64))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # A new password makes the token invalid.
+    password_version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
 class LoginThrottle(Base):
     """Failed sign-ins, counted by hashes of email addresses, whether or not an account exists."""
 

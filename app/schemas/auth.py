@@ -90,6 +90,26 @@ class LoginSchema(ShopSchema):
     password = Password()
 
 
+class ForgotPasswordSchema(ShopSchema):
+    """Whose password is forgotten. Text that is no address is treated like an unknown one."""
+
+    email = Text(emails.MAX_LENGTH, low=1, required=True)
+
+
+class Token(Text):
+    """The token of a link in a mail."""
+
+    def __init__(self) -> None:
+        super().__init__(100, low=1, required=True)
+
+
+class ResetPasswordSchema(ShopSchema):
+    """The token of a link, and the password to set."""
+
+    token = Token()
+    new_password = NewPassword()
+
+
 class Code(Text):
     """A code of an authenticator or a recovery code, with or without blanks and hyphens."""
 

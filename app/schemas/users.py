@@ -121,6 +121,9 @@ class PersonalDataSchema(ShopSchema):
     cart = _rows("What lies in the cart.")
     checkout = _rows("What was entered to order it, for an hour.")
     sessions = _rows("Sign-ins, with the program and the time of the last use.")
+    links_in_mails = _rows(
+        "Links for new passwords and addresses: what for, and where they were sent."
+    )
     unfinished_sign_ins = _rows("Sign-ins whose second step is missing.")
     security_log = _rows("Sign-ins, failures and changes, with the network address.")
     mails = _rows("Mails about the account and its orders.")

@@ -16,7 +16,12 @@ from app.errors import Conflict, Invalid, NotFound, Unauthenticated
 from app.extensions import db
 from app.models import Address, Cart, IdempotencyKey, Order, OrderEvent, User
 from app.models.word_index import has_words, match_text
-from app.services.accounts import second_factors, session_service, throttle_service
+from app.services.accounts import (
+    account_tokens,
+    second_factors,
+    session_service,
+    throttle_service,
+)
 from app.services.audit import security_log, trail
 from app.services.messages import idempotency, mail_service
 
@@ -65,6 +70,13 @@ def find_by_email(email: str) -> User | None:
     keys = (emails.key(email), emails.former_key(email))
     accounts = db.session.scalars(select(User).where(User.email_key.in_(keys)))
     return next((user for user in accounts if emails.key(user.email or "") == keys[0]), None)
+
+
+def find_id(email: str, email_key: str) -> int | None:
+    """The id of the account with this address; one statement, and the same work if there is none."""
+    keys = (email_key, emails.former_key(email))
+    rows = db.session.execute(select(User.id, User.email).where(User.email_key.in_(keys)))
+    return next((id_ for id_, found in rows if emails.key(found or "") == email_key), None)
 
 
 def _correct_key(email_key: str) -> None:
@@ -155,6 +167,15 @@ def lock_caller(actor: Actor) -> User:
 def lock_user(user_id: int) -> User:
     """An account that is not deleted, locked until the commit; raises NotFound."""
     return _one(select(User).where(User.id == user_id).with_for_update(key_share=True), user_id)
+
+
+def lock_active(user_id: int) -> User | None:
+    """An account that is neither deleted nor deactivated, locked until the commit."""
+    query = select(User).where(User.id == user_id, User.is_active, User.deleted_at.is_(None))
+    user: User | None = db.session.scalar(
+        query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    )
+    return user
 
 
 def update_profile(actor: Actor, **changes: str) -> User:
@@ -255,6 +276,7 @@ def erase(user: User) -> None:
         throttle_service.code_key(user.id),
     )
     second_factors.remove(user.id)
+    account_tokens.erase(user.id)
     session_service.end_all(user.id)
     db.session.execute(delete(Cart).where(Cart.user_id == user.id))
     db.session.execute(delete(Address).where(Address.user_id == user.id))

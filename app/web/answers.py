@@ -45,6 +45,13 @@ def json_response(
     return response
 
 
+def accepted() -> Response:
+    """The response to what the worker carries out later (RFC 9110, 202); it has no body."""
+    response = current_app.response_class(status=202)
+    del response.headers["Content-Type"]
+    return response
+
+
 def link_header(answer: Answer) -> dict[str, str]:
     """The Link header of a list, for the address of this request."""
     place, query = (request.host_url, request.root_path, request.path), request.query_string

@@ -7,6 +7,7 @@ from app.web.callers.buyers import CART_TOKEN, GUEST_TOKENS, ORDER_TOKEN, header
 LICENCE = {"name": "MIT", "identifier": "MIT"}
 TAGS = {
     "auth": "Registration, sign-in and sessions.",
+    "recovery": "Forgotten passwords, and addresses to be confirmed: what links in mails are for.",
     "users": "Accounts: the caller's own with its address book, and for staff all others.",
     "mfa": "The second factor of accounts: set up and removed by the owner, a lost one by staff.",
     "settings": "The shop's settings: everybody sees some, staff see and change all.",
@@ -50,7 +51,7 @@ def complete(document: JsonObject, store_name: str) -> JsonObject:
 
 def _complete_operation(operation: JsonObject) -> None:
     operation.setdefault("description", operation["summary"])
-    is_for_strangers = operation["tags"] == ["auth"]
+    is_for_strangers = operation["tags"] in (["auth"], ["recovery"])
     # Where a token is welcome but not required, clients have to be told, or they send none.
     anybody: list[JsonObject] = [] if is_for_strangers else [{}, {"bearer": []}]
     operation.setdefault("security", anybody)

@@ -50,6 +50,7 @@ CODES: dict[str, Sequence[Codes]] = {
     "auth.complete_sign_in": [
         {401: ["invalid_code", "invalid_mfa_token"], 429: ["too_many_attempts"]}
     ],
+    "recovery.reset_password": [{422: ["token_invalid"]}, _HASHES],
     "mfa.begin_mfa": [_OWN_PASSWORD, {409: ["mfa_enabled"]}],
     "mfa.confirm_mfa": [{409: ["mfa_enabled", "mfa_not_begun"], 429: ["too_many_attempts"]}],
     "mfa.renew_recovery_codes": [_OWN_PASSWORD, {409: ["mfa_not_enabled"]}],

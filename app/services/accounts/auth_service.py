@@ -175,6 +175,15 @@ def refuse_weak_password(actor: Actor, password: str, store_name: str) -> None:
         Invalid: on `new_password`.
     """
     user = user_service.get_user(actor.user_id or 0)
+    refuse_weak_password_of(user, password, store_name)
+
+
+def refuse_weak_password_of(user: User, password: str, store_name: str) -> None:
+    """Refuse a new password of this account that consists of its email or names or the store's name.
+
+    Raises:
+        Invalid: on `new_password`.
+    """
     words = [store_name, user.email or "", user.first_name, user.last_name]
     weakness = passwords.weakness(password, words)
     if weakness:
@@ -251,6 +260,7 @@ def change_password(actor: Actor, attempt: Attempt, password_hash: str) -> User 
         return user
     user.set_password(password_hash)
     security_log.record_of(actor, security_log.PASSWORD_CHANGED)
+    mail_rules.queue_password_changed(user)
     session_service.end_all(user.id, except_id=actor.session_id)
     return user
 

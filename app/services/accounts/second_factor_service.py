@@ -10,6 +10,7 @@ from app.services import user_service
 from app.services.accounts import auth_service, second_factors, session_service, throttle_service
 from app.services.accounts.auth_service import Attempt
 from app.services.audit import security_log, trail
+from app.services.messages import mail_rules
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def remove_for(actor: Actor, user_id: int) -> User:
     trail.record(actor, "user.mfa_removed", user.id, {"mfa": True}, {"mfa": False})
     detail = f"of account {user.id}, by staff"
     security_log.record_of(actor, security_log.SECOND_FACTOR_REMOVED, detail)
-    # The mail that tells the owner is to be queued here, in the same transaction.
+    mail_rules.queue_second_factor_removed(user)
     return user
 
 

@@ -7,6 +7,7 @@ from app.models import User
 from app.services import user_service
 from app.services.accounts import session_service, throttle_service
 from app.services.audit import security_log, trail
+from app.services.messages import mail_rules
 
 
 def make_admin(actor: Actor, email: str, password_hash: str | None, promote: bool) -> str:
@@ -45,4 +46,5 @@ def _set_password(user: User, password_hash: str) -> None:
     user.set_password(password_hash)
     session_service.end_all(user.id)
     throttle_service.delete_counts(throttle_service.login_key(user.email or ""))
+    mail_rules.queue_password_changed(user)
     db.session.flush()

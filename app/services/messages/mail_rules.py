@@ -58,6 +58,22 @@ def queue_staff_sign_in(user: User, session: Session) -> None:
         queue_mail("staff_sign_in", user.email, f"session {session.id}", context)
 
 
+def queue_password_changed(user: User) -> None:
+    """Tell an account's owner that it has a new password."""
+    _tell_owner(user, "password_changed", f"account {user.id} {user.password_version}")
+
+
+def queue_second_factor_removed(user: User) -> None:
+    """Tell an account's owner that staff have removed its second factor."""
+    _tell_owner(user, "second_factor_removed", f"account {user.id} {utc_now().isoformat()}")
+
+
+def _tell_owner(user: User, template: str, key: str) -> None:
+    if user.email:
+        context = {"user": user.id, "at": utc_now().isoformat()}
+        queue_mail(template, user.email, key, context)
+
+
 def _queue_order_mails(events: Sequence[EventRow]) -> None:
     if not events:
         return

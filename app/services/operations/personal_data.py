@@ -23,6 +23,7 @@ from app.domain.money import to_text
 from app.domain.people import emails
 from app.extensions import db
 from app.models import (
+    AccountToken,
     Address,
     AuditEvent,
     Cart,
@@ -86,6 +87,10 @@ LISTS: Mapping[str, Executable] = {
     "unfinished_sign_ins": select(SignInStep.created_at, SignInStep.expires_at)
     .where(SignInStep.user_id == _ID)
     .order_by(SignInStep.id),
+    "links_in_mails": select(
+        AccountToken.purpose, AccountToken.email, AccountToken.created_at, AccountToken.expires_at,
+        AccountToken.used_at,
+    ).where(AccountToken.user_id == _ID).order_by(AccountToken.id),
     "security_log": select(
         SecurityEvent.at, SecurityEvent.kind, SecurityEvent.address, SecurityEvent.detail,
         SecurityEvent.count,

@@ -15,6 +15,7 @@ from app.domain.people.guessing import COUNT_LIFETIME
 from app.extensions import db
 from app.gateways.media import MediaStore
 from app.models import (
+    AccountToken,
     Base,
     Cart,
     Checkout,
@@ -31,7 +32,7 @@ from app.models import (
     SignInStep,
     WebhookDelivery,
 )
-from app.services.accounts import second_factors, session_service
+from app.services.accounts import account_tokens, second_factors, session_service
 from app.services.accounts.throttle_service import PLACE_MARK
 from app.services.buying import checkout_details
 from app.services.imports import import_jobs
@@ -80,6 +81,7 @@ def expired_rows(cart_days: int, log_days: int) -> Sequence[ExpiredRows]:
             "idempotency keys", IdempotencyKey, IdempotencyKey.created_at <= answers_before
         ),
         ExpiredRows("sessions", Session, Session.expires_at < sessions_before),
+        ExpiredRows("links of mails", AccountToken, account_tokens.expired()),
         ExpiredRows("sign-in steps", SignInStep, SignInStep.expires_at < now),
         ExpiredRows("unconfirmed second factors", SecondFactor, second_factors.is_abandoned()),
         ExpiredRows(

@@ -1,22 +1,35 @@
 """Mails about accounts.
 
-Links with a secret are made when a mail is sent, by the function that `load_with` sets for its template:
-a mail's row holds only the id of what the link is for.
+Links with a secret are made when a mail is sent: a mail's row holds only the id of the token's row.
 """
 
 from datetime import datetime, timezone
 
+from app.services.accounts import account_tokens
 from app.web.mails.links import SAMPLE_TOKEN, link, path_link
 from app.web.mails.templates import MailTemplate, NoSubject, Values, add_template
 
 
-def load_nothing(_context: Values) -> Values:
-    """The values of a template that nothing sends yet.
+def load_reset(context: Values) -> Values:
+    """The link of the context's `token`, the id of its row.
 
     Raises:
-        NoSubject: always.
+        NoSubject: the link would not work any more.
     """
-    raise NoSubject("Nothing sends this mail.")
+    return _with_link("/password/reset", "reset", context)
+
+
+def load_confirmation(context: Values) -> Values:
+    """The link by which the holder of an address confirms it; raises NoSubject as `load_reset` does."""
+    return _with_link("/email/verify", "verify", context)
+
+
+def _with_link(path: str, purpose: str, context: Values) -> Values:
+    token = account_tokens.link_token(context["token"])
+    if token is None:
+        raise NoSubject("The link does not work any more.")
+    hours = int(account_tokens.LIFETIMES[purpose].total_seconds()) // 3600
+    return {"link": path_link(f"{path}?token={token}"), "hours": hours}
 
 
 def load_change(context: Values) -> Values:
@@ -41,8 +54,10 @@ def _sample_change() -> Values:
 
 
 for _template in (
-    MailTemplate("email_confirmation", "Confirm an address", load_nothing, _sample_confirmation),
-    MailTemplate("password_reset", "Reset a password", load_nothing, _sample_reset),
+    MailTemplate(
+        "email_confirmation", "Confirm an address", load_confirmation, _sample_confirmation
+    ),
+    MailTemplate("password_reset", "Reset a password", load_reset, _sample_reset),
     MailTemplate("password_changed", "Password changed", load_change, _sample_change),
     MailTemplate("email_changed", "Address changed, to the old one", load_change, _sample_change),
     MailTemplate("second_factor_removed", "Second factor removed", load_change, _sample_change),

@@ -5,7 +5,7 @@ that neither personal data nor secrets are stored with it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 Values = Mapping[str, Any]
@@ -50,11 +50,6 @@ def find_template(name: str) -> MailTemplate:
         KeyError: this release has none.
     """
     return _templates[name]
-
-
-def load_with(name: str, load: Callable[[Values], Values]) -> None:
-    """Take a template's values from another function, such as one that makes the secret of a link."""
-    _templates[name] = replace(find_template(name), load=load)
 
 
 def all_templates() -> list[MailTemplate]:

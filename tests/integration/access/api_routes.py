@@ -18,6 +18,9 @@ POST         /api/auth/login                                 200   200   200   2
 POST         /api/auth/mfa                                   401   401   401   401         401     401    401
 POST         /api/auth/refresh                               401   200   200   200         401     401    401
 POST         /api/auth/logout                                401   204   204   204         401     401    401
+# app/api/recovery.py: with a token that nobody has
+POST         /api/auth/password/forgot                       202   202   202   202         401     401    401
+POST         /api/auth/password/reset                        422   422   422   422         401     401    401
 # app/api/users.py
 GET          /api/users/me                                   401   200   200   200         401     401    401
 PATCH,PUT    /api/users/me                                   401   200   200   200         401     401    401
@@ -118,6 +121,10 @@ BODIES = {
     },
     "POST /api/auth/login": lambda world: {"json": {"email": world.email, "password": PASSWORD}},
     "POST /api/auth/mfa": body(mfa_token="nobodys", code="123456"),
+    "POST /api/auth/password/forgot": lambda world: {"json": {"email": world.email}},
+    "POST /api/auth/password/reset": body(
+        token="nobodys", new_password="a rather different phrase"
+    ),
     "POST /api/users/me/mfa": body(password=PASSWORD),
     "POST /api/users/me/mfa/confirm": body(code="123456"),
     "POST /api/users/me/mfa/recovery-codes": body(password=PASSWORD),

@@ -34,6 +34,11 @@ POST      /login/code                                       401   303   303   30
 GET       /register                                         200   303   303   303         200     200    200
 POST      /register                                         303   303   303   303         303     303    303
 POST      /logout                                           401   303   303   303         401     401    401
+# app/pages/account/recovery.py: without a link, or with a token that nobody has
+GET       /password/forgot                                  200   200   200   200         200     200    200
+POST      /password/forgot                                  303   303   303   303         303     303    303
+GET       /password/reset                                   303   303   303   303         303     303    303
+POST      /password/reset                                   422   422   422   422         422     422    422
 # app/pages/shop/cart.py
 GET       /cart                                             200   200   200   200         200     200    200
 POST      /cart/items                                       303   303   303   303         303     303    303
@@ -187,6 +192,8 @@ BODIES = {
     "POST /account/close": form(password=PASSWORD),
     "POST /admin/webhooks/<endpoint_id>": form(url="https://erp.example/", description="Another"),
     "POST /admin/webhooks/new": form(url="https://erp.example/"),
+    "POST /password/forgot": lambda world: {"data": {"email": world.email}},
+    "POST /password/reset": form(token="nobodys", new_password="a rather different phrase"),
     "POST /login/code": form(code="123456"),
     "POST /account/security/second-factor": form(password=PASSWORD),
     "POST /account/security/second-factor/confirm": form(code="123456"),

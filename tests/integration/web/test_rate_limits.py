@@ -171,7 +171,9 @@ def test_signing_in_has_a_stricter_limit(shop):
     assert answers == [422, 422, 429]
 
 
-@pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/register"])
+@pytest.mark.parametrize(
+    "path", ["/api/auth/login", "/api/auth/register", "/api/auth/password/forgot"]
+)
 def test_no_credential_takes_the_limit_by_network_off_signing_in(shop, app, path):
     limited = shop(RATELIMIT_AUTH="2 per hour")
     callers = [signed_in(app) for _ in range(3)]
