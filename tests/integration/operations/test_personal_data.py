@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import insert
 
 from app.db.unit_of_work import in_transaction
+from app.domain.clock import utc_now
 from app.extensions import db
-from app.models import Base, ImportJob, Mail, SecurityEvent
+from app.models import AccountToken, Base, ImportJob, Mail, SecurityEvent
 from app.services.operations.personal_data import LISTS, NOT_PERSONAL, STATEMENTS
 from app.web.personal_data import CHUNK
 from tests import factories
@@ -78,6 +79,8 @@ def test_the_copy_has_something_of_every_kind(app, owner):
         ImportJob(user_id=user_id, name="lamps.csv", size=1, lines=1),
         Mail(template="order_placed", key="1", recipient=EMAIL, recipient_key=EMAIL,
              context={"user": user_id}, message_id="one"),
+        AccountToken(user_id=user_id, purpose="reset", email=EMAIL, seed="of-a-link",
+                     token_hash="of-a-token", password_version=0, expires_at=utc_now()),
     ))  # fmt: skip
 
     copy = copy_of(boss)
@@ -182,6 +185,7 @@ def _secrets():
         "secret",
         "code_hash",
         "token_hash",
+        "seed",
         "place",
         "key_id",
         "request_hash",
