@@ -20,6 +20,7 @@ from app.services.inventory import inventory_service, stock_service
 from app.services.order_service import Visitor
 from app.services.orders.guest_limits import GuestOrigin
 from tests import factories
+from tests.integration.books import assert_books_balance
 
 pytestmark = pytest.mark.only_on("postgresql")
 NO_LIMITS = GuestOrigin(None, GuestLimits())
@@ -32,6 +33,7 @@ OF_LINES = [("products.id", "NO KEY UPDATE", ""), ("variants.id", "NO KEY UPDATE
 def _inside(app):
     with app.app_context():
         yield
+        assert_books_balance()
 
 
 @contextmanager
