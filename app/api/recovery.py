@@ -3,8 +3,8 @@
 from flask import Response, current_app, request
 
 from app.db.unit_of_work import in_transaction
-from app.schemas.auth import ForgotPasswordSchema, ResetPasswordSchema
-from app.services.accounts import auth_service, password_hashing, recovery
+from app.schemas.auth import ForgotPasswordSchema, ResetPasswordSchema, TokenSchema
+from app.services.accounts import auth_service, confirmations, password_hashing, recovery
 from app.web.answers import accepted
 from app.web.blueprints import ShopBlueprint
 from app.web.keyed_requests import refuses_key
@@ -44,3 +44,17 @@ def reset_password(body: dict[str, str]) -> None:
     auth_service.refuse_weak_password_of(user, password, current_app.config["STORE_NAME"])
     new_hash = password_hashing.hash_password(password)
     in_transaction(lambda: recovery.reset_password(token, new_hash, client))
+
+
+@blp.post("/email/verify")
+@blp.arguments(TokenSchema)
+@blp.response(204)
+@refuses_key
+def verify_email(body: dict[str, str]) -> None:
+    """Confirm an address with the token of a link; a new one replaces the account's address.
+
+    A token is valid for a day and counts once (422 `token_invalid`). If another account has the new address
+    by now, answers 409 `email_taken`.
+    """
+    client = request.remote_addr
+    in_transaction(lambda: confirmations.confirm(body["token"], client))

@@ -7,6 +7,7 @@ from flask import Response, request, url_for
 from app.db.unit_of_work import in_transaction
 from app.errors import unless_refused
 from app.models import Address, User
+from app.schemas.auth import ChangeEmailSchema
 from app.schemas.paging import CursorArgs, list_schema
 from app.schemas.users import (
     AddressSchema,
@@ -24,6 +25,7 @@ from app.services import user_service
 from app.services.accounts import (
     address_service,
     auth_service,
+    confirmations,
     device_tokens,
     own_sessions,
     password_hashing,
@@ -31,7 +33,7 @@ from app.services.accounts import (
 )
 from app.services.operations import store_service
 from app.utils.decorators import admin_required, login_required
-from app.web.answers import json_response
+from app.web.answers import accepted, json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import DEVICE, DEVICE_RESPONSE_HEADER, DEVICE_TOKEN
 from app.web.callers.identity import current_actor
@@ -97,6 +99,26 @@ def change_password(passwords: dict[str, str]) -> tuple[None, dict[str, str]]:
     device = request.headers.get(DEVICE_TOKEN, "")
     tokens = device_tokens.mark_device(device, user.id, user.password_version)
     return None, {DEVICE_TOKEN: tokens}
+
+
+@blp.post("/me/email")
+@rate_limits.shares_password_budget
+@login_required
+@blp.arguments(ChangeEmailSchema)
+@blp.response(202)
+@refuses_key
+def change_email(body: dict[str, str]) -> Response:
+    """Send a link to a new address. It replaces the present one once the link is followed.
+
+    The old address is told. The present address, sent as the new one, gets another link to confirm it. Five
+    links a day are sent (429 `too_many_mails`).
+    """
+    actor = current_actor()
+    attempt = auth_service.try_own_password(actor, body["password"])
+    unless_refused(
+        in_transaction(lambda: confirmations.request_change(actor, attempt, body["new_email"]))
+    )
+    return accepted()
 
 
 @blp.delete("/me/sessions")

@@ -36,6 +36,7 @@ class User(Timestamped, Base):
     email: Mapped[str | None] = mapped_column(String(254))
     # The address for comparisons: in one case and one Unicode form.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    email_verified_at: Mapped[datetime | None]
     password_hash: Mapped[str] = mapped_column(String(100))
     # Incremented by a new password, not by a new hash of the same password.
     password_version: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -46,6 +47,11 @@ class User(Timestamped, Base):
     deleted_at: Mapped[datetime | None]
     # The words of the name, by which staff find it.
     lookup_words: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether a link that was sent to the address has confirmed it."""
+        return self.email_verified_at is not None
 
     def set_password(self, password_hash: str) -> None:
         """Store the hash of a new password. Device tokens of the old one become invalid."""

@@ -9,7 +9,7 @@ from app.pages import formats, helpers, statics
 BLUEPRINTS = (
     "shop.storefront", "shop.cart", "shop.checkout", "shop.seo", "media",
     "account.sign_in", "account.overview", "account.orders", "account.addresses",
-    "account.security", "account.second_factor", "account.recovery",
+    "account.security", "account.second_factor", "account.recovery", "account.email",
     "admin.dashboard", "admin.orders", "admin.guest_orders",
     "admin.catalogue.products", "admin.catalogue.product_pictures", "admin.catalogue.product_stock",
     "admin.catalogue.categories", "admin.catalogue.imports",

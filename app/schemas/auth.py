@@ -110,6 +110,19 @@ class ResetPasswordSchema(ShopSchema):
     new_password = NewPassword()
 
 
+class TokenSchema(ShopSchema):
+    """The token of a link in a mail."""
+
+    token = Token()
+
+
+class ChangeEmailSchema(ShopSchema):
+    """A new address, and proof that the owner of the account asks."""
+
+    new_email = Email(required=True)
+    password = Password()
+
+
 class Code(Text):
     """A code of an authenticator or a recovery code, with or without blanks and hyphens."""
 

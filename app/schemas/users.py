@@ -39,6 +39,9 @@ class UserSchema(ShopSchema):
 
     id = fields.Integer()
     email = fields.String()
+    email_verified = fields.Boolean(
+        metadata={"description": "Whether the owner of the address has confirmed it."}
+    )
     first_name = fields.String()
     last_name = fields.String()
     role = fields.String(validate=OneOf(ROLES))

@@ -300,7 +300,7 @@ def erase(user: User) -> None:
         .execution_options(synchronize_session=False)
     )
     mail_service.erase(user.email or "")
-    user.email = user.email_key = None
+    user.email = user.email_key = user.email_verified_at = None
     user.first_name = user.last_name = ""
     user.lookup_words = name_words("", "")
     user.set_password(NO_PASSWORD)

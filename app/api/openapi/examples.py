@@ -34,6 +34,8 @@ REQUESTS: Mapping[str, JsonObject] = {
     "Login": {"email": "ada@example.com", "password": "quite another phrase 7"},
     "Code": {"code": "492039"},
     "SecondStep": {"mfa_token": "k1iJ7Yc0", "code": "492039"},
+    "Token": {"token": "k1iJ7Yc0"},
+    "ChangeEmail": {"new_email": "ann@example.org", "password": "quite another phrase 7"},
     "ForgotPassword": {"email": "ann@example.com"},
     "ResetPassword": {"token": "k1iJ7Yc0", "new_password": "quite another phrase 7"},
     "Password": {"password": "quite another phrase 7"},

@@ -51,6 +51,8 @@ CODES: dict[str, Sequence[Codes]] = {
         {401: ["invalid_code", "invalid_mfa_token"], 429: ["too_many_attempts"]}
     ],
     "recovery.reset_password": [{422: ["token_invalid"]}, _HASHES],
+    "recovery.verify_email": [{409: ["email_taken"], 422: ["token_invalid"]}],
+    "users.change_email": [_OWN_PASSWORD, {429: ["too_many_mails"]}],
     "mfa.begin_mfa": [_OWN_PASSWORD, {409: ["mfa_enabled"]}],
     "mfa.confirm_mfa": [{409: ["mfa_enabled", "mfa_not_begun"], 429: ["too_many_attempts"]}],
     "mfa.renew_recovery_codes": [_OWN_PASSWORD, {409: ["mfa_not_enabled"]}],

@@ -14,13 +14,19 @@ from app.pages.blueprint import PageBlueprint, see_other
 from app.pages.csrf import any_account
 from app.pages.forms import Form
 from app.pages.layout import form_page
-from app.schemas.auth import ForgotPasswordSchema, ResetPasswordSchema
-from app.services.accounts import auth_service, password_hashing, recovery
+from app.schemas.auth import ForgotPasswordSchema, ResetPasswordSchema, TokenSchema
+from app.services.accounts import (
+    account_tokens,
+    auth_service,
+    confirmations,
+    password_hashing,
+    recovery,
+)
 from app.web.limits import rate_limits
 
 blp = PageBlueprint("recovery_pages", __name__)
 rate_limits.limit_as_sign_in(blp)
-FORGOT, RESET = ForgotPasswordSchema(), ResetPasswordSchema()
+FORGOT, RESET, TOKEN = ForgotPasswordSchema(), ResetPasswordSchema(), TokenSchema()
 LINK_SENT = "If there is an account with this address, a mail with a link is on its way to it."
 
 
@@ -72,6 +78,36 @@ def reset() -> Response:
         return form_page("password_reset.html", form)
     flash("Your password is changed, and you are signed out everywhere. Sign in with the new one.")
     return see_other(url_for("sign_in.show_login"))
+
+
+@blp.get("/email/verify")
+def show_verify() -> AnyResponse:
+    """The button that confirms an address; without a token, the page of the account's address."""
+    token = request.args.get("token", "")
+    if not token:
+        return see_other(url_for("account_email.show"))
+    form = Form({"token": token})
+    try:
+        account_tokens.find(token, "verify", "email")
+    except Invalid as refusal:
+        form.show_refusal(refusal)
+    return form_page("email_verify.html", form)
+
+
+@blp.post("/email/verify")
+@any_account
+def verify() -> Response:
+    """Confirm an address."""
+    form = Form.from_request()
+    if form.carry_out(TOKEN, _confirm) is None:
+        return form_page("email_verify.html", form)
+    flash("Your address is confirmed.")
+    return see_other(url_for("storefront.home"))
+
+
+def _confirm(body: dict[str, str]) -> User:
+    client = request.remote_addr
+    return in_transaction(lambda: confirmations.confirm(body["token"], client))
 
 
 def _carried_out(form: Form) -> bool:

@@ -34,6 +34,7 @@ LABELS = {
     security_log.ACCOUNT_DELETED: "Deleted the account",
     security_log.RIGHTS_CHANGED: "Changed somebody's rights",
     security_log.ADDRESS_RELEASED: "Freed an address",
+    security_log.EMAIL_CHANGED: "Changed email address",
     security_log.PERSON_ERASED: "Erased personal data",
     security_log.EXPORTED: "Exported",
     security_log.RESTORED: "Restored a backup",

@@ -24,6 +24,7 @@ from app.errors import Invalid
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes
 from app.models import AccountToken, User
+from app.services.messages.mail_service import queue_mail
 
 LIFETIMES = {
     "reset": timedelta(hours=1),
@@ -34,6 +35,11 @@ LIFETIMES = {
 MOST = 5
 """How many tokens for one purpose an account gets within their lifetime, used ones included."""
 _KEY = "account token"
+_TEMPLATES = {
+    "reset": "password_reset",
+    "verify": "email_confirmation",
+    "email": "email_confirmation",
+}
 
 
 class OpenToken(NamedTuple):
@@ -44,6 +50,18 @@ class OpenToken(NamedTuple):
     purpose: str
     email: str
     """Where its link was sent."""
+
+
+def send_link(user: User, purpose: str, email: str) -> bool:
+    """Queue the mail with a link to an address; False if the account has got MOST of them already.
+
+    The caller holds the lock of the account.
+    """
+    token_id = issue(user, purpose, email)
+    if token_id is None:
+        return False
+    context = {"user": user.id, "token": token_id}
+    return queue_mail(_TEMPLATES[purpose], email, f"token {token_id}", context)
 
 
 def issue(user: User, purpose: str, email: str) -> int | None:

@@ -30,6 +30,7 @@ from app.models import Session, User
 from app.observability import metrics
 from app.services import user_service
 from app.services.accounts import (
+    account_tokens,
     bulkhead,
     device_tokens,
     password_hashing,
@@ -96,6 +97,7 @@ def register(
         Conflict: `email_taken`.
     """
     user = user_service.add(email, password_hash, first_name, last_name)
+    account_tokens.send_link(user, "verify", user.email or "")
     session_service.note_place(user.id, lifetime, throttle_service.place_key(client))
     security_log.record(security_log.REGISTERED, user.id, client)
     return user
@@ -106,6 +108,7 @@ def register_and_sign_in(
 ) -> Session:
     """Create an account with the values that `user_service.add` takes, and open its session."""
     user = user_service.add(**account)
+    account_tokens.send_link(user, "verify", user.email or "")
     security_log.record(security_log.REGISTERED, user.id, client)
     place = throttle_service.place_key(client)
     return session_service.begin(user.id, lifetime, place, user_agent)

@@ -6,6 +6,7 @@ the same job in either case, and the worker does what differs: it issues the tok
 
 import secrets
 
+from app.domain.clock import utc_now
 from app.domain.people import emails
 from app.extensions import db
 from app.models import User
@@ -13,7 +14,6 @@ from app.services import user_service
 from app.services.accounts import account_tokens, session_service, throttle_service
 from app.services.audit import security_log
 from app.services.messages import job_queue, mail_rules
-from app.services.messages.mail_service import queue_mail
 
 KIND = "password_forgot"
 """The kind of the jobs that send links."""
@@ -29,10 +29,8 @@ def request_link(email: str) -> None:
 def send_link(user_id: int | None) -> None:
     """Queue the mail with the link; none for a closed account, or after too many of them."""
     user = user_service.lock_active(user_id) if user_id is not None else None
-    token_id = account_tokens.issue(user, "reset", user.email or "") if user else None
-    if user and token_id is not None:
-        context = {"user": user.id, "token": token_id}
-        queue_mail("password_reset", user.email or "", f"token {token_id}", context)
+    if user is not None:
+        account_tokens.send_link(user, "reset", user.email or "")
 
 
 def find_user(token: str) -> User:
@@ -56,6 +54,7 @@ def reset_password(token: str, password_hash: str, client: str | None) -> User:
     user = user_service.lock_user(account_tokens.find(token, "reset").user_id)
     account_tokens.use(token, "reset")
     user.set_password(password_hash)
+    user.email_verified_at = user.email_verified_at or utc_now()  # the link came to the address
     session_service.end_all(user.id)
     # Codes of the second factor are still counted: the link proves nothing about them.
     throttle_service.delete_counts(throttle_service.login_key(user.email or ""))

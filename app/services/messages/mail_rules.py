@@ -63,6 +63,11 @@ def queue_password_changed(user: User) -> None:
     _tell_owner(user, "password_changed", f"account {user.id} {user.password_version}")
 
 
+def queue_email_changed(user: User, key: str) -> None:
+    """Tell the holder of an account's address that another one replaces it."""
+    _tell_owner(user, "email_changed", key)
+
+
 def queue_second_factor_removed(user: User) -> None:
     """Tell an account's owner that staff have removed its second factor."""
     _tell_owner(user, "second_factor_removed", f"account {user.id} {utc_now().isoformat()}")

@@ -53,7 +53,7 @@ AT_ONCE = 500
 _ID = bindparam("user_id", type_=Integer())
 
 ACCOUNT = select(
-    User.id, User.email, User.first_name, User.last_name, User.role, User.is_active,
+    User.id, User.email, User.email_verified_at, User.first_name, User.last_name, User.role, User.is_active,
     User.created_at, User.updated_at,
 ).where(User.id == _ID)  # fmt: skip
 _CODES = select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == _ID)

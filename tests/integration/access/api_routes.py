@@ -21,11 +21,13 @@ POST         /api/auth/logout                                401   204   204   2
 # app/api/recovery.py: with a token that nobody has
 POST         /api/auth/password/forgot                       202   202   202   202         401     401    401
 POST         /api/auth/password/reset                        422   422   422   422         401     401    401
+POST         /api/auth/email/verify                          422   422   422   422         401     401    401
 # app/api/users.py
 GET          /api/users/me                                   401   200   200   200         401     401    401
 PATCH,PUT    /api/users/me                                   401   200   200   200         401     401    401
 DELETE       /api/users/me                                   401   204   204   409         401     401    401
 POST         /api/users/me/password                          401   204   204   204         401     401    401
+POST         /api/users/me/email                             401   202   202   202         401     401    401
 DELETE       /api/users/me/sessions                          401   204   204   204         401     401    401
 GET          /api/users/me/export                            401   200   200   200         401     401    401
 GET          /api/users/me/sessions                          401   200   200   200         401     401    401
@@ -125,6 +127,10 @@ BODIES = {
     "POST /api/auth/password/reset": body(
         token="nobodys", new_password="a rather different phrase"
     ),
+    "POST /api/auth/email/verify": body(token="nobodys"),
+    "POST /api/users/me/email": lambda world: {
+        "json": {"new_email": world.unused(), "password": PASSWORD}
+    },
     "POST /api/users/me/mfa": body(password=PASSWORD),
     "POST /api/users/me/mfa/confirm": body(code="123456"),
     "POST /api/users/me/mfa/recovery-codes": body(password=PASSWORD),

@@ -39,6 +39,12 @@ GET       /password/forgot                                  200   200   200   20
 POST      /password/forgot                                  303   303   303   303         303     303    303
 GET       /password/reset                                   303   303   303   303         303     303    303
 POST      /password/reset                                   422   422   422   422         422     422    422
+GET       /email/verify                                     303   303   303   303         303     303    303
+POST      /email/verify                                     422   422   422   422         422     422    422
+# app/pages/account/email.py
+GET       /account/email                                    401   200   200   200         401     401    401
+POST      /account/email                                    401   303   303   303         401     401    401
+POST      /account/email/send-again                         401   303   303   303         401     401    401
 # app/pages/shop/cart.py
 GET       /cart                                             200   200   200   200         200     200    200
 POST      /cart/items                                       303   303   303   303         303     303    303
@@ -194,6 +200,10 @@ BODIES = {
     "POST /admin/webhooks/new": form(url="https://erp.example/"),
     "POST /password/forgot": lambda world: {"data": {"email": world.email}},
     "POST /password/reset": form(token="nobodys", new_password="a rather different phrase"),
+    "POST /email/verify": form(token="nobodys"),
+    "POST /account/email": lambda world: {
+        "data": {"new_email": world.unused(), "password": PASSWORD}
+    },
     "POST /login/code": form(code="123456"),
     "POST /account/security/second-factor": form(password=PASSWORD),
     "POST /account/security/second-factor/confirm": form(code="123456"),

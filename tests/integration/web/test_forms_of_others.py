@@ -9,12 +9,12 @@ from tests.integration.access.world import World
 OWN = {"Sec-Fetch-Site": "same-origin"}
 FOR_ANY_ACCOUNT = {
     "POST /login", "POST /login/code", "POST /register", "POST /logout",
-    "POST /password/forgot", "POST /password/reset",
+    "POST /password/forgot", "POST /password/reset", "POST /email/verify",
     "POST /cart/items", "POST /cart/items/<item_id>", "POST /cart/items/<item_id>/remove",
 }  # fmt: skip
 """Forms that are carried out for whoever is signed in; the first four look at the account themselves,
 and a link from a mail names its own."""
-BY_LINK = {"POST /password/reset"}
+BY_LINK = {"POST /password/reset", "POST /email/verify"}
 FORMS = [route for route in PAGE_ROUTES if route.method == "POST"]
 
 
