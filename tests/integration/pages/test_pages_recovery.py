@@ -5,6 +5,7 @@ import re
 import pytest
 
 from app.models import AccountToken, Mail
+from tests.factories import PASSWORD
 from tests.integration.browsing import Browser, links
 from tests.integration.conftest import Caller
 from tests.integration.links import mails, newest_link
@@ -106,3 +107,30 @@ class TestPassword:
 
         assert browser.send("/password/forgot", email=text).status_code == 422
         assert rows(app, Mail) == []
+
+
+class TestAddress:
+    """`/email/verify` and `/account/email`."""
+
+    def test_a_link_asks_before_it_confirms(self, app, ann):
+        ann.sign_in(EMAIL)
+        assert "Not confirmed yet" in ann.get("/account/email").text
+        ann.follow(ann.send("/account/email/send-again"))
+        page = ann.get(newest_link(app, "email_confirmation"))
+        assert (page.status_code, page.headers["Referrer-Policy"]) == (200, "no-referrer")
+        assert only_row(app, AccountToken).used_at is None
+
+        ann.follow(ann.send("/email/verify"))
+        assert "Confirmed" in ann.get("/account/email").text
+
+    def test_a_new_address_is_asked_for_with_the_password(self, app, ann):
+        ann.sign_in(EMAIL)
+        ann.get("/account/email")
+        refused = ann.send("/account/email", new_email="ann@example.org", password="wrong")
+        assert refused.status_code == 422
+        ann.follow(ann.send("/account/email", new_email="ann@example.org", password=PASSWORD))
+        Browser(app).get(newest_link(app, "email_confirmation"))
+        ann.get(newest_link(app, "email_confirmation"))
+        ann.send("/email/verify")
+
+        assert "ann@example.org" in ann.get("/account/email").text

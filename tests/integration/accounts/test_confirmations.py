@@ -1,0 +1,130 @@
+"""Addresses of accounts: confirmed by a link, and replaced once the new one is confirmed."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from app.domain.clock import utc_now
+from app.models import AccountToken, Mail
+from tests.factories import PASSWORD
+from tests.integration.conftest import Caller
+from tests.integration.links import mails, newest_link, newest_token
+from tests.integration.people import (
+    EMAIL,
+    at_once,
+    login,
+    make_user,
+    only_row,
+    rows,
+    signed_in_as,
+    statuses,
+)
+
+VERIFY, CHANGE = "/api/auth/email/verify", "/api/users/me/email"
+NEW = "ann@example.org"
+
+
+@pytest.fixture
+def ann(app):
+    """EMAIL, signed in."""
+    make_user(app)
+    return signed_in_as(app)
+
+
+def verify(app, token):
+    return Caller(app).post(VERIFY, json={"token": token})
+
+
+def ask(caller, new_email=NEW, password=PASSWORD):
+    return caller.post(CHANGE, json={"new_email": new_email, "password": password})
+
+
+def me(caller):
+    return caller.get("/api/users/me").json
+
+
+def test_registering_sends_a_link_that_confirms_the_address_once(app):
+    made = Caller(app).post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD})
+    assert made.json["email_verified"] is False
+    assert newest_link(app, "email_confirmation").startswith("/email/verify?token=")
+    token = newest_token(app, "email_confirmation")
+
+    assert verify(app, token).status_code == 204
+    assert me(signed_in_as(app))["email_verified"] is True
+    assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_a_new_address_takes_effect_when_it_is_confirmed(app, ann):
+    assert (ask(ann).status_code, me(ann)["email"]) == (202, EMAIL)
+    (mail,) = mails(app, "email_confirmation")
+    assert mail.recipient == NEW
+
+    assert verify(app, newest_token(app, "email_confirmation")).status_code == 204
+    assert (me(ann)["email"], me(ann)["email_verified"]) == (NEW, True)
+    assert [mail.recipient for mail in mails(app, "email_changed")] == [EMAIL]
+    assert login(Caller(app)).status_code == 401
+    assert login(Caller(app), NEW).status_code == 200
+
+
+def test_a_wrong_password_changes_nothing(app, ann):
+    answer = ask(ann, password="wrong")
+
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["password"])
+    assert rows(app, AccountToken) == []
+
+
+def test_a_taken_address_is_told_only_to_whoever_reads_its_mails(app, ann):
+    make_user(app, email=NEW)
+    free, taken = ask(ann, "free@example.org"), ask(ann)
+    assert (free.status_code, free.data) == (taken.status_code, taken.data) == (202, b"")
+
+    answer = verify(app, newest_token(app, "email_confirmation"))
+    assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
+    assert me(ann)["email"] == EMAIL
+
+
+def test_a_new_password_makes_links_to_new_addresses_invalid(app, ann):
+    ask(ann)
+    token = newest_token(app, "email_confirmation")
+    body = {"current_password": PASSWORD, "new_password": "a rather different phrase"}
+    assert ann.post("/api/users/me/password", json=body).status_code == 204
+
+    assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_links_are_valid_for_a_day_and_five_are_sent(app, ann):
+    assert [ask(ann).status_code for _ in range(6)] == [202] * 5 + [429]
+    token = newest_token(app, "email_confirmation")
+
+    with time_machine.travel(utc_now() + timedelta(hours=25), tick=True):
+        assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_the_present_address_gets_another_link_until_it_is_confirmed(app, ann):
+    assert ask(ann, EMAIL).status_code == 202
+    assert only_row(app, AccountToken).purpose == "verify"
+    assert verify(app, newest_token(app, "email_confirmation")).status_code == 204
+
+    assert ask(ann, EMAIL).status_code == 202
+    assert len([row for row in rows(app, Mail) if row.template == "email_confirmation"]) == 1
+
+
+@pytest.mark.races
+def test_of_eight_at_once_one_counts(app, ann):
+    ask(ann)
+    token = newest_token(app, "email_confirmation")
+
+    assert statuses(at_once([lambda: verify(app, token)] * 8)) == [204] + [422] * 7
+
+
+@pytest.mark.races
+def test_of_two_who_want_one_address_one_gets_it(app, ann):
+    make_user(app, email="bob@example.com")
+    tokens = []
+    for caller in (ann, signed_in_as(app, "bob@example.com")):
+        ask(caller)
+        tokens.append(newest_token(app, "email_confirmation"))
+
+    answers = at_once([lambda token=token: verify(app, token) for token in tokens])
+    assert statuses(answers) == [204, 409]
