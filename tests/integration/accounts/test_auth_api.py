@@ -49,7 +49,7 @@ def test_registering_makes_a_customer(anyone):
     assert user.pop("id") > 0
     assert user == {
         "email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "role": "customer",
-        "is_active": True,
+        "is_active": True, "email_verified": False,
     }  # fmt: skip
 
 
