@@ -1,10 +1,11 @@
 """The worker, and which jobs and schedules call which service."""
 
-from app.jobs import upkeep, webhooks
+from app.jobs import imports, upkeep, webhooks
 from app.jobs.accounts import PASSWORD_FORGOT
 from app.jobs.kinds import Kind, Schedule
 from app.jobs.mails import MAIL
 from app.jobs.worker import Relay
+from app.services.imports import import_jobs
 from app.services.messages import event_feed, subscribers, webhook_deliveries
 
 KINDS = (
@@ -12,6 +13,7 @@ KINDS = (
     Kind("audit", upkeep.carry_out_audit, max_tries=1),
     MAIL,
     PASSWORD_FORGOT,
+    Kind(import_jobs.KIND, imports.carry_out_import),
     Kind(webhook_deliveries.JOB, webhooks.deliver),
 )
 SCHEDULES = (Schedule("purge", 3600), Schedule("audit", 86_400))

@@ -1,8 +1,9 @@
-"""Product lists that staff upload: checked and imported batch by batch, without a queue of jobs.
+"""Product lists that staff upload: checked and imported batch by batch.
 
-The page of a running job asks for a few seconds of work at a time. Each batch is a transaction of
-its own, which also moves the job's `line` to the next row. It locks the job's row, so that two
-pages take turns, and whoever opens the page again continues where the last batch ended.
+The worker does the batches. While no worker has the job, the page of a running import does a few
+seconds of them at a time. Each batch is a transaction of its own, which also moves the job's `line` to
+the next row. It locks the job's row, so that all who work on it take turns, and continue where the last
+batch ended.
 """
 
 import io
@@ -33,7 +34,10 @@ from app.services.catalogue.category_paths import AmbiguousCategory
 from app.services.imports import import_service, import_undo
 from app.services.imports.import_service import DryRun, Outcome
 from app.services.imports.import_undo import ImportUndo, UndoProgress
+from app.services.messages import job_queue
 
+KIND = "import"
+"""The kind of the worker's jobs."""
 BATCH = 1000
 """Rows a transaction."""
 MAX_LINES = 500_000
@@ -91,6 +95,7 @@ def begin(actor: Actor, name: str, data: bytes, products: ProductList, source: S
     )
     db.session.add(job)
     db.session.flush()
+    _enqueue(job)
     return job
 
 
@@ -110,6 +115,7 @@ def start(actor: Actor, job_id: int) -> ImportJob:
     if job.status == "checked":
         job.status, job.line, job.user_id = "importing", 0, actor.user_id
         job.report = {"oldest": (db.session.scalar(select(func.max(AuditEvent.id))) or 0) + 1}
+        _enqueue(job)
     db.session.flush()
     return job
 
@@ -176,6 +182,19 @@ def step(job_id: int, source: Source, currency: str) -> ImportJob:
         _end(job)
     db.session.flush()
     return job
+
+
+def is_in_worker(job: ImportJob) -> bool:
+    """Whether a worker does its batches now."""
+    return job_queue.is_running(KIND, _key(job))
+
+
+def _enqueue(job: ImportJob) -> None:
+    job_queue.enqueue(KIND, _key(job), {"import_id": job.id})
+
+
+def _key(job: ImportJob) -> str:
+    return f"{job.id} {job.status}"
 
 
 def _lines(data: bytes, most: int | None = None) -> list[str]:

@@ -157,6 +157,15 @@ def park(job: ClaimedJob, error: str) -> None:
     _change(job, status="parked", leased_until=None, ended_at=now, error=error[:MAX_ERROR])
 
 
+def is_running(kind: str, key: str) -> bool:
+    """Whether a worker has leased this job."""
+    query = exists().where(
+        Job.kind == kind, Job.key == key, Job.status == "waiting",
+        Job.leased_until > seconds_from_now(0),
+    )  # fmt: skip
+    return bool(db.session.scalar(select(query)))
+
+
 def list_parked(limit: int) -> Sequence[Job]:
     """The jobs that were parked last, newest first."""
     query = select(Job).where(Job.status == "parked")

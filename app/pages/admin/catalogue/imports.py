@@ -3,11 +3,12 @@
 import io
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from flask import Response, current_app, request, stream_with_context, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.db.unit_of_work import in_transaction, open_snapshot
+from app.db.unit_of_work import end_session, in_transaction, open_snapshot
 from app.domain.catalogue.csv_cells import CsvWriter
 from app.domain.catalogue.csv_lines import BYTE_ORDER_MARK
 from app.domain.catalogue.csv_rows import COLUMNS
@@ -20,12 +21,15 @@ from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services.audit import security_log, trail
 from app.services.imports import export_service, import_jobs
+from app.services.imports.import_jobs import Source
 from app.web.callers.identity import current_actor
 
 SECONDS = 2.0
 """How long one request works on a job that a script goes on with."""
 SECONDS_WITHOUT_SCRIPT = 10.0
 """How long where a person has to press the button again."""
+LOOK_SECONDS = 0.25
+"""How often it looks how far a worker has come."""
 CHUNK = 64 * 1024
 """Characters of an export that are sent at once."""
 RECENT = 10
@@ -130,13 +134,18 @@ def _store_file() -> ImportJob:
 
 
 def _work_on(job_id: int, seconds: float) -> None:
-    """Do batches until the job waits, ends, or the time is up; at least one."""
+    """Do batches until the job waits, ends, or the time is up; at least one. Wait for a worker that does
+    them already."""
     job, until = import_jobs.get(job_id), time.monotonic() + seconds
-    if not job.is_running:
-        return
-    source, currency = import_jobs.source_of(job_id), store_currency()
+    source: Source | None = None
     while job.is_running:
-        job = in_transaction(lambda: import_jobs.step(job_id, source, currency))
+        if import_jobs.is_in_worker(job):
+            end_session()
+            time.sleep(LOOK_SECONDS)
+            job = import_jobs.get(job_id)
+        else:
+            source = source or import_jobs.source_of(job_id)
+            job = in_transaction(partial(import_jobs.step, job_id, source, store_currency()))
         if time.monotonic() >= until:
             return
 
