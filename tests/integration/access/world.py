@@ -213,7 +213,7 @@ def _endpoint() -> tuple[int, int]:
             SYSTEM, {"url": "https://erp.example/"}
         ).endpoint
         delivery = WebhookDelivery(
-            endpoint_id=endpoint.id, event_seq=1, type="stock.out", subject_kind="variant",
+            endpoint_id=endpoint.id, event_seq=2**40, type="stock.out", subject_kind="variant",
             subject_id=1, body="{}", status="dead", ended_at=utc_now(),
         )  # fmt: skip
         db.session.add(delivery)

@@ -40,7 +40,7 @@ def test_a_healthy_installation_is_well(app, database):
     result = doctor(app)
 
     assert result.exit_code == 0
-    checks = 10 if database.startswith("sqlite") else 11  # the role
+    checks = 11 if database.startswith("sqlite") else 12  # the role
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * checks
 
 
