@@ -56,6 +56,12 @@ def partial_index(name: str, *columns: str, where: str, unique: bool = False) ->
     return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
 
 
+IDS_USED_ONCE = {"sqlite_autoincrement": True}
+"""For tables whose ids are stored elsewhere without a foreign key, such as in the key of a job. SQLite would
+otherwise give the highest id again after its row was deleted (https://www.sqlite.org/autoinc.html), and a
+mail could be about somebody else's row. PostgreSQL's sequences never do."""
+
+
 class Base(DeclarativeBase):
     """The base class of all models: the columns' types by annotation, and an id."""
 

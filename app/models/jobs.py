@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, partial_index
+from app.db.base import IDS_USED_ONCE, Base, partial_index
 from app.domain.clock import utc_now
 
 
@@ -28,6 +28,7 @@ class Job(Base):
         CheckConstraint("(status = 'waiting') = (ended_at IS NULL)", name="ended_when_over"),
         partial_index("ix_jobs_due_at_id", "due_at", "id", where="status = 'waiting'"),
         Index("ix_jobs_status_ended_at", "status", "ended_at"),
+        IDS_USED_ONCE,
     )
 
     kind: Mapped[str] = mapped_column(String(40))

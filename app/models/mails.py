@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import IDS_USED_ONCE, Base
 from app.domain.clock import utc_now
 
 
@@ -27,6 +27,7 @@ class Mail(Base):
         CheckConstraint("open_tries >= 0", name="open_tries_not_negative"),
         Index("ix_mails_status_id", "status", "id"),
         Index("ix_mails_created_at", "created_at"),
+        IDS_USED_ONCE,
     )
 
     template: Mapped[str] = mapped_column(String(40))

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, partial_index
+from app.db.base import IDS_USED_ONCE, Base, partial_index
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
 from app.models.word_index import OUTDATED_WORDS
@@ -131,6 +131,7 @@ class AccountToken(Base):
     __tablename__ = "account_tokens"
     __table_args__ = (
         CheckConstraint("purpose IN ('reset', 'verify', 'email')", name="purpose_known"),
+        IDS_USED_ONCE,
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, Json, partial_index
+from app.db.base import IDS_USED_ONCE, Base, Json, partial_index
 from app.domain.clock import utc_now
 from app.models.timestamps import Timestamped
 
@@ -18,7 +18,7 @@ class WebhookEndpoint(Timestamped, Base):
     """
 
     __tablename__ = "webhook_endpoints"
-    __table_args__ = (CheckConstraint("failures >= 0", name="failures_not_negative"),)
+    __table_args__ = (CheckConstraint("failures >= 0", name="failures_not_negative"), IDS_USED_ONCE)
 
     url: Mapped[str] = mapped_column(Text)
     # Types of events; none stands for all.
@@ -52,6 +52,7 @@ class WebhookDelivery(Base):
             *("endpoint_id", "subject_kind", "subject_id", "event_seq"),
             where="status = 'waiting'",
         ),
+        IDS_USED_ONCE,
     )
 
     endpoint_id: Mapped[int] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))

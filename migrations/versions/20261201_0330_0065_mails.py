@@ -45,6 +45,7 @@ def upgrade() -> None:
             "recipient_key", "template", "key", name=op.f("uq_mails_recipient_key_template_key")
         ),
         sa.UniqueConstraint("message_id", name=op.f("uq_mails_message_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_mails_status_id", NAME, ["status", "id"])
     op.create_index("ix_mails_created_at", NAME, ["created_at"])

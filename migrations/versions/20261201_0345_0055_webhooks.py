@@ -40,6 +40,7 @@ def upgrade() -> None:
             "failures >= 0", name=op.f("ck_webhook_endpoints_failures_not_negative")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         DELIVERIES,
@@ -79,6 +80,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "endpoint_id", "event_seq", name=op.f("uq_webhook_deliveries_endpoint_id_event_seq")
         ),
+        sqlite_autoincrement=True,
     )  # fmt: skip
     waiting = sa.text("status = 'waiting'")
     op.create_index("ix_webhook_deliveries_created_at", DELIVERIES, ["created_at"])

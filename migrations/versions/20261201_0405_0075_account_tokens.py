@@ -37,6 +37,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_tokens")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_account_tokens_token_hash")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_account_tokens_user_id"), NAME, ["user_id"])
     op.create_index(op.f("ix_account_tokens_expires_at"), NAME, ["expires_at"])

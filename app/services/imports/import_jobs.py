@@ -22,7 +22,7 @@ from app.db.cleanup import delete_batch
 from app.db.unit_of_work import after_commit
 from app.domain.catalogue.csv_lines import open_text
 from app.domain.catalogue.csv_rows import BadRow, ImportRow, NotAProductList, ProductList
-from app.domain.clock import utc_now
+from app.domain.clock import rfc3339, utc_now
 from app.domain.people.actor import Actor
 from app.errors import Invalid, NotFound
 from app.extensions import db
@@ -194,7 +194,8 @@ def _enqueue(job: ImportJob) -> None:
 
 
 def _key(job: ImportJob) -> str:
-    return f"{job.id} {job.status}"
+    # On SQLite another job may have the id of a deleted one.
+    return f"{job.id} {job.status} {rfc3339(job.created_at)}"
 
 
 def _lines(data: bytes, most: int | None = None) -> list[str]:

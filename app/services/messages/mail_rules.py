@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from app.domain.clock import utc_now
+from app.domain.clock import rfc3339, utc_now
 from app.extensions import db
 from app.models import Order, Session, Store, User, WebhookEndpoint
 from app.services.messages.event_feed import EventRow
@@ -55,7 +55,8 @@ def queue_staff_sign_in(user: User, session: Session) -> None:
     """Tell a member of staff that somebody signed in to their account."""
     if user.role == "admin" and user.email:
         context = {"user": user.id, "session": session.id}
-        queue_mail("staff_sign_in", user.email, f"session {session.id}", context)
+        key = f"session {session.id} {rfc3339(session.created_at)}"
+        queue_mail("staff_sign_in", user.email, key, context)
 
 
 def queue_password_changed(user: User) -> None:

@@ -134,6 +134,22 @@ def test_an_upgrade_that_has_run_changes_nothing(current):
         assert factories.count(Product) == 1
 
 
+@pytest.mark.only_on("sqlite")
+def test_ids_that_are_stored_elsewhere_are_used_once(app):
+    """SQLite gives the highest id again after its row is deleted, unless the table says otherwise."""
+    query = text("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'")
+    with app.app_context():
+        names = set(db.session.scalars(query))
+        db.session.rollback()
+
+    assert names == {
+        table.name
+        for table in Base.metadata.sorted_tables
+        if table.dialect_options["sqlite"]["autoincrement"]
+    }
+    assert names == {"account_tokens", "jobs", "mails", "webhook_deliveries", "webhook_endpoints"}
+
+
 def test_models_and_migrations_do_not_differ(app, environ):
     migrate(create_app(Testing(environ)), "check")  # exits with 1, and names every difference
 
