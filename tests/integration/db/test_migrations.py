@@ -137,7 +137,9 @@ def test_an_upgrade_that_has_run_changes_nothing(current):
 @pytest.mark.only_on("sqlite")
 def test_ids_that_are_stored_elsewhere_are_used_once(app):
     """SQLite gives the highest id again after its row is deleted, unless the table says otherwise."""
-    query = text("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'")
+    query = text(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+    )
     with app.app_context():
         names = set(db.session.scalars(query))
         db.session.rollback()
