@@ -178,6 +178,10 @@ class FolderSender:
             return (self._folder / f"{name}{SUFFIX}").read_bytes()
         return None
 
+    def remove(self, name: str) -> None:
+        """Remove the message with this Message-ID, if it is there."""
+        (self._folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
+
     def remove_before(self, moment: datetime) -> int:
         """Remove the files that were written before `moment`; how many."""
         count = 0

@@ -299,7 +299,7 @@ def erase(user: User) -> None:
         .values(note="")
         .execution_options(synchronize_session=False)
     )
-    mail_service.erase(user.email or "")
+    mail_service.erase_account(user.id, user.email or "")
     user.email = user.email_key = user.email_verified_at = None
     user.first_name = user.last_name = ""
     user.lookup_words = name_words("", "")

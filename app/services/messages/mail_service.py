@@ -6,19 +6,22 @@ went, so that a message of which nobody knows whether it was sent is not sent a 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Executable, bindparam, delete, func, or_, select, update
 
 from app.db.moments import seconds_from_now
 from app.db.paging import Page, fetch_page
 from app.db.prepared import run, upsert
+from app.db.unit_of_work import after_commit
 from app.domain.people import emails
 from app.errors import NotFound
 from app.extensions import db
-from app.models import Mail
+from app.gateways import mail
+from app.models import Mail, Order
 from app.services.messages import job_queue
 
 KIND = "mail"
@@ -106,10 +109,20 @@ def record_retry(mail_id: int, error: str, is_outcome_known: bool = True) -> Non
 
 def erase(email: str) -> None:
     """Delete the mails to an address, also those that wait."""
-    db.session.execute(
-        delete(Mail)
-        .where(Mail.recipient_key == emails.key(email))
-        .execution_options(synchronize_session=False)
+    _delete(Mail.recipient_key == emails.key(email))
+
+
+def erase_account(user_id: int, email: str) -> None:
+    """Delete the mails about an account and its orders, to any address, and those to its present one."""
+    _delete(or_(Mail.recipient_key == emails.key(email), about_account(user_id)))
+
+
+def about_account(user_id: int | ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition of mails about an account or its orders, whatever address it had then."""
+    numbers = select(Order.number).where(Order.user_id == user_id)
+    return or_(
+        Mail.context["user"].as_integer() == user_id,
+        Mail.context["order"].as_string().in_(numbers),
     )
 
 
@@ -137,6 +150,18 @@ def get_mail(mail_id: int) -> Mail:
     if mail is None:
         raise NotFound("mail")
     return mail
+
+
+def _delete(condition: ColumnElement[bool]) -> None:
+    statement = delete(Mail).where(condition).returning(Mail.message_id)
+    names = db.session.scalars(statement.execution_options(synchronize_session=False)).all()
+    after_commit(partial(_remove_files, names))
+
+
+def _remove_files(names: Sequence[str]) -> None:
+    if folder := mail.folder():
+        for name in names:
+            folder.remove(name)
 
 
 def _change(mail_id: int, **values: object) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, Integer, bindparam, func, or_, select
+from sqlalchemy import Executable, Integer, bindparam, func, select
 
 from app.db.unit_of_work import open_snapshot
 from app.domain.clock import rfc3339
@@ -44,7 +44,7 @@ from app.models import (
     User,
     Variant,
 )
-from app.services.messages import idempotency
+from app.services.messages import idempotency, mail_service
 
 Item = Mapping[str, Any]
 Part = tuple[str, Item | Iterable[Item]]
@@ -57,7 +57,6 @@ ACCOUNT = select(
     User.created_at, User.updated_at,
 ).where(User.id == _ID)  # fmt: skip
 _CODES = select(func.count(RecoveryCode.id)).where(RecoveryCode.user_id == _ID)
-_OWN_NUMBERS = select(Order.number).where(Order.user_id == _ID)
 LISTS: Mapping[str, Executable] = {
     "second_factor": select(
         SecondFactor.created_at,
@@ -95,18 +94,12 @@ LISTS: Mapping[str, Executable] = {
         SecurityEvent.at, SecurityEvent.kind, SecurityEvent.address, SecurityEvent.detail,
         SecurityEvent.count,
     ).where(SecurityEvent.user_id == _ID).order_by(SecurityEvent.id),
-    # Of mails to the address only those about this account: nobody has proved whose the address is
-    # that a guest's order names.
+    # Also those to a former address. Of other mails to the address nobody has proved whom they are
+    # for: a guest's order may name it.
     "mails": select(
         Mail.template, Mail.recipient, Mail.status, Mail.created_at, Mail.ended_at
     )
-    .where(
-        Mail.recipient_key == bindparam("email_key"),
-        or_(
-            Mail.context["user"].as_integer() == _ID,
-            Mail.context["order"].as_string().in_(_OWN_NUMBERS),
-        ),
-    )
+    .where(mail_service.about_account(_ID))
     .order_by(Mail.id),
     "stored_answers": select(IdempotencyKey.created_at)
     .where(IdempotencyKey.scope.in_(bindparam("scopes", expanding=True)))
@@ -177,7 +170,7 @@ def parts(user_id: int, currency: str) -> Iterator[Part]:
     account = db.session.execute(ACCOUNT, {"user_id": user_id}).one()
     email_key = emails.key(account.email or "")
     scopes = [f"user:{user_id}", *idempotency.scopes_of_email(email_key)]
-    values = {"user_id": user_id, "email_key": email_key, "scopes": scopes}
+    values = {"user_id": user_id, "scopes": scopes}
     yield "account", _item(account, currency)
     for name, statement in LISTS.items():
         yield name, (_item(row, currency) for row in _rows(statement, values))

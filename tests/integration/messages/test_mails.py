@@ -6,6 +6,7 @@ import subprocess
 import sys
 from email import message_from_bytes, policy
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -26,7 +27,15 @@ from app.services.operations import purge_service
 from tests import factories
 from tests.factories import count
 from tests.integration.conftest import Caller
-from tests.integration.people import at_once, inside, make_user, only_row, rows, signed_in_as
+from tests.integration.people import (
+    at_once,
+    change,
+    inside,
+    make_user,
+    only_row,
+    rows,
+    signed_in_as,
+)
 from tests.integration.shopping import guest_order, order
 
 TO = "ann@example.com"
@@ -302,19 +311,39 @@ def test_a_customers_link_holds_no_secret(app, outbox, customer):
     assert only_row(app, Order).link_token_hash is None
 
 
-def test_closing_the_account_deletes_its_mails(app, outbox):
+def test_closing_the_account_deletes_its_mails(app, outbox, placed):
     make_user(app, email=TO)
     ann = signed_in_as(app, TO)
     number = order(ann, inside(app, factories.product)).json["number"]
     queue(app, number)
-    queue(app, number, to="bob@example.com")
+    queue(app, number, to="former@example.com")
+    queue(app, placed["number"], to="bob@example.com")
+    change(app, Order(id=placed["id"]), email=None)
     answer = ann.delete("/api/users/me", json={"password": factories.PASSWORD})
     assert answer.status_code == 204
     assert [row.recipient for row in rows(app, Mail)] == ["bob@example.com"]
-    work(app)  # the job of the deleted mail has nothing to do, and of Bob's order no person is left
+    work(
+        app
+    )  # the job of the deleted mail has nothing to do, and of the other order no person is left
     assert outbox.messages == []
     assert only_row(app, Mail).status == "failed"
     assert {job.status for job in rows(app, Job)} == {"done"}
+
+
+def test_closing_the_account_deletes_mails_to_former_addresses_and_their_files(app):
+    ann = make_user(app, email=TO)
+    caller = signed_in_as(app, TO)
+    queue_it = partial(mail_service.queue_mail, "password_changed", "old@example.com", "1",
+                    {"user": ann.id, "at": "2026-01-01T00:00:00+00:00"})  # fmt: skip
+    inside(app, lambda: in_transaction(queue_it))
+    work(app)
+    name = only_row(app, Mail).message_id
+    file = Path(app.config["MAIL_FOLDER"]) / f"{name}.eml"
+    assert file.exists()
+    answer = caller.delete("/api/users/me", json={"password": factories.PASSWORD})
+    assert answer.status_code == 204
+    assert rows(app, Mail) == []
+    assert not file.exists()
 
 
 def test_old_mails_are_purged(app, placed):

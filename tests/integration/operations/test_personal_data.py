@@ -166,6 +166,17 @@ def test_mails_about_guests_orders_are_not_in_it(app, owner):
     assert len(copy_of(owner.caller)["mails"]) == 1
 
 
+def test_mails_to_former_addresses_are_in_it(app, owner):
+    former = "former@example.com"
+    own = owner.caller.get("/api/orders").json["items"][0]["number"]
+    inside(app, lambda: _save(
+        Mail(template="order_placed", key="1", recipient=former, recipient_key=former,
+             context={"order": own}, message_id="one"),
+    ))  # fmt: skip
+
+    assert [mail["recipient"] for mail in copy_of(owner.caller)["mails"]] == [former]
+
+
 def test_no_secret_is_in_it(app, owner):
     stored = inside(app, _secrets)
     device = login(Caller(app)).headers.get("X-Device-Token")
