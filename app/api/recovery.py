@@ -1,10 +1,11 @@
 """Routes for people who come with a link from a mail, or ask for one."""
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from app.db.unit_of_work import in_transaction
 from app.schemas.auth import ForgotPasswordSchema, ResetPasswordSchema, TokenSchema
 from app.services.accounts import auth_service, confirmations, password_hashing, recovery
+from app.services.operations import store_service
 from app.web.answers import accepted
 from app.web.blueprints import ShopBlueprint
 from app.web.keyed_requests import refuses_key
@@ -41,7 +42,7 @@ def reset_password(body: dict[str, str]) -> None:
     """
     token, password, client = body["token"], body["new_password"], request.remote_addr
     user = recovery.find_user(token)
-    auth_service.refuse_weak_password_of(user, password, current_app.config["STORE_NAME"])
+    auth_service.refuse_weak_password_of(user, password, store_service.known_details().name)
     new_hash = password_hashing.hash_password(password)
     in_transaction(lambda: recovery.reset_password(token, new_hash, client))
 

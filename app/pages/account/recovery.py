@@ -4,7 +4,7 @@ A link's token is in the address of its page. The page therefore sends no Refere
 token on in a hidden field. Looking at it changes nothing: programs that check mails follow links.
 """
 
-from flask import Response, current_app, flash, request, url_for
+from flask import Response, flash, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.db.unit_of_work import in_transaction
@@ -22,6 +22,7 @@ from app.services.accounts import (
     password_hashing,
     recovery,
 )
+from app.services.operations import store_service
 from app.web.limits import rate_limits
 
 blp = PageBlueprint("recovery_pages", __name__)
@@ -121,7 +122,7 @@ def _carried_out(form: Form) -> bool:
 def _reset(body: dict[str, str]) -> User:
     token, client = body["token"], request.remote_addr
     user = recovery.find_user(token)
-    store_name = current_app.config["STORE_NAME"]
+    store_name = store_service.known_details().name
     auth_service.refuse_weak_password_of(user, body["new_password"], store_name)
     new_hash = password_hashing.hash_password(body["new_password"])
     return in_transaction(lambda: recovery.reset_password(token, new_hash, client))

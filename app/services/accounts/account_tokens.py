@@ -93,13 +93,20 @@ def issue(user: User, purpose: str, email: str) -> int | None:
     return row.id
 
 
-def link_token(token_id: int) -> str | None:
-    """The token of a row, for its link; None if it is not open any more.
+def link_token(token_id: int, user_id: int, email: str, *purposes: str) -> str | None:
+    """The token of a row, for the link in a mail to this address; None if it is not open any more.
 
-    None, too, if it was issued under a SECRET_KEY that is no longer known.
+    None, too, if the row is of another account, address or purpose: a database may give the id of a deleted
+    row again, and nobody else may get the link. None, too, if it was issued under a SECRET_KEY that is no
+    longer known.
     """
-    query = select(AccountToken.seed, AccountToken.token_hash)
-    row = db.session.execute(query.where(AccountToken.id == token_id, _is_open())).one_or_none()
+    query = select(AccountToken.seed, AccountToken.token_hash).where(
+        AccountToken.id == token_id,
+        AccountToken.user_id == user_id,
+        AccountToken.email == email,
+        AccountToken.purpose.in_(purposes),
+    )
+    row = db.session.execute(query.where(_is_open())).one_or_none()
     if row is None:
         return None
     tokens = _tokens(row.seed)

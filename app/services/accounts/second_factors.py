@@ -119,7 +119,8 @@ def use_code(user_id: int, text: str) -> str | None:
     row = _find(user_id)
     if row is None or row.confirmed_at is None:
         return None
-    if any(_use_step(user_id, step) for step in _steps_of(row, code)):
+    # The last step first: one code may be that of two, and must not count for each.
+    if any(_use_step(user_id, step) for step in _steps_of(row, code)[-1:]):
         return "code"
     return "recovery code" if _use_recovery_code(user_id, code) else None
 

@@ -11,24 +11,26 @@ from app.web.mails.templates import MailTemplate, NoSubject, Values, add_templat
 
 
 def load_reset(context: Values) -> Values:
-    """The link of the context's `token`, the id of its row.
+    """The link of the context's `token`, the id of its row, for its `user` and `recipient`.
 
     Raises:
         NoSubject: the link would not work any more.
     """
-    return _with_link("/password/reset", "reset", context)
+    return _with_link("/password/reset", context, "reset")
 
 
 def load_confirmation(context: Values) -> Values:
     """The link by which the holder of an address confirms it; raises NoSubject as `load_reset` does."""
-    return _with_link("/email/verify", "verify", context)
+    return _with_link("/email/verify", context, "verify", "email")
 
 
-def _with_link(path: str, purpose: str, context: Values) -> Values:
-    token = account_tokens.link_token(context["token"])
+def _with_link(path: str, context: Values, *purposes: str) -> Values:
+    token = account_tokens.link_token(
+        context["token"], context["user"], context["recipient"], *purposes
+    )
     if token is None:
         raise NoSubject("The link does not work any more.")
-    hours = int(account_tokens.LIFETIMES[purpose].total_seconds()) // 3600
+    hours = int(account_tokens.LIFETIMES[purposes[0]].total_seconds()) // 3600
     return {"link": path_link(f"{path}?token={token}"), "hours": hours}
 
 

@@ -33,7 +33,8 @@ def build(mail: QueuedMail) -> EmailMessage:
         NoSubject: what the mail is about no longer exists.
     """
     template, shop = find_template(mail.template), mail_shop()
-    content = rendering.render(template.name, {**template.load(mail.context), "shop": shop})
+    values = template.load({**mail.context, "recipient": mail.recipient})
+    content = rendering.render(template.name, {**values, "shop": shop})
     message = EmailMessage(policy=policy.SMTP)
     message["From"] = _address(shop.name, sender_address())
     message["To"] = _address("", emails.wire_form(mail.recipient))

@@ -24,7 +24,7 @@ class MailTemplate:
     title: str
     """What staff read in lists."""
     load: Callable[[Values], Values]
-    """The template's values, from what `queue_mail` was given. Runs in a transaction.
+    """The template's values, from what `queue_mail` was given and the `recipient`. Runs in a transaction.
 
     Raises:
         NoSubject: there is nothing to tell.

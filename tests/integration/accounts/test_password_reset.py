@@ -12,7 +12,7 @@ from app.extensions import db
 from app.models import AccountToken, Job, Mail, SecondFactor, SecurityEvent, User
 from app.services import user_service
 from app.services.accounts import account_tokens, recovery
-from app.services.operations import purge_service
+from app.services.operations import purge_service, store_service
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller
 from tests.integration.links import mails, newest_link, newest_token, text_of, work
@@ -136,17 +136,34 @@ class TestForgot:
         token = token_for(app)
         row = only_row(app, AccountToken)
 
-        assert inside(app, account_tokens.link_token, row.id) == token
+        assert inside(app, account_tokens.link_token, row.id, ann.id, EMAIL, "reset") == token
 
     def test_a_new_secret_key_does_not_break_links_that_wait(self, app, ann, monkeypatch):
         token = token_for(app)
         row, old = only_row(app, AccountToken), app.config["SECRET_KEY"]
         monkeypatch.setitem(app.config, "SECRET_KEY", "another-secret-of-more-than-32-bytes!")
-        assert inside(app, account_tokens.link_token, row.id) is None
+        assert inside(app, account_tokens.link_token, row.id, ann.id, EMAIL, "reset") is None
 
         monkeypatch.setitem(app.config, "SECRET_KEY_FALLBACKS", [old])
-        assert inside(app, account_tokens.link_token, row.id) == token
+        assert inside(app, account_tokens.link_token, row.id, ann.id, EMAIL, "reset") == token
         assert reset(app, token).status_code == 204
+
+    def test_a_mail_that_waits_never_gets_the_link_of_another_token(self, app, ann):
+        bob = make_user(app, email="bob@example.com")
+        inside(app, lambda: in_transaction(lambda: recovery.send_link(ann.id)))
+        (mine,) = rows(app, AccountToken)
+        for facts in (
+            {"user_id": bob.id, "email": bob.email},  # the id was given to somebody else
+            {"email": "other@example.com"},
+            {"purpose": "email"},
+        ):
+            change(app, mine, **facts)
+            assert inside(app, account_tokens.link_token, mine.id, ann.id, EMAIL, "reset") is None
+            change(app, mine, user_id=ann.id, email=EMAIL, purpose="reset")
+        change(app, mine, user_id=bob.id, email=bob.email)
+
+        (mail,) = mails(app, "password_reset")
+        assert (mail.status, mail.error) == ("failed", "The link does not work any more.")
 
     def test_a_mail_that_waited_too_long_is_not_sent(self, app, ann):
         inside(app, lambda: in_transaction(lambda: recovery.send_link(ann.id)))
@@ -250,6 +267,13 @@ class TestReset:
         answer = reset(app, token, password)
         assert (answer.status_code, list(answer.json["errors"])) == (422, ["new_password"])
         assert reset(app, token).status_code == 204
+
+    def test_the_name_that_staff_gave_the_shop_is_weak(self, app, ann, monkeypatch):
+        details = inside(app, store_service.known_details)._replace(name="Wicker and Reed")
+        monkeypatch.setattr(store_service, "known_details", lambda: details)
+
+        answer = reset(app, token_for(app), "wicker and reed")
+        assert (answer.status_code, list(answer.json["errors"])) == (422, ["new_password"])
 
     def test_the_second_factor_stays(self, app):
         owner = make_owner(app)

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 
 from app.domain.clock import utc_now
+from app.domain.people import second_factor
 from app.domain.people.second_factor import RECOVERY_CODES
 from app.models import Cart, RecoveryCode, SecondFactor, SecurityEvent, Session, SignInStep
 from tests import factories
@@ -230,6 +231,13 @@ class TestSignIn:
 
         assert (first.status_code, again.status_code) == (200, 401)
         assert again.json["code"] == "invalid_code"
+
+    def test_a_code_that_is_right_for_two_moments_counts_once(self, app, owner, monkeypatch):
+        step = only_row(app, SecondFactor).last_step
+        monkeypatch.setattr(second_factor, "matching_steps", lambda *_rest: [step + 1, step + 2])
+        codes = [second_step(Caller(app), first_step(app), "123456") for _ in range(2)]
+
+        assert [answer.status_code for answer in codes] == [200, 401]
 
     def test_no_earlier_code_counts_after_a_later_one(self, app, owner):
         second_step(Caller(app), first_step(app), owner.authenticator.code(1))
