@@ -48,8 +48,8 @@ def pending_setup(actor: Actor, issuer: str) -> Setup | None:
 def confirm(actor: Actor, code: str) -> list[str] | ShopError:
     """Ask for codes from now on; returns the recovery codes, which nothing shows again.
 
-    All other sessions end, because they were opened without the second factor. A wrong code is
-    returned, so that it is counted.
+    All other sessions end, because they were opened without the second factor, and open links of mails
+    become invalid. A wrong code is returned, so that it is counted.
 
     Raises:
         Conflict: `mfa_not_begun`, `mfa_enabled`.
@@ -66,7 +66,7 @@ def confirm(actor: Actor, code: str) -> list[str] | ShopError:
         security_log.record_of(actor, security_log.CODE_REFUSED)
         return Invalid({"code": ["This is not the present code. Check the clock of your device."]})
     throttle_service.record_success(guards, rows)
-    session_service.end_all(user.id, except_id=actor.session_id)
+    _forget_password_alone(user, actor)
     security_log.record_of(actor, security_log.SECOND_FACTOR_ADDED)
     return second_factors.renew_recovery_codes(user.id)
 
@@ -132,6 +132,16 @@ def _record(actor: Actor, attempt: Attempt) -> User | ShopError:
     if isinstance(user, ShopError):
         security_log.record_of(actor, security_log.PASSWORD_REFUSED)
     return user
+
+
+def _forget_password_alone(user: User, actor: Actor) -> None:
+    """Trust nothing that somebody may have got with the password alone.
+
+    Devices and networks that signed in before would otherwise have free tries at the codes.
+    """
+    session_service.end_all(user.id, except_id=actor.session_id)
+    session_service.erase_places(user.id, except_id=actor.session_id)
+    user.password_version += 1  # what device tokens and links of mails are bound to
 
 
 def _refuse_unless_pending(user_id: int) -> None:

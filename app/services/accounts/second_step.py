@@ -7,7 +7,7 @@ otherwise whoever knows the password could begin steps without end, and guess a 
 
 Whoever guesses here knows the password already, so unlike for passwords, an account's failures from all
 strange networks lock these for the rest of the day. The owner gets in from a network or a device that
-signed in before.
+signed in with a code before; those have a limit a day, too.
 """
 
 from dataclasses import dataclass

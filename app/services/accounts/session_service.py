@@ -226,14 +226,19 @@ def end(session_id: int) -> None:
 
 def end_all(user_id: int, except_id: int | None = None) -> None:
     """End every session of a user, or every other one."""
-    others = Session.id != except_id if except_id is not None else Session.id.is_not(None)
-    _end_where(Session.user_id == user_id, others)
+    _end_where(*_sessions(user_id, except_id))
 
 
-def erase_places(user_id: int) -> None:
+def erase_places(user_id: int, except_id: int | None = None) -> None:
     """Erase the networks from which, and the programs by which, a user signed in."""
     no_places = {"place": None, "user_agent": None}
-    db.session.execute(update(Session).where(Session.user_id == user_id).values(no_places))
+    sessions = _sessions(user_id, except_id)
+    db.session.execute(update(Session).where(*sessions).values(no_places))
+
+
+def _sessions(user_id: int, except_id: int | None) -> list[ColumnElement[bool]]:
+    others = Session.id != except_id if except_id is not None else Session.id.is_not(None)
+    return [Session.user_id == user_id, others]
 
 
 def _end_where(*conditions: ColumnElement[bool]) -> None:

@@ -90,8 +90,7 @@ def login_guards(email_key: str, address: str | None, is_known: bool) -> Attempt
     here = _for_account(account, networks)
     if is_known:
         return AttemptCounters(tuple(here))
-    # A new key each day: no success ends this count, so the day has to.
-    today = f"day:{utc_now().date()}"
+    today = _today()
     anywhere = FailureCounter(
         account + _hashed(today), guessing.FREE_FROM_ANYWHERE, in_a_row=False, locks=False
     )
@@ -137,21 +136,32 @@ def _device_guards(account: str, token: str) -> AttemptCounters:
 def code_guards(user_id: int, address: str | None, is_known: bool) -> AttemptCounters:
     """The counters of a code of a second factor; `is_known` says whether the network is known.
 
-    The account's failures from all strange networks lock these for the day.
+    The account's failures from all strange networks lock these for the day, and those from all known
+    networks and devices lock these.
     """
-    account, day = code_key(user_id), COUNT_LIFETIME
+    account = code_key(user_id)
     here = _for_account(account, networks_of(address) or ("nowhere",))
     if is_known:
-        return AttemptCounters(tuple(here))
-    today = f"day:{utc_now().date()}"
-    free = guessing.FREE_FROM_ANYWHERE
-    anywhere = FailureCounter(account + _hashed(today), free, day, day, in_a_row=False)
-    return AttemptCounters((*here, anywhere, *_for_all_accounts(networks_of(address), today)))
+        return AttemptCounters((*here, _codes_today(account, "known")))
+    for_all_accounts = _for_all_accounts(networks_of(address), _today())
+    return AttemptCounters((*here, _codes_today(account, "strange"), *for_all_accounts))
 
 
 def code_guards_of_device(user_id: int, token: str) -> AttemptCounters:
     """The counters of a code from a device that carries the account's token."""
-    return _device_guards(code_key(user_id), token)
+    account = code_key(user_id)
+    of_device = _device_guards(account, token).counters
+    return AttemptCounters((*of_device, _codes_today(account, "known")))
+
+
+def _codes_today(account: str, whose: str) -> FailureCounter:
+    key, day = account + _hashed(f"{whose}:{_today()}"), COUNT_LIFETIME
+    return FailureCounter(key, guessing.FREE_FROM_ANYWHERE, day, day, in_a_row=False)
+
+
+def _today() -> str:
+    """A part of keys of counts that no success ends, so the day has to."""
+    return f"day:{utc_now().date()}"
 
 
 def code_key(user_id: int) -> str:

@@ -6,10 +6,11 @@ import pytest
 import time_machine
 
 from app.domain.clock import utc_now
+from app.domain.people import guessing
 from app.models import LoginThrottle, Session
 from tests.integration.conftest import Caller
-from tests.integration.people import at_once, rows, statuses
-from tests.integration.second_factors import WRONG, first_step, make_owner, second_step
+from tests.integration.people import at_once, login, make_user, rows, signed_in_as, statuses
+from tests.integration.second_factors import WRONG, first_step, make_owner, second_step, set_up
 
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
@@ -115,6 +116,49 @@ def test_a_device_that_guesses_counts_like_any_other(app, owner, clock):
     codes = [second_step(phone, first_step(app), WRONG).json["code"] for _ in range(16)]
 
     assert codes == ["invalid_code"] * 15 + ["too_many_attempts"]
+
+
+def test_devices_from_before_the_set_up_have_no_tries_of_their_own(app):
+    make_user(app)
+    devices = [login(Caller(app)).headers["X-Device-Token"] for _ in range(12)]
+    set_up(signed_in_as(app))
+
+    codes = []
+    for device in devices:
+        phone = Caller(app, **{"X-Device-Token": device})
+        token = first_step(app, **at(ELSEWHERE))
+        codes.append(second_step(phone, token, WRONG, **at(ELSEWHERE)).json["code"])
+
+    assert codes == ["invalid_code"] * 5 + ["too_many_attempts"] * 7
+
+
+def test_networks_from_before_the_set_up_are_strange(app):
+    make_user(app)
+    networks = [f"203.0.113.{number}" for number in range(12)]
+    for network in networks:
+        login(Caller(app), **at(network))
+    set_up(signed_in_as(app))
+
+    codes = [code for network in networks for code in guess(app, 5, network)]
+
+    assert codes == ["invalid_code"] * 50 + ["too_many_attempts"] * 10
+
+
+def test_all_known_devices_together_have_a_limit_a_day(app, owner, clock, monkeypatch):
+    monkeypatch.setattr(guessing, "FREE_FROM_ANYWHERE", 12)
+    devices = []
+    for _ in range(2):
+        answer = second_step(Caller(app), first_step(app), owner.authenticator.code())
+        devices.append(Caller(app, **{"X-Device-Token": answer.headers["X-Device-Token"]}))
+        clock.shift(30)
+
+    codes = [
+        second_step(phone, first_step(app), WRONG).json["code"]
+        for phone in devices
+        for _ in range(9)
+    ]
+
+    assert codes == ["invalid_code"] * 12 + ["too_many_attempts"] * 6
 
 
 def test_the_counts_are_erased_with_the_account(app, owner):
