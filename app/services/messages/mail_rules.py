@@ -5,13 +5,18 @@ each event queues its mails once. What is no event, such as a parked job, is que
 that does it.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from app.db.moments import seconds_from_now
 from app.domain.clock import rfc3339, utc_now
+from app.domain.people import emails
 from app.extensions import db
-from app.models import Order, Session, Store, User, WebhookEndpoint
+from app.models import Mail, Order, Session, Store, User, WebhookEndpoint
 from app.services.messages.event_feed import EventRow
 from app.services.messages.job_queue import ClaimedJob
 from app.services.messages.mail_service import KIND, queue_mail
@@ -26,6 +31,21 @@ MAX_STAFF = 20
 """To how many of staff a note goes, if the shop has no address of its own."""
 MAX_VARIANTS = 50
 """How many articles a mail lists."""
+MAX_FOR_GUEST = 20
+"""How many mails about orders an address gets in GUEST_SECONDS, if the orders are guests'.
+
+Nobody has confirmed a guest's address: somebody may order and cancel again and again, to fill the
+mailbox of another person.
+"""
+GUEST_SECONDS = 24 * 3600.0
+log = logging.getLogger(__name__)
+
+
+class Recipient(NamedTuple):
+    """Who is told of an order."""
+
+    email: str
+    is_guest: bool
 
 
 def queue_mails(events: Sequence[EventRow]) -> None:
@@ -84,26 +104,51 @@ def _queue_order_mails(events: Sequence[EventRow]) -> None:
     if not events:
         return
     recipients = _recipients({event.subject_id for event in events})
+    counts = _recent_counts({emails.key(to.email) for to in recipients.values() if to.is_guest})
+    skipped = 0
     for event in events:
-        email = recipients.get(event.subject_id)
-        if email:
-            context = {"order": event.data["number"]}
-            queue_mail(ORDER_TEMPLATES[event.type], email, f"event {event.seq}", context)
+        to = recipients.get(event.subject_id)
+        if to is None:
+            continue
+        key = emails.key(to.email)
+        if to.is_guest and counts[key] >= MAX_FOR_GUEST:
+            skipped += 1
+            continue
+        context = {"order": event.data["number"]}
+        queue_mail(ORDER_TEMPLATES[event.type], to.email, f"event {event.seq}", context)
+        counts[key] += 1
+    if skipped:
+        words = "%s mails about guests' orders are not sent: their addresses got %s within a day."
+        log.warning(words, skipped, MAX_FOR_GUEST)
 
 
-def _recipients(order_ids: Iterable[int]) -> dict[int, str | None]:
-    """The address of each order: the account's present one, or a guest's."""
+def _recipients(order_ids: Iterable[int]) -> dict[int, Recipient]:
+    """The address of each order: the account's present one, or a guest's. Erased ones are left out."""
     address = func.coalesce(User.email, Order.email).label("address")
-    query = select(Order.id, address).outerjoin(User, User.id == Order.user_id)
+    query = select(Order.id, address, Order.user_id).outerjoin(User, User.id == Order.user_id)
     rows = db.session.execute(query.where(Order.id.in_(list(order_ids))))
-    return {row.id: row.address for row in rows}
+    return {row.id: Recipient(row.address, row.user_id is None) for row in rows if row.address}
+
+
+def _recent_counts(keys: Collection[str]) -> Counter[str]:
+    """How many mails about orders each of these addresses got lately."""
+    if not keys:
+        return Counter()
+    query = (
+        select(Mail.recipient_key, func.count().label("number"))
+        .where(Mail.recipient_key.in_(keys), Mail.template.in_(ORDER_TEMPLATES.values()))
+        .where(Mail.created_at > seconds_from_now(-GUEST_SECONDS))
+        .group_by(Mail.recipient_key)
+    )
+    return Counter({row.recipient_key: row.number for row in db.session.execute(query)})
 
 
 def _queue_stock_mails(events: Sequence[EventRow]) -> None:
-    """One mail for all articles that sold out meanwhile."""
-    if events:
-        ids = sorted({event.subject_id for event in events})[:MAX_VARIANTS]
-        _tell_staff("stock_out", f"event {events[0].seq}", {"variants": ids})
+    """One mail for each MAX_VARIANTS articles that sold out meanwhile."""
+    ids = sorted({event.subject_id for event in events})
+    for start in range(0, len(ids), MAX_VARIANTS):
+        key = f"event {events[0].seq} {start}"
+        _tell_staff("stock_out", key, {"variants": ids[start : start + MAX_VARIANTS]})
 
 
 def _tell_staff(template: str, key: str, context: dict[str, object]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.db.moments import seconds_from_now
 from app.db.unit_of_work import in_transaction
 from app.extensions import db
 from app.jobs import KINDS, RELAYS
@@ -89,6 +90,41 @@ def test_a_cancelled_order_is_told(app, product):
     assert "Nothing of it will be sent" in text_of(app, rows(app, Mail)[1])
 
 
+def test_a_guests_address_gets_so_many_mails_a_day(app, product, monkeypatch, caplog):
+    monkeypatch.setattr(mail_rules, "MAX_FOR_GUEST", 3)
+
+    def order_and_cancel():
+        guest = Caller(app)
+        placed = guest_order(guest, product)
+        assert guest.post(f"/api/orders/{placed['number']}/cancel").status_code == 200
+
+    order_and_cancel()
+    order_and_cancel()  # in one batch
+    work(app)
+    assert len(mails(app)) == 3
+    order_and_cancel()
+    work(app)
+    assert len(mails(app)) == 3
+    assert "2 mails about guests' orders are not sent" in caplog.text
+    assert "guest@example.com" not in caplog.text
+    yesterday = seconds_from_now(-mail_rules.GUEST_SECONDS - 60)
+    age = db.update(Mail).values(created_at=yesterday)
+    inside(app, lambda: in_transaction(lambda: db.session.execute(age)))
+    order_and_cancel()
+    work(app)
+    assert len(mails(app)) == 5
+
+
+def test_an_accounts_owner_is_told_of_any_number_of_orders(app, product, monkeypatch):
+    monkeypatch.setattr(mail_rules, "MAX_FOR_GUEST", 1)
+    make_user(app, email="ann@example.com")
+    ann = signed_in_as(app, "ann@example.com")
+    for _ in range(3):
+        order(ann, product)
+    work(app)
+    assert len(mails(app)) == 3
+
+
 def test_the_mail_goes_to_the_accounts_present_address(app, product):
     ann = make_user(app, email="ann@example.com")
     order(signed_in_as(app, "ann@example.com"), product)
@@ -115,6 +151,18 @@ def test_staff_are_told_what_sold_out_in_one_mail(app, product, staff):
     text = text_of(app, row)
     assert "Blue mug" in text
     assert "Red mug" in text
+
+
+def test_all_that_sold_out_is_told_in_mails_of_a_limited_length(app, product, staff, monkeypatch):
+    monkeypatch.setattr(mail_rules, "MAX_VARIANTS", 2)
+    names = ["Blue mug", "Red mug", "Green mug"]
+    for name in names[1:]:
+        guest_order(Caller(app), inside(app, factories.product, stock=1, name=name), 1)
+    guest_order(Caller(app), product, 5)
+    work(app)
+    told = [text_of(app, row) for row in rows(app, Mail) if row.template == "stock_out"]
+    assert len(told) == 2
+    assert all(name in "".join(told) for name in names)
 
 
 def test_what_is_in_stock_again_is_not_told(app, product, staff):
