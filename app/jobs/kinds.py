@@ -24,6 +24,10 @@ class Postponed(Exception):
         self.seconds = seconds
 
 
+class Ended(Exception):
+    """Raised by a job that has ended itself, in the transaction that saw there was no work left."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of job and the function that carries it out.

@@ -1,84 +1,73 @@
 """Sends webhooks. `app.services.messages.webhook_deliveries` says what is promised."""
 
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from functools import partial
 
 from flask import current_app
 from standardwebhooks import Webhook
 
-from app.db.unit_of_work import end_session, in_transaction
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
 from app.encryption import Undecryptable
+from app.errors import NotFound
 from app.gateways import webhooks
 from app.gateways.webhooks import NoReply
-from app.jobs.kinds import Postponed
+from app.jobs.kinds import Ended, Postponed
 from app.models import WebhookDelivery
-from app.services.messages import webhook_deliveries, webhook_endpoints
+from app.services.messages import job_queue, webhook_deliveries, webhook_endpoints
 from app.services.messages.job_queue import ClaimedJob
 from app.services.messages.webhook_deliveries import Outcome
 
-MOST_AT_ONCE = 2
-"""Deliveries of one endpoint that a worker process sends at the same time. A receiver that answers slowly
-then leaves threads for the others."""
-_PAUSE_SECONDS = 0.5
-_busy: Counter[int] = Counter()
-_lock = threading.Lock()
+SECONDS = 20.0
+"""How long one try sends. The job is due again at once, behind the jobs that became due meanwhile."""
 
 
-def deliver(job: ClaimedJob) -> None:
-    """Send one delivery, unless it has ended or has to wait.
+def send_waiting(job: ClaimedJob) -> None:
+    """Send what waits for an endpoint, one after the other.
 
     Raises:
-        Postponed: it waits for its time, its endpoint or a free place.
+        Ended: nothing waits.
+        Postponed: it goes on later.
     """
-    delivery_id = int(job.body["delivery_id"])
-    delivery = webhook_deliveries.read_for_attempt(delivery_id)
-    end_session()
-    if delivery is None:
-        return
-    if not delivery.endpoint.is_active:
-        _give_up(delivery_id, "The endpoint is switched off.")
-        return
-    with _place(delivery.endpoint_id):
-        _attempt(delivery_id)
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        try:
+            delivery = in_transaction(partial(_next_delivery, job))
+        except NotFound:  # the endpoint was deleted, and its deliveries with it
+            return
+        if delivery is None:
+            raise Ended
+        _attempt(delivery)
+    raise Postponed(0)
 
 
-def _attempt(delivery_id: int) -> None:
-    delivery = in_transaction(partial(_take_turn, delivery_id))
-    if delivery is None:
-        return
+def _next_delivery(job: ClaimedJob) -> WebhookDelivery | None:
+    """The delivery to send now. None if nothing waits: then the job ends in this transaction.
+
+    Raises:
+        Postponed: there will be one later.
+        NotFound: there is no such endpoint.
+    """
+    found = webhook_deliveries.next_delivery(int(job.body["endpoint_id"]))
+    if isinstance(found, float):
+        raise Postponed(max(found, 0.01))
+    if found is None:
+        job_queue.complete(job)
+    return found
+
+
+def _attempt(delivery: WebhookDelivery) -> None:
+    outcome = _send(delivery)
+    first_pause = current_app.config["WEBHOOK_RETRY_SECONDS"]
+    in_transaction(partial(webhook_deliveries.record_outcome, delivery.id, outcome, first_pause))
+
+
+def _send(delivery: WebhookDelivery) -> Outcome:
     try:
         headers = _headers(delivery)
-    except Undecryptable:
-        _give_up(delivery_id, "Its secret cannot be read with this SECRET_KEY. Rotate it.")
-        return
-    outcome = _send(delivery, headers)
-    first_pause = current_app.config["WEBHOOK_RETRY_SECONDS"]
-    pause = in_transaction(
-        partial(webhook_deliveries.record_outcome, delivery_id, outcome, first_pause)
-    )
-    if pause is not None:
-        raise Postponed(pause)
-
-
-def _take_turn(delivery_id: int) -> WebhookDelivery | None:
-    """The delivery, if it may be sent now.
-
-    Raises:
-        Postponed: it has to wait.
-    """
-    delivery = webhook_deliveries.read_for_attempt(delivery_id)
-    if delivery is not None and (seconds := webhook_deliveries.wait_seconds(delivery)):
-        raise Postponed(seconds)
-    return delivery
-
-
-def _send(delivery: WebhookDelivery, headers: dict[str, str]) -> Outcome:
-    try:
         reply = webhooks.sender().send(delivery.endpoint.url, delivery.body, headers)
+    except Undecryptable:
+        return Outcome(None, "Its secret cannot be read with this SECRET_KEY. Rotate it.", None)
     except NoReply as error:
         return Outcome(None, str(error), None)
     return Outcome(reply.status, None, reply.milliseconds)
@@ -102,25 +91,3 @@ def _headers(delivery: WebhookDelivery) -> dict[str, str]:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-
-
-def _give_up(delivery_id: int, error: str) -> None:
-    in_transaction(partial(webhook_deliveries.give_up, delivery_id, error))
-
-
-@contextmanager
-def _place(endpoint_id: int) -> Iterator[None]:
-    """One of the endpoint's places in this process.
-
-    Raises:
-        Postponed: all are taken.
-    """
-    with _lock:
-        if _busy[endpoint_id] >= MOST_AT_ONCE:
-            raise Postponed(_PAUSE_SECONDS)
-        _busy[endpoint_id] += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _busy[endpoint_id] -= 1

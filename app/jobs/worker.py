@@ -25,7 +25,7 @@ from app.db.moments import seconds_from_now
 from app.db.unit_of_work import end_session, in_transaction
 from app.errors import ShopError
 from app.extensions import db
-from app.jobs.kinds import Kind, NoRetry, Postponed, Schedule, slot_key
+from app.jobs.kinds import Ended, Kind, NoRetry, Postponed, Schedule, slot_key
 from app.observability import worker_status
 from app.services.messages import job_queue, mail_rules
 from app.services.messages.job_queue import LEASE_SECONDS, ClaimedJob, LeaseLost
@@ -46,7 +46,8 @@ class Relay:
     """Work that is looked for in a table of its own, in batches of one transaction each."""
 
     is_any_due: Callable[[], bool]
-    carry_out: Callable[[], object]
+    carry_out: Callable[[], int]
+    """Carries out a batch; how much there was."""
 
 
 class Worker:
@@ -95,8 +96,13 @@ class Worker:
         with self._app.app_context():
             self._make_scheduled_jobs()
         with self._beating():
-            while not self._stopping.is_set() and (job := self._relay_and_claim()):
-                self._finish(job)
+            while not self._stopping.is_set():
+                has_relayed = self._relay()
+                job = self._claim()
+                if job is not None:
+                    self._finish(job)
+                elif not has_relayed:
+                    return
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -128,6 +134,7 @@ class Worker:
         """Look for a job until there is one; None once the worker is to stop."""
         while not self._stopping.is_set():
             try:
+                has_relayed = self._relay()
                 job = self._claim_due()
             except SQLAlchemyError as error:
                 log.warning("The worker cannot ask for jobs: %s.", type(error).__name__)
@@ -135,32 +142,30 @@ class Worker:
                 continue
             if job is not None:
                 return job
-            self._stopping.wait(POLL_SECONDS)
+            if not has_relayed:
+                self._stopping.wait(POLL_SECONDS)
         return None
 
-    def _relay_and_claim(self) -> ClaimedJob | None:
-        self._relay()
-        return self._claim()
-
-    def _relay(self) -> None:
-        """Carry out what the relays find. One that fails keeps no job waiting: it is tried again later."""
+    def _relay(self) -> bool:
+        """Carry out a batch of what each relay finds; whether there was one. A relay that fails keeps no
+        job waiting: it is tried again later."""
         if time.monotonic() < self._relay_from:
-            return
+            return False
         with self._app.app_context():
             try:
-                for relay in self._relays:
-                    while relay.is_any_due():
-                        in_transaction(relay.carry_out)
+                due = [relay for relay in self._relays if relay.is_any_due()]
+                counts = [in_transaction(relay.carry_out) for relay in due]
+                return any(counts)
             except SQLAlchemyError:
                 raise
             except Exception:
                 log.exception("Events cannot be passed on.")
                 self._relay_from = time.monotonic() + RELAY_PAUSE_SECONDS
+                return False
             finally:
                 end_session()
 
     def _claim_due(self) -> ClaimedJob | None:
-        self._relay()
         with self._app.app_context():
             is_any_due = job_queue.is_any_due(self._kinds)
             end_session()
@@ -192,6 +197,8 @@ class Worker:
             self._run(job, kind)
         except LeaseLost:
             raise
+        except Ended:
+            return
         except Postponed as later:
             in_transaction(partial(job_queue.postpone, job, later.seconds))
         except Exception as error:

@@ -13,7 +13,7 @@ from app.models.timestamps import Timestamped
 class WebhookEndpoint(Timestamped, Base):
     """The address of another system that is told of events.
 
-    After a failure nothing is sent to it until `paused_until`; then one delivery tries it. Secrets are
+    After a failure nothing is sent to it until `paused_until`. Secrets are
     encrypted (`app.encryption`). While `old_secret_until` lies ahead, deliveries are signed with both.
     """
 
@@ -47,10 +47,12 @@ class WebhookDelivery(Base):
         CheckConstraint("attempts >= 0", name="attempts_not_negative"),
         CheckConstraint("(status = 'waiting') = (ended_at IS NULL)", name="ended_when_over"),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
-        partial_index(
-            "ix_webhook_deliveries_waiting",
-            *("endpoint_id", "subject_kind", "subject_id", "event_seq"),
-            where="status = 'waiting'",
+        *(
+            partial_index(f"ix_webhook_deliveries_{name}", *columns, where="status = 'waiting'")
+            for name, columns in (
+                ("waiting", ("endpoint_id", "event_seq")),
+                ("of_subject", ("endpoint_id", "subject_kind", "subject_id", "event_seq")),
+            )
         ),
         IDS_USED_ONCE,
     )

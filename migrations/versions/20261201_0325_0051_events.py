@@ -125,7 +125,10 @@ def _create_on_postgresql(
     name: str, table: str, event: str, condition: str, statements: str
 ) -> None:
     op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
+        # As the owner: the runtime role has rights on `events` only after the last migration, and the
+        # release before goes on selling meanwhile.
+        " SECURITY DEFINER SET search_path = public, pg_temp AS"
         f" $$ BEGIN {statements}; RETURN NULL; END $$"
     )
     op.execute(

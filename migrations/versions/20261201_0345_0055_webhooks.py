@@ -85,11 +85,14 @@ def upgrade() -> None:
     waiting = sa.text("status = 'waiting'")
     op.create_index("ix_webhook_deliveries_created_at", DELIVERIES, ["created_at"])
     op.create_index("ix_webhook_deliveries_endpoint_id_id", DELIVERIES, ["endpoint_id", "id"])
-    op.create_index(
-        "ix_webhook_deliveries_waiting", DELIVERIES,
-        ["endpoint_id", "subject_kind", "subject_id", "event_seq"],
-        postgresql_where=waiting, sqlite_where=waiting,
-    )  # fmt: skip
+    for name, columns in (
+        ("waiting", ["endpoint_id", "event_seq"]),
+        ("of_subject", ["endpoint_id", "subject_kind", "subject_id", "event_seq"]),
+    ):
+        op.create_index(
+            f"ix_webhook_deliveries_{name}", DELIVERIES, columns,
+            postgresql_where=waiting, sqlite_where=waiting,
+        )  # fmt: skip
 
 
 def downgrade() -> None:

@@ -27,7 +27,7 @@ from app.domain.money import to_text
 from app.extensions import db
 from app.models import Event
 
-BATCH = 500
+BATCH = 100
 """Events that one transaction numbers."""
 STORED_DAYS = 90
 """How long events stay at least."""
@@ -64,8 +64,13 @@ def is_any_unnumbered() -> bool:
     return bool(db.session.scalar(select(exists().where(Event.seq.is_(None)))))
 
 
-def number(subscribers: Sequence[Subscriber], limit: int = BATCH) -> int:
-    """Number up to `limit` events, oldest first, and pass them to `subscribers`; how many there were."""
+def number(subscribers: Sequence[Subscriber], limit: int = BATCH, waits: bool = True) -> int:
+    """Number up to `limit` events, oldest first, and pass them to `subscribers`; how many there were.
+
+    With `waits=False` there are none while another transaction numbers.
+    """
+    if not _take_turn(waits):
+        return 0
     events = _number(Event.seq.is_(None), limit)
     for subscriber in subscribers if events else ():
         subscriber(events)
@@ -81,6 +86,7 @@ def number_own(after_id: int) -> None:
     own = and_(Event.seq.is_(None), Event.id > after_id)
     if is_postgresql():  # where others may commit meanwhile
         own = and_(own, literal_column("events.xmin::text::bigint") == func.txid_current() % 2**32)
+    _take_turn()
     _number(own, None)
 
 
@@ -89,9 +95,21 @@ def highest_id() -> int:
     return db.session.scalar(select(func.max(Event.id))) or 0
 
 
+def _take_turn(waits: bool = True) -> bool:
+    """Lock out other numberings until the commit; False if another has the lock and this one does not wait.
+
+    A statement of its own: the next one begins after the lock is held, and sees what is committed.
+    SQLite has one writer at a time.
+    """
+    if not is_postgresql():
+        return True
+    if waits:
+        db.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        return True
+    return bool(db.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))))
+
+
 def _number(condition: ColumnElement[bool], limit: int | None) -> Sequence[EventRow]:
-    # A statement of its own: the next one begins after the lock is held, and sees what is committed.
-    db.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     batch = (
         select(Event.id, func.row_number().over(order_by=Event.id).label("place"))
         .where(condition)

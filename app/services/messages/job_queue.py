@@ -77,6 +77,25 @@ def enqueue(
     )
 
 
+def wake(kind: str, key: str, body: Mapping[str, Any], is_urgent: bool = False) -> None:
+    """Store a job that looks for its work itself, or make it due again if it has ended.
+
+    One that waits for its time stays as it is, unless it `is_urgent`; so does a parked one. The job has
+    to end in a transaction that sees there is no work, under a lock that whoever stores work holds.
+    """
+    run(_ENQUEUE, kind=kind, key=key, body=dict(body), delay=0.0)
+    may_change = Job.status == "done"
+    if is_urgent:
+        may_change |= and_(Job.status == "waiting", Job.leased_until.is_(None))
+    now = seconds_from_now(0)
+    db.session.execute(
+        update(Job)
+        .where(Job.kind == kind, Job.key == key, may_change)
+        .values(status="waiting", ended_at=None, error=None, tries=0, due_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def is_any_due(kinds: Collection[str]) -> bool:
     """Whether `claim` would probably find a job. Reads only, so it takes no turn among writers."""
     return bool(db.session.scalar(select(exists().where(_is_due(kinds)))))

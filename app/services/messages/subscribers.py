@@ -11,6 +11,9 @@ SUBSCRIBERS: Sequence[Subscriber] = (
 )
 
 
-def relay_events() -> int:
-    """Number the next events and pass them to SUBSCRIBERS; how many there were."""
-    return event_feed.number(SUBSCRIBERS)
+def relay_events(waits: bool = True) -> int:
+    """Number the next events and pass them to SUBSCRIBERS; how many there were.
+
+    With `waits=False` there are none while another process does so.
+    """
+    return event_feed.number(SUBSCRIBERS, waits=waits)

@@ -1,13 +1,16 @@
 """Deliveries of events to the endpoints of webhooks.
 
 `queue_deliveries` writes a row for each endpoint that wants an event, in the transaction that numbers the
-event, and a job for the first waiting delivery of each subject. Who ends a delivery makes the job of the
-next one of the subject, so that a receiver gets what happened to an order in order. Both lock the endpoint
-before they look, so that none of two who do so at once takes the other to have made the job.
+event, and wakes the endpoint's job. This one job sends what waits, one after the other, oldest event first.
+It ends in a transaction that holds the endpoint's lock and sees that nothing waits; `queue_deliveries` holds
+the same lock, so no delivery is left without a job.
+
+A delivery that failed waits, and with it what comes after it of the same subject, so that a receiver gets
+what happened to an order in order. The endpoint pauses, too: a receiver that is down costs one request for
+each pause, and a worker one short transaction. A delivery that fails for LIFETIME is dead.
 
 A delivery is sent at least once: a worker that dies between the answer and its own commit sends it again,
-with the same `webhook-id`. After a failure the whole endpoint pauses, and one delivery tries it again then,
-so a receiver that is down costs one request for each pause. A delivery that fails for LIFETIME is dead.
+with the same `webhook-id`.
 """
 
 import json
@@ -16,27 +19,26 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, update
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import aliased, joinedload
 
 from app.db import paging
+from app.db.bulk import insert_rows
 from app.db.paging import Page, Slice, SortKey
 from app.domain.clock import rfc3339, utc_now
+from app.domain.event_types import EVENT_TYPES
 from app.domain.people.actor import Actor
 from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import WebhookDelivery, WebhookEndpoint
 from app.services.audit import trail
-from app.services.messages import job_queue, mail_rules
+from app.services.messages import mail_rules
 from app.services.messages.event_feed import EventRow
-from app.services.messages.webhook_endpoints import lock_endpoint
+from app.services.messages.webhook_endpoints import lock_endpoint, try_at_once, wake
 
-JOB = "webhook"
 LIFETIME = timedelta(days=3)
 STORED = timedelta(days=90)
 LONGEST_PAUSE = 6 * 3600.0
-_TRY_SECONDS = 15.0
-"""For how long one delivery may try an endpoint that failed before another one does."""
 GONE = 410
 NEWEST_FIRST = SortKey("-id", WebhookDelivery.id, WebhookDelivery.id, descending=True)
 
@@ -59,73 +61,52 @@ def queue_deliveries(events: Sequence[EventRow]) -> None:
     """Store these events for the active endpoints that want them: a subscriber of the feed."""
     query = select(WebhookEndpoint).where(WebhookEndpoint.is_active).order_by(WebhookEndpoint.id)
     for endpoint in db.session.scalars(query.with_for_update()).all():
-        rows = [
-            _delivery(endpoint, event)
-            for event in events
-            if not endpoint.types or event.type in endpoint.types
-        ]
-        db.session.add_all(rows)
-        db.session.flush()
-        for row in _first_waiting([row.id for row in rows]):
-            _enqueue(row)
+        types = set(endpoint.types or EVENT_TYPES)
+        rows = [_row(endpoint, event) for event in events if event.type in types]
+        if rows:
+            insert_rows(WebhookDelivery, _COLUMNS, rows)
+            wake(endpoint)
 
 
-def read_for_attempt(delivery_id: int) -> WebhookDelivery | None:
-    """A delivery with its endpoint; None where there is nothing to send any more."""
-    query = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id)
-    delivery = db.session.scalar(query.options(joinedload(WebhookDelivery.endpoint)))
-    return delivery if delivery is not None and delivery.status == "waiting" else None
+def next_delivery(endpoint_id: int) -> WebhookDelivery | float | None:
+    """What to send to an endpoint now; else the seconds until there may be something, or None if
+    nothing waits. Locks the endpoint.
+
+    Raises:
+        NotFound: the endpoint was deleted.
+    """
+    endpoint, now = lock_endpoint(endpoint_id), utc_now()
+    if not endpoint.is_active:
+        return None
+    if endpoint.paused_until is not None and endpoint.paused_until > now:
+        return (endpoint.paused_until - now).total_seconds()
+    first = _waiting(endpoint_id).where(WebhookDelivery.next_at <= now).limit(1)
+    delivery = db.session.scalar(first.options(joinedload(WebhookDelivery.endpoint)))
+    if delivery is not None:
+        return delivery
+    later = _waiting(endpoint_id).with_only_columns(WebhookDelivery.next_at).order_by(None)
+    next_at = db.session.scalar(later.order_by(WebhookDelivery.next_at).limit(1))
+    return (next_at - now).total_seconds() if next_at else None
 
 
-def wait_seconds(delivery: WebhookDelivery) -> float:
-    """Seconds until it may be sent; 0 for now. Whoever gets 0 from an endpoint that failed tries it
-    alone, for _TRY_SECONDS."""
-    now = utc_now()
-    endpoint = delivery.endpoint
-    times = [delivery.next_at, *([endpoint.paused_until] if endpoint.paused_until else [])]
-    if max(times) > now:
-        return (max(times) - now).total_seconds()
-    if endpoint.paused_until is None:
-        return 0.0
-    turn = update(WebhookEndpoint).where(
-        WebhookEndpoint.id == endpoint.id, WebhookEndpoint.paused_until == endpoint.paused_until
-    )
-    until = now + timedelta(seconds=_TRY_SECONDS)
-    taken = db.session.execute(
-        turn.values(paused_until=until).returning(WebhookEndpoint.id),
-        execution_options={"synchronize_session": False},
-    )
-    return 0.0 if taken.first() else 1.0
-
-
-def record_outcome(delivery_id: int, outcome: Outcome, first_pause: float) -> float | None:
-    """Store how an attempt ended; seconds until the next one, None if the delivery has ended."""
+def record_outcome(delivery_id: int, outcome: Outcome, first_pause: float) -> None:
+    """Store how an attempt ended."""
     delivery = _lock_delivery(delivery_id)
     if delivery is None or delivery.status != "waiting":
-        return None
+        return
     delivery.attempts += 1
     delivery.last_status, delivery.last_error = outcome.status, outcome.error
     delivery.last_milliseconds = outcome.milliseconds
-    if outcome.is_success:
-        delivery.endpoint.failures, delivery.endpoint.paused_until = 0, None
-        delivery.endpoint.trouble = None
-        _end(delivery, "delivered")
-        return None
-    return _note_failure(delivery, outcome, first_pause)
-
-
-def give_up(delivery_id: int, error: str) -> None:
-    """End a delivery that cannot be sent at all."""
-    delivery = _lock_delivery(delivery_id)
-    if delivery is not None and delivery.status == "waiting":
-        delivery.last_error = error
-        if delivery.endpoint.is_active:
-            _note_trouble(delivery.endpoint, error)
-        _end(delivery, "dead")
+    if not outcome.is_success:
+        _note_failure(delivery, outcome, first_pause)
+        return
+    delivery.endpoint.failures, delivery.endpoint.paused_until = 0, None
+    delivery.endpoint.trouble = None
+    _end(delivery, "delivered")
 
 
 def resend(actor: Actor, delivery_id: int) -> WebhookDelivery:
-    """Send a delivery again, with the same `webhook-id`; one that waits is due at once.
+    """Send a delivery again, with the same `webhook-id`; what waits of its subject is sent before it.
 
     Raises:
         NotFound: there is none.
@@ -137,11 +118,10 @@ def resend(actor: Actor, delivery_id: int) -> WebhookDelivery:
     if not delivery.endpoint.is_active:
         raise Conflict("webhook_endpoint_inactive", "The endpoint is switched off.")
     before = {"status": delivery.status}
-    delivery.status, delivery.ended_at = "waiting", None
-    delivery.begun_at = delivery.next_at = utc_now()
-    delivery.endpoint.paused_until = None
+    delivery.status, delivery.ended_at, delivery.begun_at = "waiting", None, utc_now()
     delivery.resends += 1
-    _enqueue(delivery)
+    db.session.flush()
+    try_at_once(delivery.endpoint)
     trail.record(actor, "webhook.resent", delivery.endpoint_id, before, {"status": "resent"})
     return delivery
 
@@ -166,10 +146,9 @@ def slice_of_deliveries(
 
 
 def expired() -> ColumnElement[bool]:
-    """The condition of deliveries that have ended and may be removed."""
-    return and_(
-        WebhookDelivery.status != "waiting", WebhookDelivery.created_at < utc_now() - STORED
-    )
+    """The condition of deliveries that may be removed. Those that still wait are of an endpoint that is
+    switched off."""
+    return WebhookDelivery.created_at < utc_now() - STORED
 
 
 def message_id(delivery: WebhookDelivery) -> str:
@@ -182,43 +161,42 @@ def _deliveries_of(endpoint_id: int, status: str | None) -> Select[WebhookDelive
     return query.where(WebhookDelivery.status == status) if status else query
 
 
-def _delivery(endpoint: WebhookEndpoint, event: EventRow) -> WebhookDelivery:
-    subject = {"kind": event.subject_kind, "id": event.subject_id}
+_COLUMNS = (
+    "endpoint_id", "event_seq", "type", "subject_kind", "subject_id", "body", "status", "attempts",
+    "resends", "created_at", "begun_at", "next_at",
+)  # fmt: skip
+
+
+def _row(endpoint: WebhookEndpoint, event: EventRow) -> tuple[object, ...]:
+    subject, now = {"kind": event.subject_kind, "id": event.subject_id}, utc_now()
     body = {
         "type": event.type,
         "timestamp": rfc3339(event.at),
         "data": {**event.public_data, "seq": event.seq, "subject": subject},
     }
-    return WebhookDelivery(
-        endpoint_id=endpoint.id, event_seq=event.seq, type=event.type,
-        subject_kind=event.subject_kind, subject_id=event.subject_id,
-        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return (
+        endpoint.id, event.seq, event.type, event.subject_kind, event.subject_id, text, "waiting", 0,
+        0, now, now, now,
     )  # fmt: skip
 
 
-def _first_waiting(ids: Sequence[int]) -> Sequence[WebhookDelivery]:
-    """Those of these deliveries before which nothing of their subject waits."""
+def _waiting(endpoint_id: int) -> Select[WebhookDelivery]:
+    """What waits for an endpoint, oldest event first; of each subject only the first."""
     earlier = aliased(WebhookDelivery)
-    before = exists().where(
+    is_blocked = exists().where(
         earlier.status == "waiting",
         earlier.endpoint_id == WebhookDelivery.endpoint_id,
         earlier.subject_kind == WebhookDelivery.subject_kind,
         earlier.subject_id == WebhookDelivery.subject_id,
         earlier.event_seq < WebhookDelivery.event_seq,
     )
-    return db.session.scalars(
+    of_endpoint = WebhookDelivery.endpoint_id == endpoint_id
+    return (
         select(WebhookDelivery)
-        .where(WebhookDelivery.id.in_(ids), WebhookDelivery.status == "waiting", ~before)
-        .order_by(WebhookDelivery.id)
-    ).all()
-
-
-def _enqueue(delivery: WebhookDelivery) -> None:
-    """Make the job of a delivery; its three days begin now."""
-    if not delivery.attempts:
-        delivery.begun_at = utc_now()
-    key = f"{delivery.id}.{delivery.resends}"
-    job_queue.enqueue(JOB, key, {"delivery_id": delivery.id})
+        .where(of_endpoint, WebhookDelivery.status == "waiting", ~is_blocked)
+        .order_by(WebhookDelivery.event_seq)
+    )
 
 
 def _lock_delivery(delivery_id: int) -> WebhookDelivery | None:
@@ -241,25 +219,22 @@ def _lock_delivery(delivery_id: int) -> WebhookDelivery | None:
     return db.session.scalar(query.execution_options(populate_existing=True))
 
 
-def _note_failure(delivery: WebhookDelivery, outcome: Outcome, first_pause: float) -> float | None:
+def _note_failure(delivery: WebhookDelivery, outcome: Outcome, first_pause: float) -> None:
     endpoint, now = delivery.endpoint, utc_now()
     if outcome.status == GONE:
         endpoint.is_active = False
         _note_trouble(endpoint, "It answered 410 (Gone) and was switched off.")
         _end(delivery, "dead")
-        return None
-    pause = _pause(first_pause, endpoint.failures)
+        return
+    endpoint.paused_until = now + timedelta(seconds=_pause(first_pause, endpoint.failures))
     endpoint.failures += 1
-    endpoint.paused_until = now + timedelta(seconds=pause)
-    own_pause = _pause(first_pause, delivery.attempts - 1)
-    delivery.next_at = now + timedelta(seconds=own_pause)
+    pause = timedelta(seconds=_pause(first_pause, delivery.attempts - 1))
+    delivery.next_at = now + pause
     if delivery.next_at > delivery.begun_at + LIFETIME:
         _note_trouble(
             endpoint, f"Event {delivery.event_seq} could not be delivered for three days."
         )
         _end(delivery, "dead")
-        return None
-    return max(pause, own_pause)
 
 
 def _note_trouble(endpoint: WebhookEndpoint, trouble: str) -> None:
@@ -273,19 +248,5 @@ def _pause(first: float, failures: int) -> float:
 
 
 def _end(delivery: WebhookDelivery, status: str) -> None:
-    """End a delivery, and make the job of what waits behind it."""
     delivery.status, delivery.ended_at = status, utc_now()
     db.session.flush()
-    following = db.session.scalar(
-        select(WebhookDelivery)
-        .where(
-            WebhookDelivery.status == "waiting",
-            WebhookDelivery.endpoint_id == delivery.endpoint_id,
-            WebhookDelivery.subject_kind == delivery.subject_kind,
-            WebhookDelivery.subject_id == delivery.subject_id,
-        )
-        .order_by(WebhookDelivery.event_seq)
-        .limit(1)
-    )
-    if following is not None:
-        _enqueue(following)

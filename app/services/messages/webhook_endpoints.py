@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import and_, select, update
 
 from app import encryption
 from app.domain.clock import utc_now
@@ -21,8 +21,9 @@ from app.domain.people.actor import Actor
 from app.encryption import Undecryptable
 from app.errors import Conflict, NotFound
 from app.extensions import db
-from app.models import WebhookEndpoint
+from app.models import WebhookDelivery, WebhookEndpoint
 from app.services.audit import trail
+from app.services.messages import job_queue
 
 MAX_ENDPOINTS = 50
 """Each event is written once for each of them, in one transaction."""
@@ -30,6 +31,8 @@ OVERLAP = timedelta(hours=24)
 """How long the secret before signs, too."""
 _PURPOSE = "webhook secrets"
 _SECRET_BYTES = 32
+JOB = "webhook"
+"""The kind of the job that sends what waits for an endpoint; its key is the id."""
 
 
 class EndpointInput(TypedDict, total=False):
@@ -71,7 +74,11 @@ def create_endpoint(actor: Actor, fields: EndpointInput) -> NewSecret:
     Raises:
         Conflict: `too_many_webhook_endpoints`.
     """
-    count = len(db.session.scalars(select(WebhookEndpoint.id).with_for_update()).all())
+    count = len(
+        db.session.scalars(
+            select(WebhookEndpoint.id).order_by(WebhookEndpoint.id).with_for_update()
+        ).all()
+    )
     if count >= MAX_ENDPOINTS:
         raise Conflict("too_many_webhook_endpoints", f"At most {MAX_ENDPOINTS} endpoints.")
     secret = _new_secret()
@@ -84,7 +91,7 @@ def create_endpoint(actor: Actor, fields: EndpointInput) -> NewSecret:
 
 
 def edit_endpoint(actor: Actor, endpoint_id: int, changes: EndpointInput) -> WebhookEndpoint:
-    """Change the fields that are given. An endpoint that is switched on again begins afresh.
+    """Change the fields that are given. What waits is tried at once.
 
     Raises:
         NotFound: there is none.
@@ -95,7 +102,8 @@ def edit_endpoint(actor: Actor, endpoint_id: int, changes: EndpointInput) -> Web
         setattr(endpoint, name, value)
     if _state(endpoint) == before:
         return endpoint
-    endpoint.failures, endpoint.paused_until, endpoint.trouble = 0, None, None
+    endpoint.trouble = None
+    try_at_once(endpoint)
     trail.record(actor, "webhook.edited", endpoint.id, before, _state(endpoint))
     return endpoint
 
@@ -121,11 +129,32 @@ def rotate_secret(actor: Actor, endpoint_id: int) -> NewSecret:
     _renew(endpoint)
     is_readable = endpoint.key_id == encryption.key_id(_PURPOSE)
     endpoint.old_secret = endpoint.secret if is_readable else None
-    endpoint.old_secret_until = utc_now() + OVERLAP
+    endpoint.old_secret_until = utc_now() + OVERLAP if is_readable else None
     endpoint.secret = encryption.encrypt(_PURPOSE, secret)
     endpoint.key_id = encryption.key_id(_PURPOSE)
     trail.record(actor, "webhook.secret_rotated", endpoint.id, {}, {"secret": "rotated"})
     return NewSecret(endpoint, secret)
+
+
+def try_at_once(endpoint: WebhookEndpoint) -> None:
+    """End the pauses of an endpoint and of what waits for it."""
+    now = utc_now()
+    endpoint.failures, endpoint.paused_until = 0, None
+    of_endpoint = and_(
+        WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.status == "waiting"
+    )
+    db.session.execute(
+        update(WebhookDelivery)
+        .where(of_endpoint, WebhookDelivery.next_at > now)
+        .values(next_at=now)
+    )
+    db.session.flush()
+    wake(endpoint, is_urgent=True)
+
+
+def wake(endpoint: WebhookEndpoint, is_urgent: bool = False) -> None:
+    """Let the endpoint's job look for what waits; `is_urgent` ends its pause."""
+    job_queue.wake(JOB, str(endpoint.id), {"endpoint_id": endpoint.id}, is_urgent)
 
 
 def signing_secrets(endpoint: WebhookEndpoint) -> list[str]:

@@ -134,6 +134,22 @@ def test_an_upgrade_that_has_run_changes_nothing(current):
         assert factories.count(Product) == 1
 
 
+@pytest.mark.only_on("postgresql")
+def test_the_triggers_of_events_write_with_the_rights_of_their_owner(app):
+    """The runtime role gets rights on a new table after the last migration, and the shop sells meanwhile."""
+    query = text(
+        "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND proname LIKE '%_event'"
+    )
+    with app.app_context():
+        functions = dict(db.session.execute(query).all())
+        db.session.rollback()
+
+    assert len(functions) == 5
+    assert {tuple(settings) for settings in functions.values()} == {
+        ("search_path=public, pg_temp",)
+    }
+
+
 @pytest.mark.only_on("sqlite")
 def test_ids_that_are_stored_elsewhere_are_used_once(app):
     """SQLite gives the highest id again after its row is deleted, unless the table says otherwise."""

@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import select
+import socket
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +23,14 @@ from app.gateways.webhooks import HttpSender, NoReply
 from app.jobs import KINDS, RELAYS
 from app.jobs.worker import Worker
 from app.models import AuditEvent, Event, Job, Mail, WebhookDelivery, WebhookEndpoint
-from app.services.messages import event_feed, webhook_deliveries, webhook_endpoints
-from tests.integration.people import inside, only_row, rows
+from app.services.messages import (
+    event_feed,
+    job_queue,
+    subscribers,
+    webhook_deliveries,
+    webhook_endpoints,
+)
+from tests.integration.people import at_once, inside, only_row, rows
 
 PATH = "/api/webhook-endpoints"
 
@@ -246,7 +255,72 @@ def test_a_receiver_that_is_gone_is_switched_off(private, endpoint, receiver, ad
     shown = admin.get(f"{PATH}/{endpoint['id']}").json
     assert (shown["is_active"], "410" in shown["trouble"]) == (False, True)
     assert [mail.template for mail in rows(private, Mail)] == ["webhook_trouble"]
-    assert {row.status for row in rows(private, WebhookDelivery)} == {"dead"}
+    assert [row.status for row in rows(private, WebhookDelivery)] == ["dead", "waiting"]
+
+    receiver.answer = lambda number, body: 200
+    admin.patch(f"{PATH}/{endpoint['id']}", json={"is_active": True})
+    deliver(private)
+    assert receiver.told[1:] == [("order.placed", 2)]
+
+
+def test_a_change_of_an_endpoint_tries_what_waits_at_once(private, endpoint, receiver, admin):
+    receiver.answer = lambda number, body: 500 if number == 1 else 200
+    happen(private, ("order.placed", 1), ("order.shipped", 1))
+    deliver(private)
+    deliver(private)
+    assert len(receiver.requests) == 1
+    admin.patch(f"{PATH}/{endpoint['id']}", json={"description": "ERP"})
+    deliver(private)
+    assert [kind for kind, _subject in receiver.told[1:]] == ["order.placed", "order.shipped"]
+
+
+def test_what_is_sent_again_does_not_overtake_what_waits(private, endpoint, receiver, admin):
+    receiver.answer = lambda number, body: 500 if number == 1 else 200
+    happen(private, ("order.placed", 1), ("order.shipped", 1), ("order.delivered", 1))
+    deliver(private)
+    last = rows(private, WebhookDelivery)[-1]
+    admin.post(f"{PATH}/deliveries/{last.id}/resend")
+    deliver(private)
+    assert [kind for kind, _subject in receiver.told[1:]] == [
+        "order.placed", "order.shipped", "order.delivered",
+    ]  # fmt: skip
+
+
+def test_a_receiver_that_is_down_costs_one_job_whatever_waits(private, endpoint, receiver):
+    receiver.answer = lambda number, body: 500
+    happen(private, *(("order.placed", subject) for subject in range(30)))
+    deliver(private)
+    (job,) = [job for job in rows(private, Job) if job.kind == "webhook"]
+    assert (job.status, job.tries, job.key) == ("waiting", 0, str(endpoint["id"]))
+    assert len(receiver.requests) == 1
+
+
+def test_a_job_that_staff_dropped_is_woken_by_the_next_event(private, endpoint, receiver):
+    def drop():
+        job = job_queue.claim(["webhook"])
+        job_queue.park(job, "It failed too often.")
+        job_queue.drop(SYSTEM, job.id)
+
+    happen(private, ("order.placed", 1))
+    inside(private, lambda: in_transaction(subscribers.relay_events))
+    inside(private, lambda: in_transaction(drop))
+    happen(private, ("order.shipped", 1))
+    deliver(private)
+    assert [kind for kind, _subject in receiver.told] == ["order.placed", "order.shipped"]
+
+
+@pytest.mark.races
+def test_an_event_that_comes_while_the_job_ends_is_sent(private, endpoint, receiver):
+    """Whoever is second sees what the first has done: both hold the endpoint's lock."""
+
+    def tell(number):
+        happen(private, ("order.placed", number))
+        inside(private, lambda: in_transaction(subscribers.relay_events))
+
+    for number in range(10):
+        at_once([lambda: tell(number), lambda: deliver(private)])  # noqa: B023
+    deliver(private)
+    assert sorted(told[1] for told in receiver.told) == list(range(10))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 429])
@@ -370,20 +444,18 @@ def test_a_replaced_key_of_the_shop_loses_no_secret(private, endpoint, receiver,
     assert only_row(private, WebhookEndpoint).key_id != before.key_id
 
 
-def test_without_its_key_a_delivery_is_dead_until_the_secret_is_rotated(
-    private, endpoint, receiver, admin, monkeypatch
+def test_without_its_key_a_delivery_waits_until_the_secret_is_rotated(
+    private, endpoint, receiver, monkeypatch
 ):
     monkeypatch.setitem(private.config, "SECRET_KEY", "another-secret-of-more-than-32-bytes-7")
     happen(private, ("order.placed", 1))
     deliver(private)
     delivery = only_row(private, WebhookDelivery)
-    assert (delivery.status, "SECRET_KEY" in delivery.last_error) == ("dead", True)
+    assert (delivery.status, "SECRET_KEY" in delivery.last_error) == ("waiting", True)
 
-    inside(
-        private,
-        lambda: in_transaction(lambda: webhook_endpoints.rotate_secret(SYSTEM, endpoint["id"])),
-    )
-    inside(private, lambda: in_transaction(lambda: webhook_deliveries.resend(SYSTEM, delivery.id)))
+    rotate = webhook_endpoints.rotate_secret
+    inside(private, lambda: in_transaction(lambda: rotate(SYSTEM, endpoint["id"])))
+    make_due(private)
     deliver(private)
     assert len(receiver.requests) == 1
 
@@ -417,26 +489,58 @@ DISGUISED = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def listener():
+    """A port of this machine, and whether anybody has connected to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def is_called(listening):
+    return bool(select.select([listening], [], [], 0.05)[0])
+
+
 @pytest.mark.parametrize("host", DISGUISED)
-def test_nothing_inside_the_network_is_reached(receiver, host):
-    port = receiver.url.split(":")[2].split("/")[0]
-    for scheme in ("https", "http"):
-        with pytest.raises(NoReply):
-            HttpSender().send(f"{scheme}://{host}:{port}/hook", "{}", {})
-    assert receiver.requests == []
+def test_nothing_inside_the_network_is_reached(listener, host):
+    url = f"https://{host}:{listener.getsockname()[1]}/hook"
+    with pytest.raises(NoReply, match=r"not a public one|not known"):
+        HttpSender().send(url, "{}", {})
+    assert not is_called(listener)
 
 
-def test_the_sender_of_a_shop_reaches_public_addresses_alone(shared_app, receiver):
-    with shared_app.app_context(), pytest.raises(NoReply):
-        webhooks.sender().send(receiver.url, "{}", {})
-    assert receiver.requests == []
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::1"]])
+def test_a_name_that_leads_inside_the_network_is_refused(listener, monkeypatch, addresses):
+    port = listener.getsockname()[1]
+    families = {True: socket.AF_INET6, False: socket.AF_INET}
+    answers = [
+        (families[":" in address], socket.SOCK_STREAM, 6, "", (address, port, *((0, 0) if ":" in address else ())))
+        for address in addresses
+    ]  # fmt: skip
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: answers)
+    with pytest.raises(NoReply, match="not a public one"):
+        HttpSender().send(f"https://erp.example:{port}/", "{}", {})
+    assert not is_called(listener)
+
+
+def test_a_listener_would_notice(listener):
+    with pytest.raises(NoReply):
+        HttpSender(allow_private=True).send(
+            f"https://127.0.0.1:{listener.getsockname()[1]}/", "{}", {}
+        )
+    assert is_called(listener)
+
+
+def test_the_sender_of_a_shop_reaches_public_addresses_alone(shared_app, listener):
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+    with shared_app.app_context(), pytest.raises(NoReply, match="not a public one"):
+        webhooks.sender().send(url, "{}", {})
+    assert not is_called(listener)
 
 
 @contextmanager
 def raw_server(answer):
     """A server whose handler gets the socket."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
@@ -452,8 +556,6 @@ def test_a_receiver_that_drips_its_answer_is_left_after_a_while(monkeypatch):
     monkeypatch.setattr(webhooks, "WHOLE_SECONDS", 1.0)
 
     def drip(connection):
-        import time
-
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         for _ in range(100):
