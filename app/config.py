@@ -228,6 +228,8 @@ class Config:
             raise ConfigurationError(f"MAIL_URL: {error}.") from None
         except emails.NotAnEmail:
             raise ConfigurationError("MAIL_FROM must be an email address.") from None
+        if not self.MAIL_FROM.isascii():  # or only servers with SMTPUTF8 would take any mail
+            raise ConfigurationError("MAIL_FROM must be ASCII before the @.")
 
     def _shop_url(self, env: Environment) -> str:
         """Where shoppers find the shop, for links that are made outside of a request."""

@@ -6,6 +6,7 @@ account that the message may have arrived (`OutcomeUnknown`).
 """
 
 import os
+import re
 import smtplib
 import ssl
 import tempfile
@@ -22,7 +23,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Flask, current_app
 
 TIMEOUT = 10.0
-"""Seconds that the server may take for each step."""
+"""Seconds that the server may take for each step but the last."""
+DATA_TIMEOUT = 120.0
+"""Seconds that the server may take to accept the message. See `_send_data`."""
 PORTS = {"smtp": 587, "smtps": 465}
 _FORM = "it must be a URL like smtp://user:password@host:587"
 SUFFIX = ".eml"
@@ -75,7 +78,8 @@ def read_url(url: str) -> MailServer:
     unencrypted only to this machine.
 
     Raises:
-        MailUrlError: the URL cannot be read, or would send the password unencrypted.
+        MailUrlError: the URL cannot be read, would send the password unencrypted, or has letters in
+            its user or password that `smtplib` cannot send.
     """
     try:
         parts = urlsplit(url)
@@ -94,6 +98,8 @@ def read_url(url: str) -> MailServer:
     if parts.username and not (is_encrypted or starts_tls or is_local):
         raise MailUrlError("the password would be sent unencrypted")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not (user + password).isascii():
+        raise MailUrlError("the user and the password must be ASCII")
     return MailServer(parts.hostname, port, user, password, is_encrypted, starts_tls)
 
 
@@ -107,8 +113,8 @@ class SmtpSender:
         """See `MailSender.send`. The server's certificate is verified."""
         is_international = not (sender + recipient).isascii()
         rules = policy.SMTP.clone(utf8=is_international)
-        data = message.as_bytes(policy=rules)
         with self._connection() as smtp:
+            data = message.as_bytes(policy=rules)
             if is_international and not smtp.has_extn("smtputf8"):
                 raise Bounce("The mail server cannot send to such an address (SMTPUTF8).")
             options = ["SMTPUTF8", "BODY=8BITMIME"] if is_international else []
@@ -123,6 +129,8 @@ class SmtpSender:
         try:
             with _closing(self._connect()) as smtp:
                 yield smtp
+        except (TemporaryFailure, Bounce):
+            raise
         except smtplib.SMTPResponseException as error:
             raise TemporaryFailure(_answer(error.smtp_code, error.smtp_error)) from error
         except smtplib.SMTPException as error:
@@ -133,6 +141,8 @@ class SmtpSender:
         except OSError as error:
             words = f"The mail server cannot be reached: {type(error).__name__}."
             raise TemporaryFailure(words) from error
+        except Exception as error:  # before the message was sent: `_send_data` has its own
+            raise TemporaryFailure(f"The mail cannot be sent: {type(error).__name__}.") from error
 
     def _connect(self) -> smtplib.SMTP:
         server, context = self._server, ssl.create_default_context()
@@ -233,15 +243,36 @@ def _expect_recipient(answer: tuple[int, bytes]) -> None:
     code = answer[0]
     if code in (250, 251):
         return
-    if 500 <= code < 600:
+    if 500 <= code < 600 and not _is_curable(*answer):
         raise Bounce(_answer(*answer))
     raise TemporaryFailure(f"RCPT: {_answer(*answer)}")
 
 
+def _is_curable(code: int, text: bytes) -> bool:
+    """Whether a refusal of a recipient may end without a change of theirs.
+
+    530 asks the shop to sign in, and 552 means a full mailbox. An enhanced code 5.7.x (RFC 3463) is
+    about a policy, such as one against the shop's network.
+    """
+    return code in (530, 552) or text.startswith(b"5.7.")
+
+
 def _send_data(smtp: smtplib.SMTP, data: bytes) -> None:
+    """Send the message, and wait for the answer longer than in any other step.
+
+    Servers scan a message before they accept it. RFC 5321 (4.5.3.2.6) asks for 10 minutes, as a client
+    that hangs up sooner sends again what was accepted. Here it is two, since a thread of the worker
+    waits as long.
+    """
+    _expect(smtp.docmd("DATA"), "DATA", 354)
+    if smtp.sock is not None:
+        smtp.sock.settimeout(DATA_TIMEOUT)
     try:
-        _expect(smtp.data(data), "DATA", 250)
-    except (smtplib.SMTPServerDisconnected, OSError) as error:
+        smtp.send(re.sub(rb"(?m)^\.", b"..", data) + b".\r\n")  # RFC 5321, 4.5.2
+        _expect(smtp.getreply(), "DATA", 250)
+    except (TemporaryFailure, smtplib.SMTPResponseException):
+        raise
+    except Exception as error:
         words = f"The mail server did not answer after the message: {type(error).__name__}."
         raise OutcomeUnknown(words) from error
 
@@ -253,7 +284,11 @@ def _answer(code: int, text: bytes | str) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:  # of mode 0600
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

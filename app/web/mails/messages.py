@@ -43,15 +43,23 @@ def build(mail: QueuedMail) -> EmailMessage:
     message["Message-ID"] = f"<{mail.message_id}@{sender_address().rpartition('@')[2]}>"
     # RFC 3834: no automatic answers, such as those of people on holiday.
     message["Auto-Submitted"] = "auto-generated"
-    message["Reply-To"] = _address(shop.name, emails.wire_form(shop.reply_to))
+    reply_to = _reply_address(shop.reply_to, mail.recipient)
+    message["Reply-To"] = _address(shop.name, reply_to)
     if not template.is_receipt:
-        message["List-Unsubscribe"] = (
-            f"<mailto:{quote(shop.reply_to, safe='@')}?subject=unsubscribe>"
-        )
+        message["List-Unsubscribe"] = f"<mailto:{quote(reply_to, safe='@')}?subject=unsubscribe>"
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     message["Content-Language"] = "en"
     return message
+
+
+def _reply_address(address: str, recipient: str) -> str:
+    """The shop's own address; MAIL_FROM where the message cannot hold it.
+
+    Only a message to an address in other letters is sent in UTF-8 (SMTPUTF8).
+    """
+    own, to = emails.wire_form(address), emails.wire_form(recipient)
+    return own if own.isascii() or not to.isascii() else sender_address()
 
 
 def _address(name: str, address: str) -> Address:

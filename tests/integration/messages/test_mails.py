@@ -138,6 +138,20 @@ def test_headers_say_what_a_mail_is(app, outbox, placed):
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
 
 
+def test_answers_go_to_an_address_that_the_message_can_hold(app, outbox, placed):
+    rename = update(Store).values(email="läden@example.com")
+    inside(app, lambda: in_transaction(lambda: db.session.execute(rename)))
+    queue(app, placed["number"])
+    queue(app, placed["number"], to="jürgen@example.com")
+    work(app)
+    addresses = [
+        str(message["Reply-To"].addresses[0].addr_spec) for _to, message in outbox.messages
+    ]
+    assert sorted(addresses) == ["läden@example.com", "shop@shop.test"]
+    plain = next(message for to, message in outbox.messages if to == TO)
+    plain.as_bytes(policy=policy.SMTP)
+
+
 @pytest.mark.parametrize(
     "name",
     ['Läden & Söhne, "GmbH"', "Evil\r\nBcc: x@example.com", "店" * 90],

@@ -108,6 +108,40 @@ def test_a_wrong_password_is_no_fault_of_the_recipient(trusted):
         send(port, login=f"{USER}:wrong@")
 
 
+def test_a_server_may_take_longer_to_accept_than_for_other_steps(trusted, monkeypatch):
+    monkeypatch.setattr(mail, "TIMEOUT", 1.0)
+    mailbox = Mailbox()
+    mailbox.seconds = 1.5
+    with mail_server(mailbox, trusted) as port:
+        send(port)
+    assert len(mailbox.deliveries) == 1
+
+
+def test_what_nobody_foresaw_before_the_message_was_sent_is_known_not_to_have_arrived(
+    trusted, monkeypatch
+):
+    monkeypatch.setattr("smtplib.SMTP.login", lambda *_args: "ä".encode("ascii"))
+    mailbox = Mailbox()
+    words = "UnicodeEncodeError"
+    with (
+        mail_server(mailbox, trusted) as port,
+        pytest.raises(TemporaryFailure, match=words) as failure,
+    ):
+        send(port, login=f"{USER}:{PASSWORD}@")
+    assert failure.type is TemporaryFailure
+    assert mailbox.deliveries == []
+
+
+def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path, monkeypatch):
+    def fail(_number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(TemporaryFailure):
+        mail.FolderSender(tmp_path).send(message(), FROM, TO)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("answer", ["550 5.1.1 No such user", "553 No", "521 No mail here"])
 def test_a_recipient_who_is_refused_for_good_bounces(trusted, answer):
     mailbox = Mailbox()
@@ -122,6 +156,9 @@ def test_a_recipient_who_is_refused_for_good_bounces(trusted, answer):
     [
         (["450 4.2.1 Try again later"], [], "450"),
         (["421 Closing"], [], "421"),
+        (["530 5.7.0 Sign in first"], [], "530"),
+        (["552 5.2.2 Mailbox full"], [], "552"),
+        (["550 5.7.1 Your network is not welcome"], [], "550"),
         ([], ["451 Local error"], "451"),
         ([], ["554 5.7.1 Looks like spam"], "554"),
     ],
@@ -154,7 +191,7 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
 
 
 def test_a_server_that_is_slow_to_accept_may_have_accepted(trusted, monkeypatch):
-    monkeypatch.setattr(mail, "TIMEOUT", 0.5)
+    monkeypatch.setattr(mail, "DATA_TIMEOUT", 0.5)
     mailbox = Mailbox()
     mailbox.seconds = 2.0
     with mail_server(mailbox, trusted) as port, pytest.raises(OutcomeUnknown):
@@ -215,6 +252,7 @@ def test_a_url_says_how(url, server):
         "http://mail.test", "smtp://", "smtp://mail.test/box", "smtp://mail.test?tls=no",
         "smtp://mail.test?starttls=maybe", "smtp://mail.test:port", "smtp://mail.test:99999",
         "smtp://u:secret@mail.test?starttls=no", "mail.test",
+        "smtp://u:secret%C3%A4@mail.test", "smtp://%C3%A4:secret@mail.test",
     ],
 )  # fmt: skip
 def test_a_url_that_says_nothing_or_too_much_is_refused(url):

@@ -503,7 +503,8 @@ def test_production_without_a_mail_server_is_warned_of():
     ("name", "value"),
     [
         ("MAIL_URL", "smtp://shop:secret@mail.example?starttls=no"), ("MAIL_URL", "mail.example"),
-        ("MAIL_FROM", "nobody"), ("SHOP_URL", "shop.example"), ("SHOP_URL", "https://shop.example/x"),
+        ("MAIL_FROM", "nobody"), ("MAIL_FROM", "läden@shop.example"),
+        ("SHOP_URL", "shop.example"), ("SHOP_URL", "https://shop.example/x"),
     ],
 )  # fmt: skip
 def test_settings_of_mail_that_make_no_sense_are_refused(name, value):
