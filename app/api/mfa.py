@@ -38,7 +38,10 @@ def get_mfa() -> FactorState:
 @blp.response(200, MfaSetupSchema)
 @refuses_key
 def begin_mfa(proof: dict[str, str]) -> Setup:
-    """Begin to set up a second factor. Codes are asked for once `confirm` has got the first one."""
+    """Begin to set up a second factor. Codes are asked for once `confirm` has got the first one.
+
+    That takes the same session, within 15 minutes.
+    """
     actor, issuer = current_actor(), store_service.details().name
     attempt = auth_service.try_own_password(actor, proof["password"])
     return unless_refused(

@@ -35,13 +35,13 @@ def begin(actor: Actor, attempt: Attempt, issuer: str) -> Setup | ShopError:
         return user
     if second_factors.is_enabled(user.id):
         raise Conflict("mfa_enabled", "This account has a second factor already; remove it first.")
-    return _setup(user, second_factors.begin(user.id), issuer)
+    return _setup(user, second_factors.begin(user.id, actor.session_id), issuer)
 
 
 def pending_setup(actor: Actor, issuer: str) -> Setup | None:
-    """The setup that the caller has begun and not confirmed yet."""
+    """The setup that the caller has begun in this session, a short while ago, and not confirmed yet."""
     user = user_service.get_user(actor.user_id or 0)
-    secret = second_factors.pending_secret(user.id)
+    secret = second_factors.pending_secret(user.id, actor.session_id)
     return _setup(user, secret, issuer) if secret else None
 
 
@@ -60,8 +60,8 @@ def confirm(actor: Actor, code: str) -> list[str] | ShopError:
     if too_many:
         return too_many
     user = user_service.lock_caller(actor)
-    _refuse_unless_pending(user.id)
-    if not second_factors.confirm(user.id, code):
+    _refuse_unless_pending(user.id, actor.session_id)
+    if not second_factors.confirm(user.id, actor.session_id, code):
         throttle_service.record_failure(guards, rows)
         security_log.record_of(actor, security_log.CODE_REFUSED)
         return Invalid({"code": ["This is not the present code. Check the clock of your device."]})
@@ -144,10 +144,10 @@ def _forget_password_alone(user: User, actor: Actor) -> None:
     user.password_version += 1  # what device tokens and links of mails are bound to
 
 
-def _refuse_unless_pending(user_id: int) -> None:
+def _refuse_unless_pending(user_id: int, session_id: int | None) -> None:
     if second_factors.is_enabled(user_id):
         raise Conflict("mfa_enabled", "This account has a second factor already.")
-    if second_factors.pending_secret(user_id) is None:
+    if second_factors.pending_secret(user_id, session_id) is None:
         raise Conflict("mfa_not_begun", "Begin to set up the second factor first.")
 
 

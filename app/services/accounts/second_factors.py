@@ -35,7 +35,7 @@ from app.models import RecoveryCode, SecondFactor, SignInStep
 
 PURPOSE = "second factor"
 """What the secrets are encrypted for."""
-SETUP_TIME = timedelta(days=1)
+SETUP_TIME = timedelta(minutes=15)
 """How long a secret waits for its first code."""
 BATCH = 500
 log = logging.getLogger(__name__)
@@ -76,14 +76,17 @@ _ENABLED = prepared(
 )
 
 
-def begin(user_id: int) -> str:
-    """Store a new secret, which is not asked for before `confirm`, and return it."""
+def begin(user_id: int, session_id: int | None) -> str:
+    """Store a new secret, which is not asked for before `confirm`, and return it.
+
+    Until then the session that began is encrypted with it: no other one sees the secret or confirms it.
+    """
     remove(user_id)
     secret = second_factor.new_secret()
     db.session.add(
         SecondFactor(
             user_id=user_id,
-            secret=encryption.encrypt(PURPOSE, secret),
+            secret=encryption.encrypt(PURPOSE, f"{session_id}:{secret}"),
             key_id=encryption.key_id(PURPOSE),
         )
     )
@@ -91,20 +94,24 @@ def begin(user_id: int) -> str:
     return secret
 
 
-def pending_secret(user_id: int) -> str | None:
-    """The secret that waits for its first code; None if there is none."""
+def pending_secret(user_id: int, session_id: int | None) -> str | None:
+    """The secret of this session that waits for its first code; None without one, and after SETUP_TIME."""
     row = _find(user_id)
-    return _secret_of(row) if row is not None and row.confirmed_at is None else None
+    if row is None or row.confirmed_at is not None or row.created_at < utc_now() - SETUP_TIME:
+        return None
+    session, _colon, secret = (_secret_of(row) or "").rpartition(":")
+    return secret if session == str(session_id) else None
 
 
-def confirm(user_id: int, code: str) -> bool:
+def confirm(user_id: int, session_id: int | None, code: str) -> bool:
     """Ask for codes from now on, if this is one of the pending secret. It does not count again."""
-    row = _find(user_id)
-    if row is None or row.confirmed_at is not None:
+    secret, row = pending_secret(user_id, session_id), _find(user_id)
+    if secret is None or row is None:
         return False
-    steps = _steps_of(row, second_factor.clean(code))
+    steps = _matching_steps(secret, second_factor.clean(code))
     if not steps:
         return False
+    row.secret, row.key_id = encryption.encrypt(PURPOSE, secret), encryption.key_id(PURPOSE)
     row.confirmed_at, row.last_step = utc_now(), steps[-1]
     db.session.flush()
     return True
@@ -180,8 +187,12 @@ def _find(user_id: int) -> SecondFactor | None:
 
 def _steps_of(row: SecondFactor, code: str) -> list[int]:
     secret = _secret_of(row)
+    return _matching_steps(secret, code) if secret else []
+
+
+def _matching_steps(secret: str, code: str) -> list[int]:
     # The clock of the machine: authenticators know no other time.
-    return list(second_factor.matching_steps(secret, code, time.time())) if secret else []
+    return list(second_factor.matching_steps(secret, code, time.time()))
 
 
 def _secret_of(row: SecondFactor) -> str | None:

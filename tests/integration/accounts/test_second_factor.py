@@ -138,6 +138,26 @@ class TestSetUp:
 
         assert (answer.status_code, answer.json["code"]) == (409, "mfa_not_begun")
 
+    def test_a_secret_waits_a_quarter_of_an_hour_for_its_code(self, app, ann, clock):
+        late = ann.post(MFA, json={"password": PASSWORD}).json["secret"]
+        clock.shift(timedelta(minutes=15, seconds=1))
+        answer = ann.post(f"{MFA}/confirm", json={"code": Authenticator(late, []).code()})
+        assert (answer.status_code, answer.json["code"]) == (409, "mfa_not_begun")
+
+        secret = ann.post(MFA, json={"password": PASSWORD}).json["secret"]
+        clock.shift(timedelta(minutes=14))
+        answer = ann.post(f"{MFA}/confirm", json={"code": Authenticator(secret, []).code()})
+        assert answer.status_code == 200
+
+    def test_no_other_session_confirms_it(self, app, ann):
+        other = signed_in_as(app)
+        secret = ann.post(MFA, json={"password": PASSWORD}).json["secret"]
+        body = {"code": Authenticator(secret, []).code()}
+
+        answer = other.post(f"{MFA}/confirm", json=body)
+        assert (answer.status_code, answer.json["code"]) == (409, "mfa_not_begun")
+        assert ann.post(f"{MFA}/confirm", json=body).status_code == 200
+
     def test_beginning_again_replaces_the_secret(self, ann):
         first = ann.post(MFA, json={"password": PASSWORD}).json["secret"]
         second = ann.post(MFA, json={"password": PASSWORD}).json["secret"]
