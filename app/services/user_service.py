@@ -195,7 +195,7 @@ def update_user(
 ) -> User:
     """Change an account's role or activate or deactivate it; None changes nothing.
 
-    A change ends the account's sessions at once.
+    A change ends the account's sessions and open links of mails at once.
 
     Raises:
         NotFound
@@ -211,6 +211,7 @@ def update_user(
         refuse_last_admin(user, admins)
     user.role, user.is_active = after
     session_service.end_all(user.id)
+    account_tokens.end_all(user.id)  # or they would work once the account is active again
     trail.record(actor, "user.edited", user.id, before, audited_state(user))
     state = "active" if user.is_active else "deactivated"
     change = f"account {user.id} became {user.role}, {state}"

@@ -5,8 +5,9 @@ its hash (SHA-256). So a copy of the database contains no token, and neither do 
 yet each try of a mail sends the same link.
 
 A token counts once: the UPDATE that uses it up has the condition that it is open. It is not open any more
-after its time, after any new password, after the account was closed, or, unless it is for a new address,
-once the account has another address.
+after its time, after any new password, after the account was closed, signed out everywhere or given a second
+factor, or, unless it is for a new address, once the account has another address. A token for a new address is
+not, either, once there is a newer one.
 """
 
 import base64
@@ -77,6 +78,8 @@ def issue(user: User, purpose: str, email: str) -> int | None:
     )
     if (db.session.scalar(recent) or 0) >= MOST:
         return None
+    if purpose == "email":
+        end_all(user.id, purpose)
     seed = secrets.token_hex(32)
     row = AccountToken(
         user_id=user.id,
@@ -145,6 +148,18 @@ def use(token: str, *purposes: str) -> OpenToken:
     if row is None:
         raise _invalid()
     return OpenToken._make(row)
+
+
+def end_all(user_id: int, *purposes: str) -> None:
+    """Let no link work that was sent before; of these purposes, or of all."""
+    statement = update(AccountToken).where(
+        AccountToken.user_id == user_id,
+        AccountToken.purpose.in_(purposes or LIFETIMES),
+        AccountToken.used_at.is_(None),
+    )
+    db.session.execute(
+        statement.values(used_at=utc_now()).execution_options(synchronize_session=False)
+    )
 
 
 def erase(user_id: int) -> None:

@@ -68,7 +68,7 @@ def _replace_address(user: User, token: account_tokens.OpenToken, client: str | 
     mail_rules.queue_email_changed(user, f"token {token.id}")
     throttle_service.delete_counts(throttle_service.login_key(user.email or ""))
     user.email, user.email_key = token.email, emails.key(token.email)
-    account_tokens.erase(user.id)
+    account_tokens.end_all(user.id)  # not deleted: they count as links of this day
     security_log.record(security_log.EMAIL_CHANGED, user.id, client)
 
 

@@ -2,27 +2,31 @@
 
 from app.domain.people.actor import Actor
 from app.services import user_service
-from app.services.accounts import session_service
+from app.services.accounts import account_tokens, session_service
 from app.services.audit import security_log
 
 
 def sign_out_everywhere(actor: Actor) -> None:
-    """End all sessions of the caller, this one included.
+    """End all sessions of the caller, this one included, and open links of mails.
 
     Raises:
         Unauthenticated: the account was closed since the request came in.
     """
-    session_service.end_all(user_service.lock_caller(actor).id)
+    user = user_service.lock_caller(actor)
+    session_service.end_all(user.id)
+    account_tokens.end_all(user.id)
     security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE)
 
 
 def sign_out_elsewhere(actor: Actor) -> None:
-    """End all sessions of the caller but this one.
+    """End all sessions of the caller but this one, and open links of mails.
 
     Raises:
         Unauthenticated: the account was closed since the request came in.
     """
-    session_service.end_all(user_service.lock_caller(actor).id, except_id=actor.session_id)
+    user = user_service.lock_caller(actor)
+    session_service.end_all(user.id, except_id=actor.session_id)
+    account_tokens.end_all(user.id)
     security_log.record_of(actor, security_log.SIGNED_OUT_EVERYWHERE, "but here")
 
 

@@ -5,14 +5,18 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from app.db.unit_of_work import in_transaction
 from app.domain.clock import utc_now
-from app.models import AccountToken, Mail
+from app.domain.people.actor import Actor
+from app.models import AccountToken, Mail, Session
+from app.services.accounts import own_sessions
 from tests.factories import PASSWORD
-from tests.integration.conftest import Caller
+from tests.integration.conftest import Caller, signed_in
 from tests.integration.links import mails, newest_link, newest_token
 from tests.integration.people import (
     EMAIL,
     at_once,
+    inside,
     login,
     make_user,
     only_row,
@@ -20,6 +24,7 @@ from tests.integration.people import (
     signed_in_as,
     statuses,
 )
+from tests.integration.second_factors import set_up
 
 VERIFY, CHANGE = "/api/auth/email/verify", "/api/users/me/email"
 NEW = "ann@example.org"
@@ -91,6 +96,53 @@ def test_a_new_password_makes_links_to_new_addresses_invalid(app, ann):
     assert ann.post("/api/users/me/password", json=body).status_code == 204
 
     assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_a_newer_link_to_a_new_address_ends_the_one_before(app, ann):
+    ask(ann, "wrong@example.org")
+    first = newest_token(app, "email_confirmation")
+    ask(ann)
+
+    assert verify(app, first).json["code"] == "token_invalid"
+    assert verify(app, newest_token(app, "email_confirmation")).status_code == 204
+
+
+def test_a_second_factor_ends_links(app, ann):
+    ask(ann)
+    token = newest_token(app, "email_confirmation")
+    set_up(ann)
+
+    assert verify(app, token).json["code"] == "token_invalid"
+
+
+@pytest.mark.parametrize("sort", ["everywhere", "elsewhere"])
+def test_signing_out_ends_links(app, ann, sort):
+    ask(ann)
+    token = newest_token(app, "email_confirmation")
+    sign_out = getattr(own_sessions, f"sign_out_{sort}")
+    session = only_row(app, Session)
+    actor = Actor(role="customer", user_id=session.user_id, session_id=session.id)
+    inside(app, lambda: in_transaction(lambda: sign_out(actor)))
+
+    assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_an_account_that_is_active_again_has_no_links_from_before(app, ann):
+    ask(ann)
+    token = newest_token(app, "email_confirmation")
+    admin, url = signed_in(app, role="admin"), f"/api/users/{me(ann)['id']}"
+    for is_active in (False, True):
+        assert admin.patch(url, json={"is_active": is_active}).status_code == 200
+
+    assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_an_address_that_was_replaced_gives_no_more_links(app, ann):
+    for _ in range(5):
+        ask(ann)
+    verify(app, newest_token(app, "email_confirmation"))
+
+    assert ask(ann, "third@example.org").status_code == 429
 
 
 def test_links_are_valid_for_a_day_and_five_are_sent(app, ann):
