@@ -25,6 +25,8 @@ FREE_FROM_ANYWHERE = 50
 """Failures a day of an account from all unknown networks, before these have to wait."""
 FREE_OF_A_DEVICE = 10
 """Failures in a row of an account from a device that carries its token."""
+MAILS_A_DAY = 10
+"""Mails a day that ask the holder of an address to confirm it, for all accounts together."""
 FIRST_LOCK, LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=15)
 FIRST_UNDER_ATTACK, LONGEST_UNDER_ATTACK = timedelta(hours=1), timedelta(hours=8)
 TURN_SECONDS = 3600

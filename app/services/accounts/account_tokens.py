@@ -25,6 +25,7 @@ from app.errors import Invalid
 from app.extensions import db
 from app.keyed_hashes import keyed_hashes
 from app.models import AccountToken, User
+from app.services.accounts import throttle_service
 from app.services.messages.mail_service import queue_mail
 
 LIFETIMES = {
@@ -56,11 +57,15 @@ class OpenToken(NamedTuple):
 def send_link(user: User, purpose: str, email: str) -> bool:
     """Queue the mail with a link to an address; False if the account has got MOST of them already.
 
-    The caller holds the lock of the account.
+    Of mails that confirm an address it gets a few a day, whoever asks for them: others may have made many
+    accounts to annoy its holder. Beyond that none is queued, which is not told. The caller holds the lock of
+    the account.
     """
     token_id = issue(user, purpose, email)
     if token_id is None:
         return False
+    if purpose != "reset" and not throttle_service.count_mail(email):
+        return True
     context = {"user": user.id, "token": token_id}
     return queue_mail(_TEMPLATES[purpose], email, f"token {token_id}", context)
 

@@ -164,6 +164,21 @@ def _today() -> str:
     return f"day:{utc_now().date()}"
 
 
+def count_mail(email: str) -> bool:
+    """Count a mail to an address for all accounts together; False beyond the number of a day.
+
+    Rows of mails and tokens do not serve: they are deleted with their account.
+    """
+    key, day = _hashed(f"mails:{emails.key(email)}") + _hashed(_today()), COUNT_LIFETIME
+    counter = FailureCounter(key, guessing.MAILS_A_DAY, day, day, in_a_row=False)
+    guards = AttemptCounters((counter,))
+    rows = lock_counts(guards)
+    if refusal(guards, rows):
+        return False
+    record_failure(guards, rows)
+    return True
+
+
 def code_key(user_id: int) -> str:
     """The prefix of the keys of all codes of an account's second factor."""
     return _hashed(f"code:{user_id}")

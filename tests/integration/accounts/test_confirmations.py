@@ -145,6 +145,22 @@ def test_an_address_that_was_replaced_gives_no_more_links(app, ann):
     assert ask(ann, "third@example.org").status_code == 429
 
 
+def test_an_address_gets_ten_mails_a_day_from_all_accounts_together(app):
+    answers = []
+    for number in range(3):
+        email = f"user{number}@example.com"
+        make_user(app, email=email)
+        caller = signed_in_as(app, email)
+        answers += [ask(caller, new).status_code for new in (NEW, NEW, NEW, NEW, NEW.upper())]
+
+    assert answers == [202] * 15
+    assert len(mails(app, "email_confirmation")) == 10
+    with time_machine.travel(utc_now() + timedelta(days=1, minutes=1), tick=True):
+        make_user(app, email="late@example.com")
+        ask(signed_in_as(app, "late@example.com"))
+        assert len(mails(app, "email_confirmation")) == 11
+
+
 def test_links_are_valid_for_a_day_and_five_are_sent(app, ann):
     assert [ask(ann).status_code for _ in range(6)] == [202] * 5 + [429]
     token = newest_token(app, "email_confirmation")
