@@ -172,10 +172,15 @@ def test_the_shop_takes_the_settings_that_compose_gives_it(name, files):
 
 
 def filled(text):
-    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in."""
-    return re.sub(
-        r"\$\{([A-Z_]+)(?::-([^}]*)|:\?[^}]*)?\}", lambda m: SECRETS.get(m[1]) or m[2] or "", text
-    )
+    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in, the inner ones first."""
+    count = 1
+    while count:
+        text, count = re.subn(
+            r"\$\{([A-Z_]+)(?::-([^{}]*)|:\?[^{}]*)?\}",
+            lambda m: SECRETS.get(m[1]) or m[2] or "",
+            text,
+        )
+    return text
 
 
 def test_compose_itself_takes_the_files():
