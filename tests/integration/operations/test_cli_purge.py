@@ -111,7 +111,7 @@ def test_nothing_of_today_goes(app, purge, customer):
     add_one_of_each(app, customer)
 
     assert purge() == (
-        "purge: 0 carts, 0 checkouts, 0 idempotency keys, 0 sessions, 0 sign-in steps,"
+        "purge: 0 carts, 0 checkouts, 0 idempotency keys, 0 sessions, 0 links of mails, 0 sign-in steps,"
         " 0 unconfirmed second factors, 0 login throttles,"
         " 0 security events, 0 imports, 0 jobs, 0 webhook deliveries, 0 events, 0 mails, 0 files of pictures removed.\n"
     )
@@ -123,7 +123,7 @@ def test_what_is_old_goes_but_customers_keep_their_carts(app, purge, customer):
     aged(app, 31, Cart, Checkout, IdempotencyKey, Session, LoginThrottle, ImportJob)
 
     assert purge() == (
-        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 0 sign-in steps,"
+        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 0 links of mails, 0 sign-in steps,"
         " 0 unconfirmed second factors, 1 login throttles,"
         " 0 security events, 1 imports, 0 jobs, 0 webhook deliveries, 0 events, 0 mails, 0 files of pictures removed.\n"
     )
@@ -165,7 +165,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(app, purge, media, custom
     told = purge("--dry-run")
 
     assert told == (
-        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 0 sign-in steps,"
+        "purge: 1 carts, 1 checkouts, 1 idempotency keys, 1 sessions, 0 links of mails, 0 sign-in steps,"
         " 0 unconfirmed second factors, 1 login throttles,"
         " 0 security events, 1 imports, 0 jobs, 0 webhook deliveries, 0 events, 0 mails, 1 files of pictures would go. A dry run: nothing was changed.\n"
     )

@@ -20,6 +20,10 @@ from tests.integration.web.test_errors import exchange
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.thorough]
 
 
+WITH_TOKENS = ("/password/", "/email/")
+"""Pages that links of mails lead to: their address may hold a token, which no other site must be told."""
+
+
 def answers(app: Flask, part: str = "1", only: str | None = None, **options):
     """What each route answers to each of its methods: (endpoint, method, response)."""
     for rule in app.url_map.iter_rules():
@@ -38,6 +42,8 @@ def answers_to_anybody(shared_app):
 
 def lacking(response) -> set[str]:
     fixed = FILE_HEADERS if response.request.path.startswith(PUBLIC_FILES) else HEADERS
+    if response.request.path.startswith(WITH_TOKENS):
+        fixed = {**fixed, "Referrer-Policy": "no-referrer"}
     return {name for name, value in fixed.items() if response.headers.get(name) != value}
 
 
