@@ -115,8 +115,9 @@ def change_email(body: dict[str, str]) -> Response:
     """
     actor = current_actor()
     attempt = auth_service.try_own_password(actor, body["password"])
+    address = body["new_email"]
     unless_refused(
-        in_transaction(lambda: confirmations.request_change(actor, attempt, body["new_email"]))
+        in_transaction(without_etag(lambda: confirmations.request_change(actor, attempt, address)))
     )
     return accepted()
 

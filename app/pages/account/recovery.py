@@ -52,7 +52,7 @@ def forgot() -> Response:
     if not _carried_out(form):
         return form_page("password_forgot.html", form)
     flash(LINK_SENT)
-    return see_other(url_for("sign_in.show_login"))
+    return see_other(url_for(".show_forgot"))
 
 
 @blp.get("/password/reset")

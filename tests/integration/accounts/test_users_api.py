@@ -56,7 +56,7 @@ def test_everybody_reads_their_own_account(customer):
     assert response.json["id"] == customer.user_id
     assert response.headers["Cache-Control"] == "no-store"
     assert set(response.json) == {
-        "id", "email", "first_name", "last_name", "role", "is_active", "created_at"
+        "id", "email", "email_verified", "first_name", "last_name", "role", "is_active", "created_at"
     }  # fmt: skip
 
 

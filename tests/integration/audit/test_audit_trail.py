@@ -187,7 +187,9 @@ def test_a_demo_shop_leaves_its_trace_once(app):
     for _ in range(2):
         assert app.test_cli_runner().invoke(args=["seed-db"]).exit_code == 0
 
-    assert events(app) == [("shop.seeded", {"demo": [None, "planted"]})]
+    seeded, settings = events(app)
+    assert seeded == ("shop.seeded", {"demo": [None, "planted"]})
+    assert settings[0] == "settings.edited"
 
 
 def test_the_trail_is_listed_newest_first_by_subject_and_by_person(app):

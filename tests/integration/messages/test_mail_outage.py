@@ -125,7 +125,7 @@ def test_an_address_that_does_not_exist_is_given_up_at_once(app, port, product, 
 
 
 def test_a_slow_server_gets_a_mail_twice_at_most(app, port, product, certificate, monkeypatch):
-    monkeypatch.setattr(mail, "TIMEOUT", 0.5)
+    monkeypatch.setattr(mail, "DATA_TIMEOUT", 0.5)
     mailbox = Mailbox()
     mailbox.seconds = 2.0
     with mail_server(mailbox, certificate, port=port):
