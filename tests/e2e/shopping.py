@@ -99,3 +99,12 @@ def upload_list(page: Page, text: str) -> None:
     page.get_by_role("button", name="Look it over").click()
     heading = page.get_by_role("heading", name="What this list would do")
     expect(heading).to_be_visible()
+
+
+def add_endpoint(page: Page, url: str = "https://erp.example/shop", description: str = "") -> None:
+    """Add a receiver of webhooks."""
+    page.goto("/admin/webhooks/new")
+    page.get_by_label("URL").fill(url)
+    page.get_by_label("Description").fill(description)
+    page.get_by_role("button", name="Add it").click()
+    expect(page.get_by_role("button", name="I have copied it")).to_be_visible()

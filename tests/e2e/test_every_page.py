@@ -73,6 +73,7 @@ def test_every_page_of_the_staff(visit, app):
     shopping.sign_in(page, STAFF, at="/admin/import")
     shopping.upload_list(page, "sku,name,price\nWALK-1,Something to walk over,12.00\nWALK-2,,1\n")
 
+    shopping.add_endpoint(page)
     shopping.register(visit().new_page(), "never-ordered@example.com")
     page.goto("/admin/customers?q=never-ordered")
     customer = page.get_by_role("link", name="never-ordered@example.com").get_attribute("href")

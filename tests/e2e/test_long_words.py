@@ -136,9 +136,12 @@ def test_no_page_of_the_staff_scrolls_sideways(visit, app, long_home):
     page.get_by_role("link", name=word(60)).first.click()
     page.get_by_role("heading", name="What this list would do").wait_for()
     wrong = list(sideways(page))
+    shopping.add_endpoint(page, f"https://erp.example/{word(1900)}", word(200))
+    wrong += sideways(page)
     page.goto("/admin/customers?q=never")
     customer = page.get_by_role("link", name=IDLE_EMAIL).get_attribute("href")
-    wrong += walk_over(page, app, "staff", str(customer), f"/admin/products/{SLUG}")
+    addresses = (str(customer), f"{customer}/second-factor", f"/admin/products/{SLUG}")
+    wrong += walk_over(page, app, "staff", *addresses)
     for by in ("email", "order"):
         page.goto(f"/admin/guest-orders?by={by}")
         wrong += sideways(page)
