@@ -77,6 +77,7 @@ class Config:
         self.JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 30))
         self.BCRYPT_LOG_ROUNDS = env.integer("BCRYPT_LOG_ROUNDS", self.DEFAULT_BCRYPT_ROUNDS, 4, 20)
         self.REQUIRE_STAFF_MFA = env.boolean("REQUIRE_STAFF_MFA", False)
+        self.REQUIRE_EMAIL_VERIFIED = env.boolean("REQUIRE_EMAIL_VERIFIED", False)
         self._read_store(env)
         self._read_server(env)
         self._read_hashing(env)

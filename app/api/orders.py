@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from flask import Response, jsonify, url_for
+from flask import Response, current_app, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.paging import Page, Slice
@@ -58,10 +58,11 @@ def place_order(values: dict[str, Any]) -> Response:
     """Turn the caller's cart into an order, completely or not at all."""
     buyer, keyed = current_buyer(), order_request()
     currency, origin = store_currency(), guest_origin()
+    needs_verified = current_app.config["REQUIRE_EMAIL_VERIFIED"]
     order = in_transaction(
         without_etag(
             lambda: checkout_service.place_once(
-                buyer, OrderRequest(**values), currency, origin, keyed, _dump
+                buyer, OrderRequest(**values), currency, origin, keyed, _dump, needs_verified
             ),
             creates=True,
         )

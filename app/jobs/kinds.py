@@ -25,7 +25,7 @@ class Postponed(Exception):
 
 
 class Ended(Exception):
-    """Raised by a job that has ended itself, in the transaction that saw there was no work left."""
+    """Raised by a job that has ended or postponed itself, in the transaction that saw there was nothing to do."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ def send_waiting(job: ClaimedJob) -> None:
     """Send what waits for an endpoint, one after the other.
 
     Raises:
-        Ended: nothing waits.
-        Postponed: it goes on later.
+        Ended: nothing can be sent now.
+        Postponed: it goes on at once.
     """
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
@@ -42,15 +42,16 @@ def send_waiting(job: ClaimedJob) -> None:
 
 
 def _next_delivery(job: ClaimedJob) -> WebhookDelivery | None:
-    """The delivery to send now. None if nothing waits: then the job ends in this transaction.
+    """The delivery to send now. None if there is none: then this transaction ends the job, or lets it
+    wait, so that whoever locks the endpoint next can wake it.
 
     Raises:
-        Postponed: there will be one later.
         NotFound: there is no such endpoint.
     """
     found = webhook_deliveries.next_delivery(int(job.body["endpoint_id"]))
     if isinstance(found, float):
-        raise Postponed(max(found, 0.01))
+        job_queue.postpone(job, found)
+        return None
     if found is None:
         job_queue.complete(job)
     return found

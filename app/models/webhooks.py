@@ -36,6 +36,11 @@ class WebhookEndpoint(Timestamped, Base):
     # Why staff should look at it: a delivery is dead, or it answered 410.
     trouble: Mapped[str | None] = mapped_column(String(200))
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is sent to it now, after a failure."""
+        return self.paused_until is not None and self.paused_until > utc_now()
+
 
 class WebhookDelivery(Base):
     """One event for one endpoint. Of one subject, the next is sent after the one before has ended."""

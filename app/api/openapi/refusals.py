@@ -75,7 +75,7 @@ CODES: dict[str, Sequence[Codes]] = {
     "cart.change_item": [{409: ["out_of_stock"]}],
     "orders.place_order": [
         {
-            409: ["guest_limit", "out_of_stock", "total_changed"],
+            409: ["email_not_verified", "guest_limit", "out_of_stock", "total_changed"],
             422: ["cart_empty", "cart_too_large", "total_too_large"],
         }
     ],

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 import orjson
-from flask import Response, flash, url_for
+from flask import Response, current_app, flash, url_for
 from marshmallow import EXCLUDE
 from marshmallow import fields as ma
 from marshmallow.validate import Range, Regexp
@@ -175,9 +175,12 @@ def _place(values: dict[str, Any]) -> str:
     buyer, key = cookies.page_buyer(), values.pop("key", uuid.uuid4().hex)
     keyed = KeyedRequest(f"page:{key}", dict(sorted(values.items())))
     order_request, currency, origin = _order_request(values), store_currency(), guest_origin()
+    needs_verified = current_app.config["REQUIRE_EMAIL_VERIFIED"]
 
     def work() -> PlacedOrder:
-        order = checkout_service.place_once(buyer, order_request, currency, origin, keyed, _dump)
+        order = checkout_service.place_once(
+            buyer, order_request, currency, origin, keyed, _dump, needs_verified
+        )
         if not order.is_replay:
             checkout_details.finish(buyer, order.number)
         return order

@@ -69,6 +69,8 @@ class Account(NamedTuple):
 
     email: str | None = None
     name: str = ""
+    is_verified: bool = False
+    """Whether the address was confirmed."""
 
 
 class PlacedOrder(NamedTuple):
@@ -81,14 +83,14 @@ class PlacedOrder(NamedTuple):
 
 def place_once(
     buyer: Buyer, request: OrderRequest, currency: str, origin: GuestOrigin,
-    keyed: KeyedRequest | None, dump: Callable[[OrderView], bytes],
+    keyed: KeyedRequest | None, dump: Callable[[OrderView], bytes], needs_verified: bool = False,
 ) -> PlacedOrder:  # fmt: skip
     """Place an order and store the answer that `dump` makes of it, or replay the answer that is
     stored under the key. Raises as `place_order` and `idempotency.claim` do."""
     claim = idempotency.claim(keyed, buyer) if keyed else None
     if claim and claim.answer is not None and claim.order_number is not None:
         return PlacedOrder(claim.order_number, claim.answer, is_replay=True)
-    order = place_order(buyer, request, currency, origin)
+    order = place_order(buyer, request, currency, origin, needs_verified)
     answer = dump(order)
     if claim:
         idempotency.store_answer(claim, answer, order.id)
@@ -96,22 +98,29 @@ def place_once(
 
 
 def place_order(
-    buyer: Buyer, request: OrderRequest, currency: str, origin: GuestOrigin
+    buyer: Buyer,
+    request: OrderRequest,
+    currency: str,
+    origin: GuestOrigin,
+    needs_verified: bool = False,
 ) -> OrderView:
     """Turn the buyer's cart into an order. The order is not read again: it is returned as written.
 
     Args:
         origin: where the request comes from, and the limits of guests.
+        needs_verified: whether an account has to confirm its address before it orders.
 
     Raises:
         Invalid: `cart_empty`, `cart_too_large`, `total_too_large`, or fields that are wrong.
         OutOfStock: names every line that is short.
-        Conflict: `total_changed`.
+        Conflict: `total_changed`, `email_not_verified`.
         GuestLimitReached: a guest's open orders hold too much, or this one asks for too much.
         Unauthenticated: the account was closed since the request came in.
     """
     holder = None if buyer.user_id else _guest_keys(request, origin)
     cart_id, account = _lock_cart(buyer)
+    if needs_verified and buyer.user_id is not None and not account.is_verified:
+        raise Conflict("email_not_verified", "Confirm your email address before you order.")
     if holder is not None and is_another_try():
         guest_limits.lock(holder)  # before the variants, which another try locks when it reads them
     address = _shipping_address(buyer, request)
@@ -144,7 +153,7 @@ def _guest_keys(request: OrderRequest, origin: GuestOrigin) -> GuestKeys:
 _NAME = (User.first_name + " " + User.last_name).label("name")
 # PostgreSQL locks the rows in the order in which `of` names their tables.
 _LOCK_CUSTOMER = prepared(
-    select(Cart.id, User.email, _NAME)
+    select(Cart.id, User.email, _NAME, User.email_verified_at)
     .join_from(User, Cart, Cart.user_id == User.id)
     .where(User.id == bindparam("user_id", type_=BigInteger()))
     .where(User.is_active, User.deleted_at.is_(None))
@@ -159,9 +168,10 @@ def _lock_cart(buyer: Buyer) -> tuple[int | None, Account]:
         return cart_service.lock_cart(buyer), Account()
     row = run(_LOCK_CUSTOMER, user_id=buyer.user_id).one_or_none()
     if row is not None:
-        return row.id, Account(row.email, row.name)
+        return row.id, Account(row.email, row.name, row.email_verified_at is not None)
     user = user_service.lock_caller(buyer.actor)  # refuses a closed account
-    return cart_service.lock_cart(buyer), Account(user.email, f"{user.first_name} {user.last_name}")
+    account = Account(user.email, f"{user.first_name} {user.last_name}", user.email_verified)
+    return cart_service.lock_cart(buyer), account
 
 
 def _cart_empty() -> Invalid:

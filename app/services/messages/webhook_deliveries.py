@@ -65,7 +65,8 @@ def queue_deliveries(events: Sequence[EventRow]) -> None:
         rows = [_row(endpoint, event) for event in events if event.type in types]
         if rows:
             insert_rows(WebhookDelivery, _COLUMNS, rows)
-            wake(endpoint)
+            # A job that waits for one delivery must not keep the new ones waiting.
+            wake(endpoint, is_urgent=not endpoint.is_paused)
 
 
 def next_delivery(endpoint_id: int) -> WebhookDelivery | float | None:
@@ -78,7 +79,7 @@ def next_delivery(endpoint_id: int) -> WebhookDelivery | float | None:
     endpoint, now = lock_endpoint(endpoint_id), utc_now()
     if not endpoint.is_active:
         return None
-    if endpoint.paused_until is not None and endpoint.paused_until > now:
+    if endpoint.is_paused and endpoint.paused_until is not None:
         return (endpoint.paused_until - now).total_seconds()
     first = _waiting(endpoint_id).where(WebhookDelivery.next_at <= now).limit(1)
     delivery = db.session.scalar(first.options(joinedload(WebhookDelivery.endpoint)))

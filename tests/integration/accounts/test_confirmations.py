@@ -10,6 +10,7 @@ from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
 from app.models import AccountToken, Mail, Session
 from app.services.accounts import own_sessions
+from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.conftest import Caller, signed_in
 from tests.integration.links import mails, newest_link, newest_token
@@ -25,6 +26,7 @@ from tests.integration.people import (
     statuses,
 )
 from tests.integration.second_factors import set_up
+from tests.integration.shopping import order, stock
 
 VERIFY, CHANGE = "/api/auth/email/verify", "/api/users/me/email"
 NEW = "ann@example.org"
@@ -58,6 +60,21 @@ def test_registering_sends_a_link_that_confirms_the_address_once(app):
     assert verify(app, token).status_code == 204
     assert me(signed_in_as(app))["email_verified"] is True
     assert verify(app, token).json["code"] == "token_invalid"
+
+
+def test_a_shop_may_require_a_confirmed_address_of_accounts_that_order(app, monkeypatch):
+    monkeypatch.setitem(app.config, "REQUIRE_EMAIL_VERIFIED", True)
+    product = inside(app, factories.product, stock=50)
+    Caller(app).post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD})
+    ann = signed_in_as(app)
+
+    refused = order(ann, product)
+    assert (refused.status_code, refused.json["code"]) == (409, "email_not_verified")
+    assert stock(app, product) == (50, 0)
+
+    verify(app, newest_token(app, "email_confirmation"))
+    assert ann.post("/api/orders", json={}).status_code == 201
+    assert order(Caller(app), product, email="guest@example.com").status_code == 201
 
 
 def test_a_new_address_takes_effect_when_it_is_confirmed(app, ann):

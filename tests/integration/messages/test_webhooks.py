@@ -295,6 +295,21 @@ def test_a_receiver_that_is_down_costs_one_job_whatever_waits(private, endpoint,
     assert len(receiver.requests) == 1
 
 
+def test_a_delivery_that_fails_keeps_no_other_waiting(private, endpoint, receiver):
+    """The receiver refuses what it is told of one order, and takes everything else."""
+    receiver.answer = lambda number, body: 500 if body["data"]["subject"]["id"] == 1 else 200
+    happen(private, ("order.placed", 1))
+    deliver(private)
+    inside(private, lambda: in_transaction(lambda: db.session.execute(
+        update(WebhookEndpoint).values(paused_until=utc_now())
+    )))  # fmt: skip
+    for subject in (2, 3):
+        happen(private, ("order.placed", subject))
+        deliver(private)
+
+    assert [subject for _kind, subject in receiver.told] == [1, 2, 3]
+
+
 def test_a_job_that_staff_dropped_is_woken_by_the_next_event(private, endpoint, receiver):
     def drop():
         job = job_queue.claim(["webhook"])

@@ -64,6 +64,15 @@ def place(browser: Browser) -> Any:
     return browser.send("/checkout/order")
 
 
+def test_a_shop_may_require_a_confirmed_address(app, ann, monkeypatch):
+    monkeypatch.setitem(app.config, "REQUIRE_EMAIL_VERIFIED", True)
+    look_over(ann)
+    refused = ann.send("/checkout/order")
+    assert refused.status_code == 409
+    assert "Confirm your email address before you order." in refused.text
+    assert "/account/email" in refused.text
+
+
 def test_a_guest_orders_and_gets_a_link_that_only_they_have(app, guest):
     review = look_over(guest)
 
