@@ -48,11 +48,11 @@ def list_endpoints() -> dict[str, object]:
 def create_endpoint(fields: EndpointInput) -> ResponseReturnValue:
     """Add a receiver, which is told of what happens from now on. Its secret is shown this once."""
     actor = current_actor()
-    created = in_transaction(
+    new = in_transaction(
         without_etag(lambda: webhook_endpoints.create_endpoint(actor, fields), creates=True)
     )
-    location = url_for("webhooks.get_endpoint", endpoint_id=created.endpoint.id)
-    return show_new_endpoint(*created), 201, {"Location": location}
+    location = url_for("webhooks.get_endpoint", endpoint_id=new.endpoint.id)
+    return show_new_endpoint(*new), 201, {"Location": location}
 
 
 @blp.get("/<int:endpoint_id>")
@@ -91,10 +91,8 @@ def delete_endpoint(endpoint_id: int) -> None:
 def rotate_secret(endpoint_id: int) -> dict[str, object]:
     """Make a new secret, which is shown this once. For a day deliveries have two signatures."""
     actor = current_actor()
-    rotated = in_transaction(
-        without_etag(lambda: webhook_endpoints.rotate_secret(actor, endpoint_id))
-    )
-    return {"secret": rotated.secret, "old_secret_until": rotated.endpoint.old_secret_until}
+    new = in_transaction(without_etag(lambda: webhook_endpoints.rotate_secret(actor, endpoint_id)))
+    return {"secret": new.secret, "old_secret_until": new.endpoint.old_secret_until}
 
 
 @blp.get("/<int:endpoint_id>/deliveries")

@@ -48,13 +48,13 @@ def _next_delivery(job: ClaimedJob) -> WebhookDelivery | None:
     Raises:
         NotFound: there is no such endpoint.
     """
-    found = webhook_deliveries.next_delivery(int(job.body["endpoint_id"]))
-    if isinstance(found, float):
-        job_queue.postpone(job, found)
+    following = webhook_deliveries.next_delivery(int(job.body["endpoint_id"]))
+    if isinstance(following, float):
+        job_queue.postpone(job, following)
         return None
-    if found is None:
+    if following is None:
         job_queue.complete(job)
-    return found
+    return following
 
 
 def _attempt(delivery: WebhookDelivery) -> None:

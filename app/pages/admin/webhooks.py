@@ -70,19 +70,19 @@ def show_new() -> Response:
 @blp.post("/new")
 def create() -> Response:
     """Add a receiver, and show its secret this once."""
-    actor, form, created = current_actor(), _form_of_request(), list[NewSecret]()
+    actor, form, secrets = current_actor(), _form_of_request(), list[NewSecret]()
 
     def save(fields: dict[str, object]) -> int:
         def work() -> int:
-            created[:] = [webhook_endpoints.create_endpoint(actor, cast(EndpointInput, fields))]
-            return created[0].endpoint.id
+            secrets[:] = [webhook_endpoints.create_endpoint(actor, cast(EndpointInput, fields))]
+            return secrets[0].endpoint.id
 
         return once(work)
 
     endpoint_id = form.carry_out(ENDPOINT, save)
     if endpoint_id is None:
         return _new(form)
-    return _secret(created, endpoint_id)
+    return _secret(secrets, endpoint_id)
 
 
 @blp.get("/<int:endpoint_id>")
@@ -111,14 +111,14 @@ def change(endpoint_id: int) -> Response:
 @blp.post("/<int:endpoint_id>/rotate")
 def rotate_secret(endpoint_id: int) -> Response:
     """Make a new secret, and show it this once."""
-    actor, rotated = current_actor(), list[NewSecret]()
+    actor, secrets = current_actor(), list[NewSecret]()
 
     def work() -> int:
-        rotated[:] = [webhook_endpoints.rotate_secret(actor, endpoint_id)]
+        secrets[:] = [webhook_endpoints.rotate_secret(actor, endpoint_id)]
         return endpoint_id
 
     once(work)
-    return _secret(rotated, endpoint_id)
+    return _secret(secrets, endpoint_id)
 
 
 @blp.post("/<int:endpoint_id>/delete")
@@ -159,9 +159,9 @@ def _one(form: EndpointForm, endpoint: WebhookEndpoint) -> Response:
     )  # fmt: skip
 
 
-def _secret(made: list[NewSecret], endpoint_id: int) -> Response:
+def _secret(secrets: list[NewSecret], endpoint_id: int) -> Response:
     """The new secret; where the same form was sent again, the endpoint, because it is shown once."""
-    if not made:
+    if not secrets:
         return see_other(url_for(".show_endpoint", endpoint_id=endpoint_id))
-    endpoint, secret = made[0]
+    endpoint, secret = secrets[0]
     return admin_page("webhook_secret.html", endpoint=endpoint, secret=secret)
