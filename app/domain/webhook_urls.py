@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 MAX_URL = 2000
+ONE_URL = f"A URL of at most {MAX_URL} ASCII characters, without spaces."
 
 
 class NotReceiver(ValueError):
@@ -19,7 +20,7 @@ def check_url(url: str, allow_http: bool = False) -> str:
     """
     schemes = ("https", "http") if allow_http else ("https",)
     if len(url) > MAX_URL or not url.isascii() or any(c <= " " or c in '"\\<>^`{|}' for c in url):
-        raise NotReceiver(f"A URL of at most {MAX_URL} ASCII characters, without spaces.")
+        raise NotReceiver(ONE_URL)
     try:
         parts = urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0
@@ -29,4 +30,7 @@ def check_url(url: str, allow_http: bool = False) -> str:
         raise NotReceiver(f"A complete URL that begins with {' or '.join(schemes)}://.")
     if "@" in parts.netloc:
         raise NotReceiver("A URL without a name and password in it.")
-    return parts._replace(fragment="", path=parts.path or "/").geturl()
+    complete = parts._replace(fragment="", path=parts.path or "/").geturl()
+    if len(complete) > MAX_URL:
+        raise NotReceiver(ONE_URL)
+    return complete

@@ -480,7 +480,7 @@ def test_without_its_key_a_delivery_waits_until_the_secret_is_rotated(
     [
         "http://erp.example/", "ftp://erp.example/", "https://", "https://user:pw@erp.example/",
         "https://erp.example:0/", "https://erp.example/a b", "javascript:alert(1)", "//erp.example",
-        "https://erp.example/" + "x" * 2000, "https://[::1", 7,
+        "https://erp.example/" + "x" * 2000, "https://erp.example?".ljust(2000, "x"), "https://[::1", 7,
     ],
 )  # fmt: skip
 def test_a_url_that_is_none_of_a_receiver_is_refused(admin, url):
