@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 MODULES = (
     # money
-    "app/domain/pricing.py",
+    "app/domain/pricing/totals.py",
     "app/domain/money.py",
     "app/services/buying/checkout_service.py",
     # stock

@@ -79,10 +79,10 @@ def test_a_planted_mutant_runs_wherever_the_function_is_held():
 
 
 def planted_function():
-    from app.domain.pricing import line_total
+    from app.domain.pricing.totals import line_total
 
-    planter = Planter(importlib.import_module("app.domain.pricing"))
-    source = (ROOT / "app/domain/pricing.py").read_text()
+    planter = Planter(importlib.import_module("app.domain.pricing.totals"))
+    source = (ROOT / "app/domain/pricing/totals.py").read_text()
     times = next(
         m for m in mutations(source) if m.change == "unit_price * quantity -> unit_price + quantity"
     )
@@ -148,4 +148,4 @@ def test_every_entry_of_an_equal_mutant_names_a_module_and_a_reason():
 
 def test_an_entry_without_a_reason_is_refused():
     with pytest.raises(ValueError, match="reason"):
-        equal.read("[app/domain/pricing.py]\n\nprice * quantity\n=> a -> b")
+        equal.read("[app/domain/pricing/totals.py]\n\nprice * quantity\n=> a -> b")

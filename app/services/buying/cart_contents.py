@@ -18,8 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import load_only
 
 from app.db.prepared import prepared, run
-from app.domain import pricing
 from app.domain.people.buyer import Buyer
+from app.domain.pricing import totals as pricing
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
 from app.models.availability import AVAILABLE_QUANTITY

@@ -13,11 +13,11 @@ from sqlalchemy import BigInteger, bindparam, insert, select
 
 from app.db.prepared import insert_values, prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
-from app.domain import pricing
 from app.domain.clock import utc_now
 from app.domain.money import MAX_TOTAL, places, to_text
 from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token, hash_token, new_order_number
+from app.domain.pricing import totals as pricing
 from app.errors import Conflict, Invalid
 from app.extensions import db
 from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from app.db.bulk import insert_rows, reserve_ids, update_rows
-from app.domain import pricing
 from app.domain.order_status import STATUSES, OrderStatus
 from app.domain.people.tokens import hash_token, new_order_number, new_token
+from app.domain.pricing import totals as pricing
 from app.extensions import db
 from app.models import Order, OrderEvent, OrderLine, Product, StockMovement, User, Variant
 from app.models.availability import IS_PURCHASABLE

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.money import MAX_PRICE, MAX_TOTAL
-from app.domain.pricing import Totals, line_total, totals
+from app.domain.pricing.totals import Totals, line_total, totals
 from app.models import MAX_QUANTITY
 from app.services.buying.cart_service import MAX_LINES
 

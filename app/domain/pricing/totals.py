@@ -1,4 +1,4 @@
-"""What an order costs: the one place where totals are computed, in minor units."""
+"""The sums of an order, in minor units."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,0 +1,28 @@
+"""Parts of an amount, in minor units, that add up to it exactly."""
+
+from collections.abc import Sequence
+
+
+def spread(amount: int, weights: Sequence[int]) -> list[int]:
+    """Spread an amount over weights by the largest remainder; ties go to the earlier place.
+
+    A weight of zero gets nothing, and an amount of at most the sum of the weights gives no place
+    more than its weight. Where all weights are zero, all parts are.
+    """
+    whole = sum(weights)
+    if not whole or not amount:
+        return [0] * len(weights)
+    parts, remainders = [], []
+    for place, weight in enumerate(weights):
+        part, remainder = divmod(amount * weight, whole)
+        parts.append(part)
+        remainders.append((-remainder, place))
+    for _remainder, place in sorted(remainders)[: amount - sum(parts)]:
+        parts[place] += 1
+    return parts
+
+
+def units_share(amount: int, quantity: int, before: int, units: int) -> int:
+    """The share that `units` of a line's `quantity` have in its amount, `before` of which have been
+    taken already: whatever the steps, the shares of all units add up to the amount."""
+    return amount * (before + units) // quantity - amount * before // quantity

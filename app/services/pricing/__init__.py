@@ -1,0 +1,1 @@
+"""What pricing needs from the database: tax rates, shipping methods, promotions."""
