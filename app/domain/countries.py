@@ -16,6 +16,9 @@ _CODES = """
     VN VU WF WS YE YT ZA ZM ZW
 """
 COUNTRIES = frozenset(_CODES.split())
+_EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+EU_COUNTRIES = frozenset(_EU.split())
+"""The member states of the European Union."""
 
 
 def is_country(code: str) -> bool:
