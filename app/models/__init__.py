@@ -13,8 +13,10 @@ from app.models.sales import (
     Checkout,
     IdempotencyKey,
     Order,
+    OrderDiscount,
     OrderEvent,
     OrderLine,
+    OrderTax,
 )
 from app.models.store import Store
 from app.models.trail import AuditEvent, SecurityEvent
@@ -32,7 +34,7 @@ from app.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "MAX_QUANTITY", "AccountToken", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderEvent",
-    "OrderLine", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
+    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderDiscount", "OrderEvent",
+    "OrderLine", "OrderTax", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
     "StockMovement", "Store", "User", "Variant", "WebhookDelivery", "WebhookEndpoint",
 ]  # fmt: skip

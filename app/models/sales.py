@@ -10,12 +10,14 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db.base import Base, partial_index
 from app.domain.clock import utc_now
 from app.domain.order_status import OrderStatus, check_transition
+from app.domain.pricing.model import DiscountKind, TaxTreatment
 from app.models.timestamps import Timestamped
 from app.models.word_index import OUTDATED_WORDS
 
@@ -86,7 +88,20 @@ class Order(Base):
             name="status_known",
         ),
         CheckConstraint(
-            "total = subtotal - discount_total + shipping_total + tax_total", name="total_adds_up"
+            "total = subtotal - discount_total + shipping_total"
+            " + CASE WHEN tax_included THEN 0 ELSE tax_total END",
+            name="total_adds_up",
+        ),
+        CheckConstraint(
+            "tax_treatment IN ('standard', 'reverse_charge', 'export')", name="tax_treatment_known"
+        ),
+        CheckConstraint(
+            "0 <= shipping_discount AND shipping_discount <= shipping_total"
+            " AND shipping_discount <= discount_total",
+            name="shipping_discount_within_shipping",
+        ),
+        CheckConstraint(
+            "0 <= shipping_tax AND shipping_tax <= tax_total", name="shipping_tax_within_tax"
         ),
         CheckConstraint(
             "subtotal >= 0 AND discount_total >= 0 AND shipping_total >= 0"
@@ -125,9 +140,21 @@ class Order(Base):
     shipping_total: Mapped[int] = mapped_column(default=0)
     tax_total: Mapped[int] = mapped_column(default=0)
     total: Mapped[int]
+    tax_included: Mapped[bool] = mapped_column(default=True, server_default=true())
+    tax_treatment: Mapped[TaxTreatment] = mapped_column(
+        String(20), default="standard", server_default="standard"
+    )
+    # The method as it was; it may be gone.
+    shipping_method_id: Mapped[int | None]
+    shipping_method_name: Mapped[str | None] = mapped_column(String(100))
+    # The shares of shipping in `discount_total` and `tax_total`.
+    shipping_discount: Mapped[int] = mapped_column(default=0, server_default="0")
+    shipping_tax: Mapped[int] = mapped_column(default=0, server_default="0")
     # Personal data, erased when the customer deletes the account.
     email: Mapped[str | None] = mapped_column(String(254))
     shipping_address: Mapped[dict[str, str] | None]
+    billing_address: Mapped[dict[str, str] | None]
+    vat_id: Mapped[str | None] = mapped_column(String(20))
     note: Mapped[str] = mapped_column(Text, default="", server_default="")
     # The words by which staff find it, of `order_words.words_of`: personal data, too.
     lookup_words: Mapped[str | None] = mapped_column(Text)
@@ -136,6 +163,10 @@ class Order(Base):
 
     lines: Mapped[list["OrderLine"]] = relationship(lazy="raise", order_by="OrderLine.id")
     events: Mapped[list["OrderEvent"]] = relationship(lazy="raise", order_by="OrderEvent.id")
+    discounts: Mapped[list["OrderDiscount"]] = relationship(
+        lazy="raise", order_by="OrderDiscount.id"
+    )
+    taxes: Mapped[list["OrderTax"]] = relationship(lazy="raise", order_by="OrderTax.id")
 
     def move_to(self, target: OrderStatus) -> None:
         """Change status, or raise IllegalTransition."""
@@ -152,6 +183,10 @@ class OrderLine(Base):
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
         CheckConstraint("line_total = unit_price * quantity", name="line_total_adds_up"),
+        CheckConstraint(
+            "0 <= discount_total AND discount_total <= line_total", name="discount_within_line"
+        ),
+        CheckConstraint("tax_total >= 0", name="tax_not_negative"),
         UniqueConstraint("order_id", "variant_id"),
         Index("ix_order_lines_sku", "sku"),
     )
@@ -169,6 +204,47 @@ class OrderLine(Base):
     unit_price: Mapped[int]
     quantity: Mapped[int]
     line_total: Mapped[int]
+    discount_total: Mapped[int] = mapped_column(default=0, server_default="0")
+    tax_total: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class OrderDiscount(Base):
+    """What a promotion, or the relief from tax, took off an order."""
+
+    __tablename__ = "order_discounts"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('percentage', 'fixed_amount', 'free_shipping', 'buy_x_get_y', 'tax_relief')",
+            name="kind_known",
+        ),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        UniqueConstraint("order_id", "promotion_id"),
+        Index("ix_order_discounts_promotion_id", "promotion_id"),
+    )
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    # The promotion as it was; it may be gone. Null for the relief from tax.
+    promotion_id: Mapped[int | None]
+    name: Mapped[str] = mapped_column(String(200))
+    code: Mapped[str | None] = mapped_column(String(50))
+    kind: Mapped[DiscountKind] = mapped_column(String(20))
+    amount: Mapped[int]
+
+
+class OrderTax(Base):
+    """A tax of an order, at a rate in thousandths of a percent; `taxable` is net."""
+
+    __tablename__ = "order_taxes"
+    __table_args__ = (
+        CheckConstraint("rate > 0 AND taxable >= 0 AND amount > 0", name="figures_positive"),
+        UniqueConstraint("order_id", "name", "rate"),
+    )
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(100))
+    rate: Mapped[int]
+    taxable: Mapped[int]
+    amount: Mapped[int]
 
 
 class OrderEvent(Base):

@@ -198,6 +198,35 @@ def test_sessions_outlive_the_column_of_their_place(current):
     assert answer.status_code == 200
 
 
+def test_a_total_has_its_tax_in_it_from_migration_0090_on(current):
+    """A total of 119 with tax of 19 in it, and one of 138 with it on top."""
+
+    def insert(total: int, columns: str = "", values: str = "") -> None:
+        statement = (
+            "INSERT INTO orders (number, status, currency, subtotal, discount_total,"
+            f" shipping_total, tax_total, total, note, placed_at, updated_at{columns})"
+            f" VALUES ('{total}', 'pending', 'USD', 119, 0, 0, 19, {total}, '',"
+            f" '2026-01-01 00:00:00', '2026-01-01 00:00:00'{values})"
+        )
+        with current.app_context():
+            db.session.execute(text(statement))
+            db.session.commit()
+
+    insert(119)
+    insert(138, ", tax_included", ", false")
+    for refused in (("",), (", tax_included", ", false")):
+        with pytest.raises(DBAPIError, match="total_adds_up"):
+            insert(119 if len(refused) == 2 else 138, *refused)
+
+    migrate(current, "downgrade", revision="0076")
+    with current.app_context():
+        rows = db.session.execute(text("SELECT total, tax_total FROM orders ORDER BY total"))
+        assert [tuple(row) for row in rows] == [(119, 0), (138, 19)]
+    with pytest.raises(DBAPIError, match="total_adds_up"):
+        insert(120)
+    migrate(current, "upgrade")
+
+
 def test_a_recorded_currency_outlives_the_settings_and_the_release_before_records_one(current):
     def currency():
         with current.app_context():
