@@ -10,12 +10,20 @@ from app.domain.clock import rfc3339
 from app.domain.money import to_text
 from app.domain.order_status import STATUSES
 from app.domain.periods import NotATime, first_moment, moment_after
-from app.models import Order, OrderEvent, OrderLine
+from app.domain.pricing.model import DISCOUNT_KINDS, TREATMENTS, Discount, Tax
+from app.domain.pricing.percent import percent_text
+from app.models import Order, OrderDiscount, OrderEvent, OrderLine, OrderTax
 from app.schemas.auth import Email
 from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
 from app.schemas.users import PostalAddressSchema
-from app.services.orders.order_views import EventView, LineView, OrderView
+from app.services.orders.order_views import (
+    DiscountView,
+    EventView,
+    LineView,
+    OrderView,
+    TaxView,
+)
 
 MAX_TOTAL = 2**63 - 1
 MAX_NOTE = 2000
@@ -41,6 +49,32 @@ class PlaceOrderSchema(ShopSchema):
             )
 
 
+class DiscountSchema(ShopSchema):
+    """What a promotion, or the relief from tax, takes off."""
+
+    promotion_id = fields.Integer(allow_none=True)
+    name = fields.String()
+    code = fields.String(allow_none=True, metadata={"description": "Null without a code."})
+    kind = fields.String(metadata={"enum": list(DISCOUNT_KINDS)})
+    amount = Money()
+
+
+class TaxSchema(ShopSchema):
+    """A tax; `taxable` is net, whether or not prices include tax."""
+
+    name = fields.String()
+    rate = fields.String(metadata={"description": "In percent.", "examples": ["19"]})
+    taxable = Money()
+    amount = Money()
+
+
+class ShippingMethodNameSchema(ShopSchema):
+    """How an order is shipped, by the name that the method had then."""
+
+    id = fields.Integer()
+    name = fields.String()
+
+
 class OrderItemSchema(ShopSchema):
     """One line of an order, as it was called and priced when it was bought."""
 
@@ -53,6 +87,9 @@ class OrderItemSchema(ShopSchema):
     unit_price = Money()
     quantity = fields.Integer()
     line_total = Money()
+    discount_total = Money()
+    tax_total = Money()
+    total = Money(metadata={"description": "What is paid for it, tax included."})
 
 
 class OrderEventSchema(ShopSchema):
@@ -77,8 +114,15 @@ class OrderSchema(ShopSchema):
     shipping_total = Money()
     tax_total = Money()
     total = Money()
+    tax_included = fields.Boolean(metadata={"description": "Whether prices include tax."})
+    tax_treatment = fields.String(metadata={"enum": list(TREATMENTS)})
+    taxes = fields.List(fields.Nested(TaxSchema))
+    discounts = fields.List(fields.Nested(DiscountSchema))
+    shipping_method = fields.Nested(ShippingMethodNameSchema, allow_none=True)
     items = fields.List(fields.Nested(OrderItemSchema), attribute="lines")
     shipping_address = fields.Nested(PostalAddressSchema, allow_none=True)
+    billing_address = fields.Nested(PostalAddressSchema, allow_none=True)
+    vat_id = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
     note = fields.String()
     placed_at = Time()
@@ -108,8 +152,15 @@ def show_order(order: Order | OrderView) -> dict[str, object]:
         "shipping_total": to_text(order.shipping_total, currency),
         "tax_total": to_text(order.tax_total, currency),
         "total": to_text(order.total, currency),
-        "items": [_show_line(line, currency) for line in order.lines],
-        "shipping_address": _show_address(order),
+        "tax_included": order.tax_included,
+        "tax_treatment": order.tax_treatment,
+        "taxes": [show_tax(tax, currency) for tax in order.taxes],
+        "discounts": [show_discount(discount, currency) for discount in order.discounts],
+        "shipping_method": _show_method(order),
+        "items": [_show_line(line, order.tax_included, currency) for line in order.lines],
+        "shipping_address": _show_address(order.shipping_address),
+        "billing_address": _show_address(order.billing_address or order.shipping_address),
+        "vat_id": order.vat_id,
         "email": order.email,
         "note": order.note,
         "placed_at": rfc3339(order.placed_at),
@@ -118,7 +169,37 @@ def show_order(order: Order | OrderView) -> dict[str, object]:
     }
 
 
-def _show_line(line: OrderLine | LineView, currency: str) -> dict[str, object]:
+def show_tax(tax: OrderTax | TaxView | Tax, currency: str) -> dict[str, object]:
+    """A tax as `TaxSchema` describes it."""
+    return {
+        "name": tax.name,
+        "rate": percent_text(tax.rate),
+        "taxable": to_text(tax.taxable, currency),
+        "amount": to_text(tax.amount, currency),
+    }
+
+
+def show_discount(
+    discount: OrderDiscount | DiscountView | Discount, currency: str
+) -> dict[str, object]:
+    """A discount as `DiscountSchema` describes it."""
+    return {
+        "promotion_id": discount.promotion_id,
+        "name": discount.name,
+        "code": discount.code,
+        "kind": discount.kind,
+        "amount": to_text(discount.amount, currency),
+    }
+
+
+def _show_method(order: Order | OrderView) -> dict[str, object] | None:
+    if order.shipping_method_id is None:
+        return None
+    return {"id": order.shipping_method_id, "name": order.shipping_method_name}
+
+
+def _show_line(line: OrderLine | LineView, tax_included: bool, currency: str) -> dict[str, object]:
+    paid = line.line_total - line.discount_total + (0 if tax_included else line.tax_total)
     return {
         "id": line.id,
         "product_id": line.product_id,
@@ -129,11 +210,13 @@ def _show_line(line: OrderLine | LineView, currency: str) -> dict[str, object]:
         "unit_price": to_text(line.unit_price, currency),
         "quantity": line.quantity,
         "line_total": to_text(line.line_total, currency),
+        "discount_total": to_text(line.discount_total, currency),
+        "tax_total": to_text(line.tax_total, currency),
+        "total": to_text(paid, currency),
     }
 
 
-def _show_address(order: Order | OrderView) -> dict[str, str] | None:
-    address = order.shipping_address
+def _show_address(address: dict[str, str] | None) -> dict[str, str] | None:
     if address is None:
         return None
     return {name: address[name] for name in _ADDRESS if name in address}

@@ -20,7 +20,8 @@ from app.services.inventory import inventory_service
 
 # Status and history are read in one statement: in two, they may be from two moments. Lines never
 # change.
-_WITH_LINES_AND_EVENTS = (selectinload(Order.lines), joinedload(Order.events))
+_PARTS = (selectinload(Order.lines), selectinload(Order.discounts), selectinload(Order.taxes))
+_WITH_PARTS_AND_EVENTS = (*_PARTS, joinedload(Order.events))
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def get_order(visitor: Visitor, reference: str) -> Order:
     return _one(
         select(Order)
         .where(_is_order(reference), visitor.may_see())
-        .options(*_WITH_LINES_AND_EVENTS)
+        .options(*_WITH_PARTS_AND_EVENTS)
     )
 
 
@@ -99,7 +100,7 @@ def _lock_order(visitor: Visitor, reference: str) -> Order:
     return _one(
         select(Order)
         .where(_is_order(reference), visitor.may_see())
-        .options(selectinload(Order.lines), selectinload(Order.events))
+        .options(*_PARTS, selectinload(Order.events))
         .with_for_update()
         .execution_options(populate_existing=True)
     )

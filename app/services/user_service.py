@@ -292,7 +292,7 @@ def erase(user: User) -> None:
     db.session.execute(  # a trigger takes the person out of `lookup_words`
         update(Order)
         .where(Order.user_id == user.id)
-        .values(email=None, shipping_address=None, note="")
+        .values(email=None, shipping_address=None, billing_address=None, vat_id=None, note="")
     )
     db.session.execute(
         update(OrderEvent)

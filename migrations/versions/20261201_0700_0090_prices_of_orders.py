@@ -15,7 +15,8 @@ down_revision = "0076"
 branch_labels = None
 depends_on = None
 accepted = {
-    "ban-drop-constraint": "the same transaction adds one that is as strict for all that the release before writes"
+    "ban-drop-constraint": "one that is as strict for what the release before writes takes its place at once",
+    "many-rows-at-once": "no release before writes a tax",
 }
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -95,7 +95,8 @@ ORDERS = (
             SELECT order_id, COUNT(*) AS lines, SUM(line_total) AS line_totals
             FROM order_lines GROUP BY order_id) l ON l.order_id = o.id
         WHERE l.lines IS NULL OR o.subtotal != l.line_totals
-            OR o.total != o.subtotal - o.discount_total + o.shipping_total + o.tax_total""",
+            OR o.total != o.subtotal - o.discount_total + o.shipping_total
+                + CASE WHEN o.tax_included THEN 0 ELSE o.tax_total END""",
     ),
     Check(
         "line totals",
@@ -218,7 +219,8 @@ PEOPLE = (
         "order {0}: its customer {1} is deleted, but not erased here",
         """SELECT o.id, u.id FROM orders o JOIN users u ON u.id = o.user_id
         WHERE u.deleted_at IS NOT NULL AND (o.email IS NOT NULL
-            OR o.shipping_address IS NOT NULL OR o.note != ''
+            OR o.shipping_address IS NOT NULL OR o.billing_address IS NOT NULL
+            OR o.vat_id IS NOT NULL OR o.note != ''
             OR o.lookup_words LIKE '% | _%' OR EXISTS (
                 SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.note != ''
                     AND e.at <= u.deleted_at))""",  # a note that staff wrote later is theirs

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, insert, select
+from sqlalchemy import BigInteger, Insert, bindparam, insert, select
 
 from app.db.prepared import insert_values, prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
@@ -17,21 +17,42 @@ from app.domain.clock import utc_now
 from app.domain.money import MAX_TOTAL, places, to_text
 from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token, hash_token, new_order_number
-from app.domain.pricing import totals as pricing
+from app.domain.pricing.model import PricedLine, Pricing
+from app.domain.pricing.totals import line_total
 from app.errors import Conflict, Invalid
 from app.extensions import db
-from app.models import Address, Cart, CartLine, Order, OrderEvent, OrderLine, Product, User, Variant
+from app.models import (
+    Address,
+    Cart,
+    CartLine,
+    Order,
+    OrderDiscount,
+    OrderEvent,
+    OrderLine,
+    OrderTax,
+    Product,
+    User,
+    Variant,
+)
 from app.models.availability import AVAILABLE_QUANTITY
 from app.observability import metrics
 from app.services import user_service
 from app.services.buying import cart_service
+from app.services.buying.cart_pricing import price_lines
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
 from app.services.messages.idempotency import KeyedRequest
 from app.services.orders import guest_limits, order_words
 from app.services.orders.guest_limits import GuestKeys, GuestOrigin
-from app.services.orders.order_views import LINE_COLUMNS, EventView, LineView, OrderView
+from app.services.orders.order_views import (
+    LINE_COLUMNS,
+    DiscountView,
+    EventView,
+    LineView,
+    OrderView,
+    TaxView,
+)
 from app.services.orders.order_words import Article
 
 ADDRESS_FIELDS = (
@@ -41,10 +62,14 @@ ADDRESS_FIELDS = (
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """What a buyer sends to order; `expected_total` in minor units."""
+    """What a buyer sends to order; `expected_total` in minor units. The billing address is the shipping
+    address unless another is given."""
 
     shipping_address: dict[str, str] | None = None
     address_id: int | None = None
+    billing_address: dict[str, str] | None = None
+    shipping_method_id: int | None = None
+    vat_id: str | None = None
     email: str | None = None
     note: str = ""
     expected_total: int | None = None
@@ -132,10 +157,11 @@ def place_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
     request = replace(request, email=request.email or account.email, shipping_address=address)
-    draft = _draft(buyer, request, currency, lines)
+    pricing = price_lines(lines)
+    draft = _draft(buyer, request, currency, pricing)
     _check_total(draft, request.expected_total)
     cart_service.clear(cart_id)
-    order = _insert(draft, buyer, holder, lines, account.name)
+    order = _insert(draft, buyer, holder, lines, pricing, account.name)
     if holder is not None:
         guest_limits.refuse_too_much(order.id, holder, origin.limits)
     product_ids = {line.product_id for line in lines}
@@ -224,16 +250,13 @@ def _read_lines(cart_id: int) -> list[CheckoutLine]:
     return lines
 
 
-def _draft(
-    buyer: Buyer, request: OrderRequest, currency: str, lines: Sequence[CheckoutLine]
-) -> OrderView:
+def _draft(buyer: Buyer, request: OrderRequest, currency: str, pricing: Pricing) -> OrderView:
     """The order as it will be written, but for its id and its lines.
 
     Raises:
         Invalid: `total_too_large`.
     """
-    totals = pricing.totals((line.price, line.quantity) for line in lines)
-    if max(totals.subtotal, totals.total) > MAX_TOTAL:
+    if max(pricing.subtotal, pricing.total, pricing.shipping_total) > MAX_TOTAL:
         detail = f"An order can come to {to_text(MAX_TOTAL, currency)} {currency} at most."
         raise Invalid(code="total_too_large", detail=detail)
     now = utc_now()
@@ -243,18 +266,28 @@ def _draft(
         user_id=buyer.user_id,
         status="pending",
         currency=currency,
-        subtotal=totals.subtotal,
-        discount_total=totals.discount_total,
-        shipping_total=totals.shipping_total,
-        tax_total=totals.tax_total,
-        total=totals.total,
+        subtotal=pricing.subtotal,
+        discount_total=pricing.discount_total,
+        shipping_total=pricing.shipping_total,
+        tax_total=pricing.tax_total,
+        total=pricing.total,
         email=request.email,
         shipping_address=request.shipping_address,
         note=request.note,
         placed_at=now,
         updated_at=now,
+        tax_included=pricing.tax_included,
+        tax_treatment=pricing.tax_treatment,
+        shipping_method_id=pricing.method.id if pricing.method else None,
+        shipping_method_name=pricing.method.name if pricing.method else None,
+        shipping_discount=pricing.shipping_discount,
+        shipping_tax=pricing.shipping_tax,
+        billing_address=request.billing_address,
+        vat_id=request.vat_id,
         lines=(),
         events=[EventView("pending", now, buyer.actor.by, "")],
+        discounts=[DiscountView(*discount) for discount in pricing.discounts],
+        taxes=[TaxView(*tax) for tax in pricing.taxes],
     )
 
 
@@ -267,6 +300,8 @@ def _check_total(order: OrderView, expected: int | None) -> None:
 _COLUMNS = (
     "number", "user_id", "status", "currency", "subtotal", "discount_total", "shipping_total",
     "tax_total", "total", "email", "shipping_address", "note", "placed_at", "updated_at",
+    "tax_included", "tax_treatment", "shipping_method_id", "shipping_method_name",
+    "shipping_discount", "shipping_tax", "billing_address", "vat_id",
 )  # fmt: skip
 _INSERT_ORDER = prepared(
     insert_values(
@@ -279,6 +314,7 @@ _INSERT_EVENT = prepared(
     .returning(OrderEvent.id, *guest_limits.LOCKS)
 )  # fmt: skip
 _INSERT_LINES = insert(OrderLine).returning(*LINE_COLUMNS)
+_INSERT_DISCOUNTS, _INSERT_TAXES = insert(OrderDiscount), insert(OrderTax)
 
 
 def _insert(
@@ -286,9 +322,10 @@ def _insert(
     buyer: Buyer,
     holder: GuestKeys | None,
     lines: Sequence[CheckoutLine],
+    pricing: Pricing,
     customer: str,
 ) -> OrderView:
-    """Write an order with its lines and the first step of its history."""
+    """Write an order with its lines, its discounts and taxes, and the first step of its history."""
     token = buyer.guest_token
     articles = (Article(line.name, line.sku) for line in lines)
     values = {
@@ -300,13 +337,23 @@ def _insert(
         **guest_limits.columns(holder, max(line.quantity for line in lines)),
     }
     order_id: int = run(_INSERT_ORDER, values).scalar_one()
-    rows = run(_INSERT_LINES, [_line_values(order_id, line) for line in lines])
+    prices = zip(lines, pricing.lines, strict=True)
+    rows = run(_INSERT_LINES, [_line_values(order_id, line, price) for line, price in prices])
+    _insert_rows(_INSERT_DISCOUNTS, order_id, draft.discounts)
+    _insert_rows(_INSERT_TAXES, order_id, draft.taxes)
     event = {"order_id": order_id, "user_id": buyer.user_id, **draft.events[0]._asdict()}
     run(_INSERT_EVENT, {**event, **guest_limits.lock_values(holder)})
     return draft._replace(id=order_id, lines=sorted(LineView._make(row) for row in rows))
 
 
-def _line_values(order_id: int, line: CheckoutLine) -> dict[str, object]:
+def _insert_rows(
+    statement: Insert, order_id: int, rows: Sequence[DiscountView] | Sequence[TaxView]
+) -> None:
+    if rows:
+        run(statement, [{"order_id": order_id, **row._asdict()} for row in rows])
+
+
+def _line_values(order_id: int, line: CheckoutLine, price: PricedLine) -> dict[str, object]:
     return {
         "order_id": order_id,
         "product_id": line.product_id,
@@ -316,7 +363,9 @@ def _line_values(order_id: int, line: CheckoutLine) -> dict[str, object]:
         "options": line.options,
         "unit_price": line.price,
         "quantity": line.quantity,
-        "line_total": pricing.line_total(line.price, line.quantity),
+        "line_total": line_total(line.price, line.quantity),
+        "discount_total": price.discount_total,
+        "tax_total": price.tax_total,
     }
 
 

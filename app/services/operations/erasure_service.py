@@ -133,6 +133,8 @@ def _erase_orders(ids: Collection[int]) -> None:
     no_person = {
         "email": None,
         "shipping_address": None,
+        "billing_address": None,
+        "vat_id": None,
         "note": "",
         "guest_network_hash": None,
         "guest_email_hash": None,

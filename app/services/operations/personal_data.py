@@ -33,8 +33,10 @@ from app.models import (
     ImportJob,
     Mail,
     Order,
+    OrderDiscount,
     OrderEvent,
     OrderLine,
+    OrderTax,
     Product,
     RecoveryCode,
     SecondFactor,
@@ -120,13 +122,15 @@ LISTS: Mapping[str, Executable] = {
 """The lists of the copy by their names, each of one statement."""
 ORDERS = select(
     Order.id, Order.number, Order.status, Order.currency, Order.subtotal, Order.discount_total,
-    Order.shipping_total, Order.tax_total, Order.total, Order.email, Order.shipping_address,
-    Order.note, Order.placed_at, Order.updated_at,
+    Order.shipping_total, Order.tax_total, Order.total, Order.tax_included, Order.tax_treatment,
+    Order.shipping_method_name, Order.email, Order.shipping_address, Order.billing_address,
+    Order.vat_id, Order.note, Order.placed_at, Order.updated_at,
 ).where(Order.user_id == _ID).order_by(Order.id)  # fmt: skip
 ORDER_ITEMS = (
     select(
         OrderLine.order_id, OrderLine.sku, OrderLine.name, OrderLine.options,
-        OrderLine.unit_price, OrderLine.quantity, OrderLine.line_total, Order.currency,
+        OrderLine.unit_price, OrderLine.quantity, OrderLine.line_total, OrderLine.discount_total,
+        OrderLine.tax_total, Order.currency,
     )
     .join(Order, Order.id == OrderLine.order_id)
     .where(Order.user_id == _ID)
@@ -140,10 +144,28 @@ ORDER_HISTORY = (
     .where(Order.user_id == _ID)
     .order_by(OrderEvent.order_id, OrderEvent.id)
 )
-STATEMENTS = (ACCOUNT, *LISTS.values(), ORDERS, ORDER_ITEMS, ORDER_HISTORY)
+ORDER_DISCOUNTS = (
+    select(
+        OrderDiscount.order_id, OrderDiscount.name, OrderDiscount.code, OrderDiscount.kind,
+        OrderDiscount.amount, Order.currency,
+    )
+    .join(Order, Order.id == OrderDiscount.order_id)
+    .where(Order.user_id == _ID)
+    .order_by(OrderDiscount.order_id, OrderDiscount.id)
+)  # fmt: skip
+ORDER_TAXES = (
+    select(OrderTax.order_id, OrderTax.name, OrderTax.taxable, OrderTax.amount, Order.currency)
+    .join(Order, Order.id == OrderTax.order_id)
+    .where(Order.user_id == _ID)
+    .order_by(OrderTax.order_id, OrderTax.id)
+)
+PARTS_OF_ORDERS = {
+    "items": ORDER_ITEMS, "discounts": ORDER_DISCOUNTS, "taxes": ORDER_TAXES, "history": ORDER_HISTORY,
+}  # fmt: skip
+STATEMENTS = (ACCOUNT, *LISTS.values(), ORDERS, *PARTS_OF_ORDERS.values())
 _AMOUNTS = {
     "subtotal", "discount_total", "shipping_total", "tax_total", "total", "unit_price",
-    "line_total", "price_seen",
+    "line_total", "price_seen", "taxable", "amount",
 }  # fmt: skip
 _OF_ORDER = ("order_id", "currency")
 """Columns of items and history that their order has."""
@@ -178,10 +200,10 @@ def parts(user_id: int, currency: str) -> Iterator[Part]:
 
 
 def _orders(values: Mapping[str, Any]) -> Iterator[Item]:
-    items, history = _RowsByOrder(ORDER_ITEMS, values), _RowsByOrder(ORDER_HISTORY, values)
+    parts = {name: _RowsByOrder(part, values) for name, part in PARTS_OF_ORDERS.items()}
     for row in _rows(ORDERS, values):
         order = {name: value for name, value in _item(row, row.currency).items() if name != "id"}
-        yield {**order, "items": items.of(row.id), "history": history.of(row.id)}
+        yield {**order, **{name: rows.of(row.id) for name, rows in parts.items()}}
 
 
 class _RowsByOrder:

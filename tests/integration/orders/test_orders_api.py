@@ -51,6 +51,9 @@ def test_a_cart_becomes_an_order(app, customer, product):
             "unit_price": "12.50",
             "quantity": 2,
             "line_total": "25.00",
+            "discount_total": "0.00",
+            "tax_total": "0.00",
+            "total": "25.00",
         }
     ]
     assert {key: placed[key] for key in ("status", "currency", "note", "user_id")} == {
@@ -59,7 +62,11 @@ def test_a_cart_becomes_an_order(app, customer, product):
     assert [placed[f"{name}total"] for name in ("sub", "discount_", "shipping_", "tax_", "")] == [
         "25.00", "0.00", "0.00", "0.00", "25.00",
     ]  # fmt: skip
-    assert placed["shipping_address"] == WHOLE_ADDRESS
+    assert placed["shipping_address"] == placed["billing_address"] == WHOLE_ADDRESS
+    assert [placed[name] for name in ("tax_treatment", "tax_included", "taxes", "discounts")] == [
+        "standard", True, [], [],
+    ]  # fmt: skip
+    assert placed["shipping_method"] is placed["vat_id"] is None
     assert placed["history"] == [
         {"status": "pending", "at": placed["placed_at"], "by": "customer", "note": ""}
     ]
