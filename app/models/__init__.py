@@ -6,6 +6,13 @@ from app.models.events import Event
 from app.models.imports import ImportJob
 from app.models.jobs import Job
 from app.models.mails import Mail
+from app.models.promotions import (
+    CartCode,
+    Promotion,
+    PromotionArticle,
+    PromotionCode,
+    Redemption,
+)
 from app.models.sales import (
     MAX_QUANTITY,
     Cart,
@@ -18,7 +25,9 @@ from app.models.sales import (
     OrderLine,
     OrderTax,
 )
+from app.models.shipping import ShippingMethod, ShippingPlace, ShippingZone
 from app.models.store import Store
+from app.models.taxes import TaxRate
 from app.models.trail import AuditEvent, SecurityEvent
 from app.models.users import (
     AccountToken,
@@ -33,8 +42,45 @@ from app.models.users import (
 from app.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
-    "MAX_QUANTITY", "AccountToken", "Address", "AuditEvent", "Base", "Cart", "CartLine", "Category", "Checkout",
-    "Event", "IdempotencyKey", "ImportJob", "Job", "LoginThrottle", "Mail", "Order", "OrderDiscount", "OrderEvent",
-    "OrderLine", "OrderTax", "Product", "RecoveryCode", "SecondFactor", "SecurityEvent", "Session", "SignInStep",
-    "StockMovement", "Store", "User", "Variant", "WebhookDelivery", "WebhookEndpoint",
+    "MAX_QUANTITY",
+    "AccountToken",
+    "Address",
+    "AuditEvent",
+    "Base",
+    "Cart",
+    "CartCode",
+    "CartLine",
+    "Category",
+    "Checkout",
+    "Event",
+    "IdempotencyKey",
+    "ImportJob",
+    "Job",
+    "LoginThrottle",
+    "Mail",
+    "Order",
+    "OrderDiscount",
+    "OrderEvent",
+    "OrderLine",
+    "OrderTax",
+    "Product",
+    "Promotion",
+    "PromotionArticle",
+    "PromotionCode",
+    "RecoveryCode",
+    "Redemption",
+    "SecondFactor",
+    "SecurityEvent",
+    "Session",
+    "ShippingMethod",
+    "ShippingPlace",
+    "ShippingZone",
+    "SignInStep",
+    "StockMovement",
+    "Store",
+    "TaxRate",
+    "User",
+    "Variant",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]  # fmt: skip

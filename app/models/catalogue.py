@@ -74,6 +74,10 @@ class Product(Timestamped, Base):
         ForeignKey("categories.id", ondelete="RESTRICT")
     )
     compare_at_price: Mapped[int | None]
+    tax_class: Mapped[str] = mapped_column(
+        String(50), default="standard", server_default="standard"
+    )
+    requires_shipping: Mapped[bool] = mapped_column(default=True, server_default=true())
     # [{"name": "Size", "values": ["S", "M"]}], in the order in which they are shown.
     options: Mapped[list[Option]] = mapped_column(Json, default=list, server_default="[]")
     # [{"id": …, "alt": "A red mug", "width": 1280, "height": 960}], the first is shown in lists.
@@ -130,6 +134,7 @@ class Variant(Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         CheckConstraint("0 <= allocated AND allocated <= on_hand", name="allocated_within_on_hand"),
+        CheckConstraint("weight >= 0", name="weight_not_negative"),
         partial_index("uq_variants_sku", "sku", where=UNDELETED, unique=True),
         partial_index(
             "uq_variants_product_id_options_key",
@@ -148,6 +153,8 @@ class Variant(Base):
     price: Mapped[int]
     on_hand: Mapped[int] = mapped_column(default=0, server_default="0")
     allocated: Mapped[int] = mapped_column(default=0, server_default="0")
+    # In grams.
+    weight: Mapped[int] = mapped_column(default=0, server_default="0")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     position: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
