@@ -14,6 +14,8 @@ BLUEPRINTS = (
     "users",
     "mfa",
     "settings",
+    "tax_rates",
+    "shipping",
     "categories",
     "products",
     "stock",

@@ -11,6 +11,8 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
 from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
+from app.domain.pricing.percent import MAX_PERCENT, NotPercent, percent_text, read_percent
+from app.domain.pricing.percent import PATTERN as PERCENT_PATTERN
 from app.domain.text import MAX_SLUG, NotText, clean, is_slug
 
 Name = str | None
@@ -148,6 +150,26 @@ class Money(fields.Field[int]):
             highest = to_text(self.high, store_currency())
             raise ValidationError(f"From 0 to {highest}.")
         return minor
+
+
+class Percent(fields.Field[int]):
+    """A percentage: thousandths of a percent in Python, a decimal string such as `9.975` in JSON."""
+
+    def __init__(self, highest: int = MAX_PERCENT, **kwargs: Any) -> None:
+        self.highest = highest
+        marks = {"type": "string", "pattern": PERCENT_PATTERN, "examples": ["19"]}
+        super().__init__(metadata={**marks, **kwargs.pop("metadata", {})}, **kwargs)
+
+    def _serialize(
+        self, value: int | None, attr: Name, obj: object, **kwargs: object
+    ) -> str | None:
+        return None if value is None else percent_text(value)
+
+    def _deserialize(self, value: Any, attr: Name, data: Body, **kwargs: object) -> int:
+        try:
+            return read_percent(value if isinstance(value, str) else "", self.highest)
+        except NotPercent as error:
+            raise ValidationError(str(error)) from None
 
 
 class Slug(Text):

@@ -25,6 +25,7 @@ class Country(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"pattern": "^[A-Za-z]{2}$", "format": "iso-3166-1", "examples": ["DE"]}
+        metadata |= kwargs.pop("metadata", {})
         super().__init__(2, low=2, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: Any) -> str:

@@ -11,6 +11,8 @@ TAGS = {
     "users": "Accounts: the caller's own with its address book, and for staff all others.",
     "mfa": "The second factor of accounts: set up and removed by the owner, a lost one by staff.",
     "settings": "The shop's settings: everybody sees some, staff see and change all.",
+    "tax_rates": "Tax rates of countries and regions, for staff.",
+    "shipping": "Shipping zones and methods: everybody sees how the shop ships, staff change it.",
     "categories": "The tree of categories: everybody reads, staff write.",
     "products": "Products and their variants: everybody reads, staff write.",
     "stock": "Stock on hand, and the ledger of its changes, for staff.",

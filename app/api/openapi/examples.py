@@ -15,7 +15,7 @@ _ADDRESS: JsonObject = {
 AMOUNTS = {
     "price": 4900, "from_price": 4900, "unit_price": 4900, "line_total": 9800, "subtotal": 9800, "total": 9800,
     "expected_total": 9800, "compare_at_price": 5900, "discount_total": 0, "shipping_total": 0,
-    "tax_total": 0,
+    "tax_total": 0, "taxable": 9800, "amount": 0, "free_from": 9800,
 }  # fmt: skip
 """Amounts in minor units, by field."""
 REQUESTS: Mapping[str, JsonObject] = {
@@ -34,6 +34,12 @@ REQUESTS: Mapping[str, JsonObject] = {
     "Login": {"email": "ada@example.com", "password": "quite another phrase 7"},
     "Code": {"code": "492039"},
     "SecondStep": {"mfa_token": "k1iJ7Yc0", "code": "492039"},
+    "TaxRateInput": {"name": "VAT", "country": "GB", "rate": "20"},
+    "TaxRateUpdate": {"rate": "20"},
+    "ShippingZoneInput": {"name": "Great Britain", "places": [{"country": "GB"}]},
+    "ShippingZoneUpdate": {"rest_of_world": True},
+    "ShippingMethodInput": {"zone_id": 42, "name": "Parcel", "rates": [{"from": 0, "price": "5"}]},
+    "ShippingMethodUpdate": {"min_days": 1, "max_days": 3},
     "Token": {"token": "k1iJ7Yc0"},
     "ChangeEmail": {"new_email": "ann@example.org", "password": "quite another phrase 7"},
     "ForgotPassword": {"email": "ann@example.com"},
@@ -62,6 +68,7 @@ VALUES: Mapping[str, object] = {
     "name": "Oak table", "next_cursor": "WyItY3JlYXRlZF9hdCIsMV0", "note": "", "page": 1, "pages": 1,
     "per_page": 20, "total": 1, "number": "SW-7K2M-0QXD-94TV", "order_number": "SW-7K2M-0QXD-94TV",
     "options": {"Size": "M"}, "quantity": 2, "item_count": 2, "reason": "Delivery of 22 November",
+    "rate": "20", "tax_class": "standard", "basis": "flat", "min_days": 1, "max_days": 3, "from": 0, "until": None,
     "request_id": "5f0c7a1e9b4d4c0e8a57d3f1c2b6a901", "sku": "OAK-1", "slug": "oak-table",
     "type": "about:blank", "url": "/media/9f86d081884c7d659a2feaa0c55ad015-1600.webp",
     "values": ["M", "L"], "width": 1600, "height": 1200,

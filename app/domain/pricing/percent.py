@@ -9,7 +9,8 @@ WHOLE = 100_000
 """100 %."""
 MAX_PERCENT = 1_000 * 1_000
 """The highest percentage that can be stored, 1000 %."""
-_WRITTEN = re.compile(r"(0|[1-9][0-9]{0,3})(?:\.([0-9]{1,3}))?")
+PATTERN = r"^(0|[1-9][0-9]{0,3})(?:\.([0-9]{1,3}))?$"
+_WRITTEN = re.compile(PATTERN)
 
 
 class NotPercent(ValueError):

@@ -27,6 +27,7 @@ from app.models import (
     Address,
     AuditEvent,
     Cart,
+    CartCode,
     CartLine,
     Checkout,
     IdempotencyKey,
@@ -78,6 +79,10 @@ LISTS: Mapping[str, Executable] = {
     .join(Product, Product.id == Variant.product_id)
     .where(Cart.user_id == _ID)
     .order_by(CartLine.id),
+    "codes_in_cart": select(CartCode.code, CartCode.created_at)
+    .join(Cart, Cart.id == CartCode.cart_id)
+    .where(Cart.user_id == _ID)
+    .order_by(CartCode.id),
     "checkout": select(Checkout.details, Checkout.order_number, Checkout.created_at)
     .join(Cart, Cart.id == Checkout.cart_id)
     .where(Cart.user_id == _ID),
@@ -175,8 +180,16 @@ NOT_PERSONAL: Mapping[str, str] = {
     "events": "holds ids and the shop's own data",
     "jobs": "holds ids",
     "login_throttles": "counts of a day under keyed hashes, which name nobody",
+    "promotion_articles": "the shop's own",
+    "promotion_codes": "the shop's own",
+    "promotions": "the shop's own",
+    "redemptions": "an order's are its discounts again",
+    "shipping_methods": "the shop's own",
+    "shipping_places": "the shop's own",
+    "shipping_zones": "the shop's own",
     "stock_movements": "an order's are its items again; those of staff are in the audit trail",
     "store": "the shop's own",
+    "tax_rates": "the shop's own",
     "webhook_deliveries": "repeats events, which hold ids and the shop's own data",
     "webhook_endpoints": "the shop's own",
 }

@@ -51,6 +51,23 @@ DELETE       /api/users/<user_id>/mfa                        401   403   403   4
 # app/api/settings.py
 GET          /api/settings                                   200   200   200   200         401     401    401
 PATCH,PUT    /api/settings                                   401   403   403   200         401     401    401
+# app/api/tax_rates.py
+GET          /api/tax-rates                                  401   403   403   200         401     401    401
+POST         /api/tax-rates                                  401   403   403   201         401     401    401
+GET          /api/tax-rates/<rate_id>                        401   403   403   200         401     401    401
+PATCH,PUT    /api/tax-rates/<rate_id>                        401   403   403   200         401     401    401
+DELETE       /api/tax-rates/<rate_id>                        401   403   403   204         401     401    401
+# app/api/shipping.py
+GET          /api/shipping-zones                             401   403   403   200         401     401    401
+POST         /api/shipping-zones                             401   403   403   201         401     401    401
+GET          /api/shipping-zones/<zone_id>                   401   403   403   200         401     401    401
+PATCH,PUT    /api/shipping-zones/<zone_id>                   401   403   403   200         401     401    401
+DELETE       /api/shipping-zones/<zone_id>                   401   403   403   409         401     401    401
+GET          /api/shipping-methods                           200   200   200   200         401     401    401
+POST         /api/shipping-methods                           401   403   403   201         401     401    401
+GET          /api/shipping-methods/<method_id>               401   403   403   200         401     401    401
+PATCH,PUT    /api/shipping-methods/<method_id>               401   403   403   200         401     401    401
+DELETE       /api/shipping-methods/<method_id>               401   403   403   204         401     401    401
 # app/api/categories.py
 GET          /api/categories                                 200   200   200   200         401     401    401
 POST         /api/categories                                 401   403   403   201         401     401    401
@@ -146,6 +163,14 @@ BODIES = {
     "PATCH,PUT /api/settings": body(name="Mine", hold_minutes=1),
     "POST /api/webhook-endpoints": body(url="https://erp.example/"),
     "PATCH,PUT /api/webhook-endpoints/<endpoint_id>": body(description="Another"),
+    "POST /api/tax-rates": body(name="VAT", country="FR", rate="20"),
+    "PATCH,PUT /api/tax-rates/<rate_id>": body(rate="7"),
+    "POST /api/shipping-zones": body(name="France", places=[{"country": "FR"}]),
+    "PATCH,PUT /api/shipping-zones/<zone_id>": body(name="Nearby"),
+    "POST /api/shipping-methods": lambda world: {
+        "json": {"zone_id": world.zone_id, "name": "Parcel", "rates": [{"price": "4.95"}]}
+    },
+    "PATCH,PUT /api/shipping-methods/<method_id>": body(name="Letter"),
     "POST /api/categories": body(name="Books"),
     "PATCH,PUT /api/categories/<category>": body(name="Books"),
     "POST /api/products": body(name="Lamp", price="10.00"),

@@ -61,6 +61,7 @@ class World:
         self.empty_category = inside(app, factories.category)
         self.tokens = self._people()
         self._possessions()
+        self._set_up_prices(self.caller("admin"))
 
     def _people(self) -> dict[str, dict[str, str]]:
         users = {
@@ -99,6 +100,21 @@ class World:
         self.job_id = inside(self.app, _upload)
         self.endpoint_id, self.delivery_id = inside(self.app, _endpoint)
         self.mail_id = inside(self.app, _queue_mail, self.email, self.order_number)
+
+    def _set_up_prices(self, admin: Caller) -> None:
+        place = {"country": "AQ", "region": str(next(_numbers) % 1000)}
+        rate = {"name": "VAT", "rate": "19", **place}
+        self.rate_id = admin.post("/api/tax-rates", json=rate).json["id"]
+        zone = {"name": "Ice", "places": [place]}
+        self.zone_id = admin.post("/api/shipping-zones", json=zone).json["id"]
+        # Not active, so that orders need none.
+        method = {
+            "zone_id": self.zone_id,
+            "name": "Sled",
+            "rates": [{"price": "9.00"}],
+            "is_active": False,
+        }
+        self.method_id = admin.post("/api/shipping-methods", json=method).json["id"]
 
     def caller(self, name: str) -> Caller:
         """One of CALLERS, as the API knows them."""
@@ -155,16 +171,19 @@ class World:
             "item_id": self.item_id,
             "job_id": self.job_id,
             "mail_id": self.mail_id,
+            "method_id": self.method_id,
             "name": FILE if route.rule.startswith("/media") else "swagger-ui.css",
             "number": self.order_number,
             "order": self.order_number,
             "part": "pages",
             "product": self.product.id,
+            "rate_id": self.rate_id,
             "session_id": self.session_id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,
             "template": "order_placed",
             "user_id": self.owner_id,
             "variant_id": self.product.variants[0].id,
+            "zone_id": self.zone_id,
         }
         path = route.rule
         for name, value in places.items():
