@@ -16,6 +16,7 @@ from app.models import Order, OrderDiscount, OrderEvent, OrderLine, OrderTax
 from app.schemas.auth import Email
 from app.schemas.base import Money, Number, RowId, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs
+from app.schemas.settings import VatId
 from app.schemas.users import PostalAddressSchema
 from app.services.orders.order_views import (
     DiscountView,
@@ -35,6 +36,13 @@ class PlaceOrderSchema(ShopSchema):
 
     shipping_address = fields.Nested(PostalAddressSchema)
     address_id = RowId(metadata={"description": "An entry of the customer's own address book."})
+    billing_address = fields.Nested(
+        PostalAddressSchema, metadata={"description": "The shipping address, if it is left out."}
+    )
+    shipping_method_id = RowId(
+        metadata={"description": "Required where the shop ships by methods (see the quote)."}
+    )
+    vat_id = VatId(metadata={"description": "A business's VAT id, with its country's letters."})
     email = Email()
     note = Text(MAX_NOTE, lines=True)
     expected_total = Money(

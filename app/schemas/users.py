@@ -128,6 +128,7 @@ class PersonalDataSchema(ShopSchema):
     links_in_mails = _rows(
         "Links for new passwords and addresses: what for, and where they were sent."
     )
+    codes_in_cart = _rows("The codes in the cart.")
     unfinished_sign_ins = _rows("Sign-ins whose second step is missing.")
     security_log = _rows("Sign-ins, failures and changes, with the network address.")
     mails = _rows("Mails about the account and its orders.")

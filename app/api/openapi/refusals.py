@@ -81,7 +81,14 @@ CODES: dict[str, Sequence[Codes]] = {
     "orders.place_order": [
         {
             409: ["email_not_verified", "guest_limit", "out_of_stock", "total_changed"],
-            422: ["cart_empty", "cart_too_large", "total_too_large"],
+            422: [
+                "address_required",
+                "cart_empty",
+                "cart_too_large",
+                "shipping_method_not_available",
+                "shipping_method_required",
+                "total_too_large",
+            ],
         }
     ],
     "webhooks.create_endpoint": [{409: ["too_many_webhook_endpoints"]}],

@@ -1,28 +1,153 @@
-"""Prices a cart: loads what may apply to it, and calls the pricing engine."""
+"""Prices a cart: loads what may apply to it, and calls the pricing engine.
+
+The cart, the quote and the order are priced by this one module, so that nobody pays another sum than
+was shown. Of what the shop has not set up, nothing is read.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
+from app.domain import vat_ids
+from app.domain.money import MAX_TOTAL, to_text
 from app.domain.pricing.engine import price
-from app.domain.pricing.model import NOTHING, Pricing, PricingLine, PricingRequest
+from app.domain.pricing.model import Destination, Pricing, PricingLine, PricingRequest
+from app.domain.pricing.places import region_of_address
+from app.errors import Invalid
+from app.services.pricing import shipping_methods, tax_rates
+from app.services.pricing.setup import PricingSetup, read_setup
+
+PostalAddress = dict[str, str]
 
 
-class Line(Protocol):
-    """A line of a cart with its article as it is now."""
+class ArticleLine(Protocol):
+    """A line of a cart with its article as it is now; prices in minor units, weights in grams."""
 
     @property
-    def line_id(self) -> int: ...
+    def line_id(self) -> int:
+        """The id of the line."""
+
     @property
-    def product_id(self) -> int: ...
+    def quantity(self) -> int:
+        """Units."""
+
     @property
-    def price(self) -> int: ...
+    def price(self) -> int:
+        """Of one unit."""
+
     @property
-    def quantity(self) -> int: ...
+    def product_id(self) -> int:
+        """The product."""
+
+    @property
+    def category_id(self) -> int | None:
+        """Its category."""
+
+    @property
+    def tax_class(self) -> str:
+        """Its tax class."""
+
+    @property
+    def weight(self) -> int:
+        """Of one unit."""
+
+    @property
+    def requires_shipping(self) -> bool:
+        """Whether it is sent."""
 
 
-def price_lines(lines: Iterable[Line]) -> Pricing:
-    return price(PricingRequest([_pricing_line(line) for line in lines]))
+@dataclass(frozen=True)
+class Choices:
+    """What the buyer has said so far: where it goes, how it is shipped, and a business's VAT id."""
+
+    shipping_address: PostalAddress | None = None
+    billing_address: PostalAddress | None = None
+    method_id: int | None = None
+    vat_id: str | None = None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where the order is taxed: where it is shipped to, else where its bill goes."""
+        return place_of(self.shipping_address or self.billing_address)
 
 
-def _pricing_line(line: Line) -> PricingLine:
-    return PricingLine(line.line_id, line.product_id, NOTHING, line.price, line.quantity)
+@dataclass(frozen=True)
+class CartPricing:
+    """The price of a cart with the buyer's choices."""
+
+    pricing: Pricing
+    setup: PricingSetup
+    choices: Choices
+
+    @property
+    def needs_method(self) -> bool:
+        """Whether the order needs an address and a shipping method."""
+        return self.pricing.needs_shipping and self.setup.has_methods
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the buyer has chosen all that the final total depends on."""
+        is_chosen = self.choices.shipping_address is not None and self.pricing.method is not None
+        return is_chosen or not self.needs_method
+
+
+def price_cart(cart_id: int, lines: Iterable[ArticleLine], choices: Choices) -> CartPricing:
+    """The price of these lines of a cart."""
+    setup = read_setup(cart_id)
+    destination = choices.destination
+    shipped_to = place_of(choices.shipping_address)
+    reads_methods = setup.has_methods and shipped_to is not None
+    request = PricingRequest(
+        lines=[_pricing_line(line) for line in lines],
+        methods=shipping_methods.methods_for(shipped_to) if reads_methods and shipped_to else (),
+        method_id=choices.method_id,
+        rates=tax_rates.rates_for(destination, setup.country) if setup.has_rates else (),
+        destination=destination,
+        home_country=setup.country,
+        vat_country=vat_ids.country_of(choices.vat_id) if choices.vat_id else None,
+        prices_include_tax=setup.prices_include_tax,
+    )
+    return CartPricing(price(request), setup, choices)
+
+
+def refuse_incomplete(cart: CartPricing) -> None:
+    """Refuse to order without what the order has to be shipped by.
+
+    Raises:
+        Invalid: `address_required`, `shipping_method_required`, `shipping_method_not_available`.
+    """
+    if not cart.needs_method:
+        return
+    if cart.choices.shipping_address is None:
+        raise Invalid(code="address_required", detail="Give the address to ship to.")
+    if cart.choices.method_id is None:
+        raise Invalid(code="shipping_method_required", detail="Choose how to ship the order.")
+    if cart.pricing.method is None:
+        detail = "This order cannot be shipped by this method. Choose another one."
+        raise Invalid(code="shipping_method_not_available", detail=detail)
+
+
+def refuse_large(pricing: Pricing, currency: str) -> None:
+    """Refuse sums that the shop cannot store.
+
+    Raises:
+        Invalid: `total_too_large`.
+    """
+    if max(pricing.subtotal, pricing.total, pricing.shipping_total, pricing.tax_total) > MAX_TOTAL:
+        detail = f"An order can come to {to_text(MAX_TOTAL, currency)} {currency} at most."
+        raise Invalid(code="total_too_large", detail=detail)
+
+
+def place_of(address: PostalAddress | None) -> Destination | None:
+    """The country and the region of an address."""
+    if not address or not address.get("country"):
+        return None
+    return Destination(address["country"], region_of_address(address))
+
+
+def _pricing_line(line: ArticleLine) -> PricingLine:
+    categories = frozenset() if line.category_id is None else frozenset((line.category_id,))
+    return PricingLine(
+        line.line_id, line.product_id, categories, line.price, line.quantity, line.tax_class,
+        line.weight, line.requires_shipping,
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Insert, bindparam, insert, select
 from app.db.prepared import insert_values, prepared, run
 from app.db.unit_of_work import after_commit, is_another_try
 from app.domain.clock import utc_now
-from app.domain.money import MAX_TOTAL, places, to_text
+from app.domain.money import places, to_text
 from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import guest_order_token, hash_token, new_order_number
 from app.domain.pricing.model import PricedLine, Pricing
@@ -38,7 +38,7 @@ from app.models.availability import AVAILABLE_QUANTITY
 from app.observability import metrics
 from app.services import user_service
 from app.services.buying import cart_service
-from app.services.buying.cart_pricing import price_lines
+from app.services.buying.cart_pricing import Choices, price_cart, refuse_incomplete, refuse_large
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
@@ -87,6 +87,10 @@ class CheckoutLine(NamedTuple):
     available: int
     product_id: int
     name: str
+    category_id: int | None
+    tax_class: str
+    weight: int
+    requires_shipping: bool
 
 
 class Account(NamedTuple):
@@ -136,7 +140,8 @@ def place_order(
         needs_verified: whether an account has to confirm its address before it orders.
 
     Raises:
-        Invalid: `cart_empty`, `cart_too_large`, `total_too_large`, or fields that are wrong.
+        Invalid: `cart_empty`, `cart_too_large`, `total_too_large`, `address_required`,
+            `shipping_method_required`, `shipping_method_not_available`, or fields that are wrong.
         OutOfStock: names every line that is short.
         Conflict: `total_changed`, `email_not_verified`.
         GuestLimitReached: a guest's open orders hold too much, or this one asks for too much.
@@ -157,7 +162,11 @@ def place_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
     request = replace(request, email=request.email or account.email, shipping_address=address)
-    pricing = price_lines(lines)
+    choices = Choices(address, request.billing_address, request.shipping_method_id, request.vat_id)
+    cart = price_cart(cart_id, lines, choices)
+    refuse_incomplete(cart)
+    pricing = cart.pricing
+    refuse_large(pricing, currency)
     draft = _draft(buyer, request, currency, pricing)
     _check_total(draft, request.expected_total)
     cart_service.clear(cart_id)
@@ -221,7 +230,8 @@ def _shipping_address(buyer: Buyer, request: OrderRequest) -> dict[str, str] | N
 _READ_LINES = prepared(
     select(
         CartLine.id, CartLine.quantity, Variant.id, Variant.sku, Variant.options,
-        Variant.price, AVAILABLE_QUANTITY, Product.id, Product.name,
+        Variant.price, AVAILABLE_QUANTITY, Product.id, Product.name, Product.category_id,
+        Product.tax_class, Variant.weight, Product.requires_shipping,
     )
     .join_from(CartLine, Variant, Variant.id == CartLine.variant_id)
     .join(Product, Product.id == Variant.product_id)
@@ -251,14 +261,7 @@ def _read_lines(cart_id: int) -> list[CheckoutLine]:
 
 
 def _draft(buyer: Buyer, request: OrderRequest, currency: str, pricing: Pricing) -> OrderView:
-    """The order as it will be written, but for its id and its lines.
-
-    Raises:
-        Invalid: `total_too_large`.
-    """
-    if max(pricing.subtotal, pricing.total, pricing.shipping_total) > MAX_TOTAL:
-        detail = f"An order can come to {to_text(MAX_TOTAL, currency)} {currency} at most."
-        raise Invalid(code="total_too_large", detail=detail)
+    """The order as it will be written, but for its id and its lines."""
     now = utc_now()
     return OrderView(
         id=0,
