@@ -54,9 +54,12 @@ def category(**facts: Any) -> Category:
     return _saved(Category(**{"name": f"Category {number}", "slug": f"category-{number}", **facts}))
 
 
-def product(price: int = 1000, stock: int = 10, sku: str | None = None, **facts: Any) -> Product:
-    """A simple product: one variant, `price` in minor units, `stock` on hand."""
-    return product_with_variants([{"price": price, "stock": stock, "sku": sku}], **facts)
+def product(
+    price: int = 1000, stock: int = 10, sku: str | None = None, weight: int = 0, **facts: Any
+) -> Product:
+    """A simple product: one variant, `price` in minor units, `stock` on hand, `weight` in grams."""
+    variant = {"price": price, "stock": stock, "sku": sku, "weight": weight}
+    return product_with_variants([variant], **facts)
 
 
 def product_with_variants(variants: list[dict[str, Any]], **facts: Any) -> Product:
@@ -102,6 +105,7 @@ def _variant(number: int, place: int, **wanted: Any) -> Variant:
         price=wanted.get("price", 1000),
         on_hand=0,
         allocated=0,
+        weight=wanted.get("weight", 0),
         options=options,
         options_key=options_key(options),
         is_active=wanted.get("is_active", True),

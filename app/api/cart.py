@@ -7,12 +7,14 @@ from flask import Response, url_for
 from app.db.unit_of_work import in_transaction
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
-from app.services.buying import cart_contents, cart_service
+from app.schemas.quote import QuoteRequestSchema, QuoteSchema, show_quote
+from app.services.buying import cart_contents, cart_service, quotes
 from app.services.buying.cart_contents import CartContents
+from app.services.buying.quotes import QuoteRequest
 from app.web.answers import json_response
 from app.web.blueprints import ShopBlueprint
 from app.web.callers.buyers import CART_TOKEN, current_buyer
-from app.web.keyed_requests import once, takes_key
+from app.web.keyed_requests import once, refuses_key, takes_key
 from app.web.limits import rate_limits
 from app.web.preconditions import without_etag
 
@@ -90,6 +92,21 @@ def remove_item(item_id: int) -> Response:
 def empty_cart() -> None:
     """Remove every line."""
     in_transaction(without_etag(lambda: cart_service.empty_cart(current_buyer())))
+
+
+@blp.post("/quote")
+@blp.doc(security=WELCOME)
+@blp.arguments(QuoteRequestSchema(), required=False)
+@blp.response(200, QuoteSchema)
+@refuses_key
+def get_quote(values: dict[str, Any]) -> Response:
+    """What an order of the cart would cost: discounts, shipping, taxes. Nothing is written.
+
+    An order with the same choices has the same total.
+    """
+    currency = store_currency()
+    quote = quotes.quote(current_buyer(), QuoteRequest(**values), currency)
+    return json_response(show_quote(quote, currency))
 
 
 def _answer(

@@ -38,6 +38,7 @@ class Mutant:
 
 INVENTORY = "app/services/inventory/inventory_service.py"
 CHECKOUT = "app/services/buying/checkout_service.py"
+CHECKOUT_LINES = "app/services/buying/checkout_lines.py"
 CARTS = "app/services/buying/cart_service.py"
 ORDERS = "app/services/order_service.py"
 CACHE = "app/services/cache/shared_cache.py"

@@ -4,6 +4,7 @@ from tests.reliability.fault import (
     CACHE,
     CARTS,
     CHECKOUT,
+    CHECKOUT_LINES,
     INVENTORY,
     ORDERS,
     UNIT_OF_WORK,
@@ -119,7 +120,7 @@ MUTANTS = (
         "clients_price",
         "An order is charged at the price that its buyer saw when filling the cart.",
         (
-            Edit(CHECKOUT, "        Variant.price, ", "        CartLine.price_seen, "),
+            Edit(CHECKOUT_LINES, "        Variant.price, ", "        CartLine.price_seen, "),
             Edit(INVENTORY, "    Variant.price == _LOCKED_LINES.c.unit_price,\n", ""),
         ),
         "paid_as_shown",

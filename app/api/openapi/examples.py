@@ -46,6 +46,7 @@ REQUESTS: Mapping[str, JsonObject] = {
     "ResetPassword": {"token": "k1iJ7Yc0", "new_password": "quite another phrase 7"},
     "Password": {"password": "quite another phrase 7"},
     "OneVariantUpdate": {"sku": "OAK-2"},
+    "QuoteRequest": {"shipping_address": {"country": "GB"}, "shipping_method_id": 42},
     "PlaceOrder": {"shipping_address": _ADDRESS, "expected_total": ""},
     "ProductInput": {"name": "Oak table", "price": "", "sku": "OAK-1", "stock": 7},
     "ProductUpdate": {"price": "", "is_active": True},

@@ -78,6 +78,7 @@ CODES: dict[str, Sequence[Codes]] = {
     "images.add_image": [{409: ["too_many_images"], 503: ["storage_full"]}],
     "cart.add_item": [{409: ["cart_full", "out_of_stock"], 422: ["variant_required"]}],
     "cart.change_item": [{409: ["out_of_stock"]}],
+    "cart.get_quote": [{422: ["cart_empty", "cart_too_large", "total_too_large"]}],
     "orders.place_order": [
         {
             409: ["email_not_verified", "guest_limit", "out_of_stock", "total_changed"],

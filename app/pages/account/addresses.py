@@ -9,7 +9,7 @@ from app.pages.forms import Form
 from app.pages.layout import form_page, page
 from app.schemas.users import AddressSchema
 from app.services.accounts import address_service
-from app.services.buying.checkout_service import ADDRESS_FIELDS
+from app.services.buying.addresses import ADDRESS_FIELDS
 from app.utils.decorators import login_required
 from app.web.callers.identity import current_actor
 

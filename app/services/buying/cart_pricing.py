@@ -14,10 +14,9 @@ from app.domain.pricing.engine import price
 from app.domain.pricing.model import Destination, Pricing, PricingLine, PricingRequest
 from app.domain.pricing.places import region_of_address
 from app.errors import Invalid
+from app.services.buying.addresses import PostalAddress
 from app.services.pricing import shipping_methods, tax_rates
 from app.services.pricing.setup import PricingSetup, read_setup
-
-PostalAddress = dict[str, str]
 
 
 class ArticleLine(Protocol):

@@ -20,25 +20,21 @@ from app.domain.people.tokens import guest_order_token, hash_token, new_order_nu
 from app.domain.pricing.model import PricedLine, Pricing
 from app.domain.pricing.totals import line_total
 from app.errors import Conflict, Invalid
-from app.extensions import db
 from app.models import (
-    Address,
     Cart,
-    CartLine,
     Order,
     OrderDiscount,
     OrderEvent,
     OrderLine,
     OrderTax,
-    Product,
     User,
-    Variant,
 )
-from app.models.availability import AVAILABLE_QUANTITY
 from app.observability import metrics
 from app.services import user_service
 from app.services.buying import cart_service
+from app.services.buying.addresses import find_address, with_all_fields
 from app.services.buying.cart_pricing import Choices, price_cart, refuse_incomplete, refuse_large
+from app.services.buying.checkout_lines import CheckoutLine, cart_empty, read_lines
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
 from app.services.messages import idempotency
@@ -55,10 +51,6 @@ from app.services.orders.order_views import (
 )
 from app.services.orders.order_words import Article
 
-ADDRESS_FIELDS = (
-    "name", "line1", "line2", "city", "region", "postal_code", "country", "phone",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class OrderRequest:
@@ -73,24 +65,6 @@ class OrderRequest:
     email: str | None = None
     note: str = ""
     expected_total: int | None = None
-
-
-class CheckoutLine(NamedTuple):
-    """A line of the cart with its variant and product as they are now; `price` in minor units."""
-
-    line_id: int
-    quantity: int
-    variant_id: int
-    sku: str
-    options: dict[str, str]
-    price: int
-    available: int
-    product_id: int
-    name: str
-    category_id: int | None
-    tax_class: str
-    weight: int
-    requires_shipping: bool
 
 
 class Account(NamedTuple):
@@ -153,20 +127,15 @@ def place_order(
         raise Conflict("email_not_verified", "Confirm your email address before you order.")
     if holder is not None and is_another_try():
         guest_limits.lock(holder)  # before the variants, which another try locks when it reads them
-    address = _shipping_address(buyer, request)
+    request = _complete(buyer, request, account)
     if cart_id is None:
-        raise _cart_empty()
+        raise cart_empty()
     lines = _read_lines(cart_id)
     if holder is not None:
         guest_limits.refuse_large_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
-    request = replace(request, email=request.email or account.email, shipping_address=address)
-    choices = Choices(address, request.billing_address, request.shipping_method_id, request.vat_id)
-    cart = price_cart(cart_id, lines, choices)
-    refuse_incomplete(cart)
-    pricing = cart.pricing
-    refuse_large(pricing, currency)
+    pricing = _price(cart_id, lines, request, currency)
     draft = _draft(buyer, request, currency, pricing)
     _check_total(draft, request.expected_total)
     cart_service.clear(cart_id)
@@ -177,6 +146,32 @@ def place_order(
     inventory_service.allocate(order.id, product_ids, len(lines), buyer.actor)
     _count_in_metrics(order, lines)
     return order
+
+
+def _complete(buyer: Buyer, request: OrderRequest, account: Account) -> OrderRequest:
+    """The request with the account's email address, and with whole postal addresses."""
+    return replace(
+        request,
+        email=request.email or account.email,
+        shipping_address=find_address(buyer, request.shipping_address, request.address_id),
+        billing_address=with_all_fields(request.billing_address),
+    )
+
+
+def _price(
+    cart_id: int, lines: Sequence[CheckoutLine], request: OrderRequest, currency: str
+) -> Pricing:
+    """What the order costs. Raises as `refuse_incomplete` and `refuse_large` do."""
+    choices = Choices(
+        request.shipping_address,
+        request.billing_address,
+        request.shipping_method_id,
+        request.vat_id,
+    )
+    cart = price_cart(cart_id, lines, choices)
+    refuse_incomplete(cart)
+    refuse_large(cart.pricing, currency)
+    return cart.pricing
 
 
 def _guest_keys(request: OrderRequest, origin: GuestOrigin) -> GuestKeys:
@@ -209,51 +204,13 @@ def _lock_cart(buyer: Buyer) -> tuple[int | None, Account]:
     return cart_service.lock_cart(buyer), account
 
 
-def _cart_empty() -> Invalid:
-    return Invalid(code="cart_empty", detail="The cart is empty.")
-
-
-def _shipping_address(buyer: Buyer, request: OrderRequest) -> dict[str, str] | None:
-    if request.shipping_address is not None:
-        return {field: request.shipping_address.get(field) or "" for field in ADDRESS_FIELDS}
-    if request.address_id is None:
-        return None
-    entry = db.session.scalar(
-        select(Address).where(Address.id == request.address_id, Address.user_id == buyer.user_id)
-    )
-    if entry is None:
-        raise Invalid({"address_id": ["There is no such address in your address book."]})
-    return {field: getattr(entry, field) for field in ADDRESS_FIELDS}
-
-
-# In the order of CheckoutLine's fields.
-_READ_LINES = prepared(
-    select(
-        CartLine.id, CartLine.quantity, Variant.id, Variant.sku, Variant.options,
-        Variant.price, AVAILABLE_QUANTITY, Product.id, Product.name, Product.category_id,
-        Product.tax_class, Variant.weight, Product.requires_shipping,
-    )
-    .join_from(CartLine, Variant, Variant.id == CartLine.variant_id)
-    .join(Product, Product.id == Variant.product_id)
-    .where(CartLine.cart_id == bindparam("cart_id", type_=BigInteger()))
-    .order_by(Variant.id)
-)  # fmt: skip
-_READ_AND_LOCK_LINES = _READ_LINES.with_for_update(key_share=True, of=Variant)
-
-
 def _read_lines(cart_id: int) -> list[CheckoutLine]:
     """The lines of a locked cart, in the order in which they were added, all of them in stock.
 
     Variants are not locked, so that others need not wait: where one changes before the end,
     `allocate` sees it, and the next try locks them here.
     """
-    rows = run(_READ_AND_LOCK_LINES if is_another_try() else _READ_LINES, cart_id=cart_id).all()
-    if not rows:
-        raise _cart_empty()
-    if len(rows) > cart_service.MAX_LINES:
-        detail = f"An order has room for {cart_service.MAX_LINES} lines."
-        raise Invalid(code="cart_too_large", detail=detail)
-    lines = sorted(CheckoutLine._make(row) for row in rows)
+    lines = read_lines(cart_id, locks=is_another_try())
     inventory_service.refuse_shortages(
         StockRequest(line.variant_id, line.sku, line.quantity, line.available) for line in lines
     )

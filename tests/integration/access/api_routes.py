@@ -101,6 +101,7 @@ POST         /api/webhook-endpoints/deliveries/<delivery_id>/resend 401 403 403 
 # app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
 GET          /api/cart                                       200   200   200   200         401     401    401
 DELETE       /api/cart                                       204   204   204   204         401     401    401
+POST         /api/cart/quote                                 422   200   200   200         401     401    401
 POST         /api/cart/items                                 201   201   201   201         401     401    401
 PATCH,PUT    /api/cart/items/<item_id>                       404   200   404   404         401     401    401
 DELETE       /api/cart/items/<item_id>                       404   200   404   404         401     401    401
