@@ -14,6 +14,7 @@ from flask import Flask, current_app
 from app.domain.countries import COUNTRIES
 from app.domain.money import NotMoney, places, read_decimal, to_text
 from app.schemas.base import store_currency
+from app.web.order_sums import sums_of
 
 _GROUPED = re.compile(r"[0-9][0-9.,'’\u00a0\u202f ]*")
 _GROUP_MARK = re.compile("(?<=[0-9])['’\u00a0\u202f ](?=[0-9]{3}(?![0-9]))")
@@ -23,6 +24,7 @@ def register(app: Flask) -> None:
     """Register the filters."""
     for template_filter in (money, amount, number, day, short_day, moment, country):
         app.add_template_filter(template_filter)
+    app.add_template_filter(sums_of, "sums")
 
 
 def money(minor: int) -> str:

@@ -13,6 +13,7 @@ from app.domain.catalogue.variant_rules import (
     MAX_STOCK,
     MAX_VALUES,
     MAX_VARIANTS,
+    MAX_WEIGHT,
     clean_sku,
 )
 from app.domain.clock import rfc3339
@@ -34,6 +35,7 @@ from app.schemas.base import (
     Whole,
 )
 from app.schemas.paging import CursorArgs, list_schema
+from app.schemas.taxes import TaxClass
 from app.services.catalogue.product_filters import DEFAULT_SORT, FILTERS, Kind, ProductFilter
 from app.services.catalogue.product_queries import SORTS
 from app.services.catalogue.product_views import ProductView, VariantView
@@ -70,6 +72,7 @@ class VariantSchema(ShopSchema):
     price = Money()
     stock = Whole(0, MAX_STOCK, metadata={"description": "Units that can be sold now."})
     in_stock = ma.Boolean(dump_only=True)
+    weight = Whole(0, MAX_WEIGHT, metadata={"description": "In grams."})
     is_active = Flag()
 
 
@@ -102,7 +105,8 @@ class ImageSchema(ShopSchema):
 
 
 class ProductSchema(ShopSchema):
-    """Something the shop offers. `sku`, `price` and `stock` may be given for one variant only."""
+    """Something the shop offers. `sku`, `price`, `stock` and `weight` may be given for one variant
+    only."""
 
     id = ma.Integer(dump_only=True)
     name = Text(200, 1, required=True)
@@ -131,6 +135,17 @@ class ProductSchema(ShopSchema):
     compare_at_price = Money(allow_none=True)
     stock = Whole(0, MAX_STOCK, metadata={"description": "Units that can be sold now."})
     in_stock = ma.Boolean(dump_only=True)
+    weight = Whole(
+        0,
+        MAX_WEIGHT,
+        metadata={
+            "type": ["integer", "null"],
+            "x-null": "out",
+            "description": "In grams; null in answers if there are several variants.",
+        },
+    )
+    tax_class = TaxClass()
+    requires_shipping = Flag()
     is_active = Flag()
     version = ma.Integer(dump_only=True)
     images = ma.List(
@@ -228,6 +243,9 @@ def show_product(
         "compare_at_price": None if compare_at is None else to_text(compare_at, currency),
         "stock": stock,
         "in_stock": stock > 0,
+        "weight": active[0].weight if len(active) == 1 else None,
+        "tax_class": product.tax_class,
+        "requires_shipping": product.requires_shipping,
         "is_active": product.is_active,
         "version": product.version,
         "images": [show_image(image) for image in product.images],
@@ -267,5 +285,6 @@ def _show_variant(variant: Variant | VariantView, currency: str) -> dict[str, ob
         "price": to_text(variant.price, currency),
         "stock": variant.available,
         "in_stock": variant.available > 0,
+        "weight": variant.weight,
         "is_active": variant.is_active,
     }

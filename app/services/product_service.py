@@ -17,6 +17,7 @@ from app.domain.catalogue.variant_rules import check_declared, copy_to_variants
 from app.domain.clock import utc_now
 from app.domain.conditions import UNCONDITIONAL, Precondition
 from app.domain.people.actor import Actor
+from app.domain.pricing.model import STANDARD
 from app.errors import Invalid, NotFound, PreconditionFailed
 from app.extensions import db
 from app.models import Product, Variant
@@ -28,8 +29,13 @@ from app.services.catalogue.category_service import require_category
 from app.services.catalogue.slugs import choose_slug, refuse_other_slug
 from app.services.inventory import inventory_service, stock_service
 
-_COLUMNS: tuple[Literal["name", "description", "is_active", "compare_at_price"], ...] = (
-    "name", "description", "is_active", "compare_at_price",
+_COLUMNS: tuple[
+    Literal[
+        "name", "description", "is_active", "compare_at_price", "tax_class", "requires_shipping"
+    ],
+    ...,
+] = (
+    "name", "description", "is_active", "compare_at_price", "tax_class", "requires_shipping",
 )  # fmt: skip
 """Fields that are stored as they are given."""
 
@@ -49,6 +55,8 @@ def create_product(actor: Actor, fields: ProductInput) -> Product:
         description=fields.get("description", ""),
         category=require_category(fields.get("category_id")),
         compare_at_price=fields.get("compare_at_price"),
+        tax_class=fields.get("tax_class", STANDARD),
+        requires_shipping=fields.get("requires_shipping", True),
         options=fields.get("options", []),
         images=[],
         is_active=fields.get("is_active", True),

@@ -18,6 +18,8 @@ MAX_VARIANTS = 100
 MAX_SKU = 64
 MAX_STOCK = 1_000_000_000
 """The most of one variant that staff can put on hand."""
+MAX_WEIGHT = 10_000_000
+"""The highest weight of a unit, in grams."""
 
 
 class VariantRequired(Invalid):
@@ -102,9 +104,9 @@ def misfit(options: Sequence[Option], values: Mapping[str, str]) -> str | None:
 def copy_to_variants(
     product: ProductInput, variants: Sequence[VariantInput], are_new: bool
 ) -> None:
-    """Copy the `sku`, `price` and `stock` of a product itself to its variants.
+    """Copy the `sku`, `price`, `stock` and `weight` of a product itself to its variants.
 
-    All three apply to an only variant. Of several variants, where all that have no price of their
+    All of them apply to an only variant. Of several variants, where all that have no price of their
     own are new (`are_new`), the price applies to those.
 
     Raises:

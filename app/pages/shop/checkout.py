@@ -7,10 +7,11 @@ idempotency key: sent twice, it orders once.
 """
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import orjson
-from flask import Response, current_app, flash, url_for
+from flask import Response, current_app, flash, request, url_for
 from marshmallow import EXCLUDE
 from marshmallow import fields as ma
 from marshmallow.validate import Range, Regexp
@@ -19,6 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.db.unit_of_work import in_transaction
 from app.domain.money import to_text
 from app.domain.people.tokens import guest_order_token
+from app.domain.text import id_or_slug
 from app.errors import NotFound
 from app.models import Address, User
 from app.pages import cookies
@@ -32,13 +34,16 @@ from app.schemas.orders import MAX_NOTE, MAX_TOTAL
 from app.schemas.users import AddressSchema
 from app.services import user_service
 from app.services.accounts import address_service
-from app.services.buying import cart_contents, checkout_details, checkout_service
+from app.services.buying import cart_contents, checkout_details, checkout_service, quotes
+from app.services.buying.cart_pricing import CartPricing
 from app.services.buying.checkout_details import CheckoutState
 from app.services.buying.checkout_service import OrderRequest, PlacedOrder
+from app.services.buying.quotes import QuoteRequest
 from app.services.messages.idempotency import KeyedRequest
 from app.services.orders.order_views import OrderView
 from app.web.callers.buyers import guest_origin
 from app.web.callers.identity import current_actor
+from app.web.order_sums import sums_of
 
 blp = PageBlueprint("checkout_page", __name__)
 CHECKOUT, REVIEW = "checkout_page.show_checkout", "checkout_page.show_review"
@@ -50,6 +55,7 @@ class NoteForm(ShopSchema):
     note = Text(MAX_NOTE, lines=True, load_default="")
     key = ma.String(validate=Regexp(r"[0-9a-f]{32}\Z"))
     expected_total = Money(high=MAX_TOTAL)
+    shipping_method_id = ma.Integer(validate=Range(1, 2**63 - 1))
 
 
 class NewAddressForm(AddressSchema, NoteForm):
@@ -69,6 +75,8 @@ class BookForm(NoteForm):
 
 
 LOOK_AGAIN = {
+    "shipping_method_not_available": "The order cannot be shipped like that any more. Please choose again.",
+    "shipping_method_required": "Please choose how the order is to be shipped.",
     "total_changed": "Prices have changed since you looked. Please look again before you order.",
     "idempotency_key_reused": "This form was sent before with other contents. Please look again.",
 }
@@ -106,11 +114,13 @@ def show_review() -> AnyResponse:
     if state is None or state.details is None:
         return _placed_already(state) or see_other(url_for(CHECKOUT))
     form = Form(state.details)
-    order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
-    if order_request is None:
+    if not cart_contents.count_units(cookies.page_buyer()):
+        return _nothing_to_order()
+    priced = form.carry_out(_schema(form), _price, extra_refusals=(NotFound,))
+    if priced is None:
         flash(form.problem, "error")
-        return see_other(url_for(CHECKOUT))
-    return _review(form, order_request, state.key)
+        return see_other(url_for("cart_page.show_cart" if form.code in TO_CART else CHECKOUT))
+    return _review(form, *priced, state.key)
 
 
 @blp.post("/checkout/order")
@@ -138,20 +148,41 @@ def _details(form: Form) -> AnyResponse:
     return form_page("checkout.html", form, cart=cart, user=user, addresses=addresses)
 
 
-def _review(form: Form, order_request: OrderRequest, key: str) -> AnyResponse:
+def _review(form: Form, order_request: OrderRequest, priced: CartPricing, key: str) -> AnyResponse:
     cart = cart_contents.read_cart_page(cookies.page_buyer()).contents
-    if not cart.items:
-        return _nothing_to_order()
+    method = priced.pricing.method
     return form_page(
         "review.html",
         form,
         cart=cart,
         address=_address(order_request),
         email=order_request.email or _user().email,
-        total=to_text(cart.subtotal, store_currency()),
+        total=to_text(priced.pricing.total, store_currency()),
+        sums=sums_of(priced.pricing, method.name if method else None),
+        offers=priced.pricing.offers,
+        method_id=method.id if method else None,
+        is_complete=priced.is_complete,
         key=key,
         hidden=form.values,
     )
+
+
+def _price(values: dict[str, Any]) -> tuple[OrderRequest, CartPricing]:
+    """The order request of a form's fields, and the price of the cart with the shipping method that is
+    chosen, or else with the first one."""
+    order_request = _order_request(values)
+    buyer, currency = cookies.page_buyer(), store_currency()
+    chosen = id_or_slug(request.args.get("shipping", ""))
+    quote_request = QuoteRequest(
+        order_request.shipping_address,
+        order_request.address_id,
+        shipping_method_id=chosen if isinstance(chosen, int) else None,
+    )
+    cart = quotes.quote(buyer, quote_request, currency).cart
+    if cart.pricing.offers and cart.pricing.method is None:
+        first = replace(quote_request, shipping_method_id=cart.pricing.offers[0].method.id)
+        cart = quotes.quote(buyer, first, currency).cart
+    return order_request, cart
 
 
 def _schema(form: Form) -> ShopSchema:
@@ -163,7 +194,8 @@ def _schema(form: Form) -> ShopSchema:
 def _order_request(values: dict[str, Any]) -> OrderRequest:
     """The order request of a form's fields; the remaining fields are the address."""
     values.pop("key", None)
-    others = {name: values.pop(name) for name in ("email", "address_id", "note") if name in values}
+    names = ("email", "address_id", "note", "shipping_method_id")
+    others = {name: values.pop(name) for name in names if name in values}
     expected = values.pop("expected_total", None)
     if "address_id" in others:
         address_service.get_address(current_actor(), others["address_id"])
@@ -225,13 +257,14 @@ def _look_again(form: Form) -> AnyResponse:
     """Show the review of a refused order with what this form has entered: meanwhile another tab or another
     browser may have entered something else, or the time to store it is over."""
     flash(LOOK_AGAIN[form.code], "error")
+    method = form.value("shipping_method_id") or None
     is_placed = (state := _state()) is not None and state.order_number is not None
     if form.code == "total_changed" or not is_placed:
         order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
         if order_request is None:
             return _details(form)
         _store(order_request)
-    return see_other(url_for(REVIEW))
+    return see_other(url_for(REVIEW, shipping=method))
 
 
 def _nothing_to_order() -> Response:

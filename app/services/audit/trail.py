@@ -66,12 +66,14 @@ def product_state(product: Product) -> State:
         "description": product.description,
         "category_id": product.category_id,
         "compare_at_price": product.compare_at_price,
+        "tax_class": product.tax_class,
+        "requires_shipping": product.requires_shipping,
         "options": product.options,
         "images": product.images,
         "is_active": product.is_active,
     }
     for variant in product.variants:
-        for name in ("sku", "options", "price", "on_hand", "is_active"):
+        for name in ("sku", "options", "price", "on_hand", "weight", "is_active"):
             state[f"variants.{variant.id}.{name}"] = getattr(variant, name)
     return state
 

@@ -15,6 +15,7 @@ from app.db.paging import Order
 from app.db.prepared import by_owner, prepared, run
 from app.domain.catalogue.images import StoredImage
 from app.domain.catalogue.product_input import Option
+from app.domain.pricing.model import STANDARD
 from app.models import Category, Product, Variant
 from app.models.availability import NOT_ALLOCATED
 
@@ -36,6 +37,8 @@ class VariantView(NamedTuple):
     price: int
     available: int
     is_active: bool
+    weight: int = 0
+    """In grams."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class ProductView:
     name_key: str
     category: CategoryName | None
     variants: Sequence[VariantView]
+    tax_class: str = STANDARD
+    requires_shipping: bool = True
 
     @property
     def active_variants(self) -> list[VariantView]:
@@ -80,6 +85,7 @@ _PRODUCT = (
         Product.id, Product.name, Product.slug, Product.description, Product.price,
         Product.compare_at_price, Product.options, Product.images, Product.is_active,
         Product.version, Product.created_at, Product.updated_at, Product.name_key,
+        Product.tax_class, Product.requires_shipping,
         Category.id.label("category_id"), Category.name.label("category_name"),
         Category.slug.label("category_slug"),
     )
@@ -89,7 +95,7 @@ _PRODUCT = (
 _VARIANT = (
     Variant.id.label("variant_id"), Variant.sku, Variant.options.label("variant_options"),
     Variant.price.label("variant_price"), NOT_ALLOCATED.label("available"),
-    Variant.is_active.label("variant_is_active"),
+    Variant.is_active.label("variant_is_active"), Variant.weight,
 )  # fmt: skip
 _VARIANT_ORDER = (Variant.position, Variant.id)
 _PRODUCT_AND_VARIANTS = (
@@ -139,5 +145,5 @@ def _view(row: Row[Any], variants: Sequence[VariantView]) -> ProductView:
     return ProductView(
         row.id, row.name, row.slug, row.description, row.price, row.compare_at_price, row.options,
         row.images, row.is_active, row.version, row.created_at, row.updated_at, row.name_key,
-        category, variants,
+        category, variants, row.tax_class, row.requires_shipping,
     )  # fmt: skip

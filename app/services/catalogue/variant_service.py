@@ -39,13 +39,14 @@ class _Target:
     price: int
     is_active: bool
     stock: int | None
+    weight: int
 
     @property
     def differs(self) -> bool:
         old = self.variant
         return old is None or (
-            (self.position, self.sku, self.options, self.price, self.is_active)
-            != (old.position, old.sku, old.options, old.price, old.is_active)
+            (self.position, self.sku, self.options, self.price, self.is_active, self.weight)
+            != (old.position, old.sku, old.options, old.price, old.is_active, old.weight)
             or self.stock not in (None, old.available)
         )
 
@@ -138,6 +139,7 @@ def _target(entry: VariantInput, by_id: Mapping[int, Variant], position: int) ->
         price=entry["price"] if "price" in entry or variant is None else variant.price,
         is_active=entry.get("is_active", True),
         stock=entry.get("stock"),
+        weight=entry.get("weight", variant.weight if variant else 0),
     )
 
 
@@ -196,6 +198,7 @@ def _write(product: Product, target: _Target) -> Variant:
     variant.sku = target.sku
     variant.is_active = target.is_active
     variant.price = target.price
+    variant.weight = target.weight
     variant.options = target.options
     variant.options_key = options_key(target.options)
     return variant

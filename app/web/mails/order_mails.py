@@ -15,6 +15,7 @@ from app.models import Order
 from app.services.orders import order_links
 from app.web.mails.links import SAMPLE_TOKEN, link
 from app.web.mails.templates import MailTemplate, NoSubject, Values, add_template
+from app.web.order_sums import sums_of
 
 
 class LineOfMail(NamedTuple):
@@ -47,7 +48,8 @@ def load_order(context: Mapping[str, Any]) -> Values:
         NoSubject: the order's person is erased.
     """
     number = context["order"]
-    query = select(Order).where(Order.number == number).options(selectinload(Order.lines))
+    parts = (Order.lines, Order.discounts, Order.taxes)
+    query = select(Order).where(Order.number == number).options(*map(selectinload, parts))
     order = db.session.scalar(query)
     if order is None or order.email is None:
         raise NoSubject("The order's person is erased.")
@@ -61,13 +63,8 @@ def _view(order: Order, address: str) -> OrderOfMail:
         LineOfMail(line.name, " · ".join(line.options.values()), line.quantity, line.line_total)
         for line in order.lines
     ]
-    extras = [
-        ("Discount", -order.discount_total), ("Shipping", order.shipping_total),
-        ("Tax", order.tax_total),
-    ]  # fmt: skip
-    extras = [(name, amount) for name, amount in extras if amount]
-    subtotal = [("Subtotal", order.subtotal)] if extras else []
-    totals = [*subtotal, *extras, ("Total", order.total)]
+    sums = sums_of(order, order.shipping_method_name)
+    totals = [*sums.rows, ("Total", sums.total)]
     return OrderOfMail(
         order.number, order.placed_at, lines, totals, order.total,
         _address_lines(order.shipping_address or {}), _facts(order.number, order.placed_at), address,

@@ -14,7 +14,9 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.integration.books import assert_books_balance
 from tests.integration.browsing import Browser, hidden_fields, links, sell_out
+from tests.integration.conftest import signed_in
 from tests.integration.people import EMAIL, at_once, change, inside, make_user, only_row, rows
+from tests.integration.pricing.shop import method, rate, settings
 from tests.integration.shopping import ADDRESS, stock
 
 DETAILS = {**ADDRESS, "email": "guest@example.com", "note": "Ring twice"}
@@ -506,3 +508,44 @@ def test_the_review_without_its_cart_leads_to_the_cart(app, guest):
     assert guest.get("/checkout").headers["Location"] == "/cart"
     guest.page = form
     assert guest.send("/checkout", **DETAILS).headers["Location"] == "/cart"
+
+
+def test_a_buyer_chooses_how_it_is_shipped_and_sees_what_it_costs(app, guest):
+    admin = signed_in(app, role="admin")
+    settings(admin, country="GB")
+    rate(admin, "GB", "20")
+    slow = method(admin, "GB", price="3.60", name="Second class", min_days=3, max_days=5)
+    zone = {"zone_id": slow["zone_id"], "rates": [{"price": "6.00"}]}
+    fast = admin.post("/api/shipping-methods", json={**zone, "name": "First class"}).json
+
+    review = look_over(guest, country="GB")
+    assert "Second class: $3.60" in review.text
+    assert "3 to 5 days" in review.text
+    assert "of it VAT 20 %" in review.text
+    assert "Place the order: $31.60" in re.sub(r"\s+", " ", review.text)
+    guest.page = guest.get(f"/checkout/review?shipping={fast['id']}")
+    assert "Place the order: $34.00" in re.sub(r"\s+", " ", guest.page.text)
+
+    placed = place(guest)
+    shown = guest.follow(placed).text
+    assert "Shipping: First class" in shown
+    assert "of it VAT 20 %" in shown
+    order = only_row(app, Order)
+    assert (order.total, order.tax_total, order.shipping_method_id) == (3400, 567, fast["id"])
+
+
+def test_a_cart_that_cannot_be_shipped_there_is_not_ordered(app, guest):
+    admin = signed_in(app, role="admin")
+    parcel = method(admin, "FR")
+    review = look_over(guest, country="GB")
+    assert "We cannot ship this cart to this address." in review.text
+    assert "Place the order" not in review.text
+
+    review = look_over(guest, country="FR")
+    assert "Place the order" in review.text
+    admin.patch(f"/api/shipping-methods/{parcel['id']}", json={"is_active": False})
+    method(admin, "GB")
+    refused = place(guest)
+    assert refused.status_code == 303
+    assert "cannot be shipped like that any more" in guest.follow(refused).text
+    assert rows(app, Order) == []

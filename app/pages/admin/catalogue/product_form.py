@@ -21,7 +21,10 @@ from app.pages.forms import EMPTY, Form, parse_whole
 from app.schemas.base import store_currency
 
 _CELL = re.compile(r"(options|variants)\.([0-9]{1,3})\.(.+)", re.S)
-PRODUCT_FIELDS = ("name", "slug", "description", "category_id", "compare_at_price", "version")
+PRODUCT_FIELDS = (
+    "name", "slug", "description", "category_id", "compare_at_price", "tax_class",
+    "requires_shipping", "version",
+)  # fmt: skip
 NEW_ROWS = 3
 ROOM = 10
 """Rows that stay free for new variants, however many are off sale."""
@@ -41,6 +44,7 @@ class VariantRow(TypedDict):
     sku: str
     price: str
     stock: str
+    weight: str
     on: bool
     choices: list[str]
 
@@ -80,6 +84,7 @@ class ProductForm(Form):
         """A stored product: its variants on sale, and of the others as many as leave some room."""
         currency, compare_at = store_currency(), product.compare_at_price
         values = {name: getattr(product, name) for name in PRODUCT_FIELDS}
+        values["requires_shipping"] = str(int(product.requires_shipping))
         if compare_at is not None:
             values["compare_at_price"] = written_amount(to_text(compare_at, currency))
         options = [
@@ -167,6 +172,10 @@ class ProductForm(Form):
             ],
             "variants": variants,
         }
+        if self.value("tax_class").strip():
+            body["tax_class"] = self.value("tax_class")
+        if self.value("requires_shipping"):
+            body["requires_shipping"] = self.value("requires_shipping") == "1"
         if self.value("slug").strip():
             body["slug"] = self.value("slug")
         if not schema.partial:
@@ -194,6 +203,8 @@ class ProductForm(Form):
             }
             if row["sku"].strip():
                 fields["sku"] = row["sku"]
+            if row["weight"].strip():
+                fields["weight"] = parse_whole(row["weight"])
             if row["id"]:
                 fields["id"] = parse_whole(row["id"])
             elif row["stock"].strip():
@@ -231,6 +242,7 @@ def _variant_row(cells: Mapping[str, str], options: Sequence[int]) -> VariantRow
         sku=cells.get("sku", ""),
         price=cells.get("price", ""),
         stock=cells.get("stock", ""),
+        weight=cells.get("weight", ""),
         on="on" in cells,
         choices=[cells.get(f"options.{place}", "").strip() for place in options],
     )
@@ -242,13 +254,16 @@ def _stored_row(variant: Variant, product: Product, currency: str) -> VariantRow
         sku=variant.sku,
         price=written_amount(to_text(variant.price, currency)),
         stock="",
+        weight=str(variant.weight) if variant.weight else "",
         on=variant.is_active,
         choices=[variant.options.get(option["name"], "") for option in product.options],
     )
 
 
 def _new_row(price: str = "", choices: Sequence[str] = ()) -> VariantRow:
-    return VariantRow(id="", sku="", price=price, stock="", on=True, choices=list(choices))
+    return VariantRow(
+        id="", sku="", price=price, stock="", weight="", on=True, choices=list(choices)
+    )
 
 
 def _lines(text: str) -> list[str]:
