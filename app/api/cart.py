@@ -104,8 +104,9 @@ def get_quote(values: dict[str, Any]) -> Response:
 
     An order with the same choices has the same total.
     """
-    currency = store_currency()
-    quote = quotes.quote(current_buyer(), QuoteRequest(**values), currency)
+    buyer, currency = current_buyer(), store_currency()
+    work = without_etag(lambda: quotes.quote(buyer, QuoteRequest(**values), currency))
+    quote = work()
     return json_response(show_quote(quote, currency))
 
 

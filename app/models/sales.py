@@ -1,6 +1,7 @@
 """Carts and orders."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
@@ -76,6 +77,18 @@ class Checkout(Base):
     details: Mapped[dict[str, str] | None]
     order_number: Mapped[str | None] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class ShippingMethodName(NamedTuple):
+    """How an order is shipped, by the name that the method had then."""
+
+    id: int
+    name: str
+
+
+def method_name(method_id: int | None, name: str | None) -> ShippingMethodName | None:
+    """The method of an order; None if it has none."""
+    return None if method_id is None else ShippingMethodName(method_id, name or "")
 
 
 class Order(Base):
@@ -167,6 +180,16 @@ class Order(Base):
         lazy="raise", order_by="OrderDiscount.id"
     )
     taxes: Mapped[list["OrderTax"]] = relationship(lazy="raise", order_by="OrderTax.id")
+
+    @property
+    def shipping_method(self) -> ShippingMethodName | None:
+        """How it is shipped."""
+        return method_name(self.shipping_method_id, self.shipping_method_name)
+
+    @property
+    def billed_to(self) -> dict[str, str] | None:
+        """The billing address: the shipping address, unless another was given."""
+        return self.billing_address or self.shipping_address
 
     def move_to(self, target: OrderStatus) -> None:
         """Change status, or raise IllegalTransition."""

@@ -129,7 +129,7 @@ class OrderSchema(ShopSchema):
     shipping_method = fields.Nested(ShippingMethodNameSchema, allow_none=True)
     items = fields.List(fields.Nested(OrderItemSchema), attribute="lines")
     shipping_address = fields.Nested(PostalAddressSchema, allow_none=True)
-    billing_address = fields.Nested(PostalAddressSchema, allow_none=True)
+    billing_address = fields.Nested(PostalAddressSchema, attribute="billed_to", allow_none=True)
     vat_id = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
     note = fields.String()
@@ -167,7 +167,7 @@ def show_order(order: Order | OrderView) -> dict[str, object]:
         "shipping_method": _show_method(order),
         "items": [_show_line(line, order.tax_included, currency) for line in order.lines],
         "shipping_address": _show_address(order.shipping_address),
-        "billing_address": _show_address(order.billing_address or order.shipping_address),
+        "billing_address": _show_address(order.billed_to),
         "vat_id": order.vat_id,
         "email": order.email,
         "note": order.note,
@@ -201,9 +201,7 @@ def show_discount(
 
 
 def _show_method(order: Order | OrderView) -> dict[str, object] | None:
-    if order.shipping_method_id is None:
-        return None
-    return {"id": order.shipping_method_id, "name": order.shipping_method_name}
+    return order.shipping_method._asdict() if order.shipping_method else None
 
 
 def _show_line(line: OrderLine | LineView, tax_included: bool, currency: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from app.db.prepared import by_owner, run
 from app.domain.order_status import OrderStatus
 from app.domain.pricing.model import DiscountKind, TaxTreatment
 from app.models import Order, OrderDiscount, OrderEvent, OrderLine, OrderTax
+from app.models.sales import ShippingMethodName, method_name
 
 
 class LineView(NamedTuple):
@@ -90,6 +91,16 @@ class OrderView(NamedTuple):
     events: Sequence[EventView]
     discounts: Sequence[DiscountView] = ()
     taxes: Sequence[TaxView] = ()
+
+    @property
+    def shipping_method(self) -> ShippingMethodName | None:
+        """How it is shipped."""
+        return method_name(self.shipping_method_id, self.shipping_method_name)
+
+    @property
+    def billed_to(self) -> dict[str, str] | None:
+        """The billing address: the shipping address, unless another was given."""
+        return self.billing_address or self.shipping_address
 
 
 # In the order of the fields of OrderView, EventView and LineView.

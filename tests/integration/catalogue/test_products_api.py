@@ -43,9 +43,10 @@ def test_a_simple_product_is_made_with_price_sku_and_stock(app, admin, anyone):
         "id": made["id"], "name": "Red Lamp", "slug": "red", "description": "A\nB",
         "category": {"id": category.id, "name": "Lamps", "slug": "lamps"}, "sku": "RL-1",
         "price": "49.00", "from_price": "49.00", "currency": "USD", "compare_at_price": "60.50", "stock": 7,
-        "in_stock": True, "is_active": True, "version": 1, "images": [], "options": [],
+        "in_stock": True, "weight": 0, "tax_class": "standard", "requires_shipping": True,
+        "is_active": True, "version": 1, "images": [], "options": [],
         "variants": [{"id": made["variants"][0]["id"], "sku": "RL-1", "options": {},
-                      "price": "49.00", "stock": 7, "in_stock": True, "is_active": True}],
+                      "price": "49.00", "stock": 7, "in_stock": True, "weight": 0, "is_active": True}],
         "created_at": made["created_at"], "updated_at": made["updated_at"],
     }  # fmt: skip
     assert anyone.get(f"{URL}/red").json == anyone.get(f"{URL}/{made['id']}").json == made

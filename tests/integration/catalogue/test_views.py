@@ -24,9 +24,12 @@ def product(app):
 
 def views_of(placed):
     """The order as it is shown, and as its schema would dump it."""
-    whole = (selectinload(Order.lines), joinedload(Order.events))
+    parts = (Order.lines, Order.discounts, Order.taxes)
+    whole = (*map(selectinload, parts), joinedload(Order.events))
     query = select(Order).where(Order.id == placed["id"]).options(*whole)
     found = db.session.scalars(query).unique().one()
+    for line in found.lines:  # what is paid depends on the order, so no line knows it by itself
+        line.total = line.line_total
     return show_order(found), OrderSchema().dump(found)
 
 
