@@ -16,6 +16,7 @@ BLUEPRINTS = (
     "settings",
     "tax_rates",
     "shipping",
+    "promotions",
     "categories",
     "products",
     "stock",

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from app.db.unit_of_work import in_transaction
+from app.errors import unless_refused
 from app.schemas.base import store_currency
 from app.schemas.cart import AddItemSchema, CartSchema, ChangeItemSchema, show_cart
+from app.schemas.promotions import CartCodeSchema
 from app.schemas.quote import QuoteRequestSchema, QuoteSchema, show_quote
-from app.services.buying import cart_contents, cart_service, quotes
+from app.services.buying import cart_codes, cart_contents, cart_service, quotes
 from app.services.buying.cart_contents import CartContents
 from app.services.buying.quotes import QuoteRequest
 from app.web.answers import json_response
@@ -110,8 +112,34 @@ def get_quote(values: dict[str, Any]) -> Response:
     return json_response(show_quote(quote, currency))
 
 
+@blp.post("/codes")
+@rate_limits.limits_guests
+@blp.doc(security=WELCOME)
+@blp.arguments(CartCodeSchema())
+@blp.response(200, CartSchema)
+@refuses_key
+def add_code(values: dict[str, str]) -> Response:
+    """Put a promotion's code into the cart, which has room for 5. Entered twice, it is one."""
+    buyer, address = current_buyer(), request.remote_addr
+    work = without_etag(lambda: cart_codes.enter_code(buyer, values["code"], address))
+    unless_refused(in_transaction(work))
+    return _answer(cart_contents.read_cart(buyer))
+
+
+@blp.delete("/codes/<code>")
+@blp.doc(security=WELCOME)
+@blp.response(200, CartSchema)
+def remove_code(code: str) -> Response:
+    """Take a code out of the cart."""
+    buyer = current_buyer()
+    in_transaction(without_etag(lambda: cart_codes.remove_code(buyer, code)))
+    return _answer(cart_contents.read_cart(buyer))
+
+
 def _answer(
     contents: CartContents, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     # Not dumped by CartSchema, which is slow for the hundreds of lines that a cart may have.
-    return json_response(show_cart(contents, store_currency()), status, headers)
+    cart_id, user_id = contents.discounted_cart_id, current_buyer().user_id
+    discounts = cart_codes.discounts_of(cart_id, user_id) if cart_id else cart_codes.NO_DISCOUNTS
+    return json_response(show_cart(contents, store_currency(), discounts), status, headers)

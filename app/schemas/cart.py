@@ -7,7 +7,10 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.domain.money import to_text
 from app.models import MAX_QUANTITY
 from app.schemas.base import Money, RowId, ShopSchema, Whole
+from app.schemas.orders import DiscountSchema, show_discount
+from app.services.buying.cart_codes import NO_DISCOUNTS, CartDiscounts
 from app.services.buying.cart_contents import CartContents, CartItem
+from app.services.buying.cart_pricing import REFUSALS
 
 
 class AddItemSchema(ShopSchema):
@@ -52,22 +55,44 @@ class CartWarningSchema(ShopSchema):
     detail = fields.String()
 
 
+class CodeStateSchema(ShopSchema):
+    """A code in the cart: whether it applies, or why it does not."""
+
+    code = fields.String()
+    applied = fields.Boolean()
+    reason = fields.String(
+        allow_none=True, metadata={"enum": [*REFUSALS, None], "description": "Null if it applies."}
+    )
+
+
 class CartSchema(ShopSchema):
     """A cart at today's prices. Being in it reserves nothing."""
 
     items = fields.List(fields.Nested(CartItemSchema))
     item_count = fields.Integer(metadata={"description": "Units, not lines."})
     subtotal = Money()
+    codes = fields.List(fields.Nested(CodeStateSchema))
+    discounts = fields.List(fields.Nested(DiscountSchema))
+    discount_total = Money()
+    total = Money(
+        metadata={"description": "The goods after discounts; tax and shipping come with the quote."}
+    )
     currency = fields.String()
     warnings = fields.List(fields.Nested(CartWarningSchema))
 
 
-def show_cart(contents: CartContents, currency: str) -> dict[str, object]:
+def show_cart(
+    contents: CartContents, currency: str, discounts: CartDiscounts = NO_DISCOUNTS
+) -> dict[str, object]:
     """A cart as `CartSchema` describes it."""
     return {
         "items": [_show_item(item, currency) for item in contents.items],
         "item_count": contents.item_count,
         "subtotal": to_text(contents.subtotal, currency),
+        "codes": [asdict(code) for code in discounts.codes],
+        "discounts": [show_discount(discount, currency) for discount in discounts.discounts],
+        "discount_total": to_text(discounts.discount_total, currency),
+        "total": to_text(contents.subtotal - discounts.discount_total, currency),
         "currency": currency,
         "warnings": [asdict(warning) for warning in contents.warnings],
     }

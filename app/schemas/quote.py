@@ -1,14 +1,18 @@
 """The JSON of quotes."""
 
+from dataclasses import asdict
+
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.domain.money import to_text
 from app.domain.pricing.model import TREATMENTS, PricedLine
 from app.schemas.base import Money, RowId, ShopSchema, Text
+from app.schemas.cart import CodeStateSchema
 from app.schemas.orders import DiscountSchema, OrderItemSchema, TaxSchema, show_discount, show_tax
 from app.schemas.settings import VatId
 from app.schemas.shipping import OfferedMethodSchema, show_offer
 from app.schemas.users import Country, PostalAddressSchema
+from app.services.buying.cart_pricing import code_states
 from app.services.buying.checkout_lines import CheckoutLine
 from app.services.buying.quotes import Quote
 
@@ -43,6 +47,7 @@ class QuoteSchema(ShopSchema):
     """What an order of the cart would cost."""
 
     items = fields.List(fields.Nested(OrderItemSchema))
+    codes = fields.List(fields.Nested(CodeStateSchema))
     discounts = fields.List(fields.Nested(DiscountSchema))
     shipping_methods = fields.List(
         fields.Nested(OfferedMethodSchema),
@@ -69,6 +74,7 @@ def show_quote(quote: Quote, currency: str) -> dict[str, object]:
     items = zip(quote.lines, pricing.lines, strict=True)
     return {
         "items": [_show_item(line, price, currency) for line, price in items],
+        "codes": [asdict(code) for code in code_states(quote.cart)],
         "discounts": [show_discount(discount, currency) for discount in pricing.discounts],
         "shipping_methods": [show_offer(offer, currency) for offer in pricing.offers],
         "shipping_method_id": pricing.method.id if pricing.method else None,

@@ -17,6 +17,7 @@ from app.models import Order, OrderEvent
 from app.services import user_service
 from app.services.audit import trail
 from app.services.inventory import inventory_service
+from app.services.pricing import redemptions
 
 # Status and history are read in one statement: in two, they may be from two moments. Lines never
 # change.
@@ -80,6 +81,8 @@ def change_status(visitor: Visitor, reference: str, target: OrderStatus, note: s
             note=note,
         )
     )
+    if target == "cancelled":
+        redemptions.free(order.id)
     _move_stock(order, target, visitor.actor)
     if visitor.actor.is_admin:
         trail.record(visitor.actor, "order.status_changed", order.id, before, {"status": target})

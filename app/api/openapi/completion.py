@@ -13,6 +13,7 @@ TAGS = {
     "settings": "The shop's settings: everybody sees some, staff see and change all.",
     "tax_rates": "Tax rates of countries and regions, for staff.",
     "shipping": "Shipping zones and methods: everybody sees how the shop ships, staff change it.",
+    "promotions": "Promotions and their codes, for staff.",
     "categories": "The tree of categories: everybody reads, staff write.",
     "products": "Products and their variants: everybody reads, staff write.",
     "stock": "Stock on hand, and the ledger of its changes, for staff.",

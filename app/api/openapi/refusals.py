@@ -78,10 +78,33 @@ CODES: dict[str, Sequence[Codes]] = {
     "images.add_image": [{409: ["too_many_images"], 503: ["storage_full"]}],
     "cart.add_item": [{409: ["cart_full", "out_of_stock"], 422: ["variant_required"]}],
     "cart.change_item": [{409: ["out_of_stock"]}],
+    "promotions.add_codes": [{409: ["code_taken"]}],
+    "cart.add_code": [
+        {
+            409: ["code_used_up"],
+            422: [
+                "cart_empty",
+                "cart_too_large",
+                "code_expired",
+                "code_not_applicable",
+                "code_unknown",
+                "too_many_codes",
+            ],
+            429: ["too_many_attempts"],
+        }
+    ],
     "cart.get_quote": [{422: ["cart_empty", "cart_too_large", "total_too_large"]}],
     "orders.place_order": [
         {
-            409: ["email_not_verified", "guest_limit", "out_of_stock", "total_changed"],
+            409: [
+                "code_expired",
+                "code_unknown",
+                "code_used_up",
+                "email_not_verified",
+                "guest_limit",
+                "out_of_stock",
+                "total_changed",
+            ],
             422: [
                 "address_required",
                 "cart_empty",

@@ -27,6 +27,9 @@ FREE_OF_A_DEVICE = 10
 """Failures in a row of an account from a device that carries its token."""
 MAILS_A_DAY = 10
 """Mails a day that ask the holder of an address to confirm it, for all accounts together."""
+CODE_ENTRY_TURN = timedelta(minutes=10)
+FREE_CODES_OF_AN_OWNER, FREE_CODES_OF_A_NETWORK = 20, 100
+"""Promotion codes that do not exist, in a turn, of one cart or account and of one network."""
 FIRST_LOCK, LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=15)
 FIRST_UNDER_ATTACK, LONGEST_UNDER_ATTACK = timedelta(hours=1), timedelta(hours=8)
 TURN_SECONDS = 3600

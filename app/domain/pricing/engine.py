@@ -75,6 +75,11 @@ def price(request: PricingRequest) -> Pricing:
         method=chosen.method if chosen else None,
         needs_shipping=is_shipped,
         applied=frozenset(application.promotion.id for application in applications),
+        applied_codes=frozenset(
+            application.promotion.code
+            for application in applications
+            if application.promotion.code is not None
+        ),
     )
 
 

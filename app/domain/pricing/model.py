@@ -189,6 +189,8 @@ class Pricing:
     needs_shipping: bool = False
     applied: frozenset[int] = field(default=NOTHING)
     """The promotions that apply, also where they take nothing off yet."""
+    applied_codes: frozenset[str] = frozenset()
+    """The codes of those."""
 
     @property
     def goods_total(self) -> int:

@@ -184,6 +184,24 @@ def code_key(user_id: int) -> str:
     return _hashed(f"code:{user_id}")
 
 
+def promotion_code_guards(owner: str, address: str | None) -> AttemptCounters:
+    """The counters of promotion codes that do not exist: for a cart or an account, and for a network, in
+    turns of CODE_ENTRY_TURN."""
+    turn = int(utc_now().timestamp() // guessing.CODE_ENTRY_TURN.total_seconds())
+    free = {f"owner:{owner}": guessing.FREE_CODES_OF_AN_OWNER}
+    for network in networks_of(address)[:1]:
+        free[f"network:{network}"] = guessing.FREE_CODES_OF_A_NETWORK
+    lock = guessing.CODE_ENTRY_TURN
+    return AttemptCounters(
+        tuple(
+            FailureCounter(
+                _hashed(f"promotion code:{turn}:{key}"), count, lock, lock, in_a_row=False
+            )
+            for key, count in free.items()
+        )
+    )
+
+
 def own_guards(user_id: int, session_id: int | None) -> AttemptCounters:
     """The counters of a check of a user's own password, for each session by itself.
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     bindparam,
     func,
+    or_,
     select,
 )
 from sqlalchemy.orm import load_only
@@ -23,6 +24,7 @@ from app.domain.pricing import totals as pricing
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
 from app.models.availability import AVAILABLE_QUANTITY
+from app.services.pricing.setup import HAS_PROMOTIONS, codes_of
 
 
 class CartRow(NamedTuple):
@@ -48,6 +50,9 @@ class CartItem(NamedTuple):
     price_seen: int
     slug: str
     images: list[dict[str, object]]
+    cart_id: int
+    may_have_discounts: bool
+    """Whether the shop has automatic promotions, or the cart has codes."""
 
     @property
     def line_total(self) -> int:
@@ -74,6 +79,11 @@ class CartContents:
     warnings: Sequence[CartWarning] = ()
     more: int = 0
     """Lines that are not among `items`; the sums include them, `warnings` does not."""
+
+    @property
+    def discounted_cart_id(self) -> int | None:
+        """The id of the cart, if it may have discounts."""
+        return next((item.cart_id for item in self.items if item.may_have_discounts), None)
 
 
 @dataclass(frozen=True)
@@ -173,12 +183,13 @@ def _page(
     return CartPage(with_sums, number, pages, sorted(warned))
 
 
+HAS_CODES = codes_of(CartLine.cart_id)
 # In the order of CartItem's and LineFigures' fields. Bare columns, because a cart is read with
 # every change of it.
 _ITEM_COLUMNS = (
     CartLine.id, Product.id, Variant.id, Variant.sku, Product.name, Variant.options,
     CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen, Product.slug,
-    Product.images,
+    Product.images, CartLine.cart_id, or_(HAS_PROMOTIONS, HAS_CODES),
 )  # fmt: skip
 _FIGURE_COLUMNS = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
 

@@ -4,7 +4,7 @@ The cart, the quote and the order are priced by this one module, so that nobody 
 was shown. Of what the shop has not set up, nothing is read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,10 +13,22 @@ from app.domain.money import MAX_TOTAL, to_text
 from app.domain.pricing.engine import price
 from app.domain.pricing.model import Destination, Pricing, PricingLine, PricingRequest
 from app.domain.pricing.places import region_of_address
-from app.errors import Invalid
+from app.domain.pricing.promotions import applies_alone
+from app.errors import Conflict, Invalid
 from app.services.buying.addresses import PostalAddress
-from app.services.pricing import shipping_methods, tax_rates
+from app.services.pricing import promotion_rules, shipping_methods, tax_rates
+from app.services.pricing.promotion_rules import Cart, CodeInCart, Customer, Rules
 from app.services.pricing.setup import PricingSetup, read_setup
+
+NOBODY = Customer()
+REFUSALS = {
+    "code_unknown": "There is no such code.",
+    "code_expired": "This code has expired.",
+    "code_used_up": "This code is used up.",
+    "code_not_applicable": "This code does not apply to what is in the cart.",
+    "code_excluded": "This code cannot be used together with another promotion.",
+}
+"""Why a code does not apply, for buyers."""
 
 
 class ArticleLine(Protocol):
@@ -77,6 +89,8 @@ class CartPricing:
     pricing: Pricing
     setup: PricingSetup
     choices: Choices
+    rules: Rules
+    lines: Sequence[PricingLine]
 
     @property
     def needs_method(self) -> bool:
@@ -90,14 +104,37 @@ class CartPricing:
         return is_chosen or not self.needs_method
 
 
-def price_cart(cart_id: int, lines: Iterable[ArticleLine], choices: Choices) -> CartPricing:
-    """The price of these lines of a cart."""
+@dataclass(frozen=True)
+class CodeState:
+    """A code in the cart: whether it applies, or why it does not."""
+
+    code: str
+    applied: bool
+    reason: str | None
+
+
+def price_cart(
+    cart_id: int,
+    lines: Sequence[ArticleLine],
+    choices: Choices,
+    customer: Customer = NOBODY,
+    locks: bool = False,
+) -> CartPricing:
+    """The price of these lines of a cart.
+
+    Args:
+        customer: whose earlier uses of promotions count.
+        locks: whether promotions with limits are locked until the commit.
+    """
     setup = read_setup(cart_id)
+    rules = _rules(cart_id, lines, setup, customer, locks)
+    priced_lines = [_pricing_line(line, rules) for line in lines]
     destination = choices.destination
     shipped_to = place_of(choices.shipping_address)
     reads_methods = setup.has_methods and shipped_to is not None
     request = PricingRequest(
-        lines=[_pricing_line(line) for line in lines],
+        lines=priced_lines,
+        promotions=rules.promotions,
         methods=shipping_methods.methods_for(shipped_to) if reads_methods and shipped_to else (),
         method_id=choices.method_id,
         rates=tax_rates.rates_for(destination, setup.country) if setup.has_rates else (),
@@ -106,7 +143,55 @@ def price_cart(cart_id: int, lines: Iterable[ArticleLine], choices: Choices) -> 
         vat_country=vat_ids.country_of(choices.vat_id) if choices.vat_id else None,
         prices_include_tax=setup.prices_include_tax,
     )
-    return CartPricing(price(request), setup, choices)
+    return CartPricing(price(request), setup, choices, rules, priced_lines)
+
+
+def _rules(
+    cart_id: int,
+    lines: Sequence[ArticleLine],
+    setup: PricingSetup,
+    customer: Customer,
+    locks: bool,
+) -> Rules:
+    if not (setup.has_promotions or setup.has_codes):
+        return Rules()
+    cart = Cart(
+        cart_id,
+        product_ids={line.product_id for line in lines},
+        category_ids={line.category_id for line in lines if line.category_id is not None},
+        subtotal=sum(line.price * line.quantity for line in lines),
+        quantity=sum(line.quantity for line in lines),
+    )
+    return promotion_rules.rules_for(cart, customer, setup.has_codes, locks)
+
+
+def code_states(cart: CartPricing) -> list[CodeState]:
+    """What is to be said about each code in a cart, in the order in which they were added."""
+    return [_code_state(cart, code) for code in cart.rules.codes]
+
+
+def _code_state(cart: CartPricing, code: CodeInCart) -> CodeState:
+    if code.refusal is not None:
+        return CodeState(code.code, False, code.refusal)
+    if code.code in cart.pricing.applied_codes:
+        return CodeState(code.code, True, None)
+    is_excluded = any(
+        applies_alone(sorted(cart.lines), promotion)
+        for promotion in cart.rules.promotions
+        if promotion.code == code.code
+    )
+    return CodeState(code.code, False, "code_excluded" if is_excluded else "code_not_applicable")
+
+
+def refuse_codes(cart: CartPricing) -> None:
+    """Refuse to order with a code that cannot be used any more, as nobody pays more than was agreed.
+
+    Raises:
+        Conflict: `code_unknown`, `code_expired`, `code_used_up`.
+    """
+    for code in cart.rules.codes:
+        if code.refusal is not None:
+            raise Conflict(code.refusal, f"{code.code}: {REFUSALS[code.refusal]}")
 
 
 def refuse_incomplete(cart: CartPricing) -> None:
@@ -144,8 +229,8 @@ def place_of(address: PostalAddress | None) -> Destination | None:
     return Destination(address["country"], region_of_address(address))
 
 
-def _pricing_line(line: ArticleLine) -> PricingLine:
-    categories = frozenset() if line.category_id is None else frozenset((line.category_id,))
+def _pricing_line(line: ArticleLine, rules: Rules) -> PricingLine:
+    categories = rules.ancestors.get(line.category_id or 0, frozenset())
     return PricingLine(
         line.line_id, line.product_id, categories, line.price, line.quantity, line.tax_class,
         line.weight, line.requires_shipping,

@@ -19,7 +19,7 @@ from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import hash_token, new_token
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
-from app.models import MAX_QUANTITY, Cart, CartLine, Product, Variant
+from app.models import MAX_QUANTITY, Cart, CartCode, CartLine, Product, Variant
 from app.models.availability import IS_PURCHASABLE, available_quantity
 from app.services import user_service
 from app.services.buying import cart_contents
@@ -45,6 +45,7 @@ _LOCK_OF_CUSTOMER, _LOCK_OF_GUEST = _LOCK.where(OF_CUSTOMER), _LOCK.where(OF_GUE
 _COLUMNS = ("user_id", "token_hash", "created_at", "updated_at")
 _OPEN = prepared(insert_values(Cart, *_COLUMNS).returning(Cart.id))
 _CLEAR = prepared(delete(CartLine).where(CartLine.cart_id == bindparam("cart_id")))
+_CLEAR_CODES = prepared(delete(CartCode).where(CartCode.cart_id == bindparam("cart_id")))
 
 
 class ChangedLine(NamedTuple):
@@ -138,9 +139,11 @@ def empty_cart(buyer: Buyer) -> None:
         clear(cart_id)
 
 
-def clear(cart_id: int) -> None:
-    """Remove every line of a locked cart."""
+def clear(cart_id: int, has_codes: bool = False) -> None:
+    """Remove every line of a locked cart, and its codes if it has any."""
     run(_CLEAR, cart_id=cart_id)
+    if has_codes:
+        run(_CLEAR_CODES, cart_id=cart_id)
 
 
 def merge_guest_cart(token: str, user_id: int) -> None:
@@ -167,6 +170,7 @@ def merge_guest_cart(token: str, user_id: int) -> None:
     # A parallel login may have merged it first.
     if guest_id in carts:
         _move_lines(carts[guest_id], carts[own_id])
+        _move_codes(guest_id, own_id)
         db.session.delete(carts[guest_id])
         carts[own_id].updated_at = utc_now()
         db.session.flush()
@@ -316,6 +320,17 @@ def _move_lines(guest: Cart, own: Cart) -> None:
         else:
             row.line.cart_id = own.id
     db.session.flush()  # before the guest's cart is deleted with the lines that are still in it
+
+
+def _move_codes(guest_id: int, own_id: int) -> None:
+    """Move the guest's codes, but for those that the customer's cart has, too."""
+    own_keys = select(CartCode.code_key).where(CartCode.cart_id == own_id)
+    db.session.execute(
+        update(CartCode)
+        .where(CartCode.cart_id == guest_id, CartCode.code_key.not_in(own_keys))
+        .values(cart_id=own_id),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _add_up(own: CartRow, more: int) -> None:

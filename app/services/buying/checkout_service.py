@@ -33,7 +33,14 @@ from app.observability import metrics
 from app.services import user_service
 from app.services.buying import cart_service
 from app.services.buying.addresses import find_address, with_all_fields
-from app.services.buying.cart_pricing import Choices, price_cart, refuse_incomplete, refuse_large
+from app.services.buying.cart_pricing import (
+    CartPricing,
+    Choices,
+    price_cart,
+    refuse_codes,
+    refuse_incomplete,
+    refuse_large,
+)
 from app.services.buying.checkout_lines import CheckoutLine, cart_empty, read_lines
 from app.services.inventory import inventory_service
 from app.services.inventory.inventory_service import StockRequest
@@ -50,6 +57,9 @@ from app.services.orders.order_views import (
     TaxView,
 )
 from app.services.orders.order_words import Article
+from app.services.pricing import redemptions
+from app.services.pricing.promotion_rules import Customer
+from app.services.pricing.redemptions import Use
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,8 @@ def place_order(
         Invalid: `cart_empty`, `cart_too_large`, `total_too_large`, `address_required`,
             `shipping_method_required`, `shipping_method_not_available`, or fields that are wrong.
         OutOfStock: names every line that is short.
-        Conflict: `total_changed`, `email_not_verified`.
+        Conflict: `total_changed`, `email_not_verified`, `code_unknown`, `code_expired`,
+            `code_used_up`.
         GuestLimitReached: a guest's open orders hold too much, or this one asks for too much.
         Unauthenticated: the account was closed since the request came in.
     """
@@ -135,11 +146,13 @@ def place_order(
         guest_limits.refuse_large_order(
             origin.limits, [(line.sku, line.quantity) for line in lines]
         )
-    pricing = _price(cart_id, lines, request, currency)
-    draft = _draft(buyer, request, currency, pricing)
+    customer = Customer(buyer.user_id, request.email)
+    cart = _price(cart_id, lines, request, customer, currency)
+    draft = _draft(buyer, request, currency, cart.pricing)
     _check_total(draft, request.expected_total)
-    cart_service.clear(cart_id)
-    order = _insert(draft, buyer, holder, lines, pricing, account.name)
+    cart_service.clear(cart_id, has_codes=cart.setup.has_codes)
+    order = _insert(draft, buyer, holder, lines, cart.pricing, account.name)
+    redemptions.redeem(order.id, _uses(cart.pricing), cart.rules, customer)
     if holder is not None:
         guest_limits.refuse_too_much(order.id, holder, origin.limits)
     product_ids = {line.product_id for line in lines}
@@ -159,19 +172,33 @@ def _complete(buyer: Buyer, request: OrderRequest, account: Account) -> OrderReq
 
 
 def _price(
-    cart_id: int, lines: Sequence[CheckoutLine], request: OrderRequest, currency: str
-) -> Pricing:
-    """What the order costs. Raises as `refuse_incomplete` and `refuse_large` do."""
+    cart_id: int,
+    lines: Sequence[CheckoutLine],
+    request: OrderRequest,
+    customer: Customer,
+    currency: str,
+) -> CartPricing:
+    """What the order costs. Raises as `refuse_codes`, `refuse_incomplete` and `refuse_large` do."""
     choices = Choices(
         request.shipping_address,
         request.billing_address,
         request.shipping_method_id,
         request.vat_id,
     )
-    cart = price_cart(cart_id, lines, choices)
+    cart = price_cart(cart_id, lines, choices, customer, locks=True)
+    refuse_codes(cart)
     refuse_incomplete(cart)
     refuse_large(cart.pricing, currency)
-    return cart.pricing
+    return cart
+
+
+def _uses(pricing: Pricing) -> list[Use]:
+    """The promotions that take something off."""
+    return [
+        Use(discount.promotion_id, discount.code)
+        for discount in pricing.discounts
+        if discount.promotion_id is not None
+    ]
 
 
 def _guest_keys(request: OrderRequest, origin: GuestOrigin) -> GuestKeys:

@@ -12,6 +12,7 @@ from app.services.buying.addresses import PostalAddress, find_address
 from app.services.buying.cart_contents import OF_CUSTOMER, OF_GUEST, owner_of
 from app.services.buying.cart_pricing import CartPricing, Choices, price_cart, refuse_large
 from app.services.buying.checkout_lines import CheckoutLine, cart_empty, read_lines
+from app.services.pricing.promotion_rules import Customer
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def quote(buyer: Buyer, request: QuoteRequest, currency: str) -> Quote:
     cart_id = _cart_of(buyer)
     lines = read_lines(cart_id)
     choices = Choices(address, request.billing_address, request.shipping_method_id, request.vat_id)
-    cart = price_cart(cart_id, lines, choices)
+    cart = price_cart(cart_id, lines, choices, Customer(buyer.user_id))
     refuse_large(cart.pricing, currency)
     return Quote(lines, cart)
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, exists, select
+from sqlalchemy import BigInteger, ColumnElement, SQLColumnExpression, bindparam, exists, select
 
 from app.db.prepared import prepared, run
 from app.models import CartCode, Promotion, ShippingMethod, Store, TaxRate
@@ -20,16 +20,25 @@ class PricingSetup(NamedTuple):
     """Whether the cart has codes."""
 
 
+HAS_PROMOTIONS = exists().where(
+    Promotion.is_active, Promotion.deleted_at.is_(None), Promotion.needs_code.is_(False)
+)
+"""Whether the shop has promotions that need no code."""
+
+
+def codes_of(cart_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
+    """Whether a cart has codes."""
+    return exists().where(CartCode.cart_id == cart_id)
+
+
 _READ = prepared(
     select(
         Store.country,
         Store.prices_include_tax,
         exists().where(TaxRate.is_active),
         exists().where(ShippingMethod.is_active),
-        exists().where(
-            Promotion.is_active, Promotion.deleted_at.is_(None), Promotion.needs_code.is_(False)
-        ),
-        exists().where(CartCode.cart_id == bindparam("cart_id", type_=BigInteger())),
+        HAS_PROMOTIONS,
+        codes_of(bindparam("cart_id", type_=BigInteger())),
     )
 )
 

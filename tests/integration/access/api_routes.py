@@ -68,6 +68,15 @@ POST         /api/shipping-methods                           401   403   403   2
 GET          /api/shipping-methods/<method_id>               401   403   403   200         401     401    401
 PATCH,PUT    /api/shipping-methods/<method_id>               401   403   403   200         401     401    401
 DELETE       /api/shipping-methods/<method_id>               401   403   403   204         401     401    401
+# app/api/promotions.py
+GET          /api/promotions                                 401   403   403   200         401     401    401
+POST         /api/promotions                                 401   403   403   201         401     401    401
+GET          /api/promotions/<promotion_id>                  401   403   403   200         401     401    401
+PATCH,PUT    /api/promotions/<promotion_id>                  401   403   403   200         401     401    401
+DELETE       /api/promotions/<promotion_id>                  401   403   403   204         401     401    401
+GET          /api/promotions/<promotion_id>/codes            401   403   403   200         401     401    401
+POST         /api/promotions/<promotion_id>/codes            401   403   403   201         401     401    401
+DELETE       /api/promotions/<promotion_id>/codes/<code>     401   403   403   204         401     401    401
 # app/api/categories.py
 GET          /api/categories                                 200   200   200   200         401     401    401
 POST         /api/categories                                 401   403   403   201         401     401    401
@@ -101,6 +110,8 @@ POST         /api/webhook-endpoints/deliveries/<delivery_id>/resend 401 403 403 
 # app/api/cart.py: callers without an account have carts of their own, found by X-Cart-Token
 GET          /api/cart                                       200   200   200   200         401     401    401
 DELETE       /api/cart                                       204   204   204   204         401     401    401
+POST         /api/cart/codes                                 422   200   200   200         401     401    401
+DELETE       /api/cart/codes/<code>                          404   404   404   404         401     401    401
 POST         /api/cart/quote                                 422   200   200   200         401     401    401
 POST         /api/cart/items                                 201   201   201   201         401     401    401
 PATCH,PUT    /api/cart/items/<item_id>                       404   200   404   404         401     401    401
@@ -172,6 +183,10 @@ BODIES = {
         "json": {"zone_id": world.zone_id, "name": "Parcel", "rates": [{"price": "4.95"}]}
     },
     "PATCH,PUT /api/shipping-methods/<method_id>": body(name="Letter"),
+    "POST /api/promotions": body(name="Tenth", kind="percentage", value="10"),
+    "PATCH,PUT /api/promotions/<promotion_id>": body(name="Ninth"),
+    "POST /api/promotions/<promotion_id>/codes": body(count=2),
+    "POST /api/cart/codes": lambda world: {"json": {"code": world.code}},
     "POST /api/categories": body(name="Books"),
     "PATCH,PUT /api/categories/<category>": body(name="Books"),
     "POST /api/products": body(name="Lamp", price="10.00"),

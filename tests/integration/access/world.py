@@ -107,6 +107,10 @@ class World:
         self.rate_id = admin.post("/api/tax-rates", json=rate).json["id"]
         zone = {"name": "Ice", "places": [place]}
         self.zone_id = admin.post("/api/shipping-zones", json=zone).json["id"]
+        offer = {"name": "Tenth", "kind": "percentage", "value": "10", "needs_code": True}
+        self.promotion_id = admin.post("/api/promotions", json=offer).json["id"]
+        self.code = f"TENTH-{next(_numbers)}"
+        admin.post(f"/api/promotions/{self.promotion_id}/codes", json={"code": self.code})
         # Not active, so that orders need none.
         method = {
             "zone_id": self.zone_id,
@@ -164,6 +168,7 @@ class World:
         places = {
             "address_id": self.address_id,
             "category": self.empty_category.id if emptied else self.category.id,
+            "code": self.code,
             "delivery_id": self.delivery_id,
             "endpoint_id": self.endpoint_id,
             "filename": "icon.svg",
@@ -177,6 +182,7 @@ class World:
             "order": self.order_number,
             "part": "pages",
             "product": self.product.id,
+            "promotion_id": self.promotion_id,
             "rate_id": self.rate_id,
             "session_id": self.session_id,
             "slug": (self.category if "categories" in route.rule else self.product).slug,

@@ -52,6 +52,7 @@ NOT_SUPPORTED = {
     "POST /api/users/me/mfa",
     "POST /api/users/me/mfa/confirm",
     "POST /api/users/me/mfa/recovery-codes",
+    "POST /api/cart/codes",
     "POST /api/cart/quote",
     "POST /api/webhook-endpoints",
     "POST /api/webhook-endpoints/<endpoint_id>/rotate",

@@ -283,6 +283,8 @@ def test_guests_send_their_tokens_in_headers(document):
     assert {
         ("/api/cart", "X-Cart-Token"),
         ("/api/cart/items", "X-Cart-Token"),
+        ("/api/cart/codes", "X-Cart-Token"),
+        ("/api/cart/codes/{code}", "X-Cart-Token"),
         ("/api/cart/quote", "X-Cart-Token"),
         ("/api/cart/items/{item_id}", "X-Cart-Token"),
         ("/api/orders", "X-Cart-Token"),

@@ -1,0 +1,139 @@
+"""Codes in carts, and what they and automatic promotions take off a cart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, delete, func, select
+
+from app.domain.clock import utc_now
+from app.domain.people.buyer import Buyer
+from app.domain.pricing.codes import code_key
+from app.domain.pricing.model import Discount
+from app.domain.pricing.promotions import applies_alone
+from app.errors import Conflict, Invalid, NotFound, ShopError
+from app.extensions import db
+from app.models import CartCode
+from app.services.accounts import throttle_service
+from app.services.buying import cart_service
+from app.services.buying.cart_pricing import (
+    REFUSALS,
+    CartPricing,
+    Choices,
+    CodeState,
+    code_states,
+    price_cart,
+)
+from app.services.buying.checkout_lines import cart_empty, read_lines
+from app.services.pricing.promotion_rules import Customer
+
+MAX_CODES = 5
+
+
+@dataclass(frozen=True)
+class CartDiscounts:
+    """The codes of a cart, and what is taken off its goods; amounts in minor units."""
+
+    codes: Sequence[CodeState] = ()
+    discounts: Sequence[Discount] = ()
+    discount_total: int = 0
+
+
+NO_DISCOUNTS = CartDiscounts()
+
+
+def discounts_of(cart_id: int, user_id: int | None) -> CartDiscounts:
+    """What promotions take off a cart that has lines."""
+    cart = _price(cart_id, user_id)
+    pricing = cart.pricing
+    discounts = [row for row in pricing.discounts if row.promotion_id is not None]
+    total = sum(discount.amount for discount in discounts)
+    return CartDiscounts(code_states(cart), discounts, total)
+
+
+def enter_code(buyer: Buyer, code: str, address: str | None) -> ShopError | None:
+    """Put a code into the buyer's cart, and count one that does not exist, as it may be a guess.
+
+    Args:
+        address: the client's address.
+
+    Returns and raises as `add_code`.
+
+    Raises:
+        TooManyAttempts: too many codes that do not exist, from this cart or account, or network.
+    """
+    owner = f"user:{buyer.user_id}" if buyer.user_id is not None else f"{buyer.guest_token_hash}"
+    guards = throttle_service.promotion_code_guards(owner, address)
+    counts = throttle_service.lock_counts(guards)
+    lock = throttle_service.refusal(guards, counts)
+    if lock is not None:
+        raise lock
+    refusal = add_code(buyer, code)
+    if refusal is not None and refusal.code == "code_unknown":
+        throttle_service.record_failure(guards, counts)
+    else:
+        throttle_service.record_success(guards, counts)
+    return refusal
+
+
+def add_code(buyer: Buyer, code: str) -> ShopError | None:
+    """Put a code into the buyer's cart. One that is there already stays.
+
+    Returns:
+        Invalid: `code_unknown`, `code_expired`, `code_not_applicable`, judged alone.
+        Conflict: `code_used_up`. Both are returned, so that an attempt is counted before they are raised.
+
+    Raises:
+        Invalid: `cart_empty`, `too_many_codes`.
+    """
+    cart_id = cart_service.lock_cart(buyer)
+    if cart_id is None:
+        raise cart_empty()
+    key = code_key(code)
+    if db.session.scalar(select(CartCode.id).where(_is_code(cart_id, key))):
+        return None
+    count = db.session.scalar(select(func.count()).where(CartCode.cart_id == cart_id)) or 0
+    if count >= MAX_CODES:
+        raise Invalid(code="too_many_codes", detail=f"At most {MAX_CODES} codes for an order.")
+    row = CartCode(cart_id=cart_id, code=code, code_key=key, created_at=utc_now())
+    db.session.add(row)
+    db.session.flush()
+    refusal = _refusal(_price(cart_id, buyer.user_id), code)
+    if refusal is not None:
+        db.session.delete(row)
+        db.session.flush()
+    return refusal
+
+
+def remove_code(buyer: Buyer, code: str) -> None:
+    """Take a code out of the buyer's cart.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    cart_id = cart_service.lock_cart(buyer)
+    statement = delete(CartCode).where(_is_code(cart_id or 0, code_key(code)))
+    result = db.session.execute(statement.returning(CartCode.id))
+    if result.first() is None:
+        raise NotFound("code in this cart")
+
+
+def _price(cart_id: int, user_id: int | None) -> CartPricing:
+    return price_cart(cart_id, read_lines(cart_id), Choices(), Customer(user_id))
+
+
+def _refusal(cart: CartPricing, code: str) -> ShopError | None:
+    (entered,) = (row for row in cart.rules.codes if row.code == code)
+    if entered.refusal == "code_used_up":
+        return Conflict(entered.refusal, REFUSALS[entered.refusal])
+    if entered.refusal is not None:
+        return Invalid(code=entered.refusal, detail=REFUSALS[entered.refusal])
+    lines = sorted(cart.lines)
+    promotions = [row for row in cart.rules.promotions if row.code == code]
+    if not any(applies_alone(lines, promotion) for promotion in promotions):
+        reason = "code_not_applicable"
+        return Invalid(code=reason, detail=REFUSALS[reason])
+    return None
+
+
+def _is_code(cart_id: int, key: str) -> ColumnElement[bool]:
+    return and_(CartCode.cart_id == cart_id, CartCode.code_key == key)

@@ -1,0 +1,298 @@
+"""The promotions that can apply to a cart, as the pricing engine takes them.
+
+Only those are loaded that can apply: automatic ones whose articles meet those of the cart, and those of the
+codes in it. So a thousand promotions and a million codes cost a cart nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import and_, func, or_, select
+
+from app.domain.clock import utc_now
+from app.domain.people import emails
+from app.domain.pricing import model as pricing
+from app.extensions import db
+from app.keyed_hashes import keyed_hashes
+from app.models import (
+    CartCode,
+    Category,
+    Promotion,
+    PromotionArticle,
+    PromotionCode,
+    Redemption,
+)
+
+CodeRefusal = Literal["code_unknown", "code_expired", "code_used_up"]
+
+
+class Customer(NamedTuple):
+    """Who orders: an account, an email address, or both; nobody is known before that."""
+
+    user_id: int | None = None
+    email: str | None = None
+
+    @property
+    def email_hashes(self) -> list[str]:
+        """The keyed hashes under which uses of this address may be stored, the present one first."""
+        if not self.email:
+            return []
+        return [digest.hex() for digest in keyed_hashes("redemption", emails.key(self.email))]
+
+
+class CodeInCart(NamedTuple):
+    """A code as it was entered, the promotion that it is for, and why it cannot be used at all."""
+
+    code: str
+    code_id: int | None
+    promotion_id: int | None
+    refusal: CodeRefusal | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What can apply to a cart."""
+
+    promotions: Sequence[pricing.Promotion] = ()
+    codes: Sequence[CodeInCart] = ()
+    ancestors: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """Each category of the cart, with itself and all above it."""
+    limited: frozenset[int] = pricing.NOTHING
+    """Promotions whose uses are limited, in all or for each customer."""
+
+
+class Cart(NamedTuple):
+    """What of a cart decides which promotions are loaded."""
+
+    id: int
+    product_ids: Collection[int]
+    category_ids: Collection[int]
+    subtotal: int
+    quantity: int
+
+
+def rules_for(cart: Cart, customer: Customer, has_codes: bool, locks: bool = False) -> Rules:
+    """The promotions that can apply to a cart, and what is to be said about its codes.
+
+    Args:
+        customer: whose earlier uses count where uses are limited for each customer.
+        locks: whether promotions and codes with limits are locked, in the order of their ids.
+    """
+    now = utc_now()
+    ancestors = _ancestors(cart.category_ids)
+    entered = _entered_codes(cart.id) if has_codes else []
+    ids = {row.promotion_id for row in entered if row.promotion_id is not None}
+    rows = _promotions(cart, ids, ancestors, now)
+    if locks:
+        rows = _lock(rows)
+        entered = _lock_codes(entered)
+    used_up = _used_up_by(customer, rows)
+    codes = [_judge(row, rows.get(row.promotion_id or 0), used_up, now) for row in entered]
+    articles = _articles(rows)
+    promotions = []
+    for id_, row in rows.items():
+        promotion = _promotion(row, articles[id_])
+        if promotion is None:
+            continue
+        if not row.needs_code and id_ not in ids and not _is_used_up(row, used_up):
+            promotions.append(promotion)
+        promotions += [
+            replace(promotion, code=code.code)
+            for code in codes
+            if code.promotion_id == id_ and code.refusal is None
+        ]
+    limited = frozenset(id_ for id_, row in rows.items() if _is_limited(row))
+    return Rules(promotions, codes, ancestors, limited)
+
+
+class _EnteredCode(NamedTuple):
+    code: str
+    code_id: int | None
+    promotion_id: int | None
+    uses: int | None
+    limit_total: int | None
+
+
+def _entered_codes(cart_id: int) -> list[_EnteredCode]:
+    query = (
+        select(
+            CartCode.code, PromotionCode.id, PromotionCode.promotion_id, PromotionCode.uses,
+            PromotionCode.limit_total,
+        )
+        .outerjoin(PromotionCode, PromotionCode.code_key == CartCode.code_key)
+        .where(CartCode.cart_id == cart_id)
+        .order_by(CartCode.id)
+    )  # fmt: skip
+    return [_EnteredCode._make(row) for row in db.session.execute(query)]
+
+
+def _ancestors(category_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+    if not category_ids:
+        return {}
+    first = select(Category.id.label("leaf"), Category.id, Category.parent_id).where(
+        Category.id.in_(category_ids)
+    )
+    tree = first.cte("tree", recursive=True)
+    tree = tree.union(
+        select(tree.c.leaf, Category.id, Category.parent_id).where(Category.id == tree.c.parent_id)
+    )
+    above: dict[int, set[int]] = defaultdict(set)
+    for leaf, category_id in db.session.execute(select(tree.c.leaf, tree.c.id)):
+        above[leaf].add(category_id)
+    return {leaf: frozenset(ids) for leaf, ids in above.items()}
+
+
+def _promotions(
+    cart: Cart, ids: Collection[int], ancestors: Mapping[int, frozenset[int]], now: datetime
+) -> dict[int, Promotion]:
+    """Those of the codes, and the automatic ones that can apply, by their ids in rising order."""
+    categories = frozenset().union(*ancestors.values()) if ancestors else frozenset()
+    of_promotion = and_(
+        PromotionArticle.promotion_id == Promotion.id, PromotionArticle.part == "buy"
+    )
+    is_met = or_(
+        PromotionArticle.product_id.in_(cart.product_ids),
+        PromotionArticle.category_id.in_(categories),
+    )
+    is_automatic = and_(
+        Promotion.deleted_at.is_(None),
+        Promotion.is_active,
+        Promotion.needs_code.is_(False),
+        or_(Promotion.starts_at.is_(None), Promotion.starts_at <= now),
+        or_(Promotion.ends_at.is_(None), Promotion.ends_at > now),
+        Promotion.min_subtotal <= cart.subtotal,
+        Promotion.min_quantity <= cart.quantity,
+        or_(
+            ~select(PromotionArticle.id).where(of_promotion).exists(),
+            select(PromotionArticle.id).where(of_promotion, is_met).exists(),
+        ),
+    )
+    condition = or_(is_automatic, Promotion.id.in_(ids)) if ids else is_automatic
+    query = select(Promotion).where(condition).order_by(Promotion.id)
+    rows = db.session.scalars(query.execution_options(populate_existing=True))
+    return {row.id: row for row in rows}
+
+
+def _lock(rows: Mapping[int, Promotion]) -> dict[int, Promotion]:
+    """The same as they are now, those with limits locked until the commit."""
+    limited = [id_ for id_, row in rows.items() if _is_limited(row)]
+    if not limited:
+        return dict(rows)
+    query = select(Promotion).where(Promotion.id.in_(limited)).order_by(Promotion.id)
+    query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    locked = {row.id: row for row in db.session.scalars(query)}
+    return {id_: locked.get(id_, row) for id_, row in rows.items()}
+
+
+def _lock_codes(codes: Sequence[_EnteredCode]) -> list[_EnteredCode]:
+    limited = [row.code_id for row in codes if row.code_id and row.limit_total is not None]
+    if not limited:
+        return list(codes)
+    query = (
+        select(PromotionCode.id, PromotionCode.uses, PromotionCode.limit_total)
+        .where(PromotionCode.id.in_(limited))
+        .order_by(PromotionCode.id)
+        .with_for_update(key_share=True)
+    )
+    locked = {id_: (uses, limit) for id_, uses, limit in db.session.execute(query)}
+    return [_refresh(row, locked) if row.code_id in limited else row for row in codes]
+
+
+def _refresh(row: _EnteredCode, locked: Mapping[int, tuple[int, int | None]]) -> _EnteredCode:
+    if row.code_id is None or row.code_id not in locked:  # it was withdrawn meanwhile
+        return _EnteredCode(row.code, None, None, None, None)
+    uses, limit = locked[row.code_id]
+    return row._replace(uses=uses, limit_total=limit)
+
+
+def _used_up_by(customer: Customer, rows: Mapping[int, Promotion]) -> frozenset[int]:
+    """The promotions that this customer has used as often as a customer may."""
+    limits = {id_: row.limit_per_customer for id_, row in rows.items() if row.limit_per_customer}
+    own = []
+    if customer.user_id is not None:
+        own.append(Redemption.user_id == customer.user_id)
+    if customer.email_hashes:
+        own.append(Redemption.email_hash.in_(customer.email_hashes))
+    if not limits or not own:
+        return frozenset()
+    query = (
+        select(Redemption.promotion_id, func.count())
+        .where(Redemption.promotion_id.in_(limits), or_(*own))
+        .group_by(Redemption.promotion_id)
+    )
+    return frozenset(id_ for id_, uses in db.session.execute(query) if uses >= limits[id_])
+
+
+def _judge(
+    entered: _EnteredCode, row: Promotion | None, used_up: frozenset[int], now: datetime
+) -> CodeInCart:
+    refusal: CodeRefusal | None = None
+    if row is None or not row.is_active or row.deleted_at is not None or _is_to_come(row, now):
+        refusal = "code_unknown"
+    elif row.ends_at is not None and row.ends_at <= now:
+        refusal = "code_expired"
+    elif _is_used_up(row, used_up) or (
+        entered.limit_total is not None and (entered.uses or 0) >= entered.limit_total
+    ):
+        refusal = "code_used_up"
+    return CodeInCart(entered.code, entered.code_id, entered.promotion_id, refusal)
+
+
+def _is_to_come(row: Promotion, now: datetime) -> bool:
+    return row.starts_at is not None and row.starts_at > now
+
+
+def _is_limited(row: Promotion) -> bool:
+    return row.limit_total is not None or row.limit_per_customer is not None
+
+
+def _is_used_up(row: Promotion, used_up: frozenset[int]) -> bool:
+    is_spent = row.limit_total is not None and row.uses >= row.limit_total
+    return is_spent or row.id in used_up
+
+
+def _articles(rows: Mapping[int, Promotion]) -> Mapping[int, list[Any]]:
+    articles: dict[int, list[Any]] = defaultdict(list)
+    if rows:
+        columns = (
+            PromotionArticle.promotion_id, PromotionArticle.part, PromotionArticle.product_id,
+            PromotionArticle.category_id,
+        )  # fmt: skip
+        query = select(*columns).where(PromotionArticle.promotion_id.in_(rows))
+        for row in db.session.execute(query):
+            articles[row.promotion_id].append(row)
+    return articles
+
+
+def _promotion(row: Promotion, articles: Iterable[Any]) -> pricing.Promotion | None:
+    """A promotion as the engine takes it; None where all articles of a part are deleted."""
+    ids: dict[tuple[str, str], set[int]] = defaultdict(set)
+    parts = set()
+    for article in articles:
+        parts.add(article.part)
+        for column in ("product_id", "category_id"):
+            value = getattr(article, column)
+            if value is not None:
+                ids[article.part, column].add(value)
+    if any(not ids[part, "product_id"] and not ids[part, "category_id"] for part in parts):
+        return None
+    return pricing.Promotion(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        value=row.value,
+        product_ids=frozenset(ids["buy", "product_id"]),
+        category_ids=frozenset(ids["buy", "category_id"]),
+        min_subtotal=row.min_subtotal,
+        min_quantity=row.min_quantity,
+        buy_quantity=row.buy_quantity,
+        get_quantity=row.get_quantity,
+        get_product_ids=frozenset(ids["get", "product_id"]),
+        get_category_ids=frozenset(ids["get", "category_id"]),
+        max_sets=row.max_sets,
+        priority=row.priority,
+        exclusive=row.exclusive,
+    )
