@@ -5,7 +5,6 @@ names. All checks only read, so they can run on one snapshot while the shop sell
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Table, bindparam, func, select, text
@@ -16,18 +15,11 @@ from app.domain.order_status import ALLOWED
 from app.extensions import db
 from app.models import MAX_QUANTITY, Base, Order, Product, StockMovement, Variant
 from app.models.catalogue import OUTDATED_SEARCH_KEYS
+from app.services.audit.check import Check
+from app.services.audit.prices import PRICES
 
 EVENTS_STORED = timedelta(days=89)
 """Events of steps that are younger have not been removed."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A rule: its name, the sentence that describes a violation, and the query for violations."""
-
-    name: str
-    sentence: str
-    query: str
 
 
 LEDGER = (
@@ -254,7 +246,7 @@ def figures() -> dict[str, int]:
 
 def all_checks() -> Iterator[Check]:
     """Every check, in the order in which `flask audit` reports."""
-    yield from (*LEDGER, *ORDERS, *EVENTS, *CATALOGUE, *PEOPLE)
+    yield from (*LEDGER, *ORDERS, *PRICES, *EVENTS, *CATALOGUE, *PEOPLE)
     for table in Base.metadata.sorted_tables:
         yield from _orphans(table)
 

@@ -39,7 +39,7 @@ def break_it(statement):
                *(f"DROP TRIGGER {name}" for name, _sql in triggers)]  # fmt: skip
         on = ["PRAGMA foreign_keys = ON", "PRAGMA ignore_check_constraints = OFF",
               *(sql for _name, sql in triggers)]  # fmt: skip
-        for line in (*off, statement, *on):
+        for line in (*off, *statement.split("; "), *on):
             cursor.execute(line)
         connection.commit()
     finally:
@@ -60,7 +60,7 @@ def break_postgresql(statement):
     with database_roles.owner_engine().begin() as connection:
         keys = connection.scalars(text(add)).all() if "cart_lines" in statement else ()
         with database_roles.unprotected(connection, "stock_movements"):
-            for line in (*((drop,) if keys else ()), statement, *keys):
+            for line in (*((drop,) if keys else ()), *statement.split("; "), *keys):
                 connection.exec_driver_sql(line)
 
 
@@ -83,6 +83,11 @@ def test_an_empty_shop_is_clean(app):
 
 FIRST = "(SELECT MIN(id) FROM {})"
 OPEN = "(SELECT MIN(id) FROM orders WHERE status = 'pending')"
+PROMOTION = (
+    "INSERT INTO promotions (name, kind, value, min_subtotal, min_quantity, buy_quantity, get_quantity,"
+    " limit_total, uses, created_at, updated_at) VALUES ('x', 'percentage', 1, 0, 0, 0, 0, 5, 1,"
+    " '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
 WRONGS = {
     "ledger": "UPDATE variants SET on_hand = on_hand + 1 WHERE id = (SELECT MAX(id) FROM variants)",
     "allocations": "UPDATE variants SET allocated = allocated + 1, on_hand = on_hand + 1"
@@ -108,6 +113,20 @@ WRONGS = {
     "erased orders": "UPDATE users SET deleted_at = '2026-01-01 00:00:00', email = NULL,"
     " email_key = NULL, first_name = '', last_name = '' WHERE id ="
     " (SELECT MIN(user_id) FROM orders)",
+    "discounts": f"UPDATE orders SET discount_total = 1, total = total - 1 WHERE id = {FIRST.format('orders')}",
+    "discount shares": f"UPDATE orders SET discount_total = 1, total = total - 1 WHERE id = {FIRST.format('orders')}",
+    "taxes": f"UPDATE orders SET tax_total = 1 WHERE id = {FIRST.format('orders')}",
+    "tax shares": f"UPDATE orders SET tax_total = 1 WHERE id = {FIRST.format('orders')}",
+    "tax rates": "INSERT INTO order_taxes (order_id, name, rate, taxable, amount)"
+    f" VALUES ({FIRST.format('orders')}, 'VAT', 19000, 100000, 1)",
+    "redemptions": "INSERT INTO order_discounts (order_id, promotion_id, name, kind, amount)"
+    " SELECT MIN(id), 1, 'x', 'percentage', 1 FROM orders WHERE status != 'cancelled'",
+    "stray redemptions": f"{PROMOTION}; INSERT INTO redemptions (promotion_id, order_id)"
+    f" SELECT id, {FIRST.format('orders')} FROM promotions",
+    "uses of promotions": PROMOTION,
+    "uses of codes": f"{PROMOTION}; INSERT INTO promotion_codes"
+    " (promotion_id, code, code_key, limit_total, uses, created_at)"
+    " SELECT id, 'x', 'x', 9, 1, '2026-01-01 00:00:00' FROM promotions",
     "idempotency keys": "INSERT INTO idempotency_keys (scope, key, request_hash, created_at)"
     " VALUES ('user:1', 'k', 'h', '2026-01-01 00:00:00')",
     "orphans": "INSERT INTO cart_lines (cart_id, variant_id, quantity, price_seen, created_at)"
