@@ -10,7 +10,7 @@ from marshmallow.validate import Range
 
 from app.db.unit_of_work import in_transaction
 from app.domain.people.buyer import Buyer
-from app.errors import NotFound
+from app.errors import NotFound, unless_refused
 from app.models import MAX_QUANTITY
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
@@ -19,7 +19,10 @@ from app.pages.formats import number
 from app.pages.forms import EMPTY, Form, parse_whole
 from app.pages.layout import page
 from app.schemas.base import ShopSchema
-from app.services.buying import cart_contents, cart_service
+from app.schemas.promotions import CartCodeSchema
+from app.services.buying import cart_codes, cart_contents, cart_service
+from app.services.buying.cart_codes import NO_DISCOUNTS
+from app.services.buying.cart_pricing import REFUSALS
 from app.web.limits import rate_limits
 from app.web.redirects import safe_target
 
@@ -54,7 +57,7 @@ class ChangeForm(ShopSchema):
 
 
 MAX_PAGE = 1_000
-ADD, CHANGE, NOTHING = AddForm(), ChangeForm(), ShopSchema()
+ADD, CHANGE, NOTHING, CODE = AddForm(), ChangeForm(), ShopSchema(), CartCodeSchema()
 ITEM = "/cart/items/<int(max=9223372036854775807):item_id>"
 
 
@@ -69,8 +72,18 @@ def _cart(status: int = 200) -> Response:
     warnings: dict[int, list[str]] = {}
     for warning in part.contents.warnings:
         warnings.setdefault(warning.variant_id, []).append(warning.detail)
+    cart_id, buyer = part.contents.discounted_cart_id, cookies.page_buyer()
+    discounts = cart_codes.discounts_of(cart_id, buyer.user_id) if cart_id else NO_DISCOUNTS
     return page(
-        "cart.html", status, cart=part.contents, part=part, warnings=warnings, page_href=_page_href
+        "cart.html",
+        status,
+        cart=part.contents,
+        part=part,
+        warnings=warnings,
+        discounts=discounts,
+        total=part.contents.subtotal - discounts.discount_total,
+        reasons=REFUSALS,
+        page_href=_page_href,
     )
 
 
@@ -126,6 +139,36 @@ def remove_item(item_id: int) -> Response:
         extra_refusals=(NotFound,),
     )
     return _changed(form)
+
+
+@blp.post("/cart/codes")
+@any_account
+@rate_limits.limits_guests
+def enter_code() -> Response:
+    """Put a promotion's code into the cart."""
+    buyer, form, address = cookies.page_buyer(), Form.from_request(), request.remote_addr
+    form.carry_out(CODE, lambda values: _enter(buyer, values["code"], address))
+    if form.code:
+        flash(form.error("code") or form.problem, "error")
+    return see_other(url_for("cart_page.show_cart"))
+
+
+@blp.post("/cart/codes/remove")
+@any_account
+def remove_code() -> Response:
+    """Take a code out of the cart."""
+    buyer, form = cookies.page_buyer(), Form.from_request()
+    form.carry_out(
+        CODE,
+        lambda values: in_transaction(lambda: cart_codes.remove_code(buyer, values["code"])),
+        extra_refusals=(NotFound,),
+    )
+    return see_other(url_for("cart_page.show_cart"))
+
+
+def _enter(buyer: Buyer, code: str, address: str | None) -> bool:
+    unless_refused(in_transaction(lambda: cart_codes.enter_code(buyer, code, address)))
+    return True
 
 
 def _changed(form: Form) -> Response:

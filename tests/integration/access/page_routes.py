@@ -50,6 +50,8 @@ GET       /cart                                             200   200   200   20
 POST      /cart/items                                       303   303   303   303         303     303    303
 POST      /cart/items/<item_id>                             404   303   404   404         404     404    404
 POST      /cart/items/<item_id>/remove                      404   303   404   404         404     404    404
+POST      /cart/codes                                       303   303   303   303         303     303    303
+POST      /cart/codes/remove                                303   303   303   303         303     303    303
 # app/pages/shop/checkout.py: with A's address; an empty cart sends back to the cart
 GET       /checkout                                         303   200   200   200         303     303    303
 POST      /checkout                                         303   303   404   404         303     303    303
@@ -187,6 +189,8 @@ VARIANT = {"variants.0.price": "10", "variants.0.on": "1"}
 BODIES = {
     "POST /login": lambda world: {"data": {"email": world.email, "password": PASSWORD}},
     "POST /register": lambda world: {"data": {"email": world.unused(), "password": PASSWORD}},
+    "POST /cart/codes": lambda world: {"data": {"code": world.code}},
+    "POST /cart/codes/remove": lambda world: {"data": {"code": world.code}},
     "POST /cart/items": lambda world: {"data": {"variant_id": world.product.variants[0].id}},
     "POST /cart/items/<item_id>": form(quantity="3"),
     "POST /checkout": lambda world: {"data": {"address_id": world.address_id}},

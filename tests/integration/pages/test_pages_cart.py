@@ -235,3 +235,27 @@ def test_nobody_is_sent_elsewhere_after_a_refusal(browser, mug):
     response = put_in(browser, quantity="99", back="https://evil.example/")
 
     assert response.headers["Location"] == "/cart"
+
+
+def test_a_code_is_entered_and_removed_and_its_refusal_is_told(app, admin):
+    with app.app_context():
+        factories.product(name="Mug", slug="mug", price=1000)
+    offer = {"name": "Tenth", "kind": "percentage", "value": "10", "needs_code": True}
+    promotion = admin.post("/api/promotions", json=offer).json
+    admin.post(f"/api/promotions/{promotion['id']}/codes", json={"code": "WELCOME10"})
+    shopper = Browser(app)
+    shopper.get("/products/mug")
+    shopper.send("/cart/items", quantity="2")
+
+    shopper.get("/cart")
+    refused = shopper.send("/cart/codes", code="NONE")
+    assert "There is no such code." in shopper.follow(refused).text
+    shopper.get("/cart")
+    entered = shopper.follow(shopper.send("/cart/codes", code=" welcome10 ")).text
+    assert "Tenth (welcome10)" in entered
+    assert "$18.00" in entered
+    admin.patch(f"/api/promotions/{promotion['id']}", json={"is_active": False})
+    assert "welcome10: There is no such code." in shopper.get("/cart").text
+    removed = shopper.follow(shopper.send("/cart/codes/remove", code="welcome10")).text
+    assert "welcome10" not in removed
+    assert "$20.00" in removed
