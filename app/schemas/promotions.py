@@ -33,7 +33,7 @@ class Moment(ma.Field[datetime]):
     """A date-time of RFC 3339; of a date its first moment in UTC."""
 
     def __init__(self, **kwargs: Any) -> None:
-        metadata = {"type": ["string", "null"], "format": "date-time", "maxLength": MAX_WRITTEN}
+        metadata = {"type": "string", "format": "date-time", "maxLength": MAX_WRITTEN}
         super().__init__(allow_none=True, metadata=metadata, **kwargs)
 
     def _serialize(self, value: Any, attr: Name, obj: object, **kwargs: object) -> str | None:
@@ -72,7 +72,7 @@ class PromotionSchema(ShopSchema):
     value = ma.Raw(
         allow_none=True,
         metadata={
-            "type": ["string", "null"],
+            "type": "string",
             "maxLength": MAX_WRITTEN,
             "description": "A percentage, or an amount of money; of buy_x_get_y the percentage off"
             " the units that are gained (100 if it is left out); none of free_shipping.",

@@ -48,7 +48,7 @@ class ShippingRateSchema(ShopSchema):
 
     from_ = ma.Raw(data_key="from", attribute="from", metadata=BOUND)
     price = Money(required=True)
-    until = ma.Raw(allow_none=True, metadata={**BOUND, "type": ["string", "number", "null"]})
+    until = ma.Raw(allow_none=True, metadata=BOUND)
 
 
 class ShippingMethodSchema(ShopSchema):

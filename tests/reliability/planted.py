@@ -194,7 +194,7 @@ MUTANTS = (
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
-        (Edit(CHECKOUT, "    cart_service.clear(cart_id)\n", ""),),
+        (Edit(CHECKOUT, "    cart_service.clear(cart_id, has_codes=cart.setup.has_codes)\n", ""),),
         "carts_are_merged",
     ),
     Mutant(

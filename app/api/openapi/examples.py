@@ -86,6 +86,7 @@ OWN_VALUES: Mapping[str, JsonObject] = {
     "WebhookEndpoint": {"url": "https://erp.example/shop"},
     "NewWebhookEndpoint": {"url": "https://erp.example/shop"},
     "Category": {"name": "Tables", "slug": "tables", "parent_id": None},
+    "CodeState": {"code": "WELCOME10", "reason": None},
     "CategoryName": {"name": "Tables", "slug": "tables"},
     "Option": {"name": "Size"},
     "Image": {"id": "9f86d081884c7d659a2feaa0c55ad015"},

@@ -18,7 +18,10 @@ from tests.integration.conftest import Caller, signed_in
 from tests.integration.people import rows
 from tests.integration.shopping import change, fill, statements_for
 
-EMPTY = {"items": [], "item_count": 0, "subtotal": "0.00", "currency": "USD", "warnings": []}
+EMPTY = {
+    "items": [], "item_count": 0, "subtotal": "0.00", "codes": [], "discounts": [],
+    "discount_total": "0.00", "total": "0.00", "currency": "USD", "warnings": [],
+}  # fmt: skip
 
 
 LONG_AGO = timedelta(days=91)
@@ -72,6 +75,10 @@ def test_an_article_is_put_into_the_cart_at_todays_price(customer, product):
         ],
         "item_count": 2,
         "subtotal": "25.00",
+        "codes": [],
+        "discounts": [],
+        "discount_total": "0.00",
+        "total": "25.00",
         "currency": "USD",
         "warnings": [],
     }

@@ -11,6 +11,7 @@ from app.models import Order
 from app.schemas.cart import CartSchema, show_cart
 from app.schemas.orders import OrderSchema, show_order
 from app.services.buying import cart_contents
+from app.services.buying.cart_codes import NO_DISCOUNTS
 from tests import factories
 from tests.integration.people import change
 from tests.integration.shopping import ADDRESS, fill, guest_order, inside, move, order
@@ -71,7 +72,10 @@ def test_a_cart_is_shown_as_its_schema_says(app, customer, product):
 
     def views():
         contents = cart_contents.read_cart(buyer)
-        facts = {**contents.__dict__, "currency": "USD"}
+        facts = {
+            **contents.__dict__, **NO_DISCOUNTS.__dict__,
+            "total": contents.subtotal, "currency": "USD",
+        }  # fmt: skip
         return show_cart(contents, "USD"), CartSchema().dump(facts)
 
     shown, dumped = inside(app, views)
