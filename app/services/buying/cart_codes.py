@@ -23,7 +23,7 @@ from app.services.buying.cart_pricing import (
     code_states,
     price_cart,
 )
-from app.services.buying.checkout_lines import cart_empty, read_lines
+from app.services.buying.checkout_lines import cart_empty, list_lines
 from app.services.pricing.promotion_rules import Customer
 
 MAX_CODES = 5
@@ -118,7 +118,7 @@ def remove_code(buyer: Buyer, code: str) -> None:
 
 
 def _price(cart_id: int, user_id: int | None) -> CartPricing:
-    return price_cart(cart_id, read_lines(cart_id), Choices(), Customer(user_id))
+    return price_cart(cart_id, list_lines(cart_id), Choices(), Customer(user_id))
 
 
 def _refusal(cart: CartPricing, code: str) -> ShopError | None:

@@ -46,7 +46,7 @@ _READ_AND_LOCK_LINES = _READ_LINES.with_for_update(key_share=True, of=Variant)
 
 
 def read_lines(cart_id: int, locks: bool = False) -> list[CheckoutLine]:
-    """The lines of a cart, in the order in which they were added.
+    """The lines of a cart that is to be ordered, in the order in which they were added.
 
     Args:
         locks: whether their variants are locked, in the order of their ids.
@@ -54,12 +54,18 @@ def read_lines(cart_id: int, locks: bool = False) -> list[CheckoutLine]:
     Raises:
         Invalid: `cart_empty`, `cart_too_large`.
     """
-    rows = run(_READ_AND_LOCK_LINES if locks else _READ_LINES, cart_id=cart_id).all()
-    if not rows:
+    lines = list_lines(cart_id, locks)
+    if not lines:
         raise cart_empty()
-    if len(rows) > cart_service.MAX_LINES:
+    if len(lines) > cart_service.MAX_LINES:
         detail = f"An order has room for {cart_service.MAX_LINES} lines."
         raise Invalid(code="cart_too_large", detail=detail)
+    return lines
+
+
+def list_lines(cart_id: int, locks: bool = False) -> list[CheckoutLine]:
+    """The lines of a cart, however many they are: two carts that were merged may be more than an order."""
+    rows = run(_READ_AND_LOCK_LINES if locks else _READ_LINES, cart_id=cart_id).all()
     return sorted(CheckoutLine._make(row) for row in rows)
 
 

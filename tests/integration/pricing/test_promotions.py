@@ -273,3 +273,13 @@ def test_a_promotion_that_is_withdrawn_stays_in_the_orders(app, admin, customer,
     assert admin.delete(f"/api/promotions/{tenth['id']}").status_code == 204
     assert customer.get(f"{ORDERS}/{placed['number']}").json["discounts"] == placed["discounts"]
     assert order(customer, mug).json["total"] == "10.00"
+
+
+def test_a_cart_that_is_too_large_to_order_still_shows_its_discounts(
+    admin, customer, mug, monkeypatch
+):
+    promotion(admin)
+    fill(customer, mug)
+    monkeypatch.setattr("app.services.buying.cart_service.MAX_LINES", 0)
+    assert customer.get(CART).json["total"] == "9.00"
+    assert customer.post(ORDERS, json={}).json["code"] == "cart_too_large"
