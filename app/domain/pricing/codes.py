@@ -27,6 +27,14 @@ def code_key(code: str) -> str:
     return fold_case(code.strip())[:MAX_CODE]
 
 
+def key_in_path(text: str) -> str | None:
+    """The key of a code that a path names; None where no code can look like this."""
+    try:
+        return code_key(clean_code(text))
+    except NotText:
+        return None
+
+
 def generate_codes(count: int, prefix: str = "", length: int = DEFAULT_LENGTH) -> set[str]:
     """So many different codes that nobody can guess.
 

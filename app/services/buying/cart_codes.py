@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
-from app.domain.pricing.codes import code_key
+from app.domain.pricing.codes import code_key, key_in_path
 from app.domain.pricing.model import Discount
 from app.domain.pricing.promotions import applies_alone
 from app.errors import Conflict, Invalid, NotFound, ShopError
@@ -110,10 +110,11 @@ def remove_code(buyer: Buyer, code: str) -> None:
     Raises:
         NotFound: it is not there.
     """
-    cart_id = cart_service.lock_cart(buyer)
-    statement = delete(CartCode).where(_is_code(cart_id or 0, code_key(code)))
-    result = db.session.execute(statement.returning(CartCode.id))
-    if result.first() is None:
+    key, cart_id = key_in_path(code), cart_service.lock_cart(buyer)
+    if key is None or cart_id is None:
+        raise NotFound("code in this cart")
+    statement = delete(CartCode).where(_is_code(cart_id, key)).returning(CartCode.id)
+    if db.session.execute(statement).first() is None:
         raise NotFound("code in this cart")
 
 

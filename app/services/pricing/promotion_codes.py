@@ -9,7 +9,7 @@ from app.db.bulk import insert_rows
 from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.domain.clock import utc_now
 from app.domain.people.actor import Actor
-from app.domain.pricing.codes import code_key, generate_codes
+from app.domain.pricing.codes import code_key, generate_codes, key_in_path
 from app.errors import Conflict, NotFound
 from app.extensions import db
 from app.models import PromotionCode, Redemption
@@ -87,7 +87,8 @@ def remove_code(actor: Actor, promotion_id: int, reference: str) -> None:
     lock_promotion(promotion_id)
     of_promotion = PromotionCode.promotion_id == promotion_id
     query = select(PromotionCode).where(of_promotion)
-    code = db.session.scalar(query.where(PromotionCode.code_key == code_key(reference[:200])))
+    key = key_in_path(reference)
+    code = db.session.scalar(query.where(PromotionCode.code_key == key)) if key else None
     if code is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
         code = db.session.scalar(query.where(PromotionCode.id == int(reference)))
     if code is None:

@@ -57,6 +57,14 @@ def test_a_code_is_removed(admin, customer, mug):
     assert customer.delete(f"{CODES}/Welcome10").status_code == 404
 
 
+@pytest.mark.parametrize("text", ["%00", "x" * 3000, "%0A", "%ED%A0%80", "e" + "%CC%81" * 400])
+def test_a_path_that_names_no_code_is_not_found(admin, customer, mug, text):
+    fill(customer, mug)
+    assert customer.delete(f"{CODES}/{text}").status_code == 404
+    path = f"/api/promotions/{promotion(admin)['id']}/codes/{text}"
+    assert admin.delete(path).status_code == 404
+
+
 def test_what_is_no_code_for_this_cart_is_refused_with_its_reason(app, admin, customer, mug):
     code(admin, "GONE", is_active=False)
     code(admin, "LATER", starts_at="2090-01-01")
