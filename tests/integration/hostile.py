@@ -69,11 +69,15 @@ def header_texts() -> dict[str, str]:
     }
 
 
+TRIES = 4
+
+
 class Stopwatch:
     """Measures what the answers of an app take of the time of their thread.
 
-    That does not depend on how busy the machine is. What takes too long is asked a second time: a
-    first answer may compile a template or a statement.
+    That hardly depends on how busy the machine is. What takes too long is asked again, TRIES times in
+    all: a first answer may compile a template or a statement, and a thread that shares its core with
+    another is slower. What really takes too long does so each time.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -90,10 +94,12 @@ class Stopwatch:
     def check(self, what: str, ask: Any) -> TestResponse:
         """The answer to `ask()`, which is no failure and in time."""
         response: TestResponse = ask()
-        if self._ms > MOST_MS:
-            response.close()
-            response = ask()
         response.close()
+        for _ in range(TRIES - 1):
+            if self._ms <= MOST_MS:
+                break
+            response = ask()
+            response.close()
         assert response.status_code < 500, f"{what}: {response.status_code}"
         assert self._ms <= MOST_MS, f"{what}: {self._ms:.0f} ms, {response.status_code}"
         return response
