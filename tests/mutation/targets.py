@@ -15,6 +15,12 @@ from collections.abc import Sequence
 
 MODULES = (
     # money
+    "app/domain/pricing/engine.py",
+    "app/domain/pricing/promotions.py",
+    "app/domain/pricing/taxes.py",
+    "app/domain/pricing/shipping.py",
+    "app/domain/pricing/shares.py",
+    "app/domain/pricing/percent.py",
     "app/domain/pricing/totals.py",
     "app/domain/money.py",
     "app/services/buying/checkout_service.py",

@@ -65,11 +65,12 @@ def _frees_shipping(lines: Sequence[PricingLine], promotion: Promotion) -> bool:
 
 
 def _meets_conditions(lines: Iterable[PricingLine], promotion: Promotion) -> bool:
-    """Whether the named articles in the cart are enough, in units and at list price."""
+    """Whether there are named articles in the cart, and enough of them, in units and at list price."""
     articles = [line for line in lines if is_named(line, promotion)]
     subtotal = sum(line.list_total for line in articles)
     quantity = sum(line.quantity for line in articles)
-    return subtotal >= promotion.min_subtotal and quantity >= promotion.min_quantity
+    is_enough = subtotal >= promotion.min_subtotal and quantity >= promotion.min_quantity
+    return bool(articles) and is_enough
 
 
 def is_named(line: PricingLine, promotion: Promotion) -> bool:

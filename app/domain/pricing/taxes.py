@@ -60,8 +60,10 @@ def treatment(request: PricingRequest) -> TaxTreatment:
         return "reverse_charge"
     if any(_counts(rate, destination) for rate in request.rates):
         return "standard"
-    is_taxed_at_home = any(rate.country == request.home_country for rate in request.rates)
-    return "export" if is_taxed_at_home else "standard"
+    home = request.home_country
+    is_abroad = destination.country != home
+    is_taxed_at_home = any(rate.country == home for rate in request.rates)
+    return "export" if is_abroad and is_taxed_at_home else "standard"
 
 
 def work_out_taxes(
@@ -133,7 +135,8 @@ def _included(
         for tax, part in zip(taxes, parts, strict=True):
             taxable, before = sums[tax]
             sums[tax] = (taxable + gross - amount, before + part)
-            _add(amounts, members, spread(part, lefts))
+            rooms = [items[place].left - amounts[place] for place in members]
+            _add(amounts, members, spread(part, lefts, rooms))
     rows = [Tax(name, rate, *sums[name, rate]) for name, rate in sorted(sums)]
     return TaxResult([row for row in rows if row.amount], amounts)
 

@@ -44,6 +44,8 @@ def bought(line, p):
 
 def taken_off(p, lines, left):
     articles = [line for line in lines if bought(line, p)]
+    if not articles:
+        return None
     if sum(line.unit_price * line.quantity for line in articles) < p.min_subtotal:
         return None
     if sum(line.quantity for line in articles) < p.min_quantity:
@@ -178,7 +180,11 @@ def price(request: PricingRequest):
         )
         if abroad and place.country == request.vat_country:
             treatment = "reverse_charge"
-        elif not has_rate and any(rate.country == home for rate in request.rates):
+        elif (
+            place.country != home
+            and not has_rate
+            and any(rate.country == home for rate in request.rates)
+        ):
             treatment = "export"
     rows, shares, relief = {}, [0] * len(items), [0] * len(items)
     if treatment == "standard":

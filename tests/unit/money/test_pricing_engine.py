@@ -133,6 +133,36 @@ def test_taxes_of_a_region_and_classes():
     assert taxes("ES", "") == {"VAT": 2100}
 
 
+def test_no_line_bears_more_tax_than_it_costs():
+    """Two taxes, each of which is spread over lines of a unit, meet on different lines."""
+    lines = [line(n, 1) for n in range(1, 13)]
+    two = [vat(5_000, "CA", "GST"), vat(9_975, "CA", "QST", "QC")]
+    quebec = price(PricingRequest(lines, rates=two, destination=Destination("CA", "QC")))
+    assert [row.tax_total for row in quebec.lines] == [1, 1] + [0] * 10
+    home = [vat(9_000, "CA", "A"), vat(9_000, "CA", "B")]
+    export = PricingRequest(
+        lines[:10], rates=home, destination=Destination("US"), home_country="CA"
+    )
+    assert [row.total for row in price(export).lines] == [0, 0] + [1] * 8
+
+
+def test_what_stays_in_the_country_is_no_export():
+    sales = [vat(7_250, "US", "Sales", "CA")]
+    request = PricingRequest([line(1, 1000)], rates=sales, home_country="US")
+    for destination in (None, Destination("US", "OR")):
+        assert price(replace(request, destination=destination)).tax_treatment == "standard"
+    assert price(replace(request, destination=Destination("MX"))).tax_treatment == "export"
+
+
+@pytest.mark.parametrize(("product", "applies"), [(1, True), (99, False)])
+def test_free_shipping_needs_an_article_that_it_names(product, applies):
+    free = off("free_shipping", 0, product_ids=frozenset({product}), code="FREE")
+    pricing = price(PricingRequest([line(1, 1000)], [free], [SIX_FORTY_FOUR], 1))
+    assert (pricing.discount_total, pricing.applied_codes) == (
+        (644, {"FREE"}) if applies else (0, frozenset())
+    )
+
+
 def random_request(rng):
     """A cart of up to six lines with whatever may come together."""
     classes = ("standard", "reduced", "zero", "books")
