@@ -51,6 +51,11 @@ class Promotion(Timestamped, Base):
         CheckConstraint("limit_total >= 1 AND limit_per_customer >= 1", name="limits_positive"),
         CheckConstraint("0 <= uses AND uses <= limit_total", name="uses_within_limit"),
         partial_index(
+            "ix_promotions_about_everything",
+            "id",
+            where="deleted_at IS NULL AND is_active AND NOT needs_code AND NOT names_articles",
+        ),
+        partial_index(
             "ix_promotions_automatic",
             "id",
             where="deleted_at IS NULL AND is_active AND NOT needs_code",
@@ -66,6 +71,8 @@ class Promotion(Timestamped, Base):
     buy_quantity: Mapped[int] = mapped_column(default=0, server_default="0")
     get_quantity: Mapped[int] = mapped_column(default=0, server_default="0")
     max_sets: Mapped[int | None]
+    # Whether it has articles to be bought, also where all of them are deleted.
+    names_articles: Mapped[bool] = mapped_column(default=False, server_default=false())
     needs_code: Mapped[bool] = mapped_column(default=False, server_default=false())
     starts_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("buy_quantity", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("get_quantity", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("max_sets", sa.BigInteger(), nullable=True),
+        sa.Column("names_articles", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("needs_code", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("starts_at", TIME, nullable=True),
         sa.Column("ends_at", TIME, nullable=True),
@@ -50,6 +51,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_promotions")),
     )
     op.create_index(op.f("ix_promotions_automatic"), "promotions", ["id"], sqlite_where=sa.text("deleted_at IS NULL AND is_active AND NOT needs_code"), postgresql_where=sa.text("deleted_at IS NULL AND is_active AND NOT needs_code"))
+    general = sa.text("deleted_at IS NULL AND is_active AND NOT needs_code AND NOT names_articles")
+    op.create_index(op.f("ix_promotions_about_everything"), "promotions", ["id"], sqlite_where=general, postgresql_where=general)
     op.create_table(
         "promotion_articles",
         sa.Column("id", ID, nullable=False),

@@ -6,6 +6,8 @@ import secrets
 from app.domain.text import NotText, clean, fold_case
 
 MAX_CODE = 50
+MAX_CODES = 5
+"""Codes in a cart."""
 MIN_LENGTH, DEFAULT_LENGTH, MAX_LENGTH = 8, 12, 30
 """Random letters of a generated code."""
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"

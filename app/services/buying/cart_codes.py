@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
-from app.domain.pricing.codes import code_key, key_in_path
+from app.domain.pricing.codes import MAX_CODES, code_key, key_in_path
 from app.domain.pricing.model import Discount
 from app.domain.pricing.promotions import applies_alone
 from app.errors import Conflict, Invalid, NotFound, ShopError
@@ -25,8 +25,6 @@ from app.services.buying.cart_pricing import (
 )
 from app.services.buying.checkout_lines import cart_empty, list_lines
 from app.services.pricing.promotion_rules import Customer
-
-MAX_CODES = 5
 
 
 @dataclass(frozen=True)

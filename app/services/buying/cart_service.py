@@ -17,6 +17,7 @@ from app.domain.catalogue.variant_rules import VariantRequired
 from app.domain.clock import utc_now
 from app.domain.people.buyer import Buyer
 from app.domain.people.tokens import hash_token, new_token
+from app.domain.pricing.codes import MAX_CODES
 from app.errors import Conflict, Invalid, NotFound
 from app.extensions import db
 from app.models import MAX_QUANTITY, Cart, CartCode, CartLine, Product, Variant
@@ -323,12 +324,13 @@ def _move_lines(guest: Cart, own: Cart) -> None:
 
 
 def _move_codes(guest_id: int, own_id: int) -> None:
-    """Move the guest's codes, but for those that the customer's cart has, too."""
-    own_keys = select(CartCode.code_key).where(CartCode.cart_id == own_id)
+    """Move the guest's codes that the customer's cart does not have, as far as it has room for them."""
+    query = select(CartCode.id, CartCode.code_key).order_by(CartCode.id)
+    own = {row.code_key for row in db.session.execute(query.where(CartCode.cart_id == own_id))}
+    rows = db.session.execute(query.where(CartCode.cart_id == guest_id)).all()
+    new = [row.id for row in rows if row.code_key not in own][: MAX_CODES - len(own)]
     db.session.execute(
-        update(CartCode)
-        .where(CartCode.cart_id == guest_id, CartCode.code_key.not_in(own_keys))
-        .values(cart_id=own_id),
+        update(CartCode).where(CartCode.id.in_(new)).values(cart_id=own_id),
         execution_options={"synchronize_session": False},
     )
 

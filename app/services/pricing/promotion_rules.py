@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select, union
 
 from app.domain.clock import utc_now
 from app.domain.people import emails
@@ -24,6 +24,7 @@ from app.models import (
     PromotionArticle,
     PromotionCode,
     Redemption,
+    User,
 )
 
 CodeRefusal = Literal["code_unknown", "code_expired", "code_used_up"]
@@ -60,8 +61,17 @@ class Rules:
     codes: Sequence[CodeInCart] = ()
     ancestors: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """Each category of the cart, with itself and all above it."""
-    limited: frozenset[int] = pricing.NOTHING
-    """Promotions whose uses are limited, in all or for each customer."""
+    own_uses: Mapping[int, "OwnUses"] = field(default_factory=dict)
+    """The customer's earlier uses of promotions that are limited for each customer."""
+
+
+class OwnUses(NamedTuple):
+    """How often a customer has used a promotion, and the numbers of these uses: those of the account, and
+    those of the address of the order."""
+
+    times: int = 0
+    user_uses: frozenset[int] = pricing.NOTHING
+    email_uses: frozenset[int] = pricing.NOTHING
 
 
 class Cart(NamedTuple):
@@ -89,7 +99,10 @@ def rules_for(cart: Cart, customer: Customer, has_codes: bool, locks: bool = Fal
     if locks:
         rows = _lock(rows)
         entered = _lock_codes(entered)
-    used_up = _used_up_by(customer, rows)
+    own_uses = _own_uses(customer, rows)
+    used_up = frozenset(
+        id_ for id_, uses in own_uses.items() if uses.times >= (rows[id_].limit_per_customer or 0)
+    )
     codes = [_judge(row, rows.get(row.promotion_id or 0), used_up, now) for row in entered]
     articles = _articles(rows)
     promotions = []
@@ -104,8 +117,7 @@ def rules_for(cart: Cart, customer: Customer, has_codes: bool, locks: bool = Fal
             for code in codes
             if code.promotion_id == id_ and code.refusal is None
         ]
-    limited = frozenset(id_ for id_, row in rows.items() if _is_limited(row))
-    return Rules(promotions, codes, ancestors, limited)
+    return Rules(promotions, codes, ancestors, own_uses)
 
 
 class _EnteredCode(NamedTuple):
@@ -148,31 +160,34 @@ def _ancestors(category_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
 def _promotions(
     cart: Cart, ids: Collection[int], ancestors: Mapping[int, frozenset[int]], now: datetime
 ) -> dict[int, Promotion]:
-    """Those of the codes, and the automatic ones that can apply, by their ids in rising order."""
-    categories = frozenset().union(*ancestors.values()) if ancestors else frozenset()
-    of_promotion = and_(
-        PromotionArticle.promotion_id == Promotion.id, PromotionArticle.part == "buy"
+    """Those of the codes, and the automatic ones that can apply, by their ids in rising order.
+
+    The candidates come from indexes: by the codes, by the articles of the cart, and those about everything.
+    """
+    categories = frozenset[int]().union(*ancestors.values())
+    is_on = and_(
+        Promotion.deleted_at.is_(None), Promotion.is_active, Promotion.needs_code.is_(False)
     )
-    is_met = or_(
-        PromotionArticle.product_id.in_(cart.product_ids),
-        PromotionArticle.category_id.in_(categories),
+    of_article = select(PromotionArticle.promotion_id).where(PromotionArticle.part == "buy")
+    candidates = union(
+        select(Promotion.id).where(is_on, Promotion.names_articles.is_(False)),
+        select(Promotion.id).where(Promotion.id.in_(ids)),
+        of_article.where(PromotionArticle.product_id.in_(cart.product_ids)),
+        of_article.where(PromotionArticle.category_id.in_(categories)),
     )
-    is_automatic = and_(
-        Promotion.deleted_at.is_(None),
-        Promotion.is_active,
-        Promotion.needs_code.is_(False),
+    can_apply = and_(
+        is_on,
         or_(Promotion.starts_at.is_(None), Promotion.starts_at <= now),
         or_(Promotion.ends_at.is_(None), Promotion.ends_at > now),
         Promotion.min_subtotal <= cart.subtotal,
         Promotion.min_quantity <= cart.quantity,
-        or_(
-            ~select(PromotionArticle.id).where(of_promotion).exists(),
-            select(PromotionArticle.id).where(of_promotion, is_met).exists(),
-        ),
     )
-    condition = or_(is_automatic, Promotion.id.in_(ids)) if ids else is_automatic
-    query = select(Promotion).where(condition).order_by(Promotion.id)
-    rows = db.session.scalars(query.execution_options(populate_existing=True))
+    query = select(Promotion).where(
+        Promotion.id.in_(candidates), or_(Promotion.id.in_(ids), can_apply)
+    )
+    rows = db.session.scalars(
+        query.order_by(Promotion.id).execution_options(populate_existing=True)
+    )
     return {row.id: row for row in rows}
 
 
@@ -208,22 +223,38 @@ def _refresh(row: _EnteredCode, locked: Mapping[int, tuple[int, int | None]]) ->
     return row._replace(uses=uses, limit_total=limit)
 
 
-def _used_up_by(customer: Customer, rows: Mapping[int, Promotion]) -> frozenset[int]:
-    """The promotions that this customer has used as often as a customer may."""
-    limits = {id_: row.limit_per_customer for id_, row in rows.items() if row.limit_per_customer}
-    own = []
-    if customer.user_id is not None:
-        own.append(Redemption.user_id == customer.user_id)
-    if customer.email_hashes:
-        own.append(Redemption.email_hash.in_(customer.email_hashes))
-    if not limits or not own:
-        return frozenset()
-    query = (
-        select(Redemption.promotion_id, func.count())
-        .where(Redemption.promotion_id.in_(limits), or_(*own))
-        .group_by(Redemption.promotion_id)
-    )
-    return frozenset(id_ for id_, uses in db.session.execute(query) if uses >= limits[id_])
+def _own_uses(customer: Customer, rows: Mapping[int, Promotion]) -> Mapping[int, OwnUses]:
+    """The customer's earlier uses of those that are limited for each customer: by the account, by its address
+    and by the address of the order."""
+    limited = [id_ for id_, row in rows.items() if row.limit_per_customer is not None]
+    if not limited or customer == Customer():
+        return {}
+    hashes = [*customer.email_hashes, *_hashes_of_account(customer)]
+    own = or_(Redemption.user_id == customer.user_id, Redemption.email_hash.in_(hashes))
+    columns = (
+        Redemption.promotion_id, Redemption.user_id, Redemption.user_use, Redemption.email_hash,
+        Redemption.email_use,
+    )  # fmt: skip
+    query = select(*columns).where(Redemption.promotion_id.in_(limited), own)
+    uses: dict[int, list[Any]] = {id_: [] for id_ in limited}
+    for row in db.session.execute(query):
+        uses[row.promotion_id].append(row)
+    present = customer.email_hashes[:1]
+    return {
+        id_: OwnUses(
+            len(mine),
+            frozenset(row.user_use for row in mine if row.user_id == customer.user_id),
+            frozenset(row.email_use for row in mine if row.email_hash in present),
+        )
+        for id_, mine in uses.items()
+    }
+
+
+def _hashes_of_account(customer: Customer) -> list[str]:
+    if customer.user_id is None:
+        return []
+    query = select(User.email).where(User.id == customer.user_id)
+    return Customer(email=db.session.scalar(query)).email_hashes
 
 
 def _judge(
@@ -277,6 +308,8 @@ def _promotion(row: Promotion, articles: Iterable[Any]) -> pricing.Promotion | N
             value = getattr(article, column)
             if value is not None:
                 ids[article.part, column].add(value)
+    if row.kind != "buy_x_get_y":
+        parts.discard("get")
     if any(not ids[part, "product_id"] and not ids[part, "category_id"] for part in parts):
         return None
     return pricing.Promotion(

@@ -180,7 +180,7 @@ def _existing(promotion: Promotion) -> Promotion:
 
 
 def _change(promotion: Promotion, changes: PromotionInput, currency: str) -> None:
-    kind = promotion.kind
+    kind, known = promotion.kind, article_ids(promotion)
     for name in COLUMNS:
         if name in changes:
             setattr(promotion, name, changes.get(name))
@@ -189,7 +189,10 @@ def _change(promotion: Promotion, changes: PromotionInput, currency: str) -> Non
     for name, (part, column) in ARTICLES.items():
         if name in changes:
             _set_articles(promotion, part, column, cast(list[int], changes.get(name)))
+    promotion.names_articles = any(row.part == "buy" for row in promotion.articles)
     _check(promotion)
+    if promotion.kind != kind or not changes.keys().isdisjoint(ARTICLES):
+        _check_articles(promotion, known)
 
 
 def _read_value(kind: str, value: object, currency: str) -> int:
@@ -238,30 +241,38 @@ def _check(promotion: Promotion) -> None:
     """
     if promotion.starts_at and promotion.ends_at and promotion.starts_at >= promotion.ends_at:
         raise Invalid({"ends_at": ["After starts_at."]})
+    if promotion.kind == "buy_x_get_y":
+        for name in ("buy_quantity", "get_quantity"):
+            if not getattr(promotion, name):
+                raise Invalid({name: ["At least 1."]})
+
+
+def _check_articles(promotion: Promotion, known: Mapping[str, Collection[int]]) -> None:
+    """Refuse articles that do not exist or do not fit together. Those that are `known` may have been
+    deleted since they were named.
+
+    Raises:
+        Invalid: by field.
+    """
     ids = article_ids(promotion)
-    _require_articles(Product, "product_id", ids)
-    _require_articles(Category, "category_id", ids)
-    if promotion.kind != "buy_x_get_y":
-        if ids["get_product_ids"] or ids["get_category_ids"]:
-            raise Invalid({"get_product_ids": ["Only of promotions of the kind buy_x_get_y."]})
-        return
-    for name in ("buy_quantity", "get_quantity"):
-        if not getattr(promotion, name):
-            raise Invalid({name: ["At least 1."]})
-    _refuse_overlap(ids)
-
-
-def _require_articles(
-    model: type[Product] | type[Category], column: str, ids: Mapping[str, Collection[int]]
-) -> None:
     for name, values in ids.items():
-        if name.endswith(f"{column}s") and values:
-            query = select(model.id).where(model.id.in_(values))
-            if model is Product:
-                query = query.where(Product.deleted_at.is_(None))
-            missing = set(values) - set(db.session.scalars(query))
-            if missing:
-                raise Invalid({name: [f"There is none with the id {min(missing)}."]})
+        _require_articles(name, set(values).difference(known[name]))
+    if promotion.kind == "buy_x_get_y":
+        _refuse_overlap(ids)
+    elif ids["get_product_ids"] or ids["get_category_ids"]:
+        raise Invalid({"get_product_ids": ["Only of promotions of the kind buy_x_get_y."]})
+
+
+def _require_articles(name: str, ids: Collection[int]) -> None:
+    if not ids:
+        return
+    if ARTICLES[name][1] == "product_id":
+        query = select(Product.id).where(Product.id.in_(ids), Product.deleted_at.is_(None))
+    else:
+        query = select(Category.id).where(Category.id.in_(ids))
+    missing = set(ids).difference(db.session.scalars(query))
+    if missing:
+        raise Invalid({name: [f"There is none with the id {min(missing)}."]})
 
 
 def _refuse_overlap(ids: Mapping[str, Collection[int]]) -> None:

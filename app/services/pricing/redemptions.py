@@ -1,10 +1,9 @@
 """Which orders used which promotions: the limits hold however many orders are placed at once.
 
 Promotions and codes with limits are locked before an order is priced (`promotion_rules`), so what is
-written here fits their limits. The statements check them once more, and constraints are the last guard.
+written here fits their limits. Constraints are the last guard.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import count
 from typing import NamedTuple
@@ -12,12 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select, update
 
 from app.db.prepared import run
-from app.errors import TryAgain
 from app.extensions import db
 from app.models import Promotion, PromotionCode, Redemption
 from app.services.pricing.promotion_rules import Customer, Rules
-
-_NUMBERS = {"user_id": "user_use", "email_hash": "email_use"}
 
 
 class Use(NamedTuple):
@@ -28,18 +24,12 @@ class Use(NamedTuple):
 
 
 def redeem(order_id: int, uses: Sequence[Use], rules: Rules, customer: Customer) -> None:
-    """Record that an order uses these promotions.
-
-    Raises:
-        TryAgain: a limit was reached since the promotions were read.
-    """
+    """Record that an order uses these promotions, whose limits were checked on locked rows."""
     if not uses:
         return
     code_ids = {(code.promotion_id, code.code): code.code_id for code in rules.codes}
     email_hash = next(iter(customer.email_hashes), None)
     ids = [use.promotion_id for use in uses]
-    user_uses = _free_numbers(ids, rules, "user_id", customer.user_id)
-    email_uses = _free_numbers(ids, rules, "email_hash", email_hash)
     rows = [
         {
             "promotion_id": use.promotion_id,
@@ -47,8 +37,7 @@ def redeem(order_id: int, uses: Sequence[Use], rules: Rules, customer: Customer)
             "order_id": order_id,
             "user_id": customer.user_id,
             "email_hash": email_hash,
-            "user_use": user_uses.get(use.promotion_id),
-            "email_use": email_uses.get(use.promotion_id),
+            **_numbers(use.promotion_id, rules, customer),
         }
         for use in uses
     ]
@@ -57,40 +46,29 @@ def redeem(order_id: int, uses: Sequence[Use], rules: Rules, customer: Customer)
     _count(PromotionCode, [row["code_id"] for row in rows if row["code_id"] is not None])
 
 
-def _free_numbers(
-    ids: Sequence[int], rules: Rules, column: str, value: int | str | None
-) -> dict[int, int]:
-    """The lowest number that no order of this account or address has, of each limited promotion."""
-    limited = [id_ for id_ in ids if id_ in rules.limited]
-    if value is None or not limited:
-        return {}
-    own, number = getattr(Redemption, column), getattr(Redemption, _NUMBERS[column])
-    query = select(Redemption.promotion_id, number).where(
-        Redemption.promotion_id.in_(limited), own == value
-    )
-    used: dict[int, set[int]] = defaultdict(set)
-    for promotion_id, use in db.session.execute(query):
-        used[promotion_id].add(use)
-    return {id_: next(n for n in count(1) if n not in used[id_]) for id_ in limited}
+def _numbers(promotion_id: int, rules: Rules, customer: Customer) -> dict[str, int | None]:
+    """The numbers of this use for the account and the address, where a customer may use it so often only."""
+    uses = rules.own_uses.get(promotion_id)
+    if uses is None:
+        return {"user_use": None, "email_use": None}
+    return {
+        "user_use": None if customer.user_id is None else _first_free(uses.user_uses),
+        "email_use": _first_free(uses.email_uses) if customer.email else None,
+    }
+
+
+def _first_free(used: Collection[int]) -> int:
+    return next(number for number in count(1) if number not in used)
 
 
 def _count(model: type[Promotion] | type[PromotionCode], ids: Collection[object]) -> None:
-    """Count a use of those that have a limit.
-
-    Raises:
-        TryAgain: one of them is used up.
-    """
-    if not ids:
-        return
-    limited = model.id.in_(ids), model.limit_total.is_not(None)
-    if db.session.scalar(
-        select(model.id).where(*limited, model.uses >= model.limit_total).limit(1)
-    ):
-        raise TryAgain()
-    db.session.execute(
-        update(model).where(*limited).values(uses=model.uses + 1),
-        execution_options={"synchronize_session": False},
-    )
+    """Count a use of those that have a limit. The check of the table refuses one above it."""
+    if ids:
+        limited = model.id.in_(ids), model.limit_total.is_not(None)
+        db.session.execute(
+            update(model).where(*limited).values(uses=model.uses + 1),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def free(order_id: int) -> None:

@@ -291,3 +291,92 @@ def test_a_cart_that_is_too_large_to_order_still_shows_its_discounts(
     monkeypatch.setattr("app.services.buying.cart_service.MAX_LINES", 0)
     assert customer.get(CART).json["total"] == "9.00"
     assert customer.post(ORDERS, json={}).json["code"] == "cart_too_large"
+
+
+def test_a_quote_counts_what_the_accounts_address_used_as_a_guest(app, admin, mug):
+    promotion(admin, limit_per_customer=1)
+    with app.app_context():
+        user, token = factories.user_with_token()
+    guest = Caller(app)
+    fill(guest, mug)
+    assert guest.post(ORDERS, json={"email": user.email}).json["total"] == "9.00"
+    owner = Caller(app, Authorization=f"Bearer {token}")
+    fill(owner, mug)
+    assert owner.get(CART).json["total"] == "10.00"
+    assert quote_and_order(owner)["total"] == "10.00"
+
+
+def test_sign_in_brings_no_more_codes_than_a_cart_has_room_for(app, admin, mug):
+    for number in range(10):
+        code(admin, f"C{number}", name=f"P{number}", value="1")
+    with app.app_context():
+        user, token = factories.user_with_token()
+    owner, guest = Caller(app, Authorization=f"Bearer {token}"), Caller(app)
+    for caller, numbers in ((owner, range(3)), (guest, range(2, 7))):
+        fill(caller, mug)
+        for number in numbers:
+            assert enter(caller, f"C{number}").status_code == 200
+    guest.post("/api/auth/login", json={"email": user.email, "password": factories.PASSWORD})
+    shown = [row["code"] for row in owner.get(CART).json["codes"]]
+    assert sorted(shown) == ["C0", "C1", "C2", "C3", "C4"]
+
+
+def test_a_promotion_can_be_ended_after_an_article_of_it_is_deleted(app, admin, mug):
+    with app.app_context():
+        other = factories.product()
+    offer = promotion(admin, product_ids=[other.id])
+    path = f"/api/promotions/{offer['id']}"
+    assert admin.delete(f"/api/products/{other.id}").status_code == 204
+    assert admin.patch(path, json={"is_active": False}).status_code == 200
+    assert admin.patch(path, json={"product_ids": [other.id]}).status_code == 200
+    refused = admin.patch(path, json={"product_ids": [other.id, 10**15]})
+    assert list(refused.json["errors"]) == ["product_ids"]
+
+
+def test_another_kind_forgets_what_was_gained(app, admin, customer, mug):
+    with app.app_context():
+        category = factories.category()
+    sets = {"kind": "buy_x_get_y", "value": None, "buy_quantity": 1, "get_quantity": 1}
+    gained = {"product_ids": [mug.id], "get_category_ids": [category.id]}
+    offer = promotion(admin, **sets, **gained)
+    assert admin.delete(f"/api/categories/{category.id}").status_code == 204
+    fill(customer, mug, 2)
+    assert customer.get(CART).json["discounts"] == []
+    changed = admin.patch(
+        f"/api/promotions/{offer['id']}", json={"kind": "percentage", "value": "10"}
+    )
+    assert changed.status_code == 200
+    assert customer.get(CART).json["total"] == "18.00"
+
+
+def test_a_line_gets_a_promotion_once_after_any_number_of_edits(app, admin, customer):
+    with app.app_context():
+        product = factories.product(price=6715, stock=9)
+    promotion(admin, value="15")
+    item = fill(customer, product).json["items"][0]
+    for quantity in (3, 2, 1):
+        cart = customer.patch(f"/api/cart/items/{item['id']}", json={"quantity": quantity}).json
+    assert cart["total"] == "57.08"
+    assert quote_and_order(customer)["total"] == "57.08"
+
+
+def test_one_network_can_guess_a_hundred_codes(app, mug):
+    answers = []
+    for _ in range(6):
+        caller = Caller(app)
+        fill(caller, mug)
+        answers += [enter(caller, f"G{number}").status_code for number in range(18)]
+    assert answers == [422] * 100 + [429] * 8
+
+
+@pytest.mark.races
+def test_thirty_buyers_use_a_single_use_code_once(app, admin, mug):
+    code(admin, limit=1)
+    callers = [signed_in(app) for _ in range(30)]
+    for caller in callers:
+        fill(caller, mug)
+        enter(caller)
+    answers = at_once([lambda c=caller: c.post(ORDERS, json={}) for caller in callers])
+    outcomes = sorted((answer.status_code, answer.json.get("code")) for answer in answers)
+    assert outcomes == [(201, None)] + [(409, "code_used_up")] * 29
+    assert len(rows(app, Redemption)) == 1
