@@ -11,6 +11,7 @@ FOR_ANY_ACCOUNT = {
     "POST /login", "POST /login/code", "POST /register", "POST /logout",
     "POST /password/forgot", "POST /password/reset", "POST /email/verify",
     "POST /cart/items", "POST /cart/items/<item_id>", "POST /cart/items/<item_id>/remove",
+    "POST /cart/codes", "POST /cart/codes/remove",
 }  # fmt: skip
 """Forms that are carried out for whoever is signed in; the first four look at the account themselves,
 and a link from a mail names its own."""
