@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, String, true
+from sqlalchemy import CheckConstraint, String, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
@@ -39,6 +39,10 @@ class Store(Base):
     invoice_days: Mapped[int] = mapped_column(default=14, server_default="14")
     # STORE_LOW_STOCK, which the triggers of `events` read here.
     low_stock: Mapped[int] = mapped_column(default=5, server_default="5")
+    # Whether there ever were any. Triggers set these, so that pricing reads only what may be there.
+    has_tax_rates: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_shipping_methods: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_promotions: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Until then staff are not asked for what is missing.
     setup_postponed_until: Mapped[datetime | None]
     # Incremented by every edit.

@@ -194,7 +194,11 @@ MUTANTS = (
     Mutant(
         "cart_not_emptied",
         "What was ordered stays in the cart.",
-        (Edit(CHECKOUT, "    cart_service.clear(cart_id, has_codes=cart.setup.has_codes)\n", ""),),
+        (
+            Edit(
+                CHECKOUT, "    cart_service.clear(cart_id, has_codes=bool(cart.rules.codes))\n", ""
+            ),
+        ),
         "carts_are_merged",
     ),
     Mutant(

@@ -79,4 +79,14 @@ PRICES = (
         "code {0}: {1} uses are counted, but {2} are recorded",
         _USES.format(table="promotion_codes", column="code_id"),
     ),
+    Check(
+        "pricing in use",
+        "the shop has {0} that are not read, because `store` says that there are none",
+        """SELECT 'tax rates' FROM store
+        WHERE NOT has_tax_rates AND EXISTS (SELECT 1 FROM tax_rates)
+        UNION ALL SELECT 'shipping methods' FROM store
+        WHERE NOT has_shipping_methods AND EXISTS (SELECT 1 FROM shipping_methods)
+        UNION ALL SELECT 'promotions' FROM store
+        WHERE NOT has_promotions AND EXISTS (SELECT 1 FROM promotions)""",
+    ),
 )

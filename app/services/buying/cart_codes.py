@@ -121,11 +121,12 @@ def _price(cart_id: int, user_id: int | None) -> CartPricing:
 
 
 def _refusal(cart: CartPricing, code: str) -> ShopError | None:
-    (entered,) = (row for row in cart.rules.codes if row.code == code)
-    if entered.refusal == "code_used_up":
-        return Conflict(entered.refusal, REFUSALS[entered.refusal])
-    if entered.refusal is not None:
-        return Invalid(code=entered.refusal, detail=REFUSALS[entered.refusal])
+    entered = next((row for row in cart.rules.codes if row.code == code), None)
+    refusal = entered.refusal if entered else "code_unknown"  # a shop that never had promotions
+    if refusal == "code_used_up":
+        return Conflict(refusal, REFUSALS[refusal])
+    if refusal is not None:
+        return Invalid(code=refusal, detail=REFUSALS[refusal])
     lines = sorted(cart.lines)
     promotions = [row for row in cart.rules.promotions if row.code == code]
     if not any(applies_alone(lines, promotion) for promotion in promotions):

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     bindparam,
     func,
-    or_,
     select,
 )
 from sqlalchemy.orm import load_only
@@ -24,7 +23,7 @@ from app.domain.pricing import totals as pricing
 from app.extensions import db
 from app.models import Cart, CartLine, Product, Variant
 from app.models.availability import AVAILABLE_QUANTITY
-from app.services.pricing.setup import HAS_PROMOTIONS, codes_of
+from app.services.pricing.setup import HAS_PROMOTIONS
 
 
 class CartRow(NamedTuple):
@@ -52,7 +51,7 @@ class CartItem(NamedTuple):
     images: list[dict[str, object]]
     cart_id: int
     may_have_discounts: bool
-    """Whether the shop has automatic promotions, or the cart has codes."""
+    """Whether the shop has ever had promotions."""
 
     @property
     def line_total(self) -> int:
@@ -183,13 +182,12 @@ def _page(
     return CartPage(with_sums, number, pages, sorted(warned))
 
 
-HAS_CODES = codes_of(CartLine.cart_id)
 # In the order of CartItem's and LineFigures' fields. Bare columns, because a cart is read with
 # every change of it.
 _ITEM_COLUMNS = (
     CartLine.id, Product.id, Variant.id, Variant.sku, Product.name, Variant.options,
     CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen, Product.slug,
-    Product.images, CartLine.cart_id, or_(HAS_PROMOTIONS, HAS_CODES),
+    Product.images, CartLine.cart_id, HAS_PROMOTIONS,
 )  # fmt: skip
 _FIGURE_COLUMNS = (CartLine.quantity, Variant.price, AVAILABLE_QUANTITY, CartLine.price_seen)
 

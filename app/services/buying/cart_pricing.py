@@ -126,7 +126,7 @@ def price_cart(
         customer: whose earlier uses of promotions count.
         locks: whether promotions with limits are locked until the commit.
     """
-    setup = read_setup(cart_id)
+    setup = read_setup()
     rules = _rules(cart_id, lines, setup, customer, locks)
     priced_lines = [_pricing_line(line, rules) for line in lines]
     destination = choices.destination
@@ -153,7 +153,7 @@ def _rules(
     customer: Customer,
     locks: bool,
 ) -> Rules:
-    if not (setup.has_promotions or setup.has_codes):
+    if not setup.has_promotions:
         return Rules()
     cart = Cart(
         cart_id,
@@ -162,7 +162,7 @@ def _rules(
         subtotal=sum(line.price * line.quantity for line in lines),
         quantity=sum(line.quantity for line in lines),
     )
-    return promotion_rules.rules_for(cart, customer, setup.has_codes, locks)
+    return promotion_rules.rules_for(cart, customer, locks)
 
 
 def code_states(cart: CartPricing) -> list[CodeState]:

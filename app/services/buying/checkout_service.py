@@ -150,7 +150,7 @@ def place_order(
     cart = _price(cart_id, lines, request, customer, currency)
     draft = _draft(buyer, request, currency, cart.pricing)
     _check_total(draft, request.expected_total)
-    cart_service.clear(cart_id, has_codes=cart.setup.has_codes)
+    cart_service.clear(cart_id, has_codes=bool(cart.rules.codes))
     order = _insert(draft, buyer, holder, lines, cart.pricing, account.name)
     redemptions.redeem(order.id, _uses(cart.pricing), cart.rules, customer)
     if holder is not None:

@@ -84,7 +84,7 @@ class Cart(NamedTuple):
     quantity: int
 
 
-def rules_for(cart: Cart, customer: Customer, has_codes: bool, locks: bool = False) -> Rules:
+def rules_for(cart: Cart, customer: Customer, locks: bool = False) -> Rules:
     """The promotions that can apply to a cart, and what is to be said about its codes.
 
     Args:
@@ -93,7 +93,7 @@ def rules_for(cart: Cart, customer: Customer, has_codes: bool, locks: bool = Fal
     """
     now = utc_now()
     ancestors = _ancestors(cart.category_ids)
-    entered = _entered_codes(cart.id) if has_codes else []
+    entered = _entered_codes(cart.id)
     ids = {row.promotion_id for row in entered if row.promotion_id is not None}
     rows = _promotions(cart, ids, ancestors, now)
     if locks:

@@ -127,6 +127,7 @@ WRONGS = {
     "uses of codes": f"{PROMOTION}; INSERT INTO promotion_codes"
     " (promotion_id, code, code_key, limit_total, uses, created_at)"
     " SELECT id, 'x', 'x', 9, 1, '2026-01-01 00:00:00' FROM promotions",
+    "pricing in use": f"{PROMOTION}; UPDATE store SET has_promotions = false",
     "idempotency keys": "INSERT INTO idempotency_keys (scope, key, request_hash, created_at)"
     " VALUES ('user:1', 'k', 'h', '2026-01-01 00:00:00')",
     "orphans": "INSERT INTO cart_lines (cart_id, variant_id, quantity, price_seen, created_at)"

@@ -198,6 +198,28 @@ def test_sessions_outlive_the_column_of_their_place(current):
     assert answer.status_code == 200
 
 
+def test_what_a_shop_prices_with_is_noted_from_migration_0086_on(current):
+    """Of the rows that are there, and whoever adds the first one."""
+    flags = "SELECT has_tax_rates, has_shipping_methods, has_promotions FROM store"
+
+    def execute(statement: str):
+        with current.app_context():
+            rows = db.session.execute(text(statement))
+            found = [tuple(map(bool, row)) for row in rows] if rows.returns_rows else []
+            db.session.commit()
+        return found
+
+    migrate(current, "downgrade", revision="0085")
+    execute("INSERT INTO promotions (name, kind, value, created_at, updated_at)"
+            " VALUES ('x', 'percentage', 1, '2026-01-01 00:00:00', '2026-01-01 00:00:00')")  # fmt: skip
+    migrate(current, "upgrade")
+    assert execute(flags) == [(False, False, True)]
+
+    execute("INSERT INTO tax_rates (name, country, rate, created_at, updated_at)"
+            " VALUES ('VAT', 'DE', 19000, '2026-01-01 00:00:00', '2026-01-01 00:00:00')")  # fmt: skip
+    assert execute(flags) == [(True, False, True)]
+
+
 def test_a_total_has_its_tax_in_it_from_migration_0090_on(current):
     """A total of 119 with tax of 19 in it, and one of 138 with it on top."""
 
