@@ -34,13 +34,14 @@ def import_products(file: BinaryIO, dry_run: bool) -> None:
     """Create and update products from a CSV file, by SKU; `-` reads standard input.
 
     Columns: sku, name, price and, if wanted, stock (units on hand), description, category (a name
-    or a path like `Home > Kitchen`), compare_at_price, currency. UTF-8, or UTF-16 with a byte order
-    mark; cells separated by commas, semicolons, tabs or bars.
+    or a path like `Home > Kitchen`), compare_at_price, currency, tax_class, weight (grams),
+    requires_shipping (true or false). UTF-8, or UTF-16 with a byte order mark; cells separated by commas,
+    semicolons, tabs or bars.
 
-    A column that the file leaves out stays as it is, and so does the stock where its cell is empty;
-    an empty description, category or compare_at_price takes away what was there. A compare_at_price is
+    A column that the file leaves out stays as it is, and so do stock, tax_class, weight and
+    requires_shipping where their cell is empty; an empty description, category or compare_at_price takes away what was there. A compare_at_price is
     shown as the former price while it is higher than the price. Of a product with several variants a row
-    changes only its own variant's price and stock.
+    changes only its own variant's price, stock and weight.
 
     A row that cannot go in is reported with its line; the others still go in, and the exit code
     is 1.

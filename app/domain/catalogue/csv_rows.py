@@ -1,9 +1,9 @@
 """Reads and checks the rows of a product list in CSV (RFC 4180).
 
-    sku,name,price[,stock,description,category,compare_at_price,currency]
+    sku,name,price[,stock,description,category,compare_at_price,currency,tax_class,weight,requires_shipping]
 
-A missing column or cell leaves the product's value as it is, and so does an empty `stock`; an empty
-description, category or compare_at_price clears it. Text is read as `csv_cells` writes it: an
+A missing column or cell leaves the product's value as it is, and so does an empty `stock`, `tax_class`, `weight`
+or `requires_shipping`; an empty description, category or compare_at_price clears it. Text is read as `csv_cells` writes it: an
 apostrophe in front of what looks like a formula is not part of the text. Cells may be separated by
 semicolons, tabs or bars as well; with semicolons prices may have a decimal comma. Rows without any text are skipped.
 """
@@ -23,20 +23,30 @@ from app.domain.catalogue.csv_lines import (
     describe,
     read_delimiter,
 )
-from app.domain.catalogue.variant_rules import MAX_STOCK, clean_sku
+from app.domain.catalogue.variant_rules import MAX_STOCK, MAX_WEIGHT, clean_sku
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
 from app.domain.text import NotText, clean
 
 REQUIRED = ("sku", "name", "price")
-COLUMNS = (*REQUIRED, "stock", "description", "category", "compare_at_price", "currency")
+COLUMNS = (
+    *REQUIRED, "stock", "description", "category", "compare_at_price", "currency", "tax_class",
+    "weight", "requires_shipping",
+)  # fmt: skip
+UNCHANGED_IF_EMPTY = ("stock", "tax_class", "weight", "requires_shipping")
 PRICES = frozenset(("price", "compare_at_price"))
-MAX_NAME, MAX_DESCRIPTION = 200, 20_000
+MAX_NAME, MAX_DESCRIPTION, MAX_TAX_CLASS = 200, 20_000, 50
 MAX_CELL = 2**31 - 1
 """As long as a file may be: Python's own limit would end a cell, and take its rest for rows."""
 _DECIMAL_COMMA = re.compile("[0-9]+,[0-9]{1,2}")
 """Not with three digits behind it, which may be a thousand."""
 _NUMBER_OF_A_SPREADSHEET = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+")
 _WHOLE = re.compile("[0-9]{1,18}")
+_TRUTHS = {
+    "": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False,
+    # What spreadsheets in German, French, Spanish, Italian and Dutch write.
+    "wahr": True, "falsch": False, "vrai": True, "faux": False, "verdadero": True, "falso": False,
+    "vero": True, "waar": True, "onwaar": False,
+}  # fmt: skip
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` makes of bytes that are not UTF-8."""
 
@@ -46,12 +56,16 @@ class NotAProductList(ValueError):
 
 
 class OptionalValues(TypedDict, total=False):
-    """What a row may leave out: `stock` in units on hand, `compare_at_price` in minor units."""
+    """What a row may leave out: `stock` in units on hand, `compare_at_price` in minor units, `weight` in
+    grams of one unit."""
 
     stock: int
     description: str
     category: Path
     compare_at_price: int | None
+    tax_class: str
+    weight: int
+    requires_shipping: bool
 
 
 @dataclass(frozen=True)
@@ -254,8 +268,9 @@ def check_row(line: int, cells: Mapping[str, str], currency: str) -> ImportRow |
     if errors:
         return BadRow(line, "; ".join(errors) + ".")
     values.pop("currency", None)
-    if values.get("stock", 0) is None:
-        del values["stock"]
+    for name in UNCHANGED_IF_EMPTY:
+        if values.get(name, 0) is None:
+            del values[name]
     sku, name, price = (values.pop(column) for column in REQUIRED)
     return ImportRow(line, sku, name, price, cast(OptionalValues, values))
 
@@ -276,13 +291,25 @@ def _price_or_none(cell: str, currency: str) -> int | None:
     return _price(cell, currency) if cell.strip() else None
 
 
-def _stock(cell: str, _currency: str) -> int | None:
+def _whole(cell: str, highest: int) -> int | None:
     text = cell.strip()
     if not text:
         return None
-    if not (_WHOLE.fullmatch(text) and int(text) <= MAX_STOCK):
-        raise NotText(f"A whole number from 0 to {MAX_STOCK}.")
+    if not (_WHOLE.fullmatch(text) and int(text) <= highest):
+        raise NotText(f"A whole number from 0 to {highest}.")
     return int(text)
+
+
+def _tax_class(cell: str) -> str | None:
+    return clean(unescape(cell), 0, MAX_TAX_CLASS).casefold()[:MAX_TAX_CLASS] or None
+
+
+def _truth(cell: str) -> bool | None:
+    """Whether a cell says yes, as people and spreadsheets of several languages write it."""
+    word = cell.strip()[:10].casefold()
+    if word not in _TRUTHS:
+        raise NotText("true or false.")
+    return _TRUTHS[word]
 
 
 def _same_currency(cell: str, currency: str) -> None:
@@ -313,9 +340,12 @@ _READERS: Mapping[str, Callable[[str, str], object]] = {
     "sku": lambda cell, _: _read_sku(cell),
     "name": lambda cell, _: clean(unescape(cell), 1, MAX_NAME),
     "price": _price,
-    "stock": _stock,
+    "stock": lambda cell, _: _whole(cell, MAX_STOCK),
     "description": lambda cell, _: clean(unescape(cell), 0, MAX_DESCRIPTION, lines=True),
     "category": lambda cell, _: read_path(unescape(cell)),
     "compare_at_price": _price_or_none,
     "currency": _same_currency,
+    "tax_class": lambda cell, _: _tax_class(cell),
+    "weight": lambda cell, _: _whole(cell, MAX_WEIGHT),
+    "requires_shipping": lambda cell, _: _truth(cell),
 }

@@ -8,17 +8,19 @@ from app.db.bulk import insert_rows, reserve_ids, update_rows
 from app.domain.catalogue.listing import Offer, listing_columns
 from app.domain.catalogue.product_input import Option
 from app.domain.catalogue.variant_rules import options_key
+from app.domain.pricing.model import STANDARD
 from app.models import Product, StockMovement, Variant
 
 
 @dataclass
 class NewVariant:
-    """A variant to be added: price in minor units, stock in units on hand."""
+    """A variant to be added: price in minor units, stock in units on hand, weight in grams."""
 
     sku: str
     price: int
     stock: int = 0
     options: dict[str, str] = field(default_factory=dict)
+    weight: int = 0
 
 
 @dataclass
@@ -33,26 +35,29 @@ class NewProduct:
     category_id: int | None = None
     compare_at_price: int | None = None
     options: list[Option] = field(default_factory=list)
+    tax_class: str = STANDARD
+    requires_shipping: bool = True
 
 
 @dataclass(frozen=True)
 class VariantChange:
-    """A variant's new price and stock, and by how much the stock changes."""
+    """A variant's new price, stock and weight, and by how much the stock changes."""
 
     variant_id: int
     price: int
     on_hand: int
+    weight: int
     delta: int
 
 
 _PRODUCT = (
     "id", "name", "slug", "description", "category_id", "compare_at_price", "options",
-    "is_active", "version", "created_at", "updated_at",
+    "is_active", "version", "created_at", "updated_at", "tax_class", "requires_shipping",
     "price", "name_key", "search_title", "search_body",
 )  # fmt: skip
 _VARIANT = (
     "id", "product_id", "sku", "options", "options_key", "price", "on_hand", "allocated",
-    "is_active", "position", "created_at",
+    "is_active", "position", "created_at", "weight",
 )  # fmt: skip
 _MOVEMENT = ("variant_id", "on_hand_delta", "allocated_delta", "reason", "at")
 
@@ -78,9 +83,9 @@ def add_products(products: Sequence[NewProduct], reason: str) -> None:
 
 
 def change_variants(changes: Sequence[VariantChange], reason: str, at: datetime) -> None:
-    """Set price and stock of variants that the caller has locked, and write the ledger."""
-    rows = [(change.variant_id, change.price, change.on_hand) for change in changes]
-    update_rows(Variant, ("price", "on_hand"), rows)
+    """Set price, stock and weight of variants that the caller has locked, and write the ledger."""
+    rows = [(row.variant_id, row.price, row.on_hand, row.weight) for row in changes]
+    update_rows(Variant, ("price", "on_hand", "weight"), rows)
     movements = [
         (change.variant_id, change.delta, 0, reason, at) for change in changes if change.delta
     ]
@@ -94,6 +99,7 @@ def _product_row(product_id: int, product: NewProduct) -> tuple[object, ...]:
     return (
         product_id, product.name, product.slug, product.description, product.category_id,
         product.compare_at_price, product.options, True, 1, product.created_at, product.created_at,
+        product.tax_class, product.requires_shipping,
         *listing_columns(product.name, product.description, offers),
     )  # fmt: skip
 
@@ -103,5 +109,5 @@ def _variant_row(
 ) -> tuple[object, ...]:
     return (
         variant_id, product_id, variant.sku, variant.options, options_key(variant.options),
-        variant.price, variant.stock, 0, True, position, at,
+        variant.price, variant.stock, 0, True, position, at, variant.weight,
     )  # fmt: skip

@@ -25,7 +25,8 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
     query = (
         select(
             Variant.sku, Product.name, Variant.price, Variant.on_hand, Product.description,
-            Product.category_id, Product.compare_at_price,
+            Product.category_id, Product.compare_at_price, Product.tax_class, Variant.weight,
+            Product.requires_shipping,
         )
         .join(Product, Product.id == Variant.product_id)
         .where(Variant.deleted_at.is_(None), Product.deleted_at.is_(None))
@@ -36,10 +37,14 @@ def product_rows(currency: str, inactive: bool = False) -> Iterator[tuple[str, .
         query = query.where(IS_PURCHASABLE)
     paths = {id_: write_path(path) for id_, path in load_paths().items()}
     for row in db.session.execute(query):
-        sku, name, price, on_hand, description, category_id, compare_at = row
+        sku, name, price, on_hand, description, category_id, compare_at, *more = row
+        tax_class, weight, requires_shipping = more
         was = "" if compare_at is None else to_text(compare_at, currency)
         path = paths.get(category_id or 0, "")
         # The import takes one apostrophe away, by which people mean text. `CsvWriter` adds it to formulas.
         is_mistaken = sku.startswith("'") or is_shortened(sku)
         sku = f"'{sku}" if is_mistaken and escape(sku) == sku else sku
-        yield sku, name, to_text(price, currency), str(on_hand), description, path, was, currency
+        yield (
+            sku, name, to_text(price, currency), str(on_hand), description, path, was, currency,
+            tax_class, str(weight), "true" if requires_shipping else "false",
+        )  # fmt: skip

@@ -35,8 +35,8 @@ IMPORTED = "product.imported"
 REFERENCE = "import"
 """The field of an audit event that says to which import it belongs."""
 _PRODUCT_COLUMNS = (
-    "name", "description", "category_id", "compare_at_price", "version", "updated_at",
-    "price", "name_key", "search_title", "search_body",
+    "name", "description", "category_id", "compare_at_price", "tax_class", "requires_shipping",
+    "version", "updated_at", "price", "name_key", "search_title", "search_body",
 )  # fmt: skip
 
 
@@ -196,11 +196,15 @@ def _create_products(variants: Sequence[VariantState], now: datetime) -> None:
         NewProduct(
             name=product.name,
             slug=slug,
-            variants=[NewVariant(variant.sku, variant.price, variant.on_hand)],
+            variants=[
+                NewVariant(variant.sku, variant.price, variant.on_hand, weight=variant.weight)
+            ],
             created_at=now,
             description=product.description,
             category_id=product.category_id,
             compare_at_price=product.compare_at_price,
+            tax_class=product.tax_class,
+            requires_shipping=product.requires_shipping,
         )
         for variant, product, slug in zip(variants, values, slugs, strict=True)
     ]
@@ -228,12 +232,12 @@ def write_changes(
     """Write variants that differ from their values `before`, by SKU; their rows are locked."""
     changes, products = [], {}
     for variant in variants:
-        old, price, on_hand = before[variant.sku], variant.price, variant.on_hand
-        if (price, on_hand) != (old.price, old.on_hand):
-            change = VariantChange(variant.id or 0, price, on_hand, on_hand - old.on_hand)
-            changes.append(change)
+        old, new = before[variant.sku], variant.values
+        if new[:3] != old[:3]:
+            delta = new.on_hand - old.on_hand
+            changes.append(VariantChange(variant.id or 0, *new[:3], delta))
         product = variant.product
-        if product.id and (price, product.values) != (old.price, old.product):
+        if product.id and new._replace(on_hand=0) != old._replace(on_hand=0):
             products[product.id] = product
     change_variants(changes, REASON, now)
     offers = search_keys.offers_of(list(products)) if products else {}

@@ -10,6 +10,7 @@ from app.db.bulk import among
 from app.domain.catalogue.category_path import Path, write_path
 from app.domain.catalogue.csv_rows import ImportRow
 from app.domain.catalogue.listing import Offer
+from app.domain.pricing.model import STANDARD
 from app.extensions import db
 from app.models import Product, Variant
 from app.services.catalogue.category_paths import AmbiguousCategory, CategoryPaths
@@ -23,6 +24,8 @@ class ProductValues(NamedTuple):
     description: str = ""
     category_id: int | None = None
     compare_at_price: int | None = None
+    tax_class: str = STANDARD
+    requires_shipping: bool = True
 
 
 class VariantValues(NamedTuple):
@@ -30,6 +33,7 @@ class VariantValues(NamedTuple):
 
     price: int
     on_hand: int
+    weight: int
     product: ProductValues
 
 
@@ -58,16 +62,18 @@ class VariantState:
     allocated: int
     product: ProductState
     is_active: bool = True
+    weight: int = 0
 
     @property
     def values(self) -> VariantValues:
-        return VariantValues(self.price, self.on_hand, self.product.values)
+        return VariantValues(self.price, self.on_hand, self.weight, self.product.values)
 
     def audit_state(self, values: VariantValues) -> dict[str, object]:
         """These values of the variant under the names that the audit trail has for them."""
         return {
             f"variants.{self.id}.price": values.price,
             f"variants.{self.id}.on_hand": values.on_hand,
+            f"variants.{self.id}.weight": values.weight,
             **values.product._asdict(),
         }
 
@@ -79,16 +85,19 @@ def by_column(values: VariantValues, tree: CategoryPaths) -> dict[str, object]:
         "name": product.name,
         "price": values.price,
         "stock": values.on_hand,
+        "weight": values.weight,
         "category": write_path(tree.path_of.get(product.category_id or 0, ())),
         "compare_at_price": product.compare_at_price,
         "description": product.description,
+        "tax_class": product.tax_class,
+        "requires_shipping": product.requires_shipping,
     }
 
 
 def apply_row(row: ImportRow, variant: VariantState, tree: CategoryPaths) -> Collection[str]:
     """Change a variant as a row says.
 
-    If its product has several variants, or the variant is inactive, only its price and stock
+    If its product has several variants, or the variant is inactive, only its price, stock and weight
     change, since the other columns belong to the product. Returns the other columns whose values
     in the row differ; they are ignored.
 
@@ -100,18 +109,21 @@ def apply_row(row: ImportRow, variant: VariantState, tree: CategoryPaths) -> Col
     if on_hand < variant.allocated:
         raise RowRefused(f"stock: {variant.allocated} are promised to orders.")
     product = variant.product
+    weight = row.optional.get("weight", variant.weight)
     if not (product.has_one_variant and variant.is_active):
-        variant.on_hand, variant.price = on_hand, row.price
+        variant.on_hand, variant.price, variant.weight = on_hand, row.price, weight
         return _ignored_columns(row, product.values, tree)
     values, category_id = product.values, product.values.category_id
     if "category" in row.optional:
         category_id = _category(row.optional["category"], category_id, tree)
-    variant.on_hand, variant.price = on_hand, row.price
+    variant.on_hand, variant.price, variant.weight = on_hand, row.price, weight
     product.values = ProductValues(
         row.name,
         row.optional.get("description", values.description),
         category_id,
         row.optional.get("compare_at_price", values.compare_at_price),
+        row.optional.get("tax_class", values.tax_class),
+        row.optional.get("requires_shipping", values.requires_shipping),
     )
     return ()
 
@@ -129,6 +141,9 @@ def _ignored_columns(row: ImportRow, values: ProductValues, tree: CategoryPaths)
         "description": optional.get("description", values.description) != values.description,
         "compare_at_price": optional.get("compare_at_price", values.compare_at_price)
         != values.compare_at_price,
+        "tax_class": optional.get("tax_class", values.tax_class) != values.tax_class,
+        "requires_shipping": optional.get("requires_shipping", values.requires_shipping)
+        != values.requires_shipping,
         "name": row.name != values.name,
     }
     if "category" in optional:
@@ -149,7 +164,7 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, VariantState]:
     """
     query = select(
         Variant.id, Variant.product_id, Variant.sku, Variant.price, Variant.on_hand,
-        Variant.allocated, Variant.is_active,
+        Variant.allocated, Variant.is_active, Variant.weight,
     ).where(among(Variant.sku, skus), Variant.deleted_at.is_(None)).order_by(Variant.id)  # fmt: skip
     if lock:
         _lock_products(skus)
@@ -159,7 +174,7 @@ def load(skus: Sequence[str], lock: bool) -> dict[str, VariantState]:
     return {
         row.sku: VariantState(
             row.id, row.sku, row.price, row.on_hand, row.allocated, products[row.product_id],
-            row.is_active,
+            row.is_active, row.weight,
         )
         for row in rows
     }  # fmt: skip
@@ -179,7 +194,7 @@ def _load_products(ids: set[int]) -> dict[int, ProductState]:
     offers = offers_of(ids)
     query = select(
         Product.id, Product.version, Product.name, Product.description, Product.category_id,
-        Product.compare_at_price,
+        Product.compare_at_price, Product.tax_class, Product.requires_shipping,
     ).where(among(Product.id, ids))  # fmt: skip
     return {
         id_: ProductState(id_, ProductValues._make(values), version, _has_one(offers[id_]))

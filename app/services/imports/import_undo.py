@@ -157,7 +157,7 @@ def _fields(changes: Changes) -> Changes:
     return {
         name: pair
         for name, pair in changes.items()
-        if name in ProductValues._fields or name.endswith(".price")
+        if name in ProductValues._fields or name.endswith((".price", ".weight"))
     }
 
 
@@ -166,10 +166,10 @@ def _set(name: str, value: object, group: Sequence[VariantState]) -> None:
         product = group[0].product
         product.values = ProductValues(**{**product.values._asdict(), name: value})
         return
-    variant_id = int(name.split(".")[1])
+    _variants, variant_id, field = name.split(".")
     for variant in group:
-        if variant.id == variant_id and isinstance(value, int):
-            variant.price = value
+        if variant.id == int(variant_id) and isinstance(value, int):
+            setattr(variant, field, value)
 
 
 def _advance(

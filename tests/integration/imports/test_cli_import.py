@@ -423,3 +423,34 @@ def test_a_changed_product_is_read_fresh(shop, anyone, run):
     run("sku,name,price", "M-1,Renamed,6.00")
 
     assert anyone.get(f"/api/products/{row.id}").json["name"] == "Renamed"
+
+
+def test_what_pricing_needs_comes_in_and_is_undone(shop, run):
+    factories.product(sku="OLD", price=950, name="Book")
+    header = "sku,name,price,tax_class,weight,requires_shipping"
+    result = run(header, "OLD,Book,9.50,reduced,350,", "NEW,Voucher,20.00,zero,,false")
+    assert figures(result) == (1, 1, 0, 0, 0)
+
+    variant, product = article("OLD")
+    assert (product.tax_class, variant.weight, product.requires_shipping) == ("reduced", 350, True)
+    assert product.version == 2
+    variant, product = article("NEW")
+    assert (product.tax_class, variant.weight, product.requires_shipping) == ("zero", 0, False)
+    assert figures(run(header, "OLD,Book,9.50,reduced,350,", "NEW,Voucher,20.00,zero,,false")) == (
+        0, 0, 2, 0, 0,
+    )  # fmt: skip
+
+    reference = result.stdout.split("undo-import ")[1].split()[0]
+    assert shop.test_cli_runner().invoke(args=["undo-import", reference]).exit_code == 0
+    variant, product = article("OLD")
+    assert (product.tax_class, variant.weight) == ("standard", 0)
+
+
+def test_the_weight_of_one_of_several_variants_is_its_own(run):
+    sizes = [{"sku": "S", "options": {"Size": "S"}}, {"sku": "L", "options": {"Size": "L"}}]
+    factories.product_with_variants(sizes)
+    run("sku,name,price,weight,tax_class", "S,Shirt,10.00,180,reduced")
+
+    assert article("S")[0].weight == 180
+    assert article("L")[0].weight == 0
+    assert article("S")[1].tax_class == "standard"

@@ -407,3 +407,39 @@ def test_a_second_byte_order_mark_is_no_part_of_the_header():
     (row,) = ProductList(open_text(file), "USD")
 
     assert row.sku == "A"
+
+
+PRICING = f"{HEADER},tax_class,weight,requires_shipping"
+
+
+def test_what_pricing_needs_is_read():
+    row, empty = read("A-1,Book,9.50,,,,,,Reduced,350,no", "A-2,Book,9.50,,,,,,,,", header=PRICING)
+
+    names = ("tax_class", "weight", "requires_shipping")
+    assert [row.optional[name] for name in names] == ["reduced", 350, False]
+    assert not empty.optional.keys() & set(names)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("TRUE", True), ("1", True), ("falsch", False), ("Vrai", True)]
+)
+def test_spreadsheets_write_truth_in_their_language(word, value):
+    (row,) = read(f"A-1,Book,9.50,,,,,,,,{word}", header=PRICING)
+
+    assert row.optional["requires_shipping"] is value
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (",-1,", "weight: A whole number from 0 to 10000000."),
+        (",1.5,", "weight: A whole number from 0 to 10000000."),
+        (",10000001,", "weight: A whole number from 0 to 10000000."),
+        (f"{'x' * 51},,", "tax_class: Between 0 and 50 characters."),
+        (",,perhaps", "requires_shipping: true or false."),
+    ],
+)
+def test_what_pricing_cannot_have_is_refused(cells, reason):
+    (row,) = read(f"A-1,Book,9.50,,,,,,{cells}", header=PRICING)
+
+    assert row == BadRow(2, reason)
