@@ -17,7 +17,7 @@ from app.domain.people.actor import SYSTEM
 from app.services.accounts import password_hashing
 from app.services.operations import store_service
 from app.services.operations.store_service import SettingsInput
-from app.services.seeding import generated, seed_service, written
+from app.services.seeding import demo_prices, generated, seed_service, written
 from app.services.seeding import orders as past_orders
 
 MAX_ROWS = 1_000_000
@@ -42,7 +42,11 @@ Fill = Callable[[int, str, int, datetime], int]
 @click.option("--random-seed", type=int, default=1, help="For another choice of made-up things.")
 @click.option("--reset", is_flag=True, help="Empty all tables first, the ledger too.")
 @click.option("--yes", is_flag=True, help="Do not ask before --reset.")
-@click.option("--plain", is_flag=True, help="Leave the shop's settings as they are.")
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Leave the settings as they are, and add no taxes, shipping or promotions.",
+)
 @click.option(
     "--in-production",
     is_flag=True,
@@ -105,6 +109,7 @@ def _create_demo(random_seed: int, plain: bool) -> bool:
         is_new = seed_service.create_demo(currency, customer, admin, random_seed)
         if is_new and not plain:
             _set_up_seller()
+            _set_up_prices(currency)
         return is_new
 
     return in_transaction(create)
@@ -114,6 +119,12 @@ def _set_up_seller() -> None:
     """Store the demo shop's settings, unless somebody has set up the shop already."""
     if store_service.settings().version == 1:
         store_service.update_settings(SYSTEM, cast(SettingsInput, seed_service.DEMO_SELLER))
+
+
+def _set_up_prices(currency: str) -> None:
+    """Add the demo shop's taxes, shipping and code, unless somebody has begun to set up such things."""
+    if not demo_prices.exist():
+        demo_prices.add(currency)
 
 
 def _fill(what: str, target: int, count: Callable[[], int], fill: Fill, seed: int) -> int:
@@ -140,3 +151,5 @@ def _report(changed: bool) -> None:
         ("admin", seed_service.DEMO_ADMIN),
     ):
         click.echo(f"  demo {what}: {email} / {password}")
+    if demo_prices.has_code():
+        click.echo(f"  demo code: {demo_prices.CODE}")

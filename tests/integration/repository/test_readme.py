@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from decimal import Decimal
 
 import pytest
 
@@ -22,14 +23,26 @@ def test_the_tour_does_what_it_says(app, environ):
             ["sh", "-c", tour(address)], capture_output=True, text=True, timeout=60, check=True
         )
 
-    categories, found, cart, first, again, *steps, refusal = answers(run.stdout)
+    categories, found, cart, with_code, quote, first, again, *steps, refusal = answers(run.stdout)
     assert categories["total"] >= 5
     assert found["total"] >= 1
     assert cart["item_count"] == 1
+    assert with_code["discounts"][0]["code"] == "WELCOME10"
+    assert quote["discount_total"] == with_code["discount_total"]
     assert first == again
+    assert first["shipping_method"]["name"] == "International"
+    assert first["total"] == quote_total(quote, first)
     assert first["status"] == "pending"
     assert [step["status"] for step in steps] == ["processing", "shipped", "delivered"]
     assert refusal["code"] == "illegal_transition"
+
+
+def quote_total(quote: dict, order: dict) -> str:
+    """What a quote without a method comes to with the one that was ordered."""
+    way = next(
+        way for way in quote["shipping_methods"] if way["id"] == order["shipping_method"]["id"]
+    )
+    return str(Decimal(quote["total"]) + Decimal(way["price"]))
 
 
 def tour(address: str) -> str:
