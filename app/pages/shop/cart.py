@@ -9,8 +9,9 @@ from marshmallow import fields as ma
 from marshmallow.validate import Range
 
 from app.db.unit_of_work import in_transaction
+from app.domain.countries import COUNTRIES
 from app.domain.people.buyer import Buyer
-from app.errors import NotFound, unless_refused
+from app.errors import Invalid, NotFound, unless_refused
 from app.models import MAX_QUANTITY
 from app.pages import cookies
 from app.pages.blueprint import PageBlueprint, see_other
@@ -18,12 +19,15 @@ from app.pages.csrf import any_account
 from app.pages.formats import number
 from app.pages.forms import EMPTY, Form, parse_whole
 from app.pages.layout import page
-from app.schemas.base import ShopSchema
+from app.schemas.base import ShopSchema, store_currency
 from app.schemas.promotions import CartCodeSchema
-from app.services.buying import cart_codes, cart_contents, cart_service
+from app.services.buying import cart_codes, cart_contents, cart_service, quotes
 from app.services.buying.cart_codes import NO_DISCOUNTS
-from app.services.buying.cart_pricing import REFUSALS
+from app.services.buying.cart_pricing import REFUSALS, CartPricing
+from app.services.buying.quotes import QuoteRequest
+from app.services.pricing import setup as pricing_setup
 from app.web.limits import rate_limits
+from app.web.order_sums import sums_of
 from app.web.redirects import safe_target
 
 blp = PageBlueprint("cart_page", __name__)
@@ -73,6 +77,7 @@ def _cart(status: int = 200) -> Response:
     for warning in part.contents.warnings:
         warnings.setdefault(warning.variant_id, []).append(warning.detail)
     cart_id, buyer = part.contents.discounted_cart_id, cookies.page_buyer()
+    estimate, country = _estimate(buyer)
     discounts = cart_codes.discounts_of(cart_id, buyer.user_id) if cart_id else NO_DISCOUNTS
     return page(
         "cart.html",
@@ -83,8 +88,29 @@ def _cart(status: int = 200) -> Response:
         discounts=discounts,
         total=part.contents.subtotal - discounts.discount_total,
         reasons=REFUSALS,
+        estimate=estimate,
+        sums=sums_of(estimate.pricing, _method_name(estimate)) if estimate else None,
+        country=country,
+        asks_country=part.contents.items and pricing_setup.depends_on_place(),
         page_href=_page_href,
     )
+
+
+def _estimate(buyer: Buyer) -> tuple[CartPricing | None, str]:
+    """What the cart costs in the country of the address's `country`, shipped by the first method that is
+    offered; None without one, or where the cart cannot be ordered as it is."""
+    country = request.args.get("country", "")
+    if country not in COUNTRIES:
+        return None, ""
+    place = QuoteRequest(shipping_address={"country": country})
+    try:
+        return quotes.quote_with_method(buyer, place, store_currency()).cart, country
+    except Invalid:
+        return None, country
+
+
+def _method_name(cart: CartPricing) -> str | None:
+    return cart.pricing.method.name if cart.pricing.method else None
 
 
 def _page_number(values: Mapping[str, str]) -> int:

@@ -7,12 +7,11 @@ idempotency key: sent twice, it orders once.
 """
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import orjson
 from flask import Response, current_app, flash, request, url_for
-from marshmallow import EXCLUDE
+from marshmallow import EXCLUDE, Schema
 from marshmallow import fields as ma
 from marshmallow.validate import Range, Regexp
 from werkzeug.wrappers import Response as AnyResponse
@@ -31,10 +30,12 @@ from app.pages.layout import form_page
 from app.schemas.auth import Email
 from app.schemas.base import Money, ShopSchema, Text, store_currency
 from app.schemas.orders import MAX_NOTE, MAX_TOTAL
-from app.schemas.users import AddressSchema
+from app.schemas.settings import VatId
+from app.schemas.users import AddressSchema, PostalAddressSchema
 from app.services import user_service
 from app.services.accounts import address_service
 from app.services.buying import cart_contents, checkout_details, checkout_service, quotes
+from app.services.buying.addresses import ADDRESS_FIELDS
 from app.services.buying.cart_pricing import CartPricing
 from app.services.buying.checkout_details import CheckoutState
 from app.services.buying.checkout_service import OrderRequest, PlacedOrder
@@ -46,16 +47,20 @@ from app.web.callers.identity import current_actor
 from app.web.order_sums import sums_of
 
 blp = PageBlueprint("checkout_page", __name__)
+BILLING = "billing_address."
+"""What the names of the fields of the billing address begin with."""
 CHECKOUT, REVIEW = "checkout_page.show_checkout", "checkout_page.show_review"
 
 
 class NoteForm(ShopSchema):
-    """The note, the idempotency key and the total that the buyer saw."""
+    """What every order may have, the idempotency key, and the total that the buyer saw."""
 
     note = Text(MAX_NOTE, lines=True, load_default="")
     key = ma.String(validate=Regexp(r"[0-9a-f]{32}\Z"))
     expected_total = Money(high=MAX_TOTAL)
     shipping_method_id = ma.Integer(validate=Range(1, 2**63 - 1))
+    vat_id = VatId()
+    billing_address = ma.Nested(PostalAddressSchema)
 
 
 class NewAddressForm(AddressSchema, NoteForm):
@@ -72,6 +77,30 @@ class BookForm(NoteForm):
     """A customer's order to an address of the address book."""
 
     address_id = ma.Integer(required=True, validate=Range(1, 2**63 - 1))
+
+
+class CheckoutForm(Form):
+    """The form of an order. A billing address without any line is none."""
+
+    @property
+    def has_bill(self) -> bool:
+        """Whether anything is filled in about the bill."""
+        return bool(self.value("vat_id").strip() or self._billing_address())
+
+    def _load(self, schema: Schema) -> dict[str, Any]:
+        nested = ("billing_address", "vat_id")
+        names = {name for name in schema.load_fields if name not in nested}
+        body: dict[str, Any] = {n: value for n, value in self.values.items() if n in names}
+        if vat_id := self.value("vat_id").strip():
+            body["vat_id"] = vat_id
+        if address := self._billing_address():
+            body["billing_address"] = address
+        return self._read(schema, body)
+
+    def _billing_address(self) -> dict[str, str]:
+        lines = {name: self.value(f"{BILLING}{name}") for name in ADDRESS_FIELDS}
+        is_empty = not any(text.strip() for name, text in lines.items() if name != "country")
+        return {} if is_empty else lines
 
 
 LOOK_AGAIN = {
@@ -91,13 +120,13 @@ BOOK = BookForm(unknown=EXCLUDE)
 def show_checkout() -> AnyResponse:
     """The form for contact and address, with what was entered before."""
     state = _state()
-    return _details(Form((state and state.details) or {"address_id": _first_address()}))
+    return _details(CheckoutForm((state and state.details) or {"address_id": _first_address()}))
 
 
 @blp.post("/checkout")
 def enter() -> AnyResponse:
     """Take the checkout's form, and lead to its review."""
-    form = Form.from_request()
+    form = CheckoutForm.from_request()
     if not cart_contents.count_units(cookies.page_buyer()):
         return _nothing_to_order()
     order_request = form.carry_out(_schema(form), _order_request, extra_refusals=(NotFound,))
@@ -113,7 +142,7 @@ def show_review() -> AnyResponse:
     state = _state()
     if state is None or state.details is None:
         return _placed_already(state) or see_other(url_for(CHECKOUT))
-    form = Form(state.details)
+    form = CheckoutForm(state.details)
     if not cart_contents.count_units(cookies.page_buyer()):
         return _nothing_to_order()
     priced = form.carry_out(_schema(form), _price, extra_refusals=(NotFound,))
@@ -126,7 +155,7 @@ def show_review() -> AnyResponse:
 @blp.post("/checkout/order")
 def place() -> AnyResponse:
     """Turn the cart into an order, once for each idempotency key."""
-    form = Form.from_request()
+    form = CheckoutForm.from_request()
     number = form.carry_out(_schema(form), _place, extra_refusals=(NotFound,))
     if number is None:
         return _refused(form)
@@ -139,7 +168,7 @@ def start_again() -> Response:
     return see_other(url_for(CHECKOUT))
 
 
-def _details(form: Form) -> AnyResponse:
+def _details(form: CheckoutForm) -> AnyResponse:
     cart = cart_contents.read_cart_page(cookies.page_buyer()).contents
     if not cart.items:
         return _nothing_to_order()
@@ -157,6 +186,8 @@ def _review(form: Form, order_request: OrderRequest, priced: CartPricing, key: s
         cart=cart,
         address=_address(order_request),
         email=order_request.email or _user().email,
+        billing_address=order_request.billing_address,
+        vat_id=order_request.vat_id,
         total=to_text(priced.pricing.total, store_currency()),
         sums=sums_of(priced.pricing, method.name if method else None),
         offers=priced.pricing.offers,
@@ -176,13 +207,11 @@ def _price(values: dict[str, Any]) -> tuple[OrderRequest, CartPricing]:
     quote_request = QuoteRequest(
         order_request.shipping_address,
         order_request.address_id,
-        shipping_method_id=chosen if isinstance(chosen, int) else None,
+        order_request.billing_address,
+        chosen if isinstance(chosen, int) else None,
+        order_request.vat_id,
     )
-    cart = quotes.quote(buyer, quote_request, currency).cart
-    if cart.pricing.offers and cart.pricing.method is None:
-        first = replace(quote_request, shipping_method_id=cart.pricing.offers[0].method.id)
-        cart = quotes.quote(buyer, first, currency).cart
-    return order_request, cart
+    return order_request, quotes.quote_with_method(buyer, quote_request, currency).cart
 
 
 def _schema(form: Form) -> ShopSchema:
@@ -194,7 +223,7 @@ def _schema(form: Form) -> ShopSchema:
 def _order_request(values: dict[str, Any]) -> OrderRequest:
     """The order request of a form's fields; the remaining fields are the address."""
     values.pop("key", None)
-    names = ("email", "address_id", "note", "shipping_method_id")
+    names = ("email", "address_id", "note", "shipping_method_id", "vat_id", "billing_address")
     others = {name: values.pop(name) for name in names if name in values}
     expected = values.pop("expected_total", None)
     if "address_id" in others:
@@ -241,7 +270,7 @@ def _placed_already(state: CheckoutState | None) -> AnyResponse | None:
     return _confirmed(state.order_number, "This order is placed.")
 
 
-def _refused(form: Form) -> AnyResponse:
+def _refused(form: CheckoutForm) -> AnyResponse:
     """Show a refusal where the buyer can correct it: at the cart, the review or the form."""
     if form.code == "cart_empty" and (order := _placed_already(_state())):
         return order
@@ -253,7 +282,7 @@ def _refused(form: Form) -> AnyResponse:
     return _details(form)
 
 
-def _look_again(form: Form) -> AnyResponse:
+def _look_again(form: CheckoutForm) -> AnyResponse:
     """Show the review of a refused order with what this form has entered: meanwhile another tab or another
     browser may have entered something else, or the time to store it is over."""
     flash(LOOK_AGAIN[form.code], "error")
@@ -304,8 +333,11 @@ def _store(order_request: OrderRequest) -> None:
 
 def _entered(order_request: OrderRequest) -> dict[str, str]:
     """The fields of the form that make this order request, of the lengths that the schema allows."""
+    billing = order_request.billing_address or {}
     fields = {
         **(order_request.shipping_address or {}),
+        **{f"{BILLING}{name}": text for name, text in billing.items()},
+        "vat_id": order_request.vat_id,
         "address_id": order_request.address_id,
         "email": order_request.email,
         "note": order_request.note,

@@ -1,7 +1,7 @@
 """The quote: what the buyer's cart would cost as an order, with the choices that are made so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -47,6 +47,15 @@ def quote(buyer: Buyer, request: QuoteRequest, currency: str) -> Quote:
     cart = price_cart(cart_id, lines, choices, Customer(buyer.user_id))
     refuse_large(cart.pricing, currency)
     return Quote(lines, cart)
+
+
+def quote_with_method(buyer: Buyer, request: QuoteRequest, currency: str) -> Quote:
+    """As `quote`; where none of the methods that are offered is chosen, with the first of them."""
+    quoted = quote(buyer, request, currency)
+    offers = quoted.cart.pricing.offers
+    if not offers or quoted.cart.pricing.method is not None:
+        return quoted
+    return quote(buyer, replace(request, shipping_method_id=offers[0].method.id), currency)
 
 
 def _cart_of(buyer: Buyer) -> int:

@@ -33,6 +33,12 @@ _READ = prepared(
 )
 
 
+def depends_on_place() -> bool:
+    """Whether what an order costs depends on where it goes."""
+    setup = read_setup()
+    return setup.has_rates or setup.has_methods
+
+
 def read_setup() -> PricingSetup:
     """What has to be read to price a cart."""
     row = run(_READ).one_or_none()
