@@ -14,6 +14,8 @@ BLUEPRINTS = (
     "admin.catalogue.products", "admin.catalogue.product_pictures", "admin.catalogue.product_stock",
     "admin.catalogue.categories", "admin.catalogue.imports",
     "admin.customers", "admin.erasure", "admin.jobs", "admin.mail", "admin.security",
+    "admin.pricing.taxes", "admin.pricing.shipping", "admin.pricing.promotions",
+    "admin.pricing.promotion_codes", "admin.reports",
     "admin.settings", "admin.trail", "admin.webhooks",
 )  # fmt: skip
 

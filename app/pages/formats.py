@@ -13,6 +13,7 @@ from flask import Flask, current_app
 
 from app.domain.countries import COUNTRIES
 from app.domain.money import NotMoney, places, read_decimal, to_text
+from app.domain.pricing.percent import percent_text
 from app.schemas.base import store_currency
 from app.web.order_sums import sums_of
 
@@ -22,7 +23,7 @@ _GROUP_MARK = re.compile("(?<=[0-9])['’\u00a0\u202f ](?=[0-9]{3}(?![0-9]))")
 
 def register(app: Flask) -> None:
     """Register the filters."""
-    for template_filter in (money, amount, number, day, short_day, moment, country):
+    for template_filter in (money, amount, number, day, short_day, moment, country, percent):
         app.add_template_filter(template_filter)
     app.add_template_filter(sums_of, "sums")
 
@@ -93,6 +94,11 @@ def short_day(value: date) -> str:
 def moment(value: datetime) -> str:
     """The date and time (UTC) of an aware time."""
     return format_datetime(value, "medium", locale=_locale()) + " UTC"
+
+
+def percent(thousandths: int) -> str:
+    """A percentage from thousandths of a percent: `25,5 %` in de_DE."""
+    return f"{written_amount(percent_text(thousandths))} %"
 
 
 def country(code: str) -> str:

@@ -121,6 +121,11 @@ def parse_whole(text: str) -> int | str:
     return int(text) if _WHOLE.fullmatch(text.strip()) else text
 
 
+def parse_optional_whole(text: str) -> int | str | None:
+    """As `parse_whole`; None where nothing was written."""
+    return parse_whole(text) if text.strip() else None
+
+
 def _spell(seconds: int) -> str:
     if seconds < 90:
         return f"{seconds} seconds"

@@ -18,12 +18,11 @@ from app.domain.pricing.codes import (
     clean_code,
 )
 from app.domain.pricing.model import PROMOTION_KINDS
-from app.domain.pricing.percent import percent_text
 from app.domain.text import NotText
-from app.models import MAX_QUANTITY, Promotion
+from app.models import MAX_QUANTITY
 from app.schemas.base import Body, Flag, Money, Name, RowId, ShopSchema, Text, Whole
 from app.services.pricing.promotion_codes import MAX_COUNT, CodeView
-from app.services.pricing.promotion_service import PromotionView
+from app.services.pricing.promotion_service import PromotionView, written_value
 
 MAX_ARTICLES = 500
 MAX_USES = 10**9
@@ -147,7 +146,7 @@ def show_promotion(view: PromotionView, currency: str) -> dict[str, object]:
         "id": row.id,
         "name": row.name,
         "kind": row.kind,
-        "value": _show_value(row, currency),
+        "value": written_value(row, currency),
         **view.articles,
         "min_subtotal": to_text(row.min_subtotal, currency),
         **{name: getattr(row, name) for name in (*names, *limits)},
@@ -160,9 +159,3 @@ def show_promotion(view: PromotionView, currency: str) -> dict[str, object]:
 def show_code(code: CodeView) -> dict[str, object]:
     """A code as `PromotionCodeSchema` describes it."""
     return code._asdict()
-
-
-def _show_value(row: Promotion, currency: str) -> str | None:
-    if row.kind == "free_shipping":
-        return None
-    return to_text(row.value, currency) if row.kind == "fixed_amount" else percent_text(row.value)

@@ -25,6 +25,8 @@ NAVIGATION = (
     ("admin_products.list_products", "Products"),
     ("admin_categories.list_categories", "Categories"),
     ("admin_customers.list_customers", "Customers"),
+    ("admin_promotions.list_promotions", "Promotions"),
+    ("admin_reports.show", "Reports"),
     ("admin_imports.show", "Import"),
     ("admin_jobs.list_jobs", "Jobs"),
     ("admin_trail.list_events", "Audit trail"),

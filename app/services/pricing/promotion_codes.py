@@ -1,6 +1,6 @@
 """The codes of promotions, for staff."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
@@ -19,6 +19,7 @@ from app.services.pricing.promotion_service import get_promotion, lock_promotion
 OLDEST_FIRST = SortKey("oldest codes", PromotionCode.id, PromotionCode.id)
 MAX_COUNT = 10_000
 """Codes that are generated at once."""
+BATCH = 1000
 _COLUMNS = ("promotion_id", "code", "code_key", "limit_total", "uses", "created_at")
 
 
@@ -47,6 +48,15 @@ def views_of(codes: Sequence[PromotionCode]) -> list[CodeView]:
     ids = [code.id for code in codes]
     used = dict(db.session.execute(query.where(Redemption.code_id.in_(ids))).all())
     return [CodeView(code.id, code.code, code.limit_total, used.get(code.id, 0)) for code in codes]
+
+
+def iterate_codes(promotion_id: int) -> Iterator[CodeView]:
+    """All codes of a promotion, oldest first, read in batches. Raises NotFound."""
+    last, query = 0, _of(promotion_id).order_by(PromotionCode.id).limit(BATCH)
+    while codes := db.session.scalars(query.where(PromotionCode.id > last)).all():
+        yield from views_of(codes)
+        last = codes[-1].id
+        db.session.expunge_all()
 
 
 def add_code(

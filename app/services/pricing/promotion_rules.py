@@ -92,7 +92,7 @@ def rules_for(cart: Cart, customer: Customer, locks: bool = False) -> Rules:
         locks: whether promotions and codes with limits are locked, in the order of their ids.
     """
     now = utc_now()
-    ancestors = _ancestors(cart.category_ids)
+    ancestors = ancestors_of(cart.category_ids)
     entered = _entered_codes(cart.id)
     ids = {row.promotion_id for row in entered if row.promotion_id is not None}
     rows = _promotions(cart, ids, ancestors, now)
@@ -107,7 +107,7 @@ def rules_for(cart: Cart, customer: Customer, locks: bool = False) -> Rules:
     articles = _articles(rows)
     promotions = []
     for id_, row in rows.items():
-        promotion = _promotion(row, articles[id_])
+        promotion = rule_of(row, articles[id_])
         if promotion is None:
             continue
         if not row.needs_code and id_ not in ids and not _is_used_up(row, used_up):
@@ -141,7 +141,8 @@ def _entered_codes(cart_id: int) -> list[_EnteredCode]:
     return [_EnteredCode._make(row) for row in db.session.execute(query)]
 
 
-def _ancestors(category_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+def ancestors_of(category_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+    """Each of these categories with itself and all above it."""
     if not category_ids:
         return {}
     first = select(Category.id.label("leaf"), Category.id, Category.parent_id).where(
@@ -298,7 +299,7 @@ def _articles(rows: Mapping[int, Promotion]) -> Mapping[int, list[Any]]:
     return articles
 
 
-def _promotion(row: Promotion, articles: Iterable[Any]) -> pricing.Promotion | None:
+def rule_of(row: Promotion, articles: Iterable[Any]) -> pricing.Promotion | None:
     """A promotion as the engine takes it; None where all articles of a part are deleted."""
     ids: dict[tuple[str, str], set[int]] = defaultdict(set)
     parts = set()

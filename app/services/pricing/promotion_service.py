@@ -10,9 +10,9 @@ from sqlalchemy.orm import selectinload
 from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.domain.catalogue.category_tree import with_descendants
 from app.domain.clock import utc_now
-from app.domain.money import NotMoney, to_minor
+from app.domain.money import NotMoney, to_minor, to_text
 from app.domain.people.actor import Actor
-from app.domain.pricing.percent import WHOLE, NotPercent, read_percent
+from app.domain.pricing.percent import WHOLE, NotPercent, percent_text, read_percent
 from app.errors import Invalid, NotFound
 from app.extensions import db
 from app.models import (
@@ -133,6 +133,40 @@ def edit_promotion(
     db.session.flush()
     trail.record(actor, "promotion.edited", promotion.id, before, _state(promotion))
     return views_of([promotion])[0]
+
+
+def end_promotion(actor: Actor, promotion_id: int, currency: str) -> PromotionView:
+    """End a promotion now; one that has not begun is switched off. Its codes are answered as expired.
+
+    Raises:
+        NotFound: there is no such promotion.
+    """
+    now, starts_at = utc_now(), lock_promotion(promotion_id).starts_at
+    has_begun = starts_at is None or starts_at < now
+    changes: PromotionInput = {"ends_at": now} if has_begun else {"is_active": False}
+    return edit_promotion(actor, promotion_id, changes, currency)
+
+
+def duplicate_promotion(actor: Actor, promotion_id: int, currency: str) -> PromotionView:
+    """Add a promotion with the same rule and without codes, switched off.
+
+    Raises:
+        NotFound: there is no such promotion.
+        Invalid: articles of it were deleted.
+    """
+    view = get_promotion(promotion_id)
+    row = view.promotion
+    fields: dict[str, object] = {**{name: getattr(row, name) for name in COLUMNS}, **view.articles}
+    fields |= {"name": f"Copy of {row.name}"[:200], "is_active": False}
+    fields["value"] = written_value(row, currency)
+    return create_promotion(actor, cast(PromotionInput, fields), currency)
+
+
+def written_value(row: Promotion, currency: str) -> str | None:
+    """The value of a promotion as it is given: a percentage, or an amount of money; None of free shipping."""
+    if row.kind == "free_shipping":
+        return None
+    return to_text(row.value, currency) if row.kind == "fixed_amount" else percent_text(row.value)
 
 
 def delete_promotion(actor: Actor, promotion_id: int) -> None:

@@ -1,6 +1,7 @@
 """Shipping methods: what staff set, and those that ship to a place."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import ScalarSelect, Select, String, and_, bindparam, case, or_, select
@@ -64,6 +65,15 @@ def _list_query(destination: Destination | None, is_admin: bool) -> Select[Shipp
     if destination is not None or not is_admin:
         query = query.where(ShippingMethod.is_active)
     return query
+
+
+def methods_of(zone_ids: Collection[int]) -> Mapping[int, Sequence[ShippingMethod]]:
+    """The methods of these zones by position, by the zone."""
+    query = select(ShippingMethod).where(ShippingMethod.zone_id.in_(zone_ids))
+    methods = defaultdict(list)
+    for method in db.session.scalars(query.order_by(*IN_ORDER.order_by())):
+        methods[method.zone_id].append(method)
+    return methods
 
 
 def get_method(method_id: int) -> ShippingMethod:

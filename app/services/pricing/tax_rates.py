@@ -9,6 +9,7 @@ from app.db.paging import Page, Slice, SortKey, fetch_page, fetch_slice
 from app.db.prepared import prepared, run
 from app.domain.people.actor import Actor
 from app.domain.pricing import model as pricing
+from app.domain.pricing.starter_rates import StarterSet
 from app.errors import Conflict
 from app.extensions import db
 from app.models import TaxRate
@@ -58,6 +59,25 @@ def create_rate(actor: Actor, fields: TaxRateInput) -> TaxRate:
     db.session.flush()
     trail.record(actor, "tax_rate.created", rate.id, {}, _state(rate))
     return rate
+
+
+def add_starter_set(actor: Actor, starter: StarterSet) -> int:
+    """Add the rates of a set that are not there yet; how many were added. Those of the shop stay."""
+    countries = {rate.country for rate in starter.rates}
+    key = (TaxRate.country, TaxRate.region, TaxRate.tax_class, TaxRate.name)
+    known = {
+        tuple(row) for row in db.session.execute(select(*key).where(TaxRate.country.in_(countries)))
+    }
+    rates = [
+        TaxRate(**rate._asdict(), is_active=starter.is_active)
+        for rate in starter.rates
+        if (rate.country, rate.region, rate.tax_class, rate.name) not in known
+    ]
+    db.session.add_all(rates)
+    db.session.flush()
+    for rate in rates:
+        trail.record(actor, "tax_rate.created", rate.id, {}, _state(rate))
+    return len(rates)
 
 
 def edit_rate(actor: Actor, rate_id: int, changes: TaxRateInput) -> TaxRate:

@@ -167,6 +167,44 @@ GET       /admin/mail/templates/<template>                  401   403   403   20
 GET       /admin/mail/templates/<template>/html             401   403   403   200         401     401    401
 # app/pages/admin/security.py
 GET       /admin/security                                   401   403   403   200         401     401    401
+# app/pages/admin/pricing/taxes.py
+GET       /admin/settings/taxes                             401   403   403   200         401     401    401
+POST      /admin/settings/taxes/starter-set                 401   403   403   303         401     401    401
+GET       /admin/settings/taxes/new                         401   403   403   200         401     401    401
+POST      /admin/settings/taxes/new                         401   403   403   303         401     401    401
+GET       /admin/settings/taxes/<rate_id>                   401   403   403   200         401     401    401
+POST      /admin/settings/taxes/<rate_id>                   401   403   403   303         401     401    401
+POST      /admin/settings/taxes/<rate_id>/delete            401   403   403   303         401     401    401
+# app/pages/admin/pricing/shipping.py: the zone has a method
+GET       /admin/settings/shipping                          401   403   403   200         401     401    401
+GET       /admin/settings/shipping/zones/new                401   403   403   200         401     401    401
+POST      /admin/settings/shipping/zones/new                401   403   403   303         401     401    401
+GET       /admin/settings/shipping/zones/<zone_id>          401   403   403   200         401     401    401
+POST      /admin/settings/shipping/zones/<zone_id>          401   403   403   303         401     401    401
+POST      /admin/settings/shipping/zones/<zone_id>/delete   401   403   403   409         401     401    401
+GET       /admin/settings/shipping/methods/new              401   403   403   200         401     401    401
+POST      /admin/settings/shipping/methods/new              401   403   403   303         401     401    401
+GET       /admin/settings/shipping/methods/<method_id>      401   403   403   200         401     401    401
+POST      /admin/settings/shipping/methods/<method_id>      401   403   403   303         401     401    401
+POST      /admin/settings/shipping/methods/<method_id>/delete 401 403   403   303         401     401    401
+# app/pages/admin/pricing/promotions.py
+GET       /admin/promotions                                 401   403   403   200         401     401    401
+GET       /admin/promotions/new                             401   403   403   200         401     401    401
+POST      /admin/promotions/new                             401   403   403   303         401     401    401
+GET       /admin/promotions/<promotion_id>                  401   403   403   200         401     401    401
+POST      /admin/promotions/<promotion_id>                  401   403   403   303         401     401    401
+POST      /admin/promotions/<promotion_id>/end              401   403   403   303         401     401    401
+POST      /admin/promotions/<promotion_id>/duplicate        401   403   403   303         401     401    401
+POST      /admin/promotions/<promotion_id>/delete           401   403   403   303         401     401    401
+GET       /admin/promotions/<promotion_id>/preview          401   403   403   200         401     401    401
+# app/pages/admin/pricing/promotion_codes.py
+POST      /admin/promotions/<promotion_id>/codes            401   403   403   303         401     401    401
+POST      /admin/promotions/<promotion_id>/codes/remove     401   403   403   303         401     401    401
+GET       /admin/promotions/<promotion_id>/codes/export.csv 401   403   403   200         401     401    401
+# app/pages/admin/reports.py
+GET       /admin/reports                                    401   403   403   200         401     401    401
+GET       /admin/reports/sales.csv                          401   403   403   200         401     401    401
+GET       /admin/reports/taxes.csv                          401   403   403   200         401     401    401
 # app/pages/admin/settings.py
 GET       /admin/settings                                   401   403   403   200         401     401    401
 POST      /admin/settings                                   401   403   403   303         401     401    401
@@ -185,6 +223,10 @@ def _variant(world: Any) -> str:
     return str(world.product.variants[0].id)
 
 
+def _method(world: Any) -> dict[str, str]:
+    return {"name": "Sled", "zone_id": str(world.zone_id), "basis": "flat", "rates.0.price": "5"}
+
+
 VARIANT = {"variants.0.price": "10", "variants.0.on": "1"}
 BODIES = {
     "POST /login": lambda world: {"data": {"email": world.email, "password": PASSWORD}},
@@ -200,6 +242,21 @@ BODIES = {
         current_password=PASSWORD, new_password="a rather different phrase"
     ),
     "POST /account/close": form(password=PASSWORD),
+    "POST /admin/settings/taxes/starter-set": form(set="ch"),
+    "POST /admin/settings/taxes/new": lambda world: {
+        "data": {"name": world.unused()[:60], "country": "AQ", "rate": "19"}
+    },
+    "POST /admin/settings/taxes/<rate_id>": form(name="VAT", country="AQ", region="R9", rate="19"),
+    "POST /admin/settings/shipping/zones/new": form(name="Nowhere"),
+    "POST /admin/settings/shipping/zones/<zone_id>": form(name="Ice"),
+    "POST /admin/settings/shipping/methods/new": lambda world: {"data": _method(world)},
+    "POST /admin/settings/shipping/methods/<method_id>": lambda world: {"data": _method(world)},
+    "POST /admin/promotions/new": form(name="Tenth", kind="percentage", value="10"),
+    "POST /admin/promotions/<promotion_id>": form(name="Tenth", kind="percentage", value="10"),
+    "POST /admin/promotions/<promotion_id>/codes": form(count="2"),
+    "POST /admin/promotions/<promotion_id>/codes/remove": lambda world: {
+        "data": {"code_id": world.code}
+    },
     "POST /admin/webhooks/<endpoint_id>": form(url="https://erp.example/", description="Another"),
     "POST /admin/webhooks/new": form(url="https://erp.example/"),
     "POST /password/forgot": lambda world: {"data": {"email": world.email}},

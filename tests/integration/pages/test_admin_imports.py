@@ -13,6 +13,7 @@ from app.domain.clock import utc_now
 from app.errors import Invalid
 from app.extensions import db
 from app.models import AuditEvent, Category, ImportJob, Product, StockMovement, User, Variant
+from app.pages import downloads
 from app.pages.admin.catalogue import imports
 from app.services.imports import import_jobs
 from tests import factories
@@ -442,7 +443,7 @@ def test_an_export_comes_back_unchanged(app, staff):
 
 
 def test_a_long_export_comes_in_pieces(app, staff, monkeypatch):
-    monkeypatch.setattr(imports, "CHUNK", 100)
+    monkeypatch.setattr(downloads, "CHUNK", 100)
     with app.app_context():
         for number in range(6):
             factories.product(sku=f"A{number}", name="x" * 60)

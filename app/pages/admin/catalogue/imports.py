@@ -1,22 +1,19 @@
 """Product lists in and out: upload, check, import with progress, undo, export."""
 
-import io
 import time
-from collections.abc import Iterator
 from functools import partial
 
-from flask import Response, current_app, request, stream_with_context, url_for
+from flask import Response, current_app, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.db.unit_of_work import end_session, in_transaction, open_snapshot
-from app.domain.catalogue.csv_cells import CsvWriter
-from app.domain.catalogue.csv_lines import BYTE_ORDER_MARK
+from app.db.unit_of_work import end_session, in_transaction
 from app.domain.catalogue.csv_rows import COLUMNS
 from app.domain.clock import utc_now
 from app.models import ImportJob
 from app.pages.admin.base import AdminBlueprint, admin_form, admin_page, file_too_large
 from app.pages.admin.changes import readable
 from app.pages.blueprint import see_other
+from app.pages.downloads import csv_file
 from app.pages.forms import Form
 from app.schemas.base import ShopSchema, store_currency
 from app.services.audit import security_log, trail
@@ -30,7 +27,6 @@ SECONDS_WITHOUT_SCRIPT = 10.0
 """How long where a person has to press the button again."""
 LOOK_SECONDS = 0.25
 """How often it looks how far a worker has come."""
-CHUNK = 64 * 1024
 """Characters of an export that are sent at once."""
 RECENT = 10
 NO_FIELDS = ShopSchema()
@@ -101,10 +97,7 @@ def export() -> Response:
     actor = current_actor()
     in_transaction(lambda: security_log.record_of(actor, security_log.EXPORTED, "products"))
     rows = export_service.product_rows(store_currency(), inactive="all" in request.args)
-    response = Response(stream_with_context(_as_csv(rows)), mimetype="text/csv")
-    name = f"products-{utc_now():%Y-%m-%d}.csv"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
+    return csv_file(f"products-{utc_now():%Y-%m-%d}.csv", COLUMNS, rows)
 
 
 @blp.errorhandler(RequestEntityTooLarge)
@@ -148,18 +141,3 @@ def _work_on(job_id: int, seconds: float) -> None:
             job = in_transaction(partial(import_jobs.step, job_id, source, store_currency()))
         if time.monotonic() >= until:
             return
-
-
-def _as_csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    open_snapshot()
-    text = io.StringIO()
-    text.write(BYTE_ORDER_MARK)  # by which Excel knows UTF-8
-    writer = CsvWriter(text)
-    writer.write(COLUMNS)
-    for row in rows:
-        writer.write(row)
-        if text.tell() >= CHUNK:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
