@@ -13,6 +13,7 @@ from tests.performance import cpu, report
 from tests.performance.contention import measure_contention
 from tests.performance.importing import ROWS, measure_import
 from tests.performance.measure import measure
+from tests.performance.prices import measure_prices
 from tests.performance.replica import measure_replica, replicated
 from tests.performance.result import Result, describe, machine
 from tests.performance.scale import measure_scale
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
         result["scale"] = _scale(servers, options)
     if options.replica:
         result["replica"] = _replica(servers, options)
+    if options.prices:
+        result["prices"] = _prices(servers, options)
     if not result:
         result["work"] = _work(servers, options)
     # What is measured mostly stands at the top: it is what is looked at most.
@@ -115,6 +118,19 @@ def _scale(servers: Options, options: argparse.Namespace) -> Result:
         return {"machine": machine(big), **described, "questions": questions}
 
 
+def _prices(servers: Options, options: argparse.Namespace) -> Result:
+    sizes = options.products, options.orders
+    with (
+        bench_setting(servers, *sizes) as first,
+        bench_setting(servers, *sizes) as second,
+        serving(first, ["shop"], options.workers) as plain,
+        serving(second, ["shop"], options.workers) as priced,
+    ):
+        measured = measure_prices(plain, priced, options.rounds, options.seconds)
+        flask_here(priced.environ, "audit")
+        return {"machine": machine(priced), **measured}
+
+
 def _replica(servers: Options, options: argparse.Namespace) -> Result:
     with replicated(servers, options.products, options.orders, options.workers) as settings:
         rows = measure_replica(settings, options.rounds, options.seconds)
@@ -155,6 +171,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--contention", action="store_true", help="many buyers of one article")
     parser.add_argument("--scale", action="store_true", help="a big shop next to a small one")
     parser.add_argument("--replica", action="store_true", help="lists from a streaming replica")
+    parser.add_argument("--prices", action="store_true", help="with taxes, shipping and codes")
     parser.add_argument("--scale-products", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--scale-orders", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--products", type=int, default=1000, metavar="N")

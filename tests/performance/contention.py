@@ -27,16 +27,16 @@ def measure_contention(setting: Setting, rounds: int, seconds: float) -> dict[st
         variants = articles()[:BUYERS]
     buying = {"same": _buy(variants[:1]), "different": _buy(variants)}
     figures = {name: Figures() for name in buying}
-    deadlocks = _deadlocks(setting)
+    before = deadlocks(setting)
     for _ in range(rounds):
         for name, workload in buying.items():
             figures[name].rounds.append(one_round(setting, workload, seconds))
     return {
-        **{name: _described(one) for name, one in figures.items()},
+        **{name: described(one) for name, one in figures.items()},
         "buyers": BUYERS,
         "ratio": round(figures["same"].rate() / figures["different"].rate(), 2),
         "errors": 0,
-        "deadlocks": _deadlocks(setting) - deadlocks,
+        "deadlocks": deadlocks(setting) - before,
     }
 
 
@@ -48,7 +48,8 @@ def _buy(variants: list[int]) -> Workload:
     )
 
 
-def _described(one: Figures) -> dict[str, float]:
+def described(one: Figures) -> dict[str, float]:
+    """What the rounds of a workload found, in short."""
     return {
         "rps": round(one.rate(), 1),
         "cpu_ms": round(one.cpu_ms(), 2),
@@ -56,7 +57,8 @@ def _described(one: Figures) -> dict[str, float]:
     }
 
 
-def _deadlocks(setting: Setting) -> int:
+def deadlocks(setting: Setting) -> int:
+    """How many the database has had since it was created."""
     time.sleep(STATISTICS_SECONDS)
     connection = psycopg2.connect(setting.database_url)
     try:

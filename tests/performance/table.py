@@ -20,6 +20,8 @@ def as_text(result: dict[str, Any]) -> str:
         for side, row in sides.items():
             figures = ", ".join(f"{part} {value}" for part, value in row.items())
             lines.append(f"{name:8} {side:7} a replica: {figures}")
+    if "prices" in result:
+        lines += _prices(result["prices"])
     if "contention" in result:
         told = result["contention"]
         lines.append(
@@ -28,6 +30,22 @@ def as_text(result: dict[str, Any]) -> str:
             f"{told['errors']} errors, {told['deadlocks']} deadlocks"
         )
     return "\n".join(lines) + "\n"
+
+
+def _prices(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for part in ("rows", "crowded", "contention"):
+        first, *_others = result[part].values()
+        lines += [
+            f"{name:58} CPU {row['cpu_ms']:5.1f} ms (x {row['cpu_ms'] / first['cpu_ms']:.2f}),"
+            f" {row['rps']:4.0f}/s (x {row['rps'] / first['rps']:.2f}), p95 {row['p95_ms']:.0f} ms"
+            for name, row in result[part].items()
+        ]
+    lines.append(
+        f"{result['statements']:.0f} statements for a priced purchase; {result['buyers']} buyers with one"
+        f" code: {result['deadlocks']} deadlocks"
+    )
+    return lines
 
 
 def _work(result: dict[str, Any]) -> list[str]:
