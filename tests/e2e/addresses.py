@@ -14,7 +14,9 @@ from werkzeug.routing import RequestRedirect, Rule
 from app.pages.blueprint import PageBlueprint
 
 FILES = {
-    "account.export", "media.picture", "admin_imports.export", "admin_mail.show_html", "admin_mail.show_template_html",
+    "account.export", "media.picture", "admin_imports.export", "admin_mail.show_html",
+    "admin_mail.show_template_html", "admin_reports.download_sales", "admin_reports.download_taxes",
+    "admin_promotion_codes.download",
 }  # fmt: skip
 """What answers GET in a room of pages without being one."""
 LINKS = "links => links.map(link => link.pathname)"

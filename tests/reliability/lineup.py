@@ -10,6 +10,7 @@ from tests.reliability.scenes import (
     meetings,
     mixed,
     orderings,
+    prices,
     races,
     rush,
     sqlite_processes,
@@ -45,6 +46,8 @@ ACTS = (
     Act("races", races.run, "sqlite", quick=0.005, long=0.1),
     Act("meetings", meetings.run, "postgresql", quick=0.1, workers=2),
     Act("sqlite_processes", sqlite_processes.run, "sqlite", quick=0.2, workers=8),
+    Act("prices", prices.run, "postgresql", quick=8 / 300),
+    Act("prices", prices.run, "sqlite", quick=5 / 300, long=0.2),
     Act("jobs", jobs.run, "postgresql", quick=8 / 300, workers=1),
     Act("jobs", jobs.run, "sqlite", quick=8 / 300, workers=1),
     Act("fuzz", fuzz.run, "postgresql", quick=None),  # small, it is a test of its own

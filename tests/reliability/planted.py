@@ -12,6 +12,7 @@ from tests.reliability.fault import (
     Mutant,
 )
 from tests.reliability.planted_guards import GUARDS
+from tests.reliability.planted_prices import PRICES
 
 __all__ = ["MUTANTS", "Edit", "Mutant"]
 
@@ -233,4 +234,5 @@ MUTANTS = (
         "orders_of_others",
     ),
     *GUARDS,
+    *PRICES,
 )

@@ -9,6 +9,7 @@ case        history, books and facts, indexed once
 askings     which attempts are one wish for an order, and which order came of it
 stories     the steps of each order's life, and when each was taken
 tracks      the stock of each variant, state by state, and when each was reached
+money       what an order of one promotion, one method and one tax comes to
 carts       what may have been in each cart, step by step
 
 What `Attempt.about` has to tell, beside what each operation names (see the scenes' clients):

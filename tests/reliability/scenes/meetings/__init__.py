@@ -6,6 +6,7 @@ stops where it needs it, and the next one is sent when the first waits. What mus
 hold        holds a lock, sends requests into it, and lets go
 orders      stock that is promised, cancelled and shipped
 prices      what an order costs
+vouchers    promotions and their limits, and what discounts, shipping and taxes come to
 keys        idempotency keys, of one buyer and of several
 carts       edits and merges while a cart is ordered
 accounts    sessions, and an account that is deleted while it orders
@@ -29,6 +30,7 @@ from tests.reliability.scenes.meetings import (
     orders,
     prices,
     privacy,
+    vouchers,
 )
 from tests.reliability.scenes.stage import Stage, on_stage
 from tests.reliability.setting import Setting
@@ -38,7 +40,7 @@ TRIES = 3
 """On a busy machine a lock may time out, or Redis be skipped for a second: that tells nothing."""
 MEETINGS: tuple[Race, ...] = (
     *orders.MEETINGS, *prices.MEETINGS, *keys.MEETINGS, *carts.MEETINGS, *accounts.MEETINGS,
-    *privacy.MEETINGS, *lists.MEETINGS, *commits.MEETINGS,
+    *privacy.MEETINGS, *vouchers.MEETINGS, *lists.MEETINGS, *commits.MEETINGS,
 )  # fmt: skip
 
 
