@@ -4,6 +4,7 @@ PostgreSQL sums BIGINT as NUMERIC. SQLite raises "integer overflow", and its TOT
 amounts are summed in two parts, which Python adds.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func
@@ -14,6 +15,11 @@ _PART = 10**9
 def sum_parts(amount: SQLColumnExpression[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:
     """Two columns for `whole_sum`; both are NULL if there are no rows."""
     return func.sum(amount // _PART), func.sum(amount % _PART)
+
+
+def whole_sums(parts: Sequence[Any]) -> list[int]:
+    """The sums of several `sum_parts`, one after the other."""
+    return [whole_sum(*parts[place : place + 2]) for place in range(0, len(parts), 2)]
 
 
 def whole_sum(high: Any, low: Any) -> int:

@@ -17,7 +17,8 @@ def show() -> Response:
     now = utc_now()
     open_count, oldest = report_service.open_orders()
     days = report_service.days(now)
-    orders, revenue = sum(day.orders for day in days), sum(day.revenue for day in days)
+    names = ("orders", "revenue", "tax", "shipping", "discounts")
+    month = {name: sum(getattr(day, name) for day in days) for name in names}
     return admin_page(
         "dashboard.html",
         missing=missing_settings(),
@@ -25,9 +26,8 @@ def show() -> Response:
         oldest=oldest,
         days=list(zip(days, chart.bars([day.revenue for day in days]), strict=True)),
         chart=chart,
-        orders=orders,
-        revenue=revenue,
-        average=round(revenue / orders) if orders else 0,
+        month=month,
+        average=round(month["revenue"] / month["orders"]) if month["orders"] else 0,
         low_stock=report_service.low_stock(current_app.config["STORE_LOW_STOCK"]),
         best_sellers=report_service.best_sellers(now),
     )

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import joinedload
 
-from app.db.large_sums import sum_parts, whole_sum
+from app.db.large_sums import sum_parts, whole_sums
 from app.extensions import db
 from app.models import Order, OrderLine, Product, Variant
 from app.models.availability import IS_PURCHASABLE, NOT_ALLOCATED
@@ -23,11 +23,15 @@ SHORT_LIST = 10
 
 @dataclass(frozen=True)
 class DaySales:
-    """The orders of one day; `revenue` in minor units."""
+    """The orders of one day; amounts in minor units. Tax, shipping and discounts are parts of `revenue`, or
+    are taken off it."""
 
     date: date
-    orders: int
-    revenue: int
+    orders: int = 0
+    revenue: int = 0
+    tax: int = 0
+    shipping: int = 0
+    discounts: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,18 @@ def open_orders() -> tuple[int, Sequence[Order]]:
 def days(now: datetime) -> list[DaySales]:
     """The last DAYS days, the oldest first, including days without orders."""
     first = _first_moment(now)
+    amounts = (Order.total, Order.tax_total, Order.shipping_total, Order.discount_total)
+    sums = [part for amount in amounts for part in sum_parts(amount)]
     query = (
-        select(func.date(Order.placed_at), func.count(), *sum_parts(Order.total))
+        select(func.date(Order.placed_at), func.count(), *sums)
         .where(Order.placed_at >= first, Order.status != "cancelled")
         .group_by(func.date(Order.placed_at))
     )
     sales = {
-        str(day): (count, whole_sum(*parts)) for day, count, *parts in db.session.execute(query)
+        str(day): (count, *whole_sums(parts)) for day, count, *parts in db.session.execute(query)
     }
     dates = (first.date() + timedelta(days=number) for number in range(DAYS))
-    return [DaySales(day, *sales.get(day.isoformat(), (0, 0))) for day in dates]
+    return [DaySales(day, *sales.get(day.isoformat(), ())) for day in dates]
 
 
 def best_sellers(now: datetime) -> list[BestSeller]:

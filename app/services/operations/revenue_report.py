@@ -5,13 +5,12 @@ taxed for: of the shipping address, else of the billing address, else the shop's
 of the store's currency; each order has a part in one row of sales, so their sums are those of the orders.
 """
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
-from app.db.large_sums import sum_parts, whole_sum
+from app.db.large_sums import sum_parts, whole_sums
 from app.extensions import db
 from app.models import Order, OrderTax, Store
 
@@ -57,7 +56,8 @@ def sales(first: date, last: date) -> list[SalesRow]:
     query = select(*key, func.count(), *sums).where(*_in_period(first, last))
     rows = db.session.execute(query.group_by(*key).order_by(*key))
     return [
-        SalesRow(_date(day), country, count, *_sums(parts)) for day, country, count, *parts in rows
+        SalesRow(_date(day), country, count, *whole_sums(parts))
+        for day, country, count, *parts in rows
     ]
 
 
@@ -72,7 +72,7 @@ def taxes(first: date, last: date) -> list[TaxRow]:
     )
     rows = db.session.execute(query.group_by(*key).order_by(*key))
     return [
-        TaxRow(_date(day), country, name, rate, count, *_sums(parts))
+        TaxRow(_date(day), country, name, rate, count, *whole_sums(parts))
         for day, country, name, rate, count, *parts in rows
     ]
 
@@ -99,7 +99,3 @@ def _country() -> ColumnElement[str]:
 
 def _date(day: object) -> date:
     return date.fromisoformat(str(day))
-
-
-def _sums(parts: Sequence[Any]) -> list[int]:
-    return [whole_sum(*parts[place : place + 2]) for place in range(0, len(parts), 2)]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from app.db.large_sums import sum_parts, whole_sum
+from app.db.large_sums import sum_parts, whole_sums
 from app.extensions import db
 from app.models import Order, OrderDiscount
 
@@ -29,7 +29,7 @@ def figures_of(promotion_ids: Collection[int]) -> Mapping[int, PromotionFigures]
         .group_by(used)
     )
     return {
-        id_: PromotionFigures(orders, whole_sum(*parts[:2]), whole_sum(*parts[2:]))
+        id_: PromotionFigures(orders, *whole_sums(parts))
         for id_, orders, *parts in db.session.execute(query)
         if id_ is not None
     }
