@@ -26,7 +26,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
@@ -184,21 +184,27 @@ def code_key(user_id: int) -> str:
     return _hashed(f"code:{user_id}")
 
 
-def promotion_code_guards(owner: str, address: str | None) -> AttemptCounters:
-    """The counters of promotion codes that do not exist: for a cart or an account, and for a network, in
-    turns of CODE_ENTRY_TURN."""
+class CodeEntryGuards(NamedTuple):
+    """The counters of promotion codes that do not exist, in turns of CODE_ENTRY_TURN."""
+
+    own: AttemptCounters
+    """Of a cart or an account."""
+    network: AttemptCounters | None
+    """Of all in a network, where it is known. Those whose code exists do not wait for one another."""
+
+
+def promotion_code_guards(owner: str, address: str | None) -> CodeEntryGuards:
+    """The counters of whoever enters a promotion code."""
     turn = int(utc_now().timestamp() // guessing.CODE_ENTRY_TURN.total_seconds())
-    free = {f"owner:{owner}": guessing.FREE_CODES_OF_AN_OWNER}
-    for network in networks_of(address)[:1]:
-        free[f"network:{network}"] = guessing.FREE_CODES_OF_A_NETWORK
-    lock = guessing.CODE_ENTRY_TURN
-    return AttemptCounters(
-        tuple(
-            FailureCounter(
-                _hashed(f"promotion code:{turn}:{key}"), count, lock, lock, in_a_row=False
-            )
-            for key, count in free.items()
-        )
+
+    def counters(key: str, free: int) -> AttemptCounters:
+        lock, hashed = guessing.CODE_ENTRY_TURN, _hashed(f"promotion code:{turn}:{key}")
+        return AttemptCounters((FailureCounter(hashed, free, lock, lock, in_a_row=False),))
+
+    network = next(iter(networks_of(address)), None)
+    return CodeEntryGuards(
+        counters(f"owner:{owner}", guessing.FREE_CODES_OF_AN_OWNER),
+        counters(f"network:{network}", guessing.FREE_CODES_OF_A_NETWORK) if network else None,
     )
 
 

@@ -61,15 +61,20 @@ def enter_code(buyer: Buyer, code: str, address: str | None) -> ShopError | None
     """
     owner = f"user:{buyer.user_id}" if buyer.user_id is not None else f"{buyer.guest_token_hash}"
     guards = throttle_service.promotion_code_guards(owner, address)
-    counts = throttle_service.lock_counts(guards)
-    lock = throttle_service.refusal(guards, counts)
+    counts = throttle_service.lock_counts(guards.own)
+    lock = throttle_service.refusal(guards.own, counts)
+    if lock is None and guards.network is not None:
+        lock = throttle_service.find_lock(guards.network)
     if lock is not None:
         raise lock
     refusal = add_code(buyer, code)
     if refusal is not None and refusal.code == "code_unknown":
-        throttle_service.record_failure(guards, counts)
+        throttle_service.record_failure(guards.own, counts)
+        if guards.network is not None:
+            shared = throttle_service.lock_counts(guards.network)
+            throttle_service.record_failure(guards.network, shared)
     else:
-        throttle_service.record_success(guards, counts)
+        throttle_service.record_success(guards.own, counts)
     return refusal
 
 
