@@ -46,8 +46,8 @@ PRICES = (
         (
             Edit(
                 RULES,
-                "    own = or_(Redemption.user_id == customer.user_id, Redemption.email_hash.in_(hashes))\n",
-                "    own = Redemption.user_id == customer.user_id\n",
+                "        own = or_(own, Redemption.user_id == customer.user_id)\n",
+                "        own = Redemption.user_id == customer.user_id\n",
             ),
             Edit(REDEMPTIONS, "_first_free(uses.email_uses) if customer.email else None", "None"),
         ),

@@ -24,7 +24,7 @@ from app.services.buying.cart_pricing import (
     price_cart,
 )
 from app.services.buying.checkout_lines import cart_empty, list_lines
-from app.services.pricing.promotion_rules import Customer
+from app.services.pricing.promotion_rules import Customer, may_apply
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ NO_DISCOUNTS = CartDiscounts()
 
 def discounts_of(cart_id: int, user_id: int | None) -> CartDiscounts:
     """What promotions take off a cart that has lines."""
+    if not may_apply(cart_id):
+        return NO_DISCOUNTS
     cart = _price(cart_id, user_id)
     pricing = cart.pricing
     discounts = [row for row in pricing.discounts if row.promotion_id is not None]
@@ -122,7 +124,8 @@ def remove_code(buyer: Buyer, code: str) -> None:
 
 
 def _price(cart_id: int, user_id: int | None) -> CartPricing:
-    return price_cart(cart_id, list_lines(cart_id), Choices(), Customer(user_id))
+    lines = list_lines(cart_id)
+    return price_cart(cart_id, lines, Choices(), Customer(user_id), with_taxes=False)
 
 
 def _refusal(cart: CartPricing, code: str) -> ShopError | None:

@@ -119,25 +119,28 @@ def price_cart(
     choices: Choices,
     customer: Customer = NOBODY,
     locks: bool = False,
+    with_taxes: bool = True,
 ) -> CartPricing:
     """The price of these lines of a cart.
 
     Args:
         customer: whose earlier uses of promotions count.
         locks: whether promotions with limits are locked until the commit.
+        with_taxes: whether taxes are wanted, too.
     """
     setup = read_setup()
     rules = _rules(cart_id, lines, setup, customer, locks)
     priced_lines = [_pricing_line(line, rules) for line in lines]
     destination = choices.destination
     shipped_to = place_of(choices.shipping_address)
+    reads_rates = setup.has_rates and with_taxes
     reads_methods = setup.has_methods and shipped_to is not None
     request = PricingRequest(
         lines=priced_lines,
         promotions=rules.promotions,
         methods=shipping_methods.methods_for(shipped_to) if reads_methods and shipped_to else (),
         method_id=choices.method_id,
-        rates=tax_rates.rates_for(destination, setup.country) if setup.has_rates else (),
+        rates=tax_rates.rates_for(destination, setup.country) if reads_rates else (),
         destination=destination,
         home_country=setup.country,
         vat_country=vat_ids.country_of(choices.vat_id) if choices.vat_id else None,
@@ -162,7 +165,7 @@ def _rules(
         subtotal=sum(line.price * line.quantity for line in lines),
         quantity=sum(line.quantity for line in lines),
     )
-    return promotion_rules.rules_for(cart, customer, locks)
+    return promotion_rules.rules_for(cart, customer, setup.has_automatic_promotions, locks)
 
 
 def code_states(cart: CartPricing) -> list[CodeState]:

@@ -10,8 +10,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, or_, select, union
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    union,
+)
 
+from app.db.prepared import prepared, run
 from app.domain.clock import utc_now
 from app.domain.people import emails
 from app.domain.pricing import model as pricing
@@ -26,6 +38,7 @@ from app.models import (
     Redemption,
     User,
 )
+from app.services.pricing.setup import HAS_AUTOMATIC
 
 CodeRefusal = Literal["code_unknown", "code_expired", "code_used_up"]
 
@@ -42,6 +55,10 @@ class Customer(NamedTuple):
         if not self.email:
             return []
         return [digest.hex() for digest in keyed_hashes("redemption", emails.key(self.email))]
+
+
+PromotionRow = Any
+"""A `Promotion`, or a row of its columns."""
 
 
 class CodeInCart(NamedTuple):
@@ -84,16 +101,19 @@ class Cart(NamedTuple):
     quantity: int
 
 
-def rules_for(cart: Cart, customer: Customer, locks: bool = False) -> Rules:
+def rules_for(cart: Cart, customer: Customer, has_automatic: bool, locks: bool = False) -> Rules:
     """The promotions that can apply to a cart, and what is to be said about its codes.
 
     Args:
+        has_automatic: whether the shop has promotions that need no code.
         customer: whose earlier uses count where uses are limited for each customer.
         locks: whether promotions and codes with limits are locked, in the order of their ids.
     """
     now = utc_now()
-    ancestors = ancestors_of(cart.category_ids)
     entered = _entered_codes(cart.id)
+    if not (entered or has_automatic):
+        return Rules()
+    ancestors = ancestors_of(cart.category_ids)
     ids = {row.promotion_id for row in entered if row.promotion_id is not None}
     rows = _promotions(cart, ids, ancestors, now)
     if locks:
@@ -128,44 +148,71 @@ class _EnteredCode(NamedTuple):
     limit_total: int | None
 
 
-def _entered_codes(cart_id: int) -> list[_EnteredCode]:
-    query = (
-        select(
-            CartCode.code, PromotionCode.id, PromotionCode.promotion_id, PromotionCode.uses,
-            PromotionCode.limit_total,
+def _list(name: str) -> BindParameter[Any]:
+    return bindparam(name, expanding=True)
+
+
+_MAY_APPLY = prepared(
+    select(
+        or_(
+            HAS_AUTOMATIC,
+            exists().where(CartCode.cart_id == bindparam("cart_id", type_=BigInteger())),
         )
-        .outerjoin(PromotionCode, PromotionCode.code_key == CartCode.code_key)
-        .where(CartCode.cart_id == cart_id)
-        .order_by(CartCode.id)
-    )  # fmt: skip
-    return [_EnteredCode._make(row) for row in db.session.execute(query)]
+    )
+)
+
+
+def may_apply(cart_id: int) -> bool:
+    """Whether anything may be taken off a cart, or is to be said about its codes."""
+    return bool(run(_MAY_APPLY, cart_id=cart_id).scalar())
+
+
+_ENTERED_CODES = prepared(
+    select(
+        CartCode.code, PromotionCode.id, PromotionCode.promotion_id, PromotionCode.uses,
+        PromotionCode.limit_total,
+    )
+    .outerjoin(PromotionCode, PromotionCode.code_key == CartCode.code_key)
+    .where(CartCode.cart_id == bindparam("cart_id", type_=BigInteger()))
+    .order_by(CartCode.id)
+)  # fmt: skip
+
+
+def _entered_codes(cart_id: int) -> list[_EnteredCode]:
+    return [_EnteredCode._make(row) for row in run(_ENTERED_CODES, cart_id=cart_id)]
+
+
+def _ancestors_statement() -> Executable:
+    first = select(Category.id.label("leaf"), Category.id, Category.parent_id).where(
+        Category.id.in_(_list("ids"))
+    )
+    tree = first.cte("tree", recursive=True)
+    tree = tree.union(
+        select(tree.c.leaf, Category.id, Category.parent_id).where(Category.id == tree.c.parent_id)
+    )
+    return select(tree.c.leaf, tree.c.id)
+
+
+_ANCESTORS = _ancestors_statement()
 
 
 def ancestors_of(category_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
     """Each of these categories with itself and all above it."""
     if not category_ids:
         return {}
-    first = select(Category.id.label("leaf"), Category.id, Category.parent_id).where(
-        Category.id.in_(category_ids)
-    )
-    tree = first.cte("tree", recursive=True)
-    tree = tree.union(
-        select(tree.c.leaf, Category.id, Category.parent_id).where(Category.id == tree.c.parent_id)
-    )
     above: dict[int, set[int]] = defaultdict(set)
-    for leaf, category_id in db.session.execute(select(tree.c.leaf, tree.c.id)):
-        above[leaf].add(category_id)
+    for row in run(_ANCESTORS, ids=list(category_ids)):
+        above[row.leaf].add(row.id)
     return {leaf: frozenset(ids) for leaf, ids in above.items()}
 
 
-def _promotions(
-    cart: Cart, ids: Collection[int], ancestors: Mapping[int, frozenset[int]], now: datetime
-) -> dict[int, Promotion]:
-    """Those of the codes, and the automatic ones that can apply, by their ids in rising order.
+def _promotions_statement() -> Executable:
+    """Those of codes, and the automatic ones that can apply, by their ids in rising order.
 
     The candidates come from indexes: by the codes, by the articles of the cart, and those about everything.
     """
-    categories = frozenset[int]().union(*ancestors.values())
+    ids, products, categories = map(_list, ("ids", "product_ids", "category_ids"))
+    now = bindparam("now", type_=Promotion.starts_at.type)
     is_on = and_(
         Promotion.deleted_at.is_(None), Promotion.is_active, Promotion.needs_code.is_(False)
     )
@@ -173,47 +220,78 @@ def _promotions(
     candidates = union(
         select(Promotion.id).where(is_on, Promotion.names_articles.is_(False)),
         select(Promotion.id).where(Promotion.id.in_(ids)),
-        of_article.where(PromotionArticle.product_id.in_(cart.product_ids)),
+        of_article.where(PromotionArticle.product_id.in_(products)),
         of_article.where(PromotionArticle.category_id.in_(categories)),
     )
     can_apply = and_(
         is_on,
         or_(Promotion.starts_at.is_(None), Promotion.starts_at <= now),
         or_(Promotion.ends_at.is_(None), Promotion.ends_at > now),
-        Promotion.min_subtotal <= cart.subtotal,
-        Promotion.min_quantity <= cart.quantity,
+        Promotion.min_subtotal <= bindparam("subtotal", type_=BigInteger()),
+        Promotion.min_quantity <= bindparam("quantity", type_=BigInteger()),
     )
-    query = select(Promotion).where(
-        Promotion.id.in_(candidates), or_(Promotion.id.in_(ids), can_apply)
+    return (
+        select(*_COLUMNS)
+        .where(Promotion.id.in_(candidates), or_(Promotion.id.in_(ids), can_apply))
+        .order_by(Promotion.id)
     )
-    rows = db.session.scalars(
-        query.order_by(Promotion.id).execution_options(populate_existing=True)
+
+
+_COLUMNS = (
+    Promotion.id, Promotion.name, Promotion.kind, Promotion.value, Promotion.min_subtotal,
+    Promotion.min_quantity, Promotion.buy_quantity, Promotion.get_quantity, Promotion.max_sets,
+    Promotion.needs_code, Promotion.starts_at, Promotion.ends_at, Promotion.priority,
+    Promotion.exclusive, Promotion.limit_total, Promotion.limit_per_customer, Promotion.is_active,
+    Promotion.uses, Promotion.deleted_at,
+)  # fmt: skip
+_PROMOTIONS = _promotions_statement()
+# The row's version is current also where its lock was waited for: it is read with the lock.
+_LOCKED_PROMOTIONS = (
+    select(*_COLUMNS)
+    .where(Promotion.id.in_(_list("ids")))
+    .order_by(Promotion.id)
+    .with_for_update(key_share=True)
+)
+
+
+def _promotions(
+    cart: Cart, ids: Collection[int], ancestors: Mapping[int, frozenset[int]], now: datetime
+) -> dict[int, PromotionRow]:
+    categories = frozenset[int]().union(*ancestors.values())
+    rows = run(
+        _PROMOTIONS,
+        ids=list(ids),
+        product_ids=list(cart.product_ids),
+        category_ids=list(categories),
+        now=now,
+        subtotal=cart.subtotal,
+        quantity=cart.quantity,
     )
     return {row.id: row for row in rows}
 
 
-def _lock(rows: Mapping[int, Promotion]) -> dict[int, Promotion]:
+def _lock(rows: Mapping[int, PromotionRow]) -> dict[int, PromotionRow]:
     """The same as they are now, those with limits locked until the commit."""
     limited = [id_ for id_, row in rows.items() if _is_limited(row)]
     if not limited:
         return dict(rows)
-    query = select(Promotion).where(Promotion.id.in_(limited)).order_by(Promotion.id)
-    query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    locked = {row.id: row for row in db.session.scalars(query)}
+    locked = {row.id: row for row in run(_LOCKED_PROMOTIONS, ids=limited)}
     return {id_: locked.get(id_, row) for id_, row in rows.items()}
+
+
+_LOCKED_CODES = (
+    select(PromotionCode.id, PromotionCode.uses, PromotionCode.limit_total)
+    .where(PromotionCode.id.in_(_list("ids")))
+    .order_by(PromotionCode.id)
+    .with_for_update(key_share=True)
+)
 
 
 def _lock_codes(codes: Sequence[_EnteredCode]) -> list[_EnteredCode]:
     limited = [row.code_id for row in codes if row.code_id and row.limit_total is not None]
     if not limited:
         return list(codes)
-    query = (
-        select(PromotionCode.id, PromotionCode.uses, PromotionCode.limit_total)
-        .where(PromotionCode.id.in_(limited))
-        .order_by(PromotionCode.id)
-        .with_for_update(key_share=True)
-    )
-    locked = {id_: (uses, limit) for id_, uses, limit in db.session.execute(query)}
+    locked = {row.id: (row.uses, row.limit_total) for row in run(_LOCKED_CODES, ids=limited)}
     return [_refresh(row, locked) if row.code_id in limited else row for row in codes]
 
 
@@ -224,14 +302,16 @@ def _refresh(row: _EnteredCode, locked: Mapping[int, tuple[int, int | None]]) ->
     return row._replace(uses=uses, limit_total=limit)
 
 
-def _own_uses(customer: Customer, rows: Mapping[int, Promotion]) -> Mapping[int, OwnUses]:
+def _own_uses(customer: Customer, rows: Mapping[int, PromotionRow]) -> Mapping[int, OwnUses]:
     """The customer's earlier uses of those that are limited for each customer: by the account, by its address
     and by the address of the order."""
     limited = [id_ for id_, row in rows.items() if row.limit_per_customer is not None]
     if not limited or customer == Customer():
         return {}
     hashes = [*customer.email_hashes, *_hashes_of_account(customer)]
-    own = or_(Redemption.user_id == customer.user_id, Redemption.email_hash.in_(hashes))
+    own: ColumnElement[bool] = Redemption.email_hash.in_(hashes)
+    if customer.user_id is not None:  # guests have none in common
+        own = or_(own, Redemption.user_id == customer.user_id)
     columns = (
         Redemption.promotion_id, Redemption.user_id, Redemption.user_use, Redemption.email_hash,
         Redemption.email_use,
@@ -259,7 +339,7 @@ def _hashes_of_account(customer: Customer) -> list[str]:
 
 
 def _judge(
-    entered: _EnteredCode, row: Promotion | None, used_up: frozenset[int], now: datetime
+    entered: _EnteredCode, row: PromotionRow | None, used_up: frozenset[int], now: datetime
 ) -> CodeInCart:
     refusal: CodeRefusal | None = None
     if row is None or not row.is_active or row.deleted_at is not None or _is_to_come(row, now):
@@ -273,33 +353,34 @@ def _judge(
     return CodeInCart(entered.code, entered.code_id, entered.promotion_id, refusal)
 
 
-def _is_to_come(row: Promotion, now: datetime) -> bool:
+def _is_to_come(row: PromotionRow, now: datetime) -> bool:
     return row.starts_at is not None and row.starts_at > now
 
 
-def _is_limited(row: Promotion) -> bool:
+def _is_limited(row: PromotionRow) -> bool:
     return row.limit_total is not None or row.limit_per_customer is not None
 
 
-def _is_used_up(row: Promotion, used_up: frozenset[int]) -> bool:
+def _is_used_up(row: PromotionRow, used_up: frozenset[int]) -> bool:
     is_spent = row.limit_total is not None and row.uses >= row.limit_total
     return is_spent or row.id in used_up
 
 
-def _articles(rows: Mapping[int, Promotion]) -> Mapping[int, list[Any]]:
+_ARTICLES = select(
+    PromotionArticle.promotion_id, PromotionArticle.part, PromotionArticle.product_id,
+    PromotionArticle.category_id,
+).where(PromotionArticle.promotion_id.in_(_list("ids")))  # fmt: skip
+
+
+def _articles(rows: Mapping[int, PromotionRow]) -> Mapping[int, list[Any]]:
     articles: dict[int, list[Any]] = defaultdict(list)
     if rows:
-        columns = (
-            PromotionArticle.promotion_id, PromotionArticle.part, PromotionArticle.product_id,
-            PromotionArticle.category_id,
-        )  # fmt: skip
-        query = select(*columns).where(PromotionArticle.promotion_id.in_(rows))
-        for row in db.session.execute(query):
+        for row in run(_ARTICLES, ids=list(rows)):
             articles[row.promotion_id].append(row)
     return articles
 
 
-def rule_of(row: Promotion, articles: Iterable[Any]) -> pricing.Promotion | None:
+def rule_of(row: PromotionRow, articles: Iterable[Any]) -> pricing.Promotion | None:
     """A promotion as the engine takes it; None where all articles of a part are deleted."""
     ids: dict[tuple[str, str], set[int]] = defaultdict(set)
     parts = set()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, exists, select
 
 from app.db.prepared import prepared, run
-from app.models import ShippingMethod, Store
+from app.models import Promotion, ShippingMethod, Store
 
 
 class PricingSetup(NamedTuple):
@@ -15,6 +15,8 @@ class PricingSetup(NamedTuple):
     prices_include_tax: bool = True
     has_rates: bool = False
     has_promotions: bool = False
+    has_automatic_promotions: bool = False
+    """Whether there are active promotions that need no code."""
     has_methods: bool = False
     """Whether there are active shipping methods, so that orders that are shipped need one."""
 
@@ -22,12 +24,17 @@ class PricingSetup(NamedTuple):
 HAS_PROMOTIONS = select(Store.has_promotions).scalar_subquery()
 """Whether the shop has ever had promotions."""
 
+HAS_AUTOMATIC = exists().where(
+    Promotion.is_active, Promotion.deleted_at.is_(None), Promotion.needs_code.is_(False)
+)
+"""Whether the shop has active promotions that need no code."""
 _READ = prepared(
     select(
         Store.country,
         Store.prices_include_tax,
         Store.has_tax_rates,
         Store.has_promotions,
+        and_(Store.has_promotions, HAS_AUTOMATIC),
         and_(Store.has_shipping_methods, exists().where(ShippingMethod.is_active)),
     )
 )
