@@ -82,6 +82,20 @@ def test_what_is_no_promotion_is_told_beside_its_field(clerk, app, fields, messa
     assert rows(app, Promotion) == []
 
 
+def test_a_promotion_whose_articles_are_deleted_does_not_come_to_be_about_everything(
+    clerk, admin, app, mug
+):
+    offer = promotion(admin, product_ids=[mug.id])
+    admin.delete(f"/api/products/{mug.id}")
+    path = f"{PROMOTIONS}/{offer['id']}"
+    fields = fields_of(clerk.get(path).text, path)
+    assert fields["products"] == ""
+    answer = clerk.client.post(path, data={**fields, "name": "Another"})
+    assert answer.status_code == 422
+    assert "What it was about is deleted." in answer.text
+    assert only_row(app, Promotion).name == "Tenth"
+
+
 def test_codes_are_added_downloaded_and_withdrawn(clerk, app):
     clerk.follow(add(clerk, needs_code="1"))
     path = f"{PROMOTIONS}/{only_row(app, Promotion).id}"

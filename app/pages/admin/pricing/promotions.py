@@ -6,6 +6,7 @@ from flask import Response, flash, url_for
 
 from app.domain.clock import utc_now
 from app.domain.pricing.model import PROMOTION_KINDS
+from app.errors import Invalid
 from app.pages.admin.base import (
     AdminBlueprint,
     admin_form,
@@ -23,6 +24,7 @@ from app.schemas.base import store_currency
 from app.schemas.paging import PageArgs
 from app.schemas.promotions import PromotionSchema
 from app.services.pricing import (
+    promotion_articles,
     promotion_codes,
     promotion_figures,
     promotion_preview,
@@ -37,6 +39,7 @@ PROMOTION, ARGS = PromotionSchema(), PageArgs()
 ONE = "/<int:promotion_id>"
 CODES_SHOWN = 50
 ORDERS_SHOWN = 20
+ARTICLES_DELETED = "What it was about is deleted. Name other products or categories, or end it."
 
 
 @blp.get("")
@@ -94,6 +97,7 @@ def change(promotion_id: int) -> Response:
     actor, form, currency = current_actor(), PromotionForm.from_request(), store_currency()
 
     def save(fields: dict[str, Any]) -> int:
+        _refuse_everything(promotion_id, fields)
         changes = cast(PromotionInput, fields)
         return once(
             lambda: (
@@ -176,6 +180,22 @@ def _page(form: Form, promotion_id: int | None = None) -> Response:
     return admin_form(
         "promotion.html", form, promotion_id=promotion_id, categories=tree(), kinds=KINDS, **known
     )
+
+
+def _refuse_everything(promotion_id: int, fields: dict[str, Any]) -> None:
+    """Refuse a form that names nothing, as the page did because all articles are deleted: saved like that, the
+    promotion would be about everything.
+
+    Raises:
+        Invalid: on `products`.
+    """
+    view = promotion_service.get_promotion(promotion_id)
+    names_any = fields["product_ids"] or fields["category_ids"]
+    left = (
+        promotion_articles.slugs_of(view.articles["product_ids"]) or view.articles["category_ids"]
+    )
+    if view.promotion.names_articles and not (names_any or left):
+        raise Invalid({"products": [ARTICLES_DELETED]})
 
 
 def _done(message: str, promotion_id: int) -> Response:
