@@ -1,6 +1,7 @@
 """Who changed what: noted by every door, never changed again, never of anything personal."""
 
 import json
+from collections import Counter
 
 import pytest
 from sqlalchemy import delete, update
@@ -187,9 +188,16 @@ def test_a_demo_shop_leaves_its_trace_once(app):
     for _ in range(2):
         assert app.test_cli_runner().invoke(args=["seed-db"]).exit_code == 0
 
-    seeded, settings = events(app)
+    seeded, settings, *prices = events(app)
     assert seeded == ("shop.seeded", {"demo": [None, "planted"]})
     assert settings[0] == "settings.edited"
+    assert Counter(action for action, _ in prices) == {
+        "tax_rate.created": 4,
+        "shipping_zone.created": 3,
+        "shipping_method.created": 4,
+        "promotion.created": 1,
+        "promotion.codes_added": 1,
+    }
 
 
 def test_the_trail_is_listed_newest_first_by_subject_and_by_person(app):

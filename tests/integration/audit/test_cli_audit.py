@@ -122,11 +122,11 @@ WRONGS = {
     "redemptions": "INSERT INTO order_discounts (order_id, promotion_id, name, kind, amount)"
     " SELECT MIN(id), 1, 'x', 'percentage', 1 FROM orders WHERE status != 'cancelled'",
     "stray redemptions": f"{PROMOTION}; INSERT INTO redemptions (promotion_id, order_id)"
-    f" SELECT id, {FIRST.format('orders')} FROM promotions",
+    f" SELECT id, {FIRST.format('orders')} FROM promotions WHERE name = 'x'",
     "uses of promotions": PROMOTION,
     "uses of codes": f"{PROMOTION}; INSERT INTO promotion_codes"
     " (promotion_id, code, code_key, limit_total, uses, created_at)"
-    " SELECT id, 'x', 'x', 9, 1, '2026-01-01 00:00:00' FROM promotions",
+    " SELECT id, 'x', 'x', 9, 1, '2026-01-01 00:00:00' FROM promotions WHERE name = 'x'",
     "pricing in use": f"{PROMOTION}; UPDATE store SET has_promotions = false",
     "idempotency keys": "INSERT INTO idempotency_keys (scope, key, request_hash, created_at)"
     " VALUES ('user:1', 'k', 'h', '2026-01-01 00:00:00')",
