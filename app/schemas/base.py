@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import current_app
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
+from marshmallow.validate import Length
 
 from app.domain.clock import rfc3339
 from app.domain.money import MAX_PRICE, NotMoney, to_minor, to_text
@@ -82,6 +83,18 @@ class Part(fields.Nested):
         self, value: object, attr: Name, data: Body, partial: object = None, **kwargs: Any
     ) -> object:
         return super()._deserialize(value, attr, data, partial=False, **kwargs)
+
+
+class Items(fields.List[Any]):
+    """A list in a body. Its length is checked before its items are read: reading fifty thousand of them would
+    take seconds, to be refused then."""
+
+    def _deserialize(self, value: object, attr: Name, data: Body, **kwargs: object) -> list[Any]:
+        if isinstance(value, list):
+            for validator in self.validators:
+                if isinstance(validator, Length):
+                    validator(value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Whole(fields.Integer):

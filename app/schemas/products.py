@@ -24,6 +24,7 @@ from app.models import Product, Variant
 from app.schemas.base import (
     Body,
     Flag,
+    Items,
     Money,
     Name,
     Part,
@@ -58,7 +59,7 @@ class OptionSchema(ShopSchema):
     """An option, such as a size, with its values."""
 
     name = Text(50, 1, required=True)
-    values = ma.List(Text(100, 1), required=True, validate=Length(1, MAX_VALUES))
+    values = Items(Text(100, 1), required=True, validate=Length(1, MAX_VALUES))
 
 
 class VariantSchema(ShopSchema):
@@ -148,7 +149,7 @@ class ProductSchema(ShopSchema):
     requires_shipping = Flag()
     is_active = Flag()
     version = ma.Integer(dump_only=True)
-    images = ma.List(
+    images = Items(
         Part(ImageSchema),
         validate=Length(0, MAX_IMAGES),
         metadata={
@@ -156,8 +157,8 @@ class ProductSchema(ShopSchema):
             "description": "The pictures; in an edit those to retain, in this order.",
         },
     )
-    options = ma.List(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
-    variants = ma.List(
+    options = Items(Part(OptionSchema), validate=Length(0, MAX_OPTIONS))
+    variants = Items(
         ma.Nested(VariantSchema),
         validate=Length(1, MAX_VARIANTS),
         metadata={

@@ -20,7 +20,7 @@ from app.domain.pricing.codes import (
 from app.domain.pricing.model import PROMOTION_KINDS
 from app.domain.text import NotText
 from app.models import MAX_QUANTITY
-from app.schemas.base import Body, Flag, Money, Name, RowId, ShopSchema, Text, Whole
+from app.schemas.base import Body, Flag, Items, Money, Name, RowId, ShopSchema, Text, Whole
 from app.services.pricing.promotion_codes import MAX_COUNT, CodeView
 from app.services.pricing.promotion_service import PromotionView, written_value
 
@@ -59,7 +59,7 @@ class Code(Text):
 
 
 def _ids(what: str) -> ma.Field[Any]:
-    return ma.List(RowId(), validate=Length(max=MAX_ARTICLES), metadata={"description": what})
+    return Items(RowId(), validate=Length(max=MAX_ARTICLES), metadata={"description": what})
 
 
 class PromotionSchema(ShopSchema):

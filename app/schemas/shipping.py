@@ -11,7 +11,7 @@ from app.domain.money import to_text
 from app.domain.pricing.model import BASES, Destination, OfferedMethod
 from app.domain.pricing.rate_tables import MAX_ROWS
 from app.models import ShippingMethod, ShippingPlace, ShippingZone
-from app.schemas.base import Flag, Money, Part, RowId, ShopSchema, Text, Whole
+from app.schemas.base import Flag, Items, Money, Part, RowId, ShopSchema, Text, Whole
 from app.schemas.paging import CursorArgs
 from app.schemas.taxes import REGION, TaxClass, region_in
 from app.schemas.users import Country
@@ -39,7 +39,7 @@ class ShippingZoneSchema(ShopSchema):
 
     id = ma.Integer(dump_only=True)
     name = Text(100, 1, required=True)
-    places = ma.List(Part(PlaceSchema), validate=Length(max=MAX_PLACES))
+    places = Items(Part(PlaceSchema), validate=Length(max=MAX_PLACES))
     rest_of_world = Flag()
 
 
@@ -64,7 +64,7 @@ class ShippingMethodSchema(ShopSchema):
             "description": "What the rows of `rates` compare with; `flat` if it is left out."
         },
     )
-    rates = ma.List(
+    rates = Items(
         Part(ShippingRateSchema),
         required=True,
         validate=Length(1, MAX_ROWS),

@@ -10,7 +10,7 @@ from marshmallow.validate import Length, OneOf
 from app.domain.event_types import EVENT_TYPES
 from app.domain.webhook_urls import MAX_URL, NotReceiver, check_url
 from app.models import Base, WebhookDelivery, WebhookEndpoint
-from app.schemas.base import Body, Flag, Name, ShopSchema, Text, Time
+from app.schemas.base import Body, Flag, Items, Name, ShopSchema, Text, Time
 from app.schemas.paging import CursorArgs, list_schema
 
 STATUSES = ("waiting", "delivered", "dead")
@@ -36,7 +36,7 @@ class WebhookEndpointSchema(ShopSchema):
 
     id = ma.Integer(dump_only=True)
     url = ReceiverUrl(required=True)
-    types = ma.List(
+    types = Items(
         ma.String(validate=OneOf(EVENT_TYPES)),
         validate=Length(max=len(EVENT_TYPES)),
         metadata={"description": "The types of events that it is told; none stands for all."},

@@ -176,7 +176,7 @@ def enter_code() -> Response:
     form.carry_out(CODE, lambda values: _enter(buyer, values["code"], address))
     if form.code:
         flash(form.error("code") or form.problem, "error")
-    return see_other(url_for("cart_page.show_cart"))
+    return see_other(_with_country())
 
 
 @blp.post("/cart/codes/remove")
@@ -189,7 +189,13 @@ def remove_code() -> Response:
         lambda values: in_transaction(lambda: cart_codes.remove_code(buyer, values["code"])),
         extra_refusals=(NotFound,),
     )
-    return see_other(url_for("cart_page.show_cart"))
+    return see_other(_with_country())
+
+
+def _with_country() -> str:
+    """The cart's address, with the country whose shipping and taxes it showed."""
+    country = request.form.get("country")
+    return url_for("cart_page.show_cart", country=country if country in COUNTRIES else None)
 
 
 def _enter(buyer: Buyer, code: str, address: str | None) -> bool:

@@ -8,6 +8,7 @@ from tests.integration.browsing import Browser
 from tests.integration.pages.test_pages_checkout import DETAILS, look_over, place, with_mugs
 from tests.integration.people import only_row, rows
 from tests.integration.pricing.shop import method, rate, settings
+from tests.integration.pricing.test_promotions import code
 from tests.integration.staff import signed_in_staff
 
 BILL = {
@@ -38,6 +39,13 @@ def test_the_cart_tells_what_a_country_costs(guest):
     assert "$32.95" in page
     assert "of it VAT 19 %" in page
     assert "With $22.00 more, Parcel is free." in page
+
+
+def test_the_country_stays_while_a_code_is_entered_and_removed(guest, admin):
+    code(admin)
+    guest.get("/cart?country=DE")
+    assert "Shipping: Parcel" in guest.follow(guest.send("/cart/codes", code="WELCOME10")).text
+    assert "Shipping: Parcel" in guest.follow(guest.send("/cart/codes/remove")).text
 
 
 def test_a_cart_above_the_threshold_ships_free(guest):
